@@ -1,0 +1,66 @@
+"""A picture with its place in time, and what is known of the video it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of the source.
+
+    `image`     uint8, shape (height, width, 3), RGB unless the flow says `color: bgr`. Read-only
+                where flowrun still needs it (see the hooks guide); copy before drawing.
+    `index`     the source's sequence number, from 0, without gaps.
+    `time`      presentation time in seconds on the source's own time line; need not start at 0.
+    `duration`  seconds until the next picture is due; 0.0 if the source does not say.
+    `captured`  `time.monotonic()` when the picture became available to flowrun.
+    """
+
+    image: Image
+    index: int
+    time: float
+    duration: float
+    captured: float
+
+    @property
+    def width(self) -> int:
+        return int(self.image.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.image.shape[0])
+
+    def with_image(self, image: npt.NDArray[Any]) -> Frame:
+        """The same moment with another picture (uint8, HWC, 3 channels; any size)."""
+        return replace(self, image=image)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What a source knows of its video once it is open.
+
+    `fps` (frames per second), `duration` (seconds) and `frames` are the container's word: hints
+    for a sink or a progress bar, `None` if unknown. `time_base` is the unit of the container's own
+    time stamps in seconds, so that a sink can keep them exactly. The colour fields carry ffmpeg's
+    names (`tv`/`pc`; `bt709`, `smpte170m`, …), `None` if the stream does not say.
+    """
+
+    width: int
+    height: int
+    fps: float | None = None
+    duration: float | None = None
+    frames: int | None = None
+    time_base: Fraction = Fraction(1, 90_000)
+    live: bool = False
+    color_range: str | None = None
+    color_space: str | None = None
+    color_primaries: str | None = None
+    color_transfer: str | None = None

@@ -1,0 +1,136 @@
+"""A flow as data: what the YAML means once it has been checked.
+
+One frozen dataclass per mapping of the file, one field per key, in the order in which a frame
+meets them. Durations are seconds, sizes `(width, height)` in pixels. The defaults are copies of
+those in `schemas/flow.schema.json`; a test compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from flowrun.spec.kinds import SinkKind, SourceKind, sink_kind, source_kind
+
+Parameter = bool | int | float | str
+OnError = Literal["fail", "drop", "passthrough"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    initial: float = 1.0
+    maximum: float = 30.0
+    jitter: bool = True
+    healthy_after: float = 10.0
+    give_up_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    uri: str
+    size: tuple[int, int] | None = None
+    fps: float | None = None
+    color: Literal["rgb", "bgr"] = "rgb"
+    pace: Literal["auto", "realtime", "fast"] = "auto"
+    loop: bool = False
+    rtsp_transport: Literal["tcp", "udp"] = "tcp"
+    open_timeout: float = 10.0
+    read_timeout: float = 5.0
+    startup: Literal["auto", "wait", "fail"] = "auto"
+    on_loss: Literal["freeze", "placeholder", "stop"] = "freeze"
+    reconnect: Reconnect = Reconnect()
+
+    @property
+    def kind(self) -> SourceKind:
+        return source_kind(self.uri)
+
+
+@dataclass(frozen=True, slots=True)
+class HookSpec:
+    hook: str
+    with_: Mapping[str, Any] = field(default_factory=dict)  # the YAML key is `with`
+    on_error: OnError = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransportSpec:
+    mode: Literal["stream", "unary"]
+    address: tuple[str, ...]  # one entry for a plain string
+    model: str
+    version: str | None = None
+    input: str | None = None
+    output: str | None = None
+    correlation: Literal["auto", "timestamp", "id"] = "auto"
+    dtype: Literal["uint8", "int8", "uint16", "int16", "int32", "fp16", "fp32", "fp64"] = "uint8"
+    layout: Literal["HWC", "CHW"] = "HWC"
+    batch: bool = False
+    encoding: Literal["raw", "jpeg"] = "raw"
+    in_flight: int = 4
+    timeout: float = 10.0
+    on_error: OnError = "drop"
+    on_outage: Literal["auto", "hold", "passthrough", "drop", "fail"] = "auto"
+    tls: Tls | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+    @property
+    def embedded(self) -> bool:
+        return self.address == ("embedded",)
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSpec:
+    uri: str  # "null" for YAML's null
+    codec: str | None = None
+    preset: str | None = None
+    bitrate: str | None = None
+    quality: float | None = None
+    fps: float | None = None
+    timing: Literal["auto", "source", "clock"] = "auto"
+    overwrite: bool = False
+    audio: Literal["drop", "copy"] = "drop"
+    reconnect: Reconnect = Reconnect()
+
+    @property
+    def kind(self) -> SinkKind:
+        return sink_kind(self.uri)
+
+
+@dataclass(frozen=True, slots=True)
+class BackpressureSpec:
+    policy: Literal["auto", "every_frame", "latest", "bounded_age"] = "auto"
+    max_age: float | None = None
+    buffer: int = 4  # frames
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    frames: int | None = None
+    duration: float | None = None  # of the source's own time
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSpec:
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    name: str
+    source: SourceSpec
+    transport: TransportSpec
+    sinks: tuple[SinkSpec, ...]
+    version: Literal[1] = 1
+    preprocess: tuple[HookSpec, ...] = ()
+    postprocess: tuple[HookSpec, ...] = ()
+    backpressure: BackpressureSpec = BackpressureSpec()
+    limits: Limits = Limits()
+    metrics: MetricsSpec | None = None

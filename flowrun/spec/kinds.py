@@ -1,0 +1,42 @@
+"""Which kind of source or sink a URI names. The one place where URIs are told apart."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, cast
+
+SourceKind = Literal["camera", "rtsp", "http", "test", "file"]
+SinkKind = Literal["null", "screen", "web", "rtsp", "jsonl", "video"]
+
+# The first pattern that matches decides; what none matches is a path (`file`) or an error (sinks).
+SOURCE_PATTERNS: dict[str, str] = {
+    "camera": r"camera:.+|\d+",
+    "rtsp": r"(?i:rtsps?)://.+",
+    "http": r"(?i:https?)://.+",
+    "test": r"test(:\d+x\d+(@\d+(\.\d+)?)?)?",
+}
+SINK_PATTERNS: dict[str, str] = {
+    "null": r"null",
+    "screen": r"screen",
+    "web": r"web(:.+)?",
+    "rtsp": r"(?i:rtsps?)://.+",
+    "jsonl": r"(?i:.+\.jsonl)",
+    "video": r"(?i:.+\.(mp4|mkv|avi|mov|webm))",
+}
+
+
+def source_kind(uri: str) -> SourceKind:
+    """The kind of source `uri` names; whatever is nothing else is a file."""
+    return cast(SourceKind, _first_match(SOURCE_PATTERNS, uri) or "file")
+
+
+def sink_kind(uri: str) -> SinkKind:
+    """The kind of sink `uri` names; raises `ValueError` for a path without a known ending."""
+    kind = _first_match(SINK_PATTERNS, uri)
+    if kind is None:
+        raise ValueError(f"no sink of flowrun writes to {uri!r}")
+    return cast(SinkKind, kind)
+
+
+def _first_match(patterns: dict[str, str], uri: str) -> str | None:
+    return next((kind for kind, pattern in patterns.items() if re.fullmatch(pattern, uri)), None)

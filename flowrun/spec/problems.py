@@ -1,0 +1,42 @@
+"""A finding in a flow file, with the place where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flowrun.errors import FlowrunError
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`path`, `line` and `column` (both from 1) say where; `key` is the dotted flow key.
+
+    `text` is the offending line as it stands in the file, without its line end, cut to a
+    readable length; empty if there is none (an empty file, a `--set` override).
+    """
+
+    message: str
+    path: str
+    line: int = 1
+    column: int = 1
+    key: str = ""
+    text: str = ""
+    hint: str = ""
+
+    def __str__(self) -> str:
+        """`path:line:col: error: message`, the line, a caret, the hint."""
+        lines = [f"{self.path}:{self.line}:{self.column}: error: {self.message}"]
+        if self.text:
+            lines += [f"    {self.text}", "    " + " " * (self.column - 1) + "^"]
+        if self.hint:
+            lines.append(f"    {self.hint}")
+        return "\n".join(lines)
+
+
+class FlowError(FlowrunError):
+    """The flow is invalid; `problems` holds every finding, in the order of the file."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)

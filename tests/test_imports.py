@@ -1,0 +1,66 @@
+"""Imports go down only, and only one layer may touch each library."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "flowrun"
+
+# From the ground up; modules on one line never import each other.
+LAYERS: list[set[str]] = [
+    {"errors"},
+    {"spec", "frame"},
+    {"inference"},
+    {"media", "kserve", "hooks"},
+    {"operators"},
+    {"ledger"},
+    {"stages"},
+    {"compile"},
+    {"run"},
+    {"cli"},
+]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+OWNERS = {
+    "grpc": {"kserve"},
+    "tritonclient": {"kserve"},
+    "imageio_ffmpeg": {"media"},
+    "reactivex": {"operators", "compile", "run"},
+    "yaml": {"spec"},
+    "jsonschema": {"spec"},
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def top(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_module_imports_only_from_the_layers_below_it_and_from_its_own(path: Path) -> None:
+    if top(path) in ("__init__", "__main__"):
+        return
+    for name in imported(path):
+        library, *rest = name.split(".")
+        if library == "flowrun" and rest:
+            assert rest[0] == top(path) or RANK[rest[0]] < RANK[top(path)], f"{path} imports {name}"
+        if library in OWNERS:
+            assert top(path) in OWNERS[library], f"{path} imports {name}"
+
+
+def test_only_one_module_touches_imageio_ffmpeg() -> None:
+    users = [p for p in MODULES if any(n.startswith("imageio_ffmpeg") for n in imported(p))]
+    assert [p.relative_to(PACKAGE).as_posix() for p in users] == ["media/ffmpeg.py"]

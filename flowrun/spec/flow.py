@@ -78,7 +78,7 @@ class TransportSpec:
     on_error: OnError = "drop"
     on_outage: Literal["auto", "hold", "passthrough", "drop", "fail"] = "auto"
     tls: Tls | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # secret
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
     @property

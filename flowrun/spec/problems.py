@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flowrun.errors import FlowrunError
+from flowrun.errors import InvalidFlowError
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """`path`, `line` and `column` (both from 1) say where; `key` is the dotted flow key.
 
-    `text` is the offending line as it stands in the file, without its line end, cut to a
-    readable length; empty if there is none (an empty file, a `--set` override).
+    For an override, `path` is `--set`, `line` its number and `column` the place in it. `text` is
+    the offending line without its secrets, cut to a readable length, empty if there is none.
+    `caret` is what stands below it: blanks and a `^`, not at `column` if the line was cut.
     """
 
     message: str
@@ -22,19 +23,20 @@ class Problem:
     column: int = 1
     key: str = ""
     text: str = ""
+    caret: str = ""
     hint: str = ""
 
     def __str__(self) -> str:
         """`path:line:col: error: message`, the line, a caret, the hint."""
         lines = [f"{self.path}:{self.line}:{self.column}: error: {self.message}"]
         if self.text:
-            lines += [f"    {self.text}", "    " + " " * (self.column - 1) + "^"]
+            lines += [f"    {self.text}", f"    {self.caret}"]
         if self.hint:
             lines.append(f"    {self.hint}")
         return "\n".join(lines)
 
 
-class FlowError(FlowrunError):
+class FlowError(InvalidFlowError):
     """The flow is invalid; `problems` holds every finding, in the order of the file."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

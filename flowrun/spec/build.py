@@ -1,0 +1,107 @@
+"""A valid mapping becomes a `Flow`. What the schema has checked is not checked again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flowrun.spec.flow import (
+    BackpressureSpec,
+    Flow,
+    HookSpec,
+    Limits,
+    MetricsSpec,
+    Reconnect,
+    SinkSpec,
+    SourceSpec,
+    Tls,
+    TransportSpec,
+)
+from flowrun.spec.units import duration, size
+
+Data = Mapping[str, Any]
+
+
+def build(data: Data, *, name: str) -> Flow:
+    """The flow that `data`, valid by the schema, describes; `name` is for one that gives none."""
+    sinks = data["sink"] if isinstance(data["sink"], list) else [data["sink"]]
+    metrics = data.get("metrics")
+    return Flow(
+        name=data.get("name", name),
+        source=_source(data["source"]),
+        preprocess=tuple(map(_hook, data.get("preprocess", ()))),
+        transport=_transport(data["transport"]),
+        postprocess=tuple(map(_hook, data.get("postprocess", ()))),
+        sinks=tuple(map(_sink, sinks)),
+        backpressure=_backpressure(data.get("backpressure", {})),
+        limits=Limits(**_fields(data.get("limits", {}), frames=int, duration=duration)),
+        metrics=None if metrics is None else MetricsSpec(**_long(metrics, "address")),
+    )
+
+
+def _source(value: Any) -> SourceSpec:
+    long = _long(value, "uri")
+    uri = str(long["uri"])
+    return SourceSpec(
+        **_fields(
+            {**long, "uri": f"camera:{uri}" if uri.isdigit() else uri},
+            size=size,
+            fps=float,
+            open_timeout=duration,
+            read_timeout=duration,
+            reconnect=_reconnect,
+        )
+    )
+
+
+def _hook(value: Any) -> HookSpec:
+    fields = dict(_long(value, "hook"))
+    return HookSpec(with_=fields.pop("with", {}), **fields)
+
+
+def _transport(data: Data) -> TransportSpec:
+    return TransportSpec(
+        **_fields(
+            data,
+            address=lambda value: tuple(value) if isinstance(value, list) else (value,),
+            version=str,
+            in_flight=int,
+            timeout=duration,
+            tls=lambda value: Tls(**value),
+        )
+    )
+
+
+def _sink(value: Any) -> SinkSpec:
+    long = _long(value, "uri")
+    return SinkSpec(
+        **_fields(
+            {**long, "uri": "null" if long["uri"] is None else long["uri"]},
+            bitrate=str,
+            quality=float,
+            fps=float,
+            reconnect=_reconnect,
+        )
+    )
+
+
+def _backpressure(value: Any) -> BackpressureSpec:
+    return BackpressureSpec(**_fields(_long(value, "policy"), max_age=duration, buffer=int))
+
+
+def _reconnect(data: Data) -> Reconnect:
+    names = ("initial", "maximum", "healthy_after", "give_up_after")
+    return Reconnect(**_fields(data, **dict.fromkeys(names, duration)))
+
+
+def _long(value: Any, short: str) -> Data:
+    """The long form of a value; `short` is the key that a short form stands for."""
+    return value if isinstance(value, dict) else {short: value}
+
+
+def _fields(data: Data, **convert: Callable[[Any], Any]) -> dict[str, Any]:
+    """The values of `data`, converted where there is a conversion; null stays null."""
+    return {
+        key: convert[key](value) if key in convert and value is not None else value
+        for key, value in data.items()
+    }

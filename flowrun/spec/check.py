@@ -1,0 +1,65 @@
+"""Many flow files at once."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from flowrun.spec.flow import Flow
+from flowrun.spec.load import load
+from flowrun.spec.problems import FlowError, Problem
+
+# Whoever may import hooks says what is wrong: flow key (`preprocess[0].hook`), message, hint.
+ImportCheck = Callable[[Flow], Iterable[tuple[str, str, str]]]
+
+_ENDINGS = (".yaml", ".yml")
+
+
+def check_paths(
+    paths: Sequence[str], *, imports: ImportCheck | None = None
+) -> tuple[list[Path], list[Problem]]:
+    """The flow files that `paths` (files, directories, globs) name, each once, and what is wrong
+    with them: by file, then in the order of the file.
+
+    Directories are searched for *.yaml and *.yml at any depth. A path that names no file is a
+    problem. Flows that are valid so far are given to `imports`, on the calling thread; without it
+    no user code runs.
+    """
+    files: dict[Path, None] = {}
+    problems: list[Problem] = []
+    for path in paths:
+        found, message = _files(path)
+        if message:
+            problems.append(Problem(message, path))
+        files |= dict.fromkeys(found)
+    for file in files:
+        problems += _check(file, imports)
+    return list(files), problems
+
+
+def _check(file: Path, imports: ImportCheck | None) -> list[Problem]:
+    try:
+        loaded = load(file)
+    except FlowError as error:
+        return list(error.problems)
+    found = [] if imports is None else imports(loaded.flow)
+    problems = [loaded.problem(key, message, hint) for key, message, hint in found]
+    return sorted(problems, key=lambda problem: (problem.line, problem.column))
+
+
+def _files(path: str) -> tuple[list[Path], str]:
+    """The files that one path names, and what is wrong with the path."""
+    if os.path.isdir(path):
+        found = sorted(
+            Path(folder, name)
+            for folder, _, names in os.walk(path)
+            for name in names
+            if name.endswith(_ENDINGS) and os.path.isfile(os.path.join(folder, name))
+        )
+        return found, "" if found else "there is no flow (*.yaml, *.yml) in this directory"
+    if glob.has_magic(path) and not os.path.lexists(path):
+        matches = sorted(filter(os.path.isfile, glob.glob(path, recursive=True)))
+        return [Path(match) for match in matches], "" if matches else "no file matches this pattern"
+    return ([Path(path)], "") if os.path.lexists(path) else ([], "there is no such file")

@@ -1,0 +1,62 @@
+"""The JSON Schema validator of flows. Only this module imports jsonschema, and it is imported late:
+that takes longer than all else in this package."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from jsonschema import Draft202012Validator, TypeChecker
+from jsonschema.exceptions import ValidationError
+from jsonschema.protocols import Validator
+from jsonschema.validators import extend
+
+from flowrun.spec import units
+from flowrun.spec.schema import Schema, inlined
+
+
+@cache
+def validator() -> Validator:
+    """The validator for whole flows, made once."""
+    dialect: type[Validator] = extend(  # type: ignore[no-untyped-call]
+        Draft202012Validator,
+        {"pattern": _pattern, "x-planned": _planned},
+        type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number),
+    )
+    return dialect(inlined())
+
+
+def _is_number(checker: TypeChecker, value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _pattern(on: Validator, pattern: str, value: Any, of: Schema) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not _compiled(pattern).search(value):
+        yield ValidationError("does not match")
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """The pattern as JSON Schema means it: `$` is the end, not a place before a final newline."""
+    return re.compile(f"{pattern[:-1]}\\Z" if pattern.endswith("$") else pattern)
+
+
+def _planned(
+    on: Validator, planned: bool | list[Any], value: Any, of: Schema
+) -> Iterator[ValidationError]:
+    values = planned if isinstance(planned, list) else []
+    if value in values or (planned is True and not _same(value, of.get("default"))):
+        yield ValidationError("is planned")
+
+
+def _same(value: Any, default: Any) -> bool:
+    """Whether a value means the default: `1000ms` is `1s`."""
+    if value == default:
+        return True
+    try:
+        return units.duration(value) == units.duration(default)
+    except (TypeError, ValueError):
+        return False

@@ -1,0 +1,93 @@
+"""The next thing to try, where there is one."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from functools import lru_cache
+
+from flowrun.spec.nodes import Node, Path, dotted
+from flowrun.spec.scalars import scalar
+from flowrun.spec.schema import Schema, inlined, types
+
+_LONGEST_COMPARED = 60  # characters: comparing takes the square of them
+_SWITCHES = {"on": "true", "yes": "true", "y": "true", "off": "false", "no": "false", "n": "false"}
+
+
+@lru_cache(maxsize=1024)
+def nearest(word: str, words: tuple[str, ...]) -> str | None:
+    """The one of `words` that `word` probably was to be; None if none is like it."""
+    if len(word) > _LONGEST_COMPARED:
+        return None
+    by_fold = {each.casefold(): each for each in words}
+    found = difflib.get_close_matches(word.casefold(), by_fold, n=1)
+    return by_fold[found[0]] if found else None
+
+
+def meant(path: Path, of: Schema) -> Path | None:
+    """The path of a known key that the unknown one at `path` probably stands for: the nearest one
+    beside it, or one of its own name a level above or below."""
+    *parent, key = path
+    word = str(key)
+    elsewhere = _belongs(word)
+    if elsewhere and elsewhere[:-1] != tuple(parent):
+        return elsewhere
+    near = nearest(word, tuple(of.get("properties", ())))
+    return (*parent, near) if near else None
+
+
+def unknown_key(path: Path, of: Schema) -> str:
+    """What to do about an unknown key, `of` being the schema of the mapping that it stands in."""
+    better = meant(path, of)
+    if better is None:
+        return "known keys: " + ", ".join(f"`{key}`" for key in of.get("properties", {}))
+    if better[:-1] == path[:-1]:
+        return f"did you mean `{better[-1]}`?"
+    if len(better) == 1:
+        return f"`{better[0]}` belongs to the top level: is it indented too far?"
+    return f"`{better[-1]}` belongs under `{dotted(better[:-1])}`"
+
+
+def wrong_value(node: Node, of: Schema) -> str:
+    """What to write instead of a value that the schema does not allow; empty if nobody knows."""
+    text = node.value
+    if node.style == "empty":
+        return "give it a value, or remove the key"
+    if not isinstance(text, str) or not text:
+        return ""
+    allowed = types(of)
+    read = _type(scalar(text))
+    if node.style == "quoted" and read != "string" and read in allowed:
+        return "remove the quotes"
+    if "boolean" in allowed and text.lower() in _SWITCHES:
+        return f"write `{_SWITCHES[text.lower()]}`"
+    near = nearest(text, tuple(of.get("enum", ())))
+    words = [near] if near else _repaired(text, of["pattern"]) if "pattern" in of else []
+    return f"did you mean `{words[0]}`?" if words else ""
+
+
+def _belongs(key: str) -> Path | None:
+    """The only place at the two upper levels where `key` is known, if it is the only one."""
+    root = inlined()["properties"]
+    if key in root:
+        return (key,)
+    holders = [name for name, of in root.items() if key in of.get("properties", {})]
+    return (holders[0], key) if len(holders) == 1 else None
+
+
+def _repaired(text: str, pattern: str) -> list[str]:
+    """What fits the pattern once it is without what people add or leave out: blanks and capitals,
+    the scheme of an address, its port, the colon of a dotted path."""
+    if len(text) > _LONGEST_COMPARED:
+        return []
+    without = re.sub(r"\s", "", text)
+    words = [without, without.lower(), ":".join(text.rsplit(".", 1))]
+    if not re.search(pattern, "localhost") and re.search(pattern, "localhost:9000"):
+        host = text.partition("://")[2].rpartition("@")[2].partition("/")[0] or text
+        words += [host, f"{host}:9000"] if host != "embedded" else []
+    return [word for word in words if word != text and re.search(pattern, word)]
+
+
+def _type(value: object) -> str:
+    names = {bool: "boolean", int: "integer", float: "number", type(None): "null"}
+    return names.get(type(value), "string")

@@ -1,0 +1,130 @@
+"""`${NAME}`, `${NAME:-default}`, `${NAME:?message}`, and `$${` for a literal `${`.
+
+As in a shell, `:-` and `:?` take an empty variable for a missing one. Defaults and messages may
+contain further variables, which are looked up only when they are needed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flowrun.spec.nodes import Finding, Node, Place, dotted, leaves, shown
+from flowrun.spec.origin import Origin
+
+LONGEST = 65_536  # characters of a result
+_DEEPEST = 10
+
+_SPECIAL = re.compile(r"\$\$\{|\$\{|\}")
+_OPENING = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(\}|:-|:\?)")
+_FORMS = "write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`, and `$${` for a literal `${`"
+
+
+class InterpolationError(ValueError):
+    """`text` is what cannot be interpolated, as it stands in the scalar."""
+
+    def __init__(self, message: str, text: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.text = text
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class _Variable:
+    name: str
+    operator: str  # "}" for none, ":-" or ":?"
+    argument: tuple[str | _Variable, ...] = ()
+
+
+def interpolate(root: Node, environ: Mapping[str, str], origin: Origin) -> list[Finding]:
+    """Replace the variables in every string below `root`, in place, and say what is missing.
+
+    What came from a variable is marked `open`; a string that cannot be interpolated stays.
+    """
+    findings = []
+    for path, node in leaves(root):
+        if not isinstance(node.value, str) or "${" not in node.value:
+            continue
+        try:
+            node.value, variables = expand(node.value, environ)
+            node.open = node.open or variables
+        except InterpolationError as error:
+            at = origin.line(node.place).find(error.text, node.place.column - 1)
+            place = Place(node.place.override, node.place.line, at + 1) if at >= 0 else node.place
+            findings.append(Finding(str(error), place, dotted(path), error.hint))
+    return findings
+
+
+def expand(text: str, environ: Mapping[str, str]) -> tuple[str, bool]:
+    """The text with its variables replaced, and whether there were any.
+
+    Raises `InterpolationError` for a missing variable, a malformed one, or a result that is longer
+    than `LONGEST`.
+    """
+    parts, _ = _parse(text, 0, 0)
+    result = _value(parts, environ)
+    return result, any(isinstance(part, _Variable) for part in parts)
+
+
+def _parse(text: str, at: int, depth: int) -> tuple[tuple[str | _Variable, ...], int]:
+    """The parts of `text` from `at` on, to its end or (below the top) to the closing brace."""
+    parts: list[str | _Variable] = []
+    while found := _SPECIAL.search(text, at):
+        if found[0] == "}" and depth:
+            parts.append(text[at : found.start()])
+            return tuple(parts), found.end()
+        parts.append(text[at : found.start()])
+        if found[0] == "}":
+            parts.append("}")
+            at = found.end()
+        elif found[0] == "$${":
+            parts.append("${")
+            at = found.end()
+        else:
+            variable, at = _variable(text, found.start(), depth)
+            parts.append(variable)
+    if depth:
+        raise InterpolationError("a `${` is not closed", "${", _FORMS)
+    return (*parts, text[at:]), len(text)
+
+
+def _variable(text: str, at: int, depth: int) -> tuple[_Variable, int]:
+    opening = _OPENING.match(text, at)
+    if opening is None or depth == _DEEPEST:
+        end = text.find("}", at)
+        wrong = text[at : end + 1] if end >= 0 else text[at:]
+        # It is not quoted: it may be a part of a password.
+        raise InterpolationError("this `${` starts no variable", wrong, _FORMS)
+    name, operator = opening.groups()
+    if operator == "}":
+        return _Variable(name, operator), opening.end()
+    argument, end = _parse(text, opening.end(), depth + 1)
+    return _Variable(name, operator, argument), end
+
+
+def _value(parts: tuple[str | _Variable, ...], environ: Mapping[str, str]) -> str:
+    values: list[str] = []
+    length = 0
+    for part in parts:
+        value = part if isinstance(part, str) else _look_up(part, environ)
+        length += len(value)
+        if length > LONGEST:
+            raise InterpolationError(f"the result is longer than {LONGEST:,} characters", "${")
+        values.append(value)
+    return "".join(values)
+
+
+def _look_up(variable: _Variable, environ: Mapping[str, str]) -> str:
+    value = environ.get(variable.name)
+    if value or (value is not None and variable.operator == "}"):
+        return value
+    if variable.operator == ":-":
+        return _value(variable.argument, environ)
+    text = f"${{{variable.name}"
+    said = shown(_value(variable.argument, environ).strip())
+    message = f"the environment variable `{shown(variable.name)}` is not set"
+    if said:
+        raise InterpolationError(f"{message}: {said}", text)
+    default = f"give it a default: `{text}:-…}}`"
+    raise InterpolationError(message, text, f"set it, or {default}")

@@ -1,0 +1,106 @@
+"""A YAML value that knows where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+Path = tuple[str | int, ...]
+Scalar = bool | int | float | str | None
+
+_LONGEST_SHOWN = 60
+
+
+class Place(NamedTuple):
+    """`line` and `column` from 1; for a `--set` the number of the override and the column in it.
+    Places sort in the order of the file, the overrides behind it."""
+
+    override: bool
+    line: int
+    column: int
+
+
+START = Place(False, 1, 1)
+
+
+@dataclass(slots=True)
+class Node:
+    """`value` holds nodes if it is a mapping or a list. `key_place` is where its key stands.
+
+    `style` tells a plain scalar from a quoted one and from none at all (`key:` and nothing more).
+    `open` marks text from an interpolation or an override, which the schema may still read as a
+    number, a boolean or null.
+    """
+
+    value: dict[str, Node] | list[Node] | Scalar
+    place: Place
+    key_place: Place | None = None
+    style: Literal["plain", "quoted", "empty"] = "plain"
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What will be a `Problem` once it is known which file it is in."""
+
+    message: str
+    place: Place
+    key: str = ""
+    hint: str = ""
+
+
+class UnreadableError(Exception):
+    """The text cannot be read any further; nothing else about it is worth saying."""
+
+    def __init__(self, message: str, place: Place = START, hint: str = "") -> None:
+        super().__init__(message)
+        self.finding = Finding(message, place, hint=hint)
+
+
+def plain(node: Node) -> Any:
+    """The value without places: mappings, lists and scalars."""
+    if isinstance(node.value, dict):
+        return {key: plain(child) for key, child in node.value.items()}
+    if isinstance(node.value, list):
+        return [plain(child) for child in node.value]
+    return node.value
+
+
+def find(root: Node, path: Sequence[str | int]) -> Node:
+    """The node at `path`, or the last one on the way that exists."""
+    node = root
+    for step in path:
+        if isinstance(node.value, dict) and step in node.value:
+            node = node.value[str(step)]
+        elif isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+        else:
+            break
+    return node
+
+
+def leaves(node: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
+    """Every scalar with its path, in the order of the file."""
+    if isinstance(node.value, dict):
+        for key, child in node.value.items():
+            yield from leaves(child, (*path, key))
+    elif isinstance(node.value, list):
+        for index, child in enumerate(node.value):
+            yield from leaves(child, (*path, index))
+    else:
+        yield path, node
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """`preprocess[0].hook` for `("preprocess", 0, "hook")`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{shown(step)}" if text else shown(step)
+    return text
+
+
+def shown(text: str) -> str:
+    """Text of the user's for a message: on one line, and not too long."""
+    cut = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    return cut if cut.isprintable() else repr(cut)[1:-1]

@@ -1,0 +1,70 @@
+"""The result of a check, for people, programs and GitHub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from flowrun.spec.problems import Problem
+
+Format = Literal["text", "json", "github"]
+
+
+def render(files: Sequence[Path], problems: Sequence[Problem], format: Format) -> str:  # noqa: A002
+    """What was checked and what was found, without a final line end.
+
+    `text`    every problem as `path:line:col: error: message` with its line, and a summary
+    `json`    `{"valid": bool, "files": [path], "problems": [{"path", "line", "column", "key",
+              "message", "hint"}]}`; lines and columns from 1, `key` and `hint` may be empty
+    `github`  one workflow command per problem, which GitHub shows beside the line
+    """
+    if format == "json":
+        return _json(files, problems)
+    if format == "github":
+        return "\n".join(map(_annotation, problems))
+    return "\n".join([*map(str, problems), _summary(files, problems)])
+
+
+def _summary(files: Sequence[Path], problems: Sequence[Problem]) -> str:
+    checked = f"{_count(len(files), 'flow')} checked"
+    if not problems:
+        return f"{checked}: no problems"
+    affected = {problem.path for problem in problems} & {str(file) for file in files}
+    where = f" in {_count(len(affected), 'flow')}" if affected else ""
+    return f"{checked}: {_count(len(problems), 'problem')}{where}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _json(files: Sequence[Path], problems: Sequence[Problem]) -> str:
+    names = ("path", "line", "column", "key", "message", "hint")
+    found = {
+        "valid": not problems,
+        "files": [str(file) for file in files],
+        "problems": [{name: getattr(problem, name) for name in names} for problem in problems],
+    }
+    return json.dumps(found, ensure_ascii=False, indent=2)
+
+
+def _annotation(problem: Problem) -> str:
+    text = f"{problem.message}\n{problem.hint}" if problem.hint else problem.message
+    properties = {
+        "file": problem.path,
+        "line": str(problem.line),
+        "col": str(problem.column),
+        "title": "invalid flow",
+    }
+    listed = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
+    return f"::error {listed}::{_data(text)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,67 @@
+"""The JSON Schema of a flow: the single source of the format.
+
+Beside standard keywords it uses three of its own, which validators ignore: `x-short` names the key
+that the short form stands for, `x-planned` what is not supported yet (true: anything but the
+default; a list: these values), and `errorMessage` says what is allowed (editors show it as well).
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+_PACKAGE = Path(__file__).parent.parent
+_PLACES = (_PACKAGE / "schemas", _PACKAGE.parent / "schemas")  # installed; in a checkout
+
+Schema = dict[str, Any]
+
+
+@cache
+def schema_text() -> str:
+    """The schema as it stands in its file. Raises `FileNotFoundError` for a broken installation."""
+    files = [place / "flow.schema.json" for place in _PLACES]
+    return next((file for file in files if file.is_file()), files[0]).read_text(encoding="utf-8")
+
+
+@cache
+def schema() -> Schema:
+    """The schema as data, shared by everyone: not to be changed."""
+    return cast(Schema, json.loads(schema_text()))
+
+
+@cache
+def inlined() -> Schema:
+    """The schema with every `$ref` replaced by what it stands for; the referring schema wins.
+
+    The same meaning, faster to validate with and simple to walk.
+    """
+    return cast(Schema, _inline(schema()))
+
+
+def child(of: Schema, key: str | int) -> Schema:
+    """The schema of one key or item of a mapping or list; empty where anything goes."""
+    if isinstance(key, int):
+        found = of.get("items", {})
+    else:
+        found = of.get("properties", {}).get(key) or of.get("additionalProperties") or {}
+    return cast(Schema, found)
+
+
+def types(of: Schema) -> list[str]:
+    """The JSON types that a schema allows; empty where anything goes."""
+    named = of.get("type", [])
+    return [named] if isinstance(named, str) else list(named)
+
+
+def _inline(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_inline(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    own = {key: _inline(value) for key, value in part.items() if key not in ("$ref", "$defs")}
+    if "$ref" not in part:
+        return own
+    name = part["$ref"].removeprefix("#/$defs/")
+    return {**_inline(schema()["$defs"][name]), **own}

@@ -1,0 +1,109 @@
+"""What must not be shown: URL user info, header values, and what a key's name calls a secret.
+
+Hiding rather shows too little than too much: a mask may take harmless text with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from urllib.parse import unquote
+
+from flowrun.spec.flow import Flow
+
+MASK = "***"
+
+_NAMES = (
+    r"(?:pass(?:word|wd|phrase)|(?<![a-z])pass(?![a-z])|pwd|secret|token|credential"
+    r"|authorization|api[-_]?key)"
+)
+# The patterns take time in proportion to the text, whatever it is: repetitions are bounded.
+# User info goes up to the last `@` before the next URL: passwords contain `/`, `@` and blanks.
+_USER_INFO = re.compile(r"(?<=://)(?:(?!://)[^\n])*(?=@)")
+_QUERY = re.compile(rf"(?<=[?&])([\w.-]{{0,40}}{_NAMES}[\w.-]{{0,40}}=)([^&\s'\"]+)", re.IGNORECASE)
+_SECRET_KEY = re.compile(_NAMES, re.IGNORECASE)
+_SECRET_LINE = re.compile(
+    rf"{_NAMES}[\w.-]{{0,40}}[\"']?\s{{0,9}}[:=]\s{{0,9}}(\S.*)?", re.IGNORECASE
+)
+_HEADERS_LINE = re.compile(r"(?<![\w-])headers[\"']?\s{0,9}:\s*(\S.*)?$")
+_HEADERS_SETTING = re.compile(r"transport\.headers\b[^=]{0,99}=(.*)")
+_LONGEST_KEY = 100  # characters of a key that are looked at
+_FARTHEST = 1000  # lines above that are looked at
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """`text` without the user info of URLs, the secrets in their queries, and without `secrets`
+    (such as those of `secrets_of`). For logs, errors and everything else that a person reads."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return _QUERY.sub(rf"\1{MASK}", _USER_INFO.sub(MASK, text))
+
+
+def is_secret(path: Sequence[str | int]) -> bool:
+    """Whether the value at this place of a flow is never shown: the headers, and whatever has a
+    name like `password` or `api_key`."""
+    if tuple(path[:2]) == ("transport", "headers"):
+        return True
+    return any(isinstance(key, str) and _SECRET_KEY.search(key[:_LONGEST_KEY]) for key in path)
+
+
+def secrets_of(flow: Flow) -> frozenset[str]:
+    """The secret texts of a flow: header values, and the user info of its URLs (as written and
+    percent-decoded), to be hidden from what libraries and servers say."""
+    found = set(flow.transport.headers.values())
+    for uri in (flow.source.uri, *(sink.uri for sink in flow.sinks)):
+        for match in _USER_INFO.finditer(uri):
+            password = match[0].partition(":")[2] or match[0]
+            found |= {match[0], password, unquote(password)}
+    return frozenset(found - {""})
+
+
+def secret_spans(lines: Sequence[str], index: int) -> list[tuple[int, int]]:
+    """The stretches (start, end) of line `index` of a flow file that must not be shown.
+
+    Works on the text alone, because a file with an error has no other structure yet.
+    """
+    line = lines[index]
+    spans = list(_spans_in(line))
+    if _stands_in_secret(lines, index):
+        colon = re.match(r"\s*[\w.-]+[\"']?\s*:\s+", line)
+        spans.append((colon.end() if colon else len(line) - len(line.lstrip()), len(line)))
+    return _merged(spans)
+
+
+@lru_cache(maxsize=8)  # many problems may be in one very long line
+def _spans_in(line: str) -> tuple[tuple[int, int], ...]:
+    spans = [match.span() for match in _USER_INFO.finditer(line)]
+    spans += [match.span(2) for match in _QUERY.finditer(line)]
+    for pattern in (_SECRET_LINE, _HEADERS_LINE, _HEADERS_SETTING):
+        spans += [match.span(1) for match in pattern.finditer(line)]
+    return tuple(spans)
+
+
+def _stands_in_secret(lines: Sequence[str], index: int) -> bool:
+    """Whether a line above that this one is indented under is a `headers:` or a secret key."""
+    indent = _indent(lines[index])
+    nearest = max(0, index - _FARTHEST)
+    for above in reversed(lines[nearest:index]):
+        if indent == 0:
+            return False
+        if above.strip() and _indent(above) < indent:
+            if _HEADERS_LINE.search(above) or _SECRET_LINE.search(above):
+                return True
+            indent = _indent(above)
+    return indent > 0 and nearest > 0  # nobody knows: rather not
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(span for span in spans if span[0] < span[1]):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged

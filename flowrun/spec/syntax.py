@@ -1,0 +1,75 @@
+"""YAML's own errors, said for the person with the file open."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import yaml
+
+from flowrun.spec.nodes import Place, UnreadableError
+
+# What both of PyYAML's parsers say (a part of it), and what is said instead: message and hint.
+_SAID: dict[str, tuple[str, str]] = {
+    "node content": ("a value cannot start with `{character}`", "put it in quotes"),
+    "cannot start any token": ("a value cannot start with `{character}`", "put it in quotes"),
+    "mapping values are not allowed": (
+        "there is no key that this `:` could belong to",
+        "check the indentation; a value that contains `: ` needs quotes",
+    ),
+    "unknown escape": (
+        "unknown escape in a double-quoted string",
+        "write two backslashes for one, or use single quotes",
+    ),
+    **dict.fromkeys(
+        ("expected key", "<block end>", "'-' indicator", "expected ':'"),
+        (
+            "this does not continue what stands above",
+            "check the indentation, and that every key is followed by `: `",
+        ),
+    ),
+}
+_CLOSING = {"[": "]", "{": "}"}
+
+
+def syntax_error(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> UnreadableError:
+    """What PyYAML said about `lines`, at a place that exists in them."""
+    problem = error.problem or ""
+    line, column = _inside(error.problem_mark or error.context_mark, lines)
+    tab = re.match(r" *\t", lines[line])
+    if tab:
+        return _at(line, tab.end() - 1, "a tab cannot indent YAML", "indent with blanks")
+    if error.context_mark and ("expected ',' or" in problem or "end of stream" in problem):
+        return _unclosed(_inside(error.context_mark, lines), (line, column), lines)
+    for part, (message, hint) in _SAID.items():
+        if part in problem:
+            return _at(line, column, message.format(character=lines[line][column:][:1]), hint)
+    said = ", ".join(filter(None, (error.context, problem)))
+    return _at(line, column, f"this is not YAML: {said}")
+
+
+def _unclosed(
+    opened: tuple[int, int], found: tuple[int, int], lines: Sequence[str]
+) -> UnreadableError:
+    """A bracket or quotation that nothing closes; `found` is where it became clear."""
+    opening = lines[opened[0]][opened[1] :][:1]
+    closing = _CLOSING.get(opening)
+    line, column = found
+    rest = [lines[line][column:], *lines[line + 1 :]]
+    if closing is None or not any(text.strip() for text in rest):
+        return _at(*opened, f"nothing closes this `{opening}`")
+    message = f"expected `,` or `{closing}` in the `{opening}` of line {opened[0] + 1}"
+    return _at(line, column, message, "quote a value that contains any of `{}[],`")
+
+
+def _inside(mark: yaml.Mark | None, lines: Sequence[str]) -> tuple[int, int]:
+    """Line and column from 0; the end of the last line for a mark behind it."""
+    if mark is None:
+        return 0, 0
+    if mark.line >= len(lines):
+        return len(lines) - 1, len(lines[-1])
+    return mark.line, min(mark.column, len(lines[mark.line]))
+
+
+def _at(line: int, column: int, message: str, hint: str = "") -> UnreadableError:
+    return UnreadableError(message, Place(False, line + 1, column + 1), hint)

@@ -1,0 +1,124 @@
+"""The flow against the schema: every error of it in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
+
+from flowrun.spec import hints
+from flowrun.spec.nodes import Finding, Node, Path, Place, dotted, find, leaves, plain, shown
+from flowrun.spec.schema import Schema
+from flowrun.spec.secrets import is_secret
+from flowrun.spec.wording import expected, found
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+# Of several errors about one key only the first one in this order is said: the others follow.
+_ORDER = ("additionalProperties", "type", "enum", "", "x-planned", "const", "required")
+
+
+def validate(root: Node) -> list[Finding]:
+    """What the schema has against a flow: one finding per cause, in no particular order."""
+    from flowrun.spec.dialect import validator
+
+    findings: dict[Path, Finding] = {}
+    meant: set[Path | None] = set()  # the keys that unknown ones probably stand for
+    for error in sorted(validator().iter_errors(plain(root)), key=_order):
+        for path, finding in _findings(error, root):
+            if error.validator == "additionalProperties":
+                meant.add(hints.meant(path, _schema(error)))
+            if path not in meant and path not in findings:
+                findings[path] = finding
+    for path, node in leaves(root):
+        if _is_sink(path) and node.style == "empty":
+            findings[path] = _empty_sink(path, node)
+    return list(findings.values())
+
+
+def _is_sink(path: Path) -> bool:
+    return path[:1] == ("sink",) and (path[-1] in ("sink", "uri") or isinstance(path[-1], int))
+
+
+def _empty_sink(path: Path, node: Node) -> Finding:
+    """YAML's null is a sink, but who writes nothing at all has rather forgotten it."""
+    hint = "give it a value; `null` throws the frames away"
+    return Finding(f"`{dotted(path)}` has no value", _key_place(node), dotted(path), hint)
+
+
+def _order(error: ValidationError) -> int:
+    name = str(error.validator)
+    return _ORDER.index(name if name in _ORDER else "")
+
+
+def _schema(error: ValidationError) -> Schema:
+    return cast(Schema, error.schema)  # `true` and `false`, which jsonschema allows, are not used
+
+
+def _findings(error: ValidationError, root: Node) -> Iterator[tuple[Path, Finding]]:
+    path: Path = tuple(error.absolute_path)
+    node, of = find(root, path), _schema(error)
+    if error.validator == "additionalProperties":
+        yield from _unknown(of, path, node)
+    elif error.validator in ("required", "dependentRequired"):
+        yield from _missing(error, path, node)
+    elif "propertyNames" in error.absolute_schema_path:
+        key = str(error.instance)
+        entry = find(node, (key,))
+        message = f"`{dotted(path)}` has the key `{shown(key)}`, {expected(of)}"
+        yield (*path, key), Finding(message, _key_place(entry), dotted((*path, key)))
+    else:
+        place = node.place if _is_short(node) else _key_place(node)
+        known = error.validator not in ("x-planned", "const") and not is_secret(path)
+        hint = hints.wrong_value(node, of) if known else ""
+        yield path, Finding(_message(error, path, node), place, dotted(path), hint)
+
+
+def _message(error: ValidationError, path: Path, node: Node) -> str:
+    name = f"`{dotted(path)}`" if path else "the flow"
+    of = _schema(error)
+    if error.validator == "x-planned":
+        planned = name if of["x-planned"] is True else f"`{dotted(path)}: {node.value}`"
+        return f"{planned} is not supported yet"
+    if error.validator == "uniqueItems":
+        return f"{name} names an item twice"
+    if error.validator == "minItems":
+        return f"{name} is an empty list, expected at least one item"
+    if node.style == "empty":
+        return f"{name} has no value, {expected(of)}"
+    return f"{name} is {found(node, path)}, {expected(of)}"
+
+
+def _unknown(of: Schema, path: Path, node: Node) -> Iterator[tuple[Path, Finding]]:
+    entries = node.value if isinstance(node.value, dict) else {}
+    for key in [key for key in entries if key not in of["properties"]]:
+        full = (*path, key)
+        hint = hints.unknown_key(full, of)
+        message = f"unknown key `{dotted(full)}`"
+        yield full, Finding(message, _key_place(entries[key]), dotted(full), hint)
+
+
+def _missing(error: ValidationError, path: Path, node: Node) -> Iterator[tuple[Path, Finding]]:
+    entries = node.value if isinstance(node.value, dict) else {}
+    of = _schema(error)
+    reasons: dict[str, str] = {}
+    if error.validator == "required":
+        reasons = dict.fromkeys(of["required"], "")
+    else:
+        for key, needed in of["dependentRequired"].items():
+            if key in entries:
+                reasons |= dict.fromkeys(needed, f": `{key}` needs it")
+    for key, reason in reasons.items():
+        if key not in entries:
+            full = (*path, key)
+            message = f"`{dotted(full)}` is missing{reason}"
+            yield full, Finding(message, _key_place(node), dotted(full))
+
+
+def _is_short(node: Node) -> bool:
+    """Whether the value itself is shown; a mapping, a list or no value by its key."""
+    return not isinstance(node.value, dict | list) and node.style != "empty"
+
+
+def _key_place(node: Node) -> Place:
+    return node.key_place or node.place

@@ -1,0 +1,67 @@
+"""The words of a message: what was found, and what is allowed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+
+from flowrun.spec.nodes import Node, Path, shown
+from flowrun.spec.schema import Schema, types
+from flowrun.spec.secrets import is_secret, redact
+
+_NAMES = {
+    "string": "a string",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "`true` or `false`",
+    "object": "a mapping",
+    "array": "a list",
+    "null": "`null`",
+}
+
+
+def found(node: Node, path: Path) -> str:
+    """The value for a message, in YAML's words; nothing of a secret one."""
+    value = node.value
+    if isinstance(value, dict | list):
+        kind = "mapping" if isinstance(value, dict) else "list"
+        return f"a {kind}" if value else f"an empty {kind}"
+    if is_secret(path):
+        return "a hidden value"
+    if isinstance(value, str):
+        return f"'{shown(redact(value))}'"
+    if isinstance(value, float) and not math.isfinite(value):
+        return {math.inf: ".inf", -math.inf: "-.inf"}.get(value, ".nan")
+    return json.dumps(value)
+
+
+def expected(of: Schema) -> str:
+    """What a schema allows, to follow `… is 5, `."""
+    if "errorMessage" in of:
+        return str(of["errorMessage"])
+    if "enum" in of:
+        return f"expected {either(of['enum'])}"
+    names = [_NAMES[name] for name in types(of) if name != "null"]
+    return f"expected {' or '.join(names)}{_range(of)}"
+
+
+def either(values: Sequence[str]) -> str:
+    """`a`, `b` or `c`."""
+    *most, last = [f"`{value}`" for value in values]
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _range(of: Schema) -> str:
+    low, high = of.get("minimum"), of.get("maximum")
+    if low is not None and high is not None:
+        return f" from {low} to {high}"
+    bounds = []
+    if low is not None:
+        bounds.append(f"of at least {low}")
+    if "exclusiveMinimum" in of:
+        bounds.append(f"above {of['exclusiveMinimum']}")
+    if high is not None:
+        bounds.append(f"up to {high}")
+    text = " and ".join(bounds)
+    return f" {text}" if text else ""

@@ -1,0 +1,167 @@
+"""Many files, and the three forms of the report."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from flowrun.spec.check import check_paths
+from flowrun.spec.flow import Flow
+from flowrun.spec.problems import Problem
+from flowrun.spec.report import render
+
+
+@pytest.fixture
+def folder(tmp_path: Path, base: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.yaml", "a.yml", "deep/er/c.yaml", "other/[x].yaml"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(base, encoding="utf-8")
+    Path("deep/bad.yaml").write_text(f"{base}limit: 1\n", encoding="utf-8")
+    Path("deep/notes.txt").write_text("no flow", encoding="utf-8")
+    Path("empty").mkdir()
+    return tmp_path
+
+
+def found(paths: list[str]) -> tuple[list[str], list[str]]:
+    files, problems = check_paths(paths)
+    names = [file.as_posix() for file in files]
+    return names, [f"{problem.path}: {problem.message}" for problem in problems]
+
+
+def test_a_directory_is_searched_at_any_depth(folder: Path) -> None:
+    assert found(["."]) == (
+        ["a.yml", "b.yaml", "deep/bad.yaml", "deep/er/c.yaml", "other/[x].yaml"],
+        [f"{Path('deep/bad.yaml')}: unknown key `limit`"],
+    )
+
+
+def test_a_pattern_finds_files_and_a_name_with_brackets_is_a_name(folder: Path) -> None:
+    assert found(["*.y*ml"]) == (["a.yml", "b.yaml"], [])
+    assert found(["**/c.yaml", "other/[x].yaml"]) == (["deep/er/c.yaml", "other/[x].yaml"], [])
+
+
+def test_a_file_that_is_named_twice_is_checked_once(folder: Path) -> None:
+    assert found(["b.yaml", "./b.yaml", "*.yaml"]) == (["b.yaml"], [])
+
+
+def test_a_path_that_names_no_file_is_a_problem(folder: Path) -> None:
+    assert found(["none.yaml", "*.none", "empty", "b.yaml"]) == (
+        ["b.yaml"],
+        [
+            "none.yaml: there is no such file",
+            "*.none: no file matches this pattern",
+            "empty: there is no flow (*.yaml, *.yml) in this directory",
+        ],
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_in_a_directory_is_left_alone(folder: Path) -> None:
+    os.mkfifo("empty/pipe.yaml")
+    assert found(["empty"])[0] == []
+
+
+def test_problems_of_hooks_stand_where_the_hook_stands(tmp_path: Path, base: str) -> None:
+    path = tmp_path / "flow.yaml"
+    hooks = "preprocess: [a:b]\npostprocess:\n- hook: c:d\n- {with: {}, hook: e:f}\n"
+    path.write_text(base + hooks, encoding="utf-8")
+
+    def imports(flow: Flow) -> list[tuple[str, str, str]]:
+        assert flow.name == "flow"
+        keys = [
+            "postprocess[1].hook",
+            "preprocess[0].hook",
+            "postprocess[0].hook",
+            "transport.input",
+        ]
+        return [(key, f"about {key}", "") for key in keys]
+
+    _, problems = check_paths([str(path)], imports=imports)
+    assert [(problem.key, problem.line, problem.column) for problem in problems] == [
+        ("transport.input", 2, 1),
+        ("preprocess[0].hook", 4, 14),
+        ("postprocess[0].hook", 6, 9),
+        ("postprocess[1].hook", 7, 20),
+    ]
+    assert problems[3].text == "- {with: {}, hook: e:f}"
+    assert problems[3].caret == " " * 19 + "^"
+
+
+def test_hooks_of_an_invalid_flow_are_not_imported(folder: Path) -> None:
+    def imports(flow: Flow) -> list[tuple[str, str, str]]:
+        raise AssertionError
+
+    _, problems = check_paths(["deep/bad.yaml"], imports=imports)
+    assert [problem.key for problem in problems] == ["limit"]
+
+
+PROBLEMS = [
+    Problem("50% a,b:c", "a,b:%.yaml", 3, 7, "x", "source: x", "      ^", "do\nthis"),
+    Problem("there is no such file", "none"),
+]
+
+
+def test_the_text_report_ends_with_a_summary() -> None:
+    assert render([Path("a,b:%.yaml"), Path("c")], PROBLEMS, "text") == (
+        "a,b:%.yaml:3:7: error: 50% a,b:c\n    source: x\n          ^\n    do\nthis\n"
+        "none:1:1: error: there is no such file\n"
+        "2 flows checked: 2 problems in 1 flow"
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "problems", "summary"),
+    [
+        (["a"], [], "1 flow checked: no problems"),
+        (["a", "b"], [], "2 flows checked: no problems"),
+        ([], [Problem("m", "x")], "0 flows checked: 1 problem"),
+        (
+            ["a", "b", "c"],
+            [Problem("m", "a"), Problem("n", "b")],
+            "3 flows checked: 2 problems in 2 flows",
+        ),
+    ],
+)
+def test_the_summary_counts_flows_and_problems(
+    files: list[str], problems: list[Problem], summary: str
+) -> None:
+    report = render([Path(file) for file in files], problems, "text")
+    assert report.splitlines()[-1] == summary
+
+
+def test_the_json_report_has_every_problem_with_its_place() -> None:
+    assert json.loads(render([Path("c")], PROBLEMS, "json")) == {
+        "valid": False,
+        "files": ["c"],
+        "problems": [
+            {
+                "path": "a,b:%.yaml",
+                "line": 3,
+                "column": 7,
+                "key": "x",
+                "message": "50% a,b:c",
+                "hint": "do\nthis",
+            },
+            {
+                "path": "none",
+                "line": 1,
+                "column": 1,
+                "key": "",
+                "message": "there is no such file",
+                "hint": "",
+            },
+        ],
+    }
+    assert json.loads(render([], [], "json")) == {"valid": True, "files": [], "problems": []}
+
+
+def test_the_github_report_is_escaped_workflow_commands() -> None:
+    assert render([Path("c")], PROBLEMS, "github") == (
+        "::error file=a%2Cb%3A%25.yaml,line=3,col=7,title=invalid flow::50%25 a,b:c%0Ado%0Athis\n"
+        "::error file=none,line=1,col=1,title=invalid flow::there is no such file"
+    )
+    assert render([Path("c")], [], "github") == ""

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowrun.spec import units
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("500ms", 0.5),
+        ("5s", 5.0),
+        ("2m", 120.0),
+        ("1h", 3600.0),
+        ("1.5s", 1.5),
+        (5, 5.0),
+        (0.2, 0.2),
+    ],
+)
+def test_a_duration_is_read_in_seconds(text: str | float, seconds: float) -> None:
+    assert units.duration(text) == seconds
+    assert type(units.duration(text)) is float
+
+
+@pytest.mark.parametrize("text", ["", "5", "5 s", "-5s", "5s\n", "s", "1d", "٣s", "1e3s"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration"):
+        units.duration(text)
+
+
+@given(st.integers(0, 10**9))
+def test_milliseconds_are_exact(count: int) -> None:
+    assert units.duration(f"{count}ms") == count / 1000
+
+
+def test_a_size_is_width_and_height() -> None:
+    assert units.size("1280x720") == (1280, 720)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1280", "1280X720", "0x720", "01x2", "1x2\n", "-1x2", "1x2x3"]
+)
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a size"):
+        units.size(text)

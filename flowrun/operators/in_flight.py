@@ -1,0 +1,134 @@
+"""Several requests on their way at once, their results in the order of the requests."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future
+from functools import partial
+from typing import Generic, TypeVar
+
+from reactivex import Observable, abc
+
+from flowrun.operators.boundary import Boundary
+from flowrun.operators.outcome import Outcome
+from flowrun.operators.scheduler import WaitableScheduler
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def in_flight(
+    submit: Callable[[T], Future[R]], limit: int, scheduler: WaitableScheduler
+) -> Callable[[Observable[T]], Observable[Outcome[T, R]]]:
+    """The outcome of `submit` for every value, in source order, given on by `scheduler`.
+
+    At most `limit` values are between `submit` and the return of downstream's `on_next`: only that
+    frees a slot, so that a slow consumer fills the window. `on_next` calls `submit`, on upstream's
+    thread, and returns when there is a slot for the next value; a server that works on n requests
+    at once is kept busy by a `limit` of n + 1. What `submit` raises, what the future holds and a
+    cancelled future are that one value's error, never the stream's. The future's callback, on any
+    thread, neither blocks nor raises.
+
+    Every future has to end at some time, or its place in the order is never passed. Dispose
+    discards the values in flight, reports them to nobody and cancels their futures (which may be
+    answered at that moment: whoever resolves them must expect it).
+    """
+    if limit < 1:
+        raise ValueError(f"limit is {limit}, must be at least 1")
+
+    def operator(source: Observable[T]) -> Observable[Outcome[T, R]]:
+        def subscribe(
+            observer: abc.ObserverBase[Outcome[T, R]], outer: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            return _Window(observer, scheduler, submit, limit).connect(source, outer)
+
+        return Observable(subscribe)
+
+    return operator
+
+
+class _Slot(Generic[T, R]):
+    """`outcome` is there once `done` is true."""
+
+    __slots__ = ("done", "future", "outcome")
+    outcome: Outcome[T, R]
+
+    def __init__(self) -> None:
+        self.future: Future[R] | None = None
+        self.done = False
+
+
+class _Window(Boundary[T, Outcome[T, R]]):
+    def __init__(
+        self,
+        observer: abc.ObserverBase[Outcome[T, R]],
+        scheduler: WaitableScheduler,
+        submit: Callable[[T], Future[R]],
+        limit: int,
+    ) -> None:
+        super().__init__(observer, scheduler)
+        self._submit = submit
+        self._limit = limit
+        self._slots: deque[_Slot[T, R]] = deque()
+
+    def on_next(self, value: T) -> None:
+        slot: _Slot[T, R] = _Slot()
+        with self._lock:
+            if self._disposed:
+                return
+            if self._full():
+                raise RuntimeError("upstream did not wait until on_next returned")
+            self._slots.append(slot)
+        try:
+            future = self._submit(value)
+        except Exception as error:
+            self._note(slot, Outcome(value, error=error))
+        else:
+            with self._lock:
+                slot.future = future
+                too_late = self._disposed
+            if too_late:
+                future.cancel()
+                return
+            future.add_done_callback(partial(self._answered, slot, value))
+        self._wait_for_room()
+
+    def _answered(self, slot: _Slot[T, R], value: T, future: Future[R]) -> None:
+        if future.cancelled():
+            outcome: Outcome[T, R] = Outcome(value, error=CancelledError())
+        elif (error := future.exception()) is not None:
+            outcome = Outcome(value, error=error)
+        else:
+            outcome = Outcome(value, future.result())
+        self._note(slot, outcome)
+
+    def _note(self, slot: _Slot[T, R], outcome: Outcome[T, R]) -> None:
+        with self._lock:
+            slot.outcome = outcome
+            slot.done = True
+            wake = self._wake()
+        if wake:
+            self._scheduler.schedule(self._drain)
+
+    def _ready(self) -> bool:
+        return bool(self._slots) and self._slots[0].done
+
+    def _empty(self) -> bool:
+        return not self._slots
+
+    def _full(self) -> bool:
+        return len(self._slots) >= self._limit
+
+    def _take(self) -> Outcome[T, R]:
+        return self._slots[0].outcome
+
+    def _given(self) -> None:
+        if self._full():
+            self._changed.notify_all()
+        self._slots.popleft()
+
+    def _clear(self) -> Sequence[Callable[[], object]]:
+        futures = [slot.future for slot in self._slots if slot.future is not None]
+        self._slots.clear()
+        return [future.cancel for future in futures]

@@ -1,0 +1,118 @@
+"""From `package.module:name` to the object that it names."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+import sys
+import sysconfig
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+class DottedPathError(LookupError):
+    """A dotted path names nothing that can be used. `message` is one sentence without a final full
+    stop that quotes the path; `hint` is what to do next, empty if there is nothing to say."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def resolve(path: str) -> Any:
+    """Import `package.module:name` and return what `name` (or `Class.name`) is there.
+
+    Modules are looked for in the working directory, then among the installed packages, as with
+    `python -m`; the working directory therefore stays on `sys.path`. Runs the module's code, if it
+    has not been imported yet, on the calling thread. Raises `DottedPathError` and nothing else.
+    """
+    module_name, colon, name = path.partition(":")
+    parts = [*module_name.split("."), *name.split(".")]
+    if not colon or not all(part.isidentifier() for part in parts):
+        raise DottedPathError(
+            f"{path!r} is not a dotted path", "write it as package.module:name, with one colon"
+        )
+    found: Any = _import(path, module_name)
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError as error:
+            raise _no_attribute(path, found, part) from error
+    return found
+
+
+def raised_at(error: BaseException) -> str:
+    """`file:line` of the innermost frame of `error` that is user code: neither the standard library
+    nor an installed package, unless there is nothing else. Empty without a traceback."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<") and Path(frame.filename) != Path(__file__)
+    ]
+    own = [frame for frame in frames if not _is_installed(frame.filename)]
+    innermost = (own or frames)[-1:]
+    return "".join(f"{frame.filename}:{frame.lineno}" for frame in innermost)
+
+
+def _import(path: str, module_name: str) -> ModuleType:
+    directory = str(Path.cwd())
+    if directory not in sys.path:
+        sys.path.insert(0, directory)
+    importlib.invalidate_caches()  # the module may be younger than Python's listing of its folder
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and f"{module_name}.".startswith(f"{error.name}."):
+            raise _no_module(path, error.name) from error
+        raise _import_raised(path, module_name, error) from error
+    except (Exception, SystemExit) as error:  # a script without a main guard may call sys.exit
+        raise _import_raised(path, module_name, error) from error
+
+
+def _no_module(path: str, missing: str) -> DottedPathError:
+    parent_name, _, name = missing.rpartition(".")
+    message = f"there is no module {missing!r} (in {path!r})"
+    if not parent_name:
+        siblings = [module.name for module in pkgutil.iter_modules([str(Path.cwd())])]
+        where = f"looked in {Path.cwd()} and among the installed packages"
+        return DottedPathError(message, _nearest(name, siblings) or where)
+    folders = getattr(sys.modules.get(parent_name), "__path__", None)
+    if folders is None:
+        return DottedPathError(message, f"{parent_name!r} is a module, not a package")
+    siblings = [module.name for module in pkgutil.iter_modules(folders)]
+    return DottedPathError(message, _nearest(name, siblings))
+
+
+def _no_attribute(path: str, owner: Any, name: str) -> DottedPathError:
+    public = [each for each in dir(owner) if not each.startswith("_")]
+    owner_name = getattr(owner, "__name__", type(owner).__name__)
+    return DottedPathError(
+        f"{owner_name!r} has no {name!r} (in {path!r})",
+        _nearest(name, public) or f"looked in {getattr(owner, '__file__', owner_name)}",
+    )
+
+
+def _import_raised(path: str, module_name: str, error: BaseException) -> DottedPathError:
+    place = raised_at(error)
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return DottedPathError(
+        f"importing {module_name!r} (in {path!r}) raised {text}", f"at {place}" if place else ""
+    )
+
+
+def _nearest(name: str, candidates: Iterable[str]) -> str:
+    matches = difflib.get_close_matches(name, sorted(set(candidates)), n=1)
+    return f"did you mean {matches[0]!r}?" if matches else ""
+
+
+def _is_installed(filename: str) -> bool:
+    paths = sysconfig.get_paths()
+    roots = {paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return any(Path(filename).is_relative_to(root) for root in roots)

@@ -1,0 +1,144 @@
+"""The way to a server: one gRPC channel over one or several addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import grpc
+
+from flowrun.errors import TransportError
+from flowrun.spec.flow import Tls, TransportSpec
+
+_OPTIONS: list[tuple[str, int | str]] = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # A lost peer is noticed after 30 s at the latest; more often and some servers hang up.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+]
+_ROUND_ROBIN = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
+
+
+def open_channel(spec: TransportSpec, address: Sequence[str]) -> grpc.Channel:
+    """A channel to `address`; connects lazily. Looks up host names if there are several addresses.
+
+    Calls are balanced over them in `mode: unary`; a stream takes the first that answers. Raises
+    `TransportError` naming `transport.address` or `transport.tls.…`.
+    """
+    options = list(_OPTIONS)
+    hosts = [_host(each) for each in address]
+    if all(map(_is_loopback, hosts)):
+        options.append(("grpc.enable_http_proxy", 0))  # no proxy leads to this machine
+    if len(address) == 1:
+        target = address[0]
+    else:
+        target = _together(address)
+        options.append(("grpc.default_authority", address[0]))
+        if spec.mode == "unary":
+            options.append(("grpc.service_config", _ROUND_ROBIN))
+    if spec.tls is None:
+        return grpc.insecure_channel(target, options=options)
+    return grpc.secure_channel(target, _credentials(spec.tls), options=options)
+
+
+def metadata(spec: TransportSpec) -> tuple[tuple[str, str], ...]:
+    """The flow's headers as gRPC wants them. Raises `TransportError` naming the key, without the
+    value, for what gRPC cannot send."""
+    pairs = []
+    for name, value in spec.headers.items():
+        key = name.lower()
+        if not re.fullmatch(r"[0-9a-z_.-]+", key) or key.startswith("grpc-"):
+            raise TransportError(
+                "gRPC cannot send a header of this name",
+                key=f"transport.headers.{name}",
+                hint="letters, digits, `-`, `_` and `.`; not beginning with `grpc-`",
+            )
+        if key.endswith("-bin") or not re.fullmatch(r"[\x20-\x7e]*", value):
+            raise TransportError(
+                "the header's value is not plain text", key=f"transport.headers.{name}"
+            )
+        pairs.append((key, value))
+    return tuple(pairs)
+
+
+def _host(address: str) -> str:
+    """The host of "host:port"; the whole of an address with a scheme (`unix:`, `dns:`, …)."""
+    match = re.fullmatch(r"(\[[^]]+\]|[^:]+):(\d+)", address)
+    if match:
+        return match[1].strip("[]")
+    if re.match(r"(unix|unix-abstract|dns|ipv4|ipv6|vsock|xds):", address):
+        return address
+    raise TransportError(
+        f"{address!r} is not HOST:PORT",
+        key="transport.address",
+        hint="for instance localhost:9000",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _together(addresses: Sequence[str]) -> str:
+    """One gRPC target for several addresses: IP addresses of one family."""
+    found: list[dict[int, str]] = []
+    for each in addresses:
+        host, port = each.rsplit(":", 1)
+        try:
+            places = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+        except (OSError, ValueError) as error:
+            raise TransportError(
+                f"nothing answers at {each} (no such host)",
+                key="transport.address",
+                hint="correct the host's name",
+            ) from error
+        found.append({family: str(place[0]) for family, _, _, _, place in reversed(places)})
+    ports = [each.rsplit(":", 1)[1] for each in addresses]
+    for family, scheme, form in (
+        (socket.AF_INET, "ipv4", "{}:{}"),
+        (socket.AF_INET6, "ipv6", "[{}]:{}"),
+    ):
+        if all(family in places for places in found):
+            pairs = zip(found, ports, strict=True)
+            return f"{scheme}:" + ",".join(form.format(p[family], port) for p, port in pairs)
+    raise TransportError(
+        "some of these addresses have IPv4 only and others IPv6 only", key="transport.address"
+    )
+
+
+def _credentials(tls: Tls) -> grpc.ChannelCredentials:
+    if (tls.cert is None) != (tls.key is None):
+        missing = "key" if tls.key is None else "cert"
+        raise TransportError(
+            "a client's certificate and its key belong together", key=f"transport.tls.{missing}"
+        )
+    return grpc.ssl_channel_credentials(
+        root_certificates=_read(tls.ca, "ca"),
+        private_key=_read(tls.key, "key"),
+        certificate_chain=_read(tls.cert, "cert"),
+    )
+
+
+def _read(path: str | None, key: str) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        shown = "the file" if key == "key" else repr(path)
+        raise TransportError(
+            f"cannot read {shown}: {error.strerror or type(error).__name__}",
+            key=f"transport.tls.{key}",
+            hint="relative paths are relative to the working directory",
+        ) from error

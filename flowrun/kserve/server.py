@@ -1,0 +1,148 @@
+"""The embedded KServe v2 server: enough to start, to develop hooks and to test."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any, TypeVar, cast
+
+import grpc
+
+from flowrun.errors import InvalidFlowError, RunError, UsageError
+from flowrun.kserve.models import Model, resolve_model
+from flowrun.kserve.servicer import Servicer
+
+CALLS = 128  # at once, unary calls and streams together; more are refused: RESOURCE_EXHAUSTED
+GRACE = 0.5  # seconds in which calls may end by themselves when the server closes
+CLOSING = 2.0  # seconds until `close` gives up on a model that does not return
+
+_OPTIONS: list[tuple[str, int]] = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.so_reuseport", 0),  # or a second server would share the port in silence
+]
+_T = TypeVar("_T")
+
+
+class EmbeddedServer:
+    """Serves `models` over gRPC from construction until `close`.
+
+    Every call and every stream has a daemon thread of its own, at most `CALLS` of them; of each
+    there is one request in memory, and one answer. `address` is "host:port"; port 0 takes a free
+    one, and the attribute `address` tells which. Raises `UsageError` if it is no address and
+    `RunError` if nothing can listen there.
+    """
+
+    def __init__(self, models: Mapping[str, Model], *, address: str = "127.0.0.1:0") -> None:
+        host, port = _split(address)
+        _check_free(host, port, address)
+        self._threads = _ThreadPerCall()
+        self._server = grpc.server(
+            cast(ThreadPoolExecutor, self._threads),  # of which gRPC uses `submit` only
+            handlers=[Servicer(models).handler()],
+            options=_OPTIONS,
+            maximum_concurrent_rpcs=CALLS,
+        )
+        try:
+            bound = self._server.add_insecure_port(f"{host}:{port}")
+        except RuntimeError as error:  # taken since it was checked
+            raise RunError(f"cannot listen on {address}: {error}", key="--address") from error
+        self._server.start()
+        self.address = f"{host}:{bound}"
+
+    def close(self) -> None:
+        """End every call and free the port. Idempotent, from any thread, takes `GRACE` if calls are
+        open and at most `GRACE + CLOSING`; only a model that does not return by then keeps its
+        (daemon) thread."""
+        end = time.monotonic() + GRACE + CLOSING
+        self._server.stop(GRACE).wait(GRACE + CLOSING)
+        self._threads.join(end)
+
+    def __enter__(self) -> EmbeddedServer:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self.close()
+
+
+def serve(models: Sequence[str], address: str) -> EmbeddedServer:
+    """An `EmbeddedServer` for the models of these names, as `flowrun serve` starts it.
+
+    Raises `UsageError` for a name that is no model, beside what `EmbeddedServer` raises.
+    """
+    try:
+        found = {name: resolve_model(name) for name in models}
+    except InvalidFlowError as error:
+        raise UsageError(error.message, hint=error.hint) from error
+    return EmbeddedServer(found, address=address)
+
+
+class _ThreadPerCall(Executor):
+    """A daemon thread for each call, so that a model which hangs cannot keep the program alive.
+    `maximum_concurrent_rpcs` bounds them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[threading.Thread] = set()
+
+    def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
+        future: Future[_T] = Future()
+        thread = threading.Thread(
+            target=_call,
+            args=(future, fn, args, kwargs),
+            name="flowrun-embedded-server",
+            daemon=True,
+        )
+        with self._lock:
+            thread.start()
+            self._running = {each for each in self._running if each.is_alive()} | {thread}
+        return future
+
+    def join(self, end: float) -> None:
+        """Wait for the calls until `time.monotonic()` is `end`."""
+        with self._lock:
+            running = list(self._running)
+        for thread in running:
+            thread.join(max(0.0, end - time.monotonic()))
+
+
+def _call(future: Future[_T], fn: Callable[..., _T], args: Any, kwargs: Any) -> None:
+    try:
+        future.set_result(fn(*args, **kwargs))
+    except BaseException as error:
+        future.set_exception(error)
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004
+        raise UsageError(
+            f"{address!r} is no address",
+            key="--address",
+            hint="write HOST:PORT, for instance 127.0.0.1:9000; port 0 takes a free one",
+        )
+    return host, int(port)
+
+
+def _check_free(host: str, port: int, address: str) -> None:
+    """Ask the operating system first: it says why not, which gRPC does not."""
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM
+        )[0]
+        with contextlib.closing(socket.socket(family, kind, protocol)) as probe:
+            if os.name == "posix":  # elsewhere the option means something else
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunError(
+            f"cannot listen on {address}: {reason}",
+            key="--address",
+            hint="choose another one; port 0 takes a free one",
+        ) from error

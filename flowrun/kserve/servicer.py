@@ -1,0 +1,244 @@
+"""The KServe v2 calls, as OpenVINO Model Server and Triton answer them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import grpc
+from tritonclient.grpc import service_pb2 as pb
+
+from flowrun.kserve.models import Infer, Model, TensorInfo
+from flowrun.kserve.served import (
+    VERSION,
+    RefusedError,
+    construct,
+    invalid,
+    read_image,
+    response,
+    run,
+)
+
+SERVICE = "inference.GRPCInferenceService"
+SERVER_NAME = "flowrun"
+TIMESTAMP = "OVMS_MP_TIMESTAMP"
+FINAL = "triton_final_response"
+WANTS_FINAL = "triton_enable_empty_final_response"
+
+
+class Servicer:
+    """Answers the calls, each on the thread that gRPC gives it.
+
+    A stream has an instance of the model to itself and is answered in the order of its requests.
+    All unary calls of a model share one instance, which serves one of them at a time.
+    """
+
+    def __init__(self, models: Mapping[str, Model]) -> None:
+        self._models = dict(models)
+        self._shared = {name: _Shared(model) for name, model in models.items()}
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """What a `grpc.Server` needs to know."""
+        unary = {
+            "ServerLive": self.server_live,
+            "ServerReady": self.server_ready,
+            "ServerMetadata": self.server_metadata,
+            "ModelReady": self.model_ready,
+            "ModelMetadata": self.model_metadata,
+            "ModelInfer": self.model_infer,
+            "RepositoryIndex": self.repository_index,
+        }
+        handlers = {
+            name: grpc.unary_unary_rpc_method_handler(
+                call,
+                request_deserializer=getattr(pb, f"{name}Request").FromString,
+                response_serializer=getattr(pb, f"{name}Response").SerializeToString,
+            )
+            for name, call in unary.items()
+        }
+        handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(
+            self.model_stream_infer,
+            request_deserializer=pb.ModelInferRequest.FromString,
+            response_serializer=pb.ModelStreamInferResponse.SerializeToString,
+        )
+        return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+    def server_live(self, _request: Any, _context: grpc.ServicerContext) -> Any:
+        return pb.ServerLiveResponse(live=True)
+
+    def server_ready(self, _request: Any, _context: grpc.ServicerContext) -> Any:
+        return pb.ServerReadyResponse(ready=True)
+
+    def server_metadata(self, _request: Any, _context: grpc.ServicerContext) -> Any:
+        return pb.ServerMetadataResponse(name=SERVER_NAME, version=VERSION)
+
+    def repository_index(self, _request: Any, _context: grpc.ServicerContext) -> Any:
+        index = pb.RepositoryIndexResponse()
+        for name in self._models:
+            index.models.add(name=name, version=VERSION, state="READY")
+        return index
+
+    def model_ready(self, request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            self._find(request.name, request.version)
+        except RefusedError as refused:
+            context.abort(refused.code, refused.text)
+        return pb.ModelReadyResponse(ready=True)
+
+    def model_metadata(self, request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            model = self._find(request.name, request.version)
+        except RefusedError as refused:
+            context.abort(refused.code, refused.text)
+        return pb.ModelMetadataResponse(
+            name=model.name,
+            versions=[VERSION],
+            platform=SERVER_NAME,
+            inputs=[_metadata(model.input)],
+            outputs=[_metadata(output) for output in model.outputs],
+        )
+
+    def model_infer(self, request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            model = self._find(request.model_name, request.model_version)
+            image = read_image(model, request)
+            with self._shared[model.name] as infer:
+                outputs = run(model, infer, image)
+            message = response(model, request, outputs) if outputs else None
+        except RefusedError as refused:
+            context.abort(refused.code, refused.text)
+        if message is None:
+            context.abort(grpc.StatusCode.ABORTED, f"model {model.name!r} has no answer to this")
+        return message
+
+    def model_stream_infer(
+        self, requests: Iterator[Any], context: grpc.ServicerContext
+    ) -> Iterator[Any]:
+        session: _Session | None = None
+        for request in requests:
+            try:
+                if session is None:
+                    session = _Session(self._find(request.model_name, request.model_version))
+                answer = session.answer(request)
+            except RefusedError as refused:  # what a stream does not survive
+                context.abort(refused.code, refused.text)
+            if answer is not None:
+                yield answer
+
+    def _find(self, name: str, version: str) -> Model:
+        model = self._models.get(name)
+        if model is None:
+            served = ", ".join(map(repr, self._models))
+            raise RefusedError(
+                grpc.StatusCode.NOT_FOUND, f"there is no model {name!r}; served are {served}"
+            )
+        if version not in ("", VERSION):
+            raise RefusedError(
+                grpc.StatusCode.NOT_FOUND,
+                f"model {name!r} has no version {version!r}, only {VERSION!r}",
+            )
+        return model
+
+
+class _Shared:
+    """One instance for many threads, made at its first use; entered by one thread at a time."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._lock = threading.Lock()
+        self._infer: Infer | None = None
+
+    def __enter__(self) -> Infer:
+        self._lock.acquire()
+        try:
+            self._infer = self._infer or construct(self._model)
+        except BaseException:
+            self._lock.release()
+            raise
+        return self._infer
+
+    def __exit__(self, *_raised: object) -> None:
+        self._lock.release()
+
+
+class _Session:
+    """One stream: its model, an instance of it, and the last timestamp."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._infer = construct(model)
+        self._last: int | None = None
+
+    def answer(self, request: Any) -> Any:
+        """The message that answers `request`, an in-stream error included, or `None`.
+
+        Raises `RefusedError` if the stream must end.
+        """
+        try:
+            given = _timestamp(request)
+            if request.model_name != self._model.name:
+                raise invalid(
+                    f"this stream is for model {self._model.name!r};"
+                    f" open another one for {request.model_name!r}"
+                )
+            image = read_image(self._model, request)
+        except RefusedError as refused:
+            return _error(request, refused.text)
+        timestamp = self._advance(given)
+        try:
+            outputs = run(self._model, self._infer, image)
+            message = response(self._model, request, outputs) if outputs else None
+        except RefusedError as refused:
+            return _error(request, refused.text)
+        wants_final = (
+            WANTS_FINAL in request.parameters and request.parameters[WANTS_FINAL].bool_param
+        )
+        if message is None:
+            if not wants_final:
+                return None
+            message = pb.ModelInferResponse(
+                model_name=self._model.name, model_version=VERSION, id=request.id
+            )
+        message.parameters[TIMESTAMP].int64_param = timestamp
+        if wants_final:
+            message.parameters[FINAL].bool_param = True
+        return pb.ModelStreamInferResponse(infer_response=message)
+
+    def _advance(self, given: int | None) -> int:
+        """The timestamp of this request: `given`, or the wall clock in microseconds."""
+        last = self._last
+        if given is None:
+            now = time.time_ns() // 1000
+            given = now if last is None else max(now, last + 1)
+        elif last is not None and given <= last:
+            raise invalid(
+                f"{TIMESTAMP} must increase strictly within a stream, got {given} after {last}"
+            )
+        self._last = given
+        return given
+
+
+def _timestamp(request: Any) -> int | None:
+    if TIMESTAMP not in request.parameters:
+        return None
+    parameter = request.parameters[TIMESTAMP]
+    kind = parameter.WhichOneof("parameter_choice")
+    if kind != "int64_param":
+        raise invalid(f"parameter {TIMESTAMP} must be int64_param, got {kind or 'nothing'}")
+    return int(parameter.int64_param)
+
+
+def _error(request: Any, text: str) -> Any:
+    """An in-stream error that says, as Triton's do, which request it is about."""
+    about = pb.ModelInferResponse(model_name=request.model_name, id=request.id)
+    if TIMESTAMP in request.parameters:
+        about.parameters[TIMESTAMP].CopyFrom(request.parameters[TIMESTAMP])
+    return pb.ModelStreamInferResponse(error_message=text, infer_response=about)
+
+
+def _metadata(tensor: TensorInfo) -> Any:
+    return pb.ModelMetadataResponse.TensorMetadata(
+        name=tensor.name, datatype=tensor.datatype, shape=tensor.shape
+    )

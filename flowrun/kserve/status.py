@@ -1,0 +1,137 @@
+"""gRPC's statuses in the words of the flow."""
+
+from __future__ import annotations
+
+import re
+
+import grpc
+
+from flowrun.errors import DeadlineError, TransportError
+from flowrun.spec.flow import TransportSpec
+
+_LONGEST = 300  # characters of a server's words that are worth repeating
+_SHORTEST_SECRET = 4
+_HIDDEN = "***"
+
+# What gRPC says of a connection that cannot be made: (pattern, our words, key, what to do).
+_REASONS: list[tuple[str, str, str, str]] = [
+    (
+        "connection refused",
+        "connection refused",
+        "transport.address",
+        "start the model server, or correct the address",
+    ),
+    (
+        "lookup error|dns resolution failed|domain name not found|name or service not known",
+        "no such host",
+        "transport.address",
+        "correct the host's name",
+    ),
+    (
+        "certificate_verify_failed",
+        "its certificate cannot be verified",
+        "transport.tls.ca",
+        "name the authority that signed it",
+    ),
+    (
+        r"handshake|wrong_version_number|ssl_error|\btls\b",
+        "no agreement on TLS",
+        "transport.tls",
+        "is it a server without TLS? Then leave `tls` out",
+    ),
+    (
+        "socket closed|connection reset",
+        "the connection was cut",
+        "transport.address",
+        "see the server's log; one that speaks TLS needs `tls: {}` at least",
+    ),
+    (
+        "http1|http2 header with status",
+        "something else than a gRPC server listens there",
+        "transport.address",
+        "use the server's gRPC port, not its REST port",
+    ),
+]
+
+
+class Wording:
+    """Errors about one server, free of the flow's secrets."""
+
+    def __init__(self, spec: TransportSpec, address: str) -> None:
+        self.address = address
+        self.timeout = spec.timeout
+        self._other_mode = "unary" if spec.mode == "stream" else "stream"
+        values = {piece for value in spec.headers.values() for piece in (value, *value.split())}
+        secrets = sorted((v for v in values if len(v) >= _SHORTEST_SECRET), key=len, reverse=True)
+        self._secrets = re.compile("|".join(map(re.escape, secrets))) if secrets else None
+
+    def quoted(self, text: str) -> str:
+        """What a server said, on one line, not too long, without secrets."""
+        line = " ".join(text.split())
+        if self._secrets:
+            line = self._secrets.sub(_HIDDEN, line)
+        return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+    def failed(self, code: grpc.StatusCode, details: str | None) -> TransportError:
+        """The error for an RPC that ended with `code`."""
+        said = self.quoted(details or "")
+        text = f"{code.name}: {said}" if said else code.name
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return self.late()
+        if code is grpc.StatusCode.UNAVAILABLE:
+            return self.unreachable(details)
+        if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
+            return TransportError(
+                f"the server does not let flowrun in ({text})",
+                code=code.name,
+                key="transport.headers",
+                hint="most servers want `headers: {authorization: Bearer …}`",
+            )
+        if code is grpc.StatusCode.NOT_FOUND:
+            return TransportError(
+                f"the server answered {text}",
+                code=code.name,
+                key="transport.model",
+                hint=f"some servers find it in `mode: {self._other_mode}` only",
+            )
+        if code is grpc.StatusCode.UNIMPLEMENTED:
+            return TransportError(
+                f"the server answered {text}",
+                code=code.name,
+                key="transport.mode",
+                hint=f"the model may want `mode: {self._other_mode}`",
+            )
+        return TransportError(f"the server answered {text}", code=code.name)
+
+    def stream_ended(self, code: grpc.StatusCode, details: str | None) -> TransportError:
+        """The error for what was in flight on a stream that ended with `code`."""
+        if code in (grpc.StatusCode.OK, grpc.StatusCode.DEADLINE_EXCEEDED):
+            return TransportError(
+                f"the server ended the stream ({code.name}) before it had answered", code=code.name
+            )
+        return self.failed(code, details)
+
+    def unreachable(self, details: str | None) -> TransportError:
+        """The error for a connection that is not there."""
+        name = grpc.StatusCode.UNAVAILABLE.name
+        for pattern, reason, key, hint in _REASONS:
+            if re.search(pattern, details or "", re.IGNORECASE):
+                return TransportError(
+                    f"nothing answers at {self.address} ({reason})", code=name, key=key, hint=hint
+                )
+        return TransportError(
+            f"nothing answers at {self.address} ({self.quoted(details or 'unavailable')})",
+            code=name,
+            key="transport.address",
+        )
+
+    def late(self, more: str = "") -> DeadlineError:
+        """The error for an answer that did not come in time."""
+        return DeadlineError(
+            f"no answer from {self.address} within {self.timeout:g} s{more}",
+            code=grpc.StatusCode.DEADLINE_EXCEEDED.name,
+            key="transport.timeout",
+        )
+
+    def closed(self) -> TransportError:
+        return TransportError("the connection was closed before the answer came")

@@ -1,0 +1,139 @@
+"""numpy arrays and the KServe v2 datatypes: one table, both directions."""
+
+from __future__ import annotations
+
+import math
+import struct
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from flowrun.errors import TransportError
+from flowrun.inference import Tensor
+
+# datatype: (numpy's little-endian dtype, the field of InferTensorContents that may carry it)
+DATATYPES: dict[str, tuple[np.dtype[Any], str]] = {
+    "BOOL": (np.dtype("?"), "bool_contents"),
+    "UINT8": (np.dtype("u1"), "uint_contents"),
+    "UINT16": (np.dtype("<u2"), "uint_contents"),
+    "UINT32": (np.dtype("<u4"), "uint_contents"),
+    "UINT64": (np.dtype("<u8"), "uint64_contents"),
+    "INT8": (np.dtype("i1"), "int_contents"),
+    "INT16": (np.dtype("<i2"), "int_contents"),
+    "INT32": (np.dtype("<i4"), "int_contents"),
+    "INT64": (np.dtype("<i8"), "int64_contents"),
+    "FP16": (np.dtype("<f2"), ""),  # the protocol has no field for it
+    "FP32": (np.dtype("<f4"), "fp32_contents"),
+    "FP64": (np.dtype("<f8"), "fp64_contents"),
+}
+BYTES = "BYTES"
+_NAMES = {(dtype.kind, dtype.itemsize): name for name, (dtype, _) in DATATYPES.items()}
+_LENGTH = struct.Struct("<I")
+
+
+def datatype_of(array: Tensor) -> str:
+    """The KServe datatype of `array`; BYTES for arrays of `bytes` or `str`.
+
+    Raises `TransportError` for what the protocol cannot carry (complex numbers, dates, …).
+    """
+    dtype = array.dtype
+    if dtype.kind in "OSU":
+        return BYTES
+    name = _NAMES.get((dtype.kind, dtype.itemsize))
+    if name is None:
+        raise TransportError(
+            f"an array of {dtype} cannot be sent to a model",
+            hint=f"convert it; the protocol knows {', '.join(DATATYPES)} and {BYTES}",
+        )
+    return name
+
+
+def to_raw(array: Tensor, datatype: str) -> bytes:
+    """The elements in row-major order, little-endian; BYTES each behind its length."""
+    if datatype != BYTES:
+        return array.astype(DATATYPES[datatype][0], copy=False).tobytes()
+    pieces: list[bytes] = []
+    for element in array.reshape(-1).tolist():
+        if not isinstance(element, (bytes, str)):
+            raise TransportError(
+                f"an array of objects may hold bytes or str, not {type(element).__name__}"
+            )
+        data = element.encode() if isinstance(element, str) else element
+        pieces += (_LENGTH.pack(len(data)), data)
+    return b"".join(pieces)
+
+
+def from_raw(raw: bytes, datatype: str, shape: tuple[int, ...]) -> Tensor:
+    """A read-only view of `raw`; BYTES become a new object array of `bytes`.
+
+    Raises `TransportError` if `raw` is not what datatype and shape promise.
+    """
+    count = _count(shape)
+    if datatype == BYTES:
+        return _objects(_split(raw, count), shape)
+    dtype = _dtype(datatype)
+    if len(raw) != count * dtype.itemsize:
+        raise TransportError(
+            f"{datatype} {list(shape)} has {count * dtype.itemsize} bytes, {len(raw)} came"
+        )
+    return np.frombuffer(raw, dtype).reshape(shape)
+
+
+def from_contents(contents: Any, datatype: str, shape: tuple[int, ...]) -> Tensor:
+    """The array in an `InferTensorContents`; read-only. Raises `TransportError` as `from_raw`."""
+    count = _count(shape)
+    if datatype == BYTES:
+        return _objects(_counted(list(contents.bytes_contents), count, shape), shape)
+    dtype = _dtype(datatype)
+    _, field = DATATYPES[datatype]
+    if not field:  # MLServer's way
+        return from_raw(b"".join(contents.bytes_contents), datatype, shape)
+    wide = np.array(_counted(getattr(contents, field), count, shape))
+    array = wide.astype(dtype)
+    if dtype.kind in "ui" and not np.array_equal(array, wide):
+        raise TransportError(f"{datatype} {list(shape)} came with numbers that are none")
+    array.flags.writeable = False
+    return array.reshape(shape)
+
+
+def _dtype(datatype: str) -> np.dtype[Any]:
+    if datatype not in DATATYPES:
+        raise TransportError(
+            f"datatype {datatype!r} is not supported",
+            hint=f"flowrun reads {', '.join(DATATYPES)} and {BYTES}",
+        )
+    return DATATYPES[datatype][0]
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    if any(size < 0 for size in shape):
+        raise TransportError(f"the shape {list(shape)} is impossible")
+    return math.prod(shape)
+
+
+def _counted(values: Any, count: int, shape: tuple[int, ...]) -> Any:
+    if len(values) != count:
+        raise TransportError(f"the shape {list(shape)} has {count} elements, {len(values)} came")
+    return values
+
+
+def _split(raw: bytes, count: int) -> list[bytes]:
+    elements: list[bytes] = []
+    start = 0
+    while start < len(raw) and len(elements) < count:
+        if start + _LENGTH.size > len(raw):
+            break
+        (length,) = _LENGTH.unpack_from(raw, start)
+        start += _LENGTH.size + length
+        elements.append(raw[start - length : start])
+    if start != len(raw) or len(elements) != count:
+        raise TransportError(f"{BYTES} with {count} elements came with lengths that do not fit")
+    return elements
+
+
+def _objects(elements: list[bytes], shape: tuple[int, ...]) -> npt.NDArray[np.object_]:
+    array = np.empty(len(elements), object)
+    array[:] = elements
+    array.flags.writeable = False
+    return array.reshape(shape)

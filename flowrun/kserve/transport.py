@@ -1,0 +1,57 @@
+"""The way to a model, as the flow's `transport` says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from flowrun.inference import Transport
+from flowrun.kserve.channel import metadata, open_channel
+from flowrun.kserve.contract import ModelInfo, ask
+from flowrun.kserve.fit import check_flow
+from flowrun.kserve.status import Wording
+from flowrun.kserve.stream import StreamTransport
+from flowrun.kserve.unary import UnaryTransport
+from flowrun.spec.flow import TransportSpec
+
+
+class ModelTransport(Transport, Protocol):
+    """A `Transport` that knows its model."""
+
+    model: ModelInfo
+
+
+TRANSPORTS: dict[str, type[StreamTransport] | type[UnaryTransport]] = {
+    "stream": StreamTransport,
+    "unary": UnaryTransport,
+}
+
+
+def open_transport(
+    spec: TransportSpec,
+    *,
+    address: Sequence[str] | None = None,
+    wanted: Collection[str] = (),
+    pictures: bool = True,
+) -> ModelTransport:
+    """Connect, compare flow and model, and give a transport that works; within `spec.timeout`.
+
+    `address` stands in for `spec.address` (the embedded server's). `wanted` names outputs that are
+    needed beside `spec.output`. `pictures` is false if hooks may send tensors of their own: then
+    names are compared, but not datatypes and shapes. Raises `TransportError` if nothing answers and
+    `ContractError` if the model does not fit.
+    """
+    addresses = tuple(address) if address is not None else spec.address
+    wording = Wording(spec, ", ".join(addresses))
+    headers = metadata(spec)
+    channel = open_channel(spec, addresses)
+    try:
+        model = ask(channel, spec, wording, headers)
+        check_flow(model, spec, wanted, pictures=pictures)
+        outputs = frozenset(name for name in (spec.output, *wanted) if name)
+        return TRANSPORTS[spec.mode](
+            channel, spec, model, wording=wording, headers=headers, wanted=outputs
+        )
+    except BaseException:
+        channel.close()
+        raise

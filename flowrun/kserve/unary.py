@@ -1,0 +1,120 @@
+"""One call for each request."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+import grpc
+
+from flowrun.errors import ContractError, TransportError
+from flowrun.inference import Request, Result
+from flowrun.kserve import wire
+from flowrun.kserve.contract import SERVICE, ModelInfo
+from flowrun.kserve.fit import named
+from flowrun.kserve.servers import aborts_for_nothing
+from flowrun.kserve.status import Wording
+from flowrun.spec.flow import TransportSpec
+
+
+class UnaryTransport:
+    """`ModelInfer` calls, as many at once as the caller has in flight, each with a deadline.
+
+    gRPC's thread decodes an answer and completes its future, nothing else.
+    """
+
+    def __init__(
+        self,
+        channel: grpc.Channel,
+        spec: TransportSpec,
+        model: ModelInfo,
+        *,
+        wording: Wording,
+        headers: tuple[tuple[str, str], ...] = (),
+        wanted: frozenset[str] = frozenset(),  # one answer brings them all
+    ) -> None:
+        self.model = model
+        self._channel = channel
+        self._spec = spec
+        self._wording = wording
+        self._headers = headers
+        self._infer: Any = channel.unary_unary(
+            SERVICE + "ModelInfer", request_serializer=None, response_deserializer=None
+        )
+        self._ids = itertools.count(1)
+        self._lock = threading.Lock()
+        self._open: dict[Future[Result | None], Any] = {}
+        self._closed = False
+        self._lost = False
+        self._reopened = 0
+
+    @property
+    def reopened(self) -> int:
+        return self._reopened
+
+    def submit(self, request: Request) -> Future[Result | None]:
+        future: Future[Result | None] = Future()
+        future.set_running_or_notify_cancel()  # it cannot be cancelled
+        try:
+            data = wire.encode(
+                self._spec.model,
+                self._spec.version,
+                str(next(self._ids)),
+                named(request.inputs, self.model, self._spec),
+                self._spec.parameters,
+            )
+        except (TransportError, ContractError) as error:
+            future.set_exception(error)
+            return future
+        with self._lock:
+            if self._closed:
+                raise self._wording.closed()
+            call = self._infer.future(data, timeout=self._spec.timeout, metadata=self._headers)
+            self._open[future] = call
+        call.add_done_callback(partial(self._done, future))
+        return future
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            calls = self._open
+            self._open = {}
+        for future, call in calls.items():
+            call.cancel()
+            future.set_exception(self._wording.closed())
+        self._channel.close()
+
+    def _done(self, future: Future[Result | None], call: Any) -> None:
+        with self._lock:
+            if self._open.pop(future, None) is None:
+                return  # closed
+        try:
+            result = self._result(call)
+        except TransportError as error:
+            future.set_exception(error)
+        except Exception as error:  # a bug: its traceback travels with the future
+            failure = TransportError(f"the answer could not be read: {error!r}")
+            failure.__cause__ = error
+            future.set_exception(failure)
+        else:
+            future.set_result(result)
+
+    def _result(self, call: Any) -> Result | None:
+        code = call.code()
+        if code is grpc.StatusCode.OK:
+            answer = wire.decode(call.result())
+            if answer.problem is not None:
+                raise answer.problem
+            with self._lock:
+                self._reopened += self._lost
+                self._lost = False
+            return Result(answer.outputs, answer.parameters) if answer.outputs else None
+        if code is grpc.StatusCode.ABORTED and aborts_for_nothing(self.model.server):
+            return None
+        if code is grpc.StatusCode.UNAVAILABLE:
+            with self._lock:
+                self._lost = True
+        raise self._wording.failed(code, call.details())

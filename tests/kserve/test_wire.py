@@ -1,0 +1,227 @@
+"""Arrays to bytes and back."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.grpc as triton
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from tritonclient.grpc import service_pb2 as pb
+
+from flowrun.errors import TransportError
+from flowrun.kserve.tensors import DATATYPES, datatype_of, from_contents, from_raw, to_raw
+from flowrun.kserve.wire import Answer, decode, decode_stream, encode
+
+SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
+NUMBERS = st.sampled_from(sorted(DATATYPES)).flatmap(
+    lambda name: arrays.arrays(DATATYPES[name][0], SHAPES)
+)
+ELEMENTS = st.binary(max_size=8)
+TEXTS = SHAPES.flatmap(lambda shape: arrays.arrays(object, shape, elements=ELEMENTS, fill=ELEMENTS))
+
+
+def response(**tensors: Any) -> Any:
+    message = pb.ModelInferResponse(model_name="m", id="7")
+    for name, array in tensors.items():
+        message.outputs.add(name=name, datatype=datatype_of(array), shape=array.shape)
+        message.raw_output_contents.append(to_raw(array, datatype_of(array)))
+    return message
+
+
+def problem(message: Any) -> str:
+    answer = decode(message.SerializeToString())
+    assert answer.problem is not None
+    assert answer.id == "7"
+    return str(answer.problem)
+
+
+@given(NUMBERS | TEXTS)
+@settings(deadline=None)
+def test_what_is_sent_is_what_is_read(array: Any) -> None:
+    datatype = datatype_of(array)
+    back = from_raw(to_raw(array, datatype), datatype, array.shape)
+    assert back.dtype == array.dtype
+    np.testing.assert_array_equal(back, array)
+    assert not back.flags.writeable
+
+
+@given(NUMBERS | TEXTS)
+@settings(deadline=None)
+def test_the_bytes_are_those_of_tritonclient(array: Any) -> None:
+    theirs = triton.InferInput("image", array.shape, datatype_of(array))
+    theirs.set_data_from_numpy(array)
+    expected = triton._utils._get_inference_request(
+        model_name="m",
+        inputs=[theirs],
+        model_version="2",
+        request_id="7",
+        outputs=None,
+        sequence_id=0,
+        sequence_start=False,
+        sequence_end=False,
+        priority=0,
+        timeout=None,
+        parameters={"a": True, "b": 3, "c": "x"},
+    )
+    ours = encode("m", "2", "7", {"image": array}, {"a": True, "b": 3, "c": "x"})
+    assert pb.ModelInferRequest.FromString(ours) == expected
+
+
+@given(NUMBERS | TEXTS)
+@settings(deadline=None)
+def test_typed_contents_are_read_like_raw_ones(array: Any) -> None:
+    datatype = datatype_of(array)
+    field = DATATYPES[datatype][1] if datatype != "BYTES" else "bytes_contents"
+    contents = pb.InferTensorContents()
+    if field:
+        getattr(contents, field).extend(array.reshape(-1).tolist())
+    else:
+        contents.bytes_contents.append(array.tobytes())
+    back = from_contents(contents, datatype, array.shape)
+    assert back.dtype == array.dtype
+    np.testing.assert_array_equal(back, array)
+    assert not back.flags.writeable
+
+
+def test_an_output_is_a_view_of_the_message_not_a_copy() -> None:
+    raw = bytes(range(12))
+    assert np.shares_memory(from_raw(raw, "UINT8", (2, 2, 3)), np.frombuffer(raw, np.uint8))
+
+
+def test_big_endian_and_strided_arrays_are_sent_in_order() -> None:
+    array = np.arange(12, dtype=">i4").reshape(3, 4)[::-1, ::2]
+    back = from_raw(to_raw(array, datatype_of(array)), "INT32", array.shape)
+    np.testing.assert_array_equal(back, array)
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros(2, complex), np.zeros(2, "M8[s]"), np.zeros(2, [("a", "i4")])]
+)
+def test_what_the_protocol_cannot_carry_is_refused_by_name(array: Any) -> None:
+    with pytest.raises(TransportError) as caught:
+        encode("m", None, "1", {"image": array}, {})
+    assert caught.value.message == f"an array of {array.dtype} cannot be sent to a model"
+
+
+def test_an_array_of_objects_that_are_no_text_is_refused() -> None:
+    with pytest.raises(TransportError, match="an array of objects may hold bytes or str, not int"):
+        encode("m", None, "1", {"text": np.array([b"a", 3], object)}, {})
+
+
+def test_parameters_keep_their_types() -> None:
+    values: dict[str, bool | int | float | str] = {
+        "a": True,
+        "b": -3,
+        "c": "x",
+        "d": 2.0,
+        "e": 2**64 - 1,
+    }
+    message = pb.ModelInferRequest.FromString(encode("m", None, "1", {}, values))
+    kinds = {name: each.WhichOneof("parameter_choice") for name, each in message.parameters.items()}
+    assert kinds == {
+        "a": "bool_param",
+        "b": "int64_param",
+        "c": "string_param",
+        "d": "double_param",
+        "e": "uint64_param",
+    }
+    answer = response()
+    answer.parameters.MergeFrom(message.parameters)
+    assert decode(answer.SerializeToString()).parameters == values
+
+
+def test_a_number_of_more_than_64_bits_is_refused_under_its_key() -> None:
+    with pytest.raises(TransportError) as caught:
+        encode("m", None, "1", {}, {"seed": 2**64})
+    assert str(caught.value) == (
+        "transport.parameters.seed: 18446744073709551616 does not fit into 64 bits"
+    )
+
+
+def test_an_answer_of_several_outputs_has_each_under_its_name() -> None:
+    a, b = np.zeros((2, 3), np.float32), np.array([b"x", b""], object)
+    answer = decode(response(a=a, b=b).SerializeToString())
+    assert answer.id == "7"
+    np.testing.assert_array_equal(answer.outputs["a"], a)
+    np.testing.assert_array_equal(answer.outputs["b"], b)
+
+
+def test_an_answer_whose_size_does_not_match_its_shape_has_a_problem() -> None:
+    message = response(output=np.zeros((2, 3), np.uint16))
+    message.raw_output_contents[0] = b"12345"
+    assert problem(message) == (
+        "transport: output 'output' is malformed: UINT16 [2, 3] has 12 bytes, 5 came"
+    )
+
+
+def test_an_answer_of_an_unknown_datatype_has_a_problem() -> None:
+    message = response(output=np.zeros(2, np.uint16))
+    message.outputs[0].datatype = "BF16"
+    assert "output 'output' is malformed: datatype 'BF16' is not supported" in problem(message)
+
+
+def test_an_answer_of_an_impossible_shape_has_a_problem() -> None:
+    message = response(output=np.zeros(2, np.uint16))
+    message.outputs[0].shape[0] = -1
+    assert "the shape [-1] is impossible" in problem(message)
+
+
+def test_an_answer_without_contents_has_a_problem() -> None:
+    message = response(output=np.zeros(2, np.uint16))
+    del message.raw_output_contents[:]
+    assert "the shape [2] has 2 elements, 0 came" in problem(message)
+
+
+def test_an_answer_with_fewer_contents_than_outputs_has_a_problem() -> None:
+    message = response(a=np.zeros(2, np.uint16), b=np.zeros(2, np.uint16))
+    del message.raw_output_contents[1]
+    assert problem(message) == "transport: the answer has 2 outputs with 1 contents"
+
+
+def test_typed_numbers_that_their_datatype_does_not_hold_are_a_problem() -> None:
+    message = pb.ModelInferResponse(id="7")
+    message.outputs.add(name="o", datatype="UINT8", shape=[1]).contents.uint_contents.append(256)
+    assert "UINT8 [1] came with numbers that are none" in problem(message)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"\5\0\0\0abc", b"\1\0", b"", b"\0\0\0\0\0\0\0\0", b"\xff\xff\xff\xff"]
+)
+def test_bytes_with_wrong_lengths_are_a_problem(raw: bytes) -> None:
+    with pytest.raises(TransportError, match="BYTES with 1 elements came with lengths"):
+        from_raw(raw, "BYTES", (1,))
+
+
+@given(st.binary(max_size=60))
+@settings(deadline=None)
+def test_nonsense_is_an_answer_or_a_named_error(data: bytes) -> None:
+    for read in (decode, decode_stream):
+        with contextlib.suppress(TransportError):
+            assert isinstance(read(data), Answer)
+
+
+def test_what_is_no_message_is_refused() -> None:
+    with pytest.raises(TransportError, match="the server sent 3 bytes that are no answer"):
+        decode_stream(b"\xff\xff\xff")
+
+
+def test_a_stream_may_carry_answers_with_and_without_their_envelope() -> None:
+    bare = response(output=np.arange(3, dtype=np.uint8))
+    bare.model_version = "1"
+    wrapped = pb.ModelStreamInferResponse(infer_response=bare)
+    for message in (bare, wrapped):
+        answer = decode_stream(message.SerializeToString())
+        assert (answer.id, answer.error) == ("7", None)
+        assert answer.outputs["output"].tolist() == [0, 1, 2]
+
+
+def test_an_error_in_a_stream_keeps_its_id() -> None:
+    message = pb.ModelStreamInferResponse(error_message="no")
+    message.infer_response.id = "9"
+    answer = decode_stream(message.SerializeToString())
+    assert (answer.id, answer.error) == ("9", "no")

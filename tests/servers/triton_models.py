@@ -1,0 +1,71 @@
+"""Models for the Python backend of a real Triton. Run by Triton's interpreter, not by the tests."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+
+def image_of(request: Any) -> Any:
+    return pb_utils.get_input_tensor_by_name(request, "image").as_numpy()
+
+
+def answer(image: Any) -> Any:
+    return pb_utils.InferenceResponse([pb_utils.Tensor("output", image)])
+
+
+class Identity:
+    def execute(self, requests: list[Any]) -> list[Any]:
+        return [answer(image_of(request)) for request in requests]
+
+
+class Jitter:
+    """Identity that takes as many milliseconds as the first pixel's red says, so that with several
+    instances later requests are done earlier. (In a stream Triton holds their answers back.)"""
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        return [answer(self._slowly(image_of(request))) for request in requests]
+
+    def _slowly(self, image: Any) -> Any:
+        time.sleep(int(image[0, 0, 0]) / 1000)
+        return image
+
+
+class JitterDecoupled(Jitter):
+    """The same as a decoupled model, whose answers Triton sends as they come, in streams too."""
+
+    def execute(self, requests: list[Any]) -> None:  # type: ignore[override]
+        for request in requests:
+            image = self._slowly(image_of(request))
+            final = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
+            request.get_response_sender().send(answer(image), flags=final)
+
+
+class Resize320:
+    """The nearest pixels at 320x320, whatever the size of the image."""
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        answers = []
+        for request in requests:
+            image = image_of(request)
+            rows = np.arange(320) * image.shape[0] // 320
+            columns = np.arange(320) * image.shape[1] // 320
+            answers.append(answer(np.ascontiguousarray(image[rows][:, columns])))
+        return answers
+
+
+class Repeat:
+    """Decoupled: answers 0 to 3 times, the first pixel's red modulo 4, and then says that it is
+    done. The blue of every pixel is the number of the answer."""
+
+    def execute(self, requests: list[Any]) -> None:
+        for request in requests:
+            sender = request.get_response_sender()
+            image = image_of(request).copy()
+            for number in range(int(image[0, 0, 0]) % 4):
+                image[..., 2] = number
+                sender.send(answer(image))
+            sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)

@@ -1,0 +1,1 @@
+"""Video in and out of processes: sources, sinks, and ffmpeg beneath them."""

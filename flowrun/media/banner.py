@@ -1,0 +1,66 @@
+"""What ffmpeg says of a stream before the first frame, as data."""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass
+
+_VIDEO = re.compile(r"Stream #\d+:\d+.*?: Video: (?P<rest>.*)")
+_PIXELS = re.compile(r"\b(?P<format>[a-z][a-z0-9]*)\((?P<color>[^()]*)\)")
+_FPS = re.compile(r"(?P<fps>[\d.]+)(?P<k>k?) fps")
+_DURATION = re.compile(r"Duration: (?P<h>\d+):(?P<m>\d\d):(?P<s>\d\d(?:\.\d+)?)")
+_NOT_A_MATRIX = {"progressive", "top first", "bottom first", "top coded first (swapped)"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Hints of the container; `None` where it does not say. Colours have ffmpeg's names."""
+
+    fps: float | None = None
+    color_range: str | None = None
+    color_space: str | None = None
+    color_primaries: str | None = None
+    color_transfer: str | None = None
+
+
+class Banner:
+    """Collects the lines up to the first `Output #`; `complete` is set then."""
+
+    def __init__(self) -> None:
+        self.stream = Stream()
+        self.duration: float | None = None  # seconds
+        self.complete = threading.Event()
+        self._found = False
+
+    def read(self, line: str) -> None:
+        """Take one line of standard error."""
+        if self.complete.is_set():
+            return
+        if "Output #" in line:
+            self.complete.set()
+        elif match := _DURATION.search(line):
+            self.duration = int(match["h"]) * 3600 + int(match["m"]) * 60 + float(match["s"])
+        elif (match := _VIDEO.search(line)) and not self._found and "attached pic" not in line:
+            self._found = True
+            self.stream = parse_stream(match["rest"])
+
+
+def parse_stream(text: str) -> Stream:
+    """What stands behind `Video:`, such as
+    `h264 (High), yuv420p(tv, bt709/unknown/bt709, progressive), 640x480, 30 fps, 30 tbr`."""
+    fps = None
+    if match := _FPS.search(text):
+        fps = float(match["fps"]) * (1000 if match["k"] else 1)
+    color_range = space = primaries = transfer = None
+    if match := _PIXELS.search(text.partition(", ")[2]):
+        for part in match["color"].split(", "):
+            if part in ("tv", "pc"):
+                color_range = part
+            elif part not in _NOT_A_MATRIX:
+                # one name stands for all three
+                names = part.split("/") if "/" in part else [part] * 3
+                if len(names) == 3:  # noqa: PLR2004
+                    known = [None if name in ("unknown", "reserved") else name for name in names]
+                    space, primaries, transfer = known
+    return Stream(fps or None, color_range, space, primaries, transfer)

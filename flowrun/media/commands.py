@@ -1,0 +1,97 @@
+"""The command lines of the decoder and the encoder: pure functions of what is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import PurePath
+
+from flowrun.frame import VideoInfo
+from flowrun.media.ffmpeg import LOG_LEVEL
+from flowrun.spec.flow import SinkSpec, SourceSpec
+
+# Exact chroma both ways: without these an RGB round trip costs several decibels.
+SCALER = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+PIXELS = {"rgb": "rgb24", "bgr": "bgr24"}
+CODECS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".avi": "libx264"}
+CODECS[".webm"] = "libvpx-vp9"
+_MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
+
+
+def decode(spec: SourceSpec, uri: str, times: str) -> list[str]:
+    """Raw pictures to standard output, one line per picture with its time to the URL `times`.
+
+    Both outputs see the same frames; the second one never touches a pixel.
+    """
+    rate = [f"fps={spec.fps}"] if spec.fps else []
+    size = f"w={spec.size[0]}:h={spec.size[1]}:" if spec.size else ""
+    pictures = ",".join([*rate, f"scale={size}out_range=pc:{SCALER}"])
+    first = ["-map", "0:V:0", "-fps_mode", "passthrough", "-enc_time_base", "filter"]
+    last = ["-flush_packets", "1", "-f"]
+    return [
+        *LOG_LEVEL,
+        *("-nostdin", "-copyts", "-i", uri),
+        *(*first, "-vf", pictures, "-pix_fmt", PIXELS[spec.color]),
+        *("-c:v", "rawvideo", *last, "rawvideo", "pipe:1"),
+        *(*first, *(["-vf", rate[0]] if rate else [])),
+        *("-c:v", "wrapped_avframe", *last, "framecrc", times),
+    ]
+
+
+def encode(spec: SinkSpec, info: VideoInfo, size: tuple[int, int], target: PurePath) -> list[str]:
+    """A Matroska stream of raw pictures from standard input into the file `target`.
+
+    Presentation times stay as they are, in the source's own unit where the container can hold it.
+    Colours get the source's matrix and range back, and are labelled with them. An odd width or
+    height is kept by not subsampling the chroma.
+    """
+    ending = target.suffix.lower()
+    codec = spec.codec or CODECS[ending]
+    tick = Fraction(1, info.time_base.denominator)
+    odd = size[0] % 2 or size[1] % 2
+    wide = info.color_range or "tv"
+    matrix = info.color_space if info.color_space in _MATRICES else None
+    scale = f"scale=out_range={wide}:{SCALER}" + (f":out_color_matrix={matrix}" if matrix else "")
+    return [
+        *LOG_LEVEL,
+        *("-y", "-copyts", "-probesize", "32", "-f", "matroska", "-i", "pipe:0"),
+        *("-map", "0:v:0", "-fps_mode", "passthrough", "-enc_time_base", f"{tick}"),
+        *("-vf", f"{scale},format={'yuv444p' if odd else 'yuv420p'}"),
+        *("-c:v", codec, *_codec_options(spec, codec), "-color_range", wide),
+        *(option for name, value in _labels(info) for option in (name, value)),
+        *_muxer_options(ending, tick),
+        str(target),
+    ]
+
+
+def _codec_options(spec: SinkSpec, codec: str) -> list[str]:
+    options: list[str] = []
+    if spec.preset is not None:
+        options += ["-preset", spec.preset]
+    if codec.startswith("libvpx"):
+        options += ["-deadline", "good", "-cpu-used", "5", "-row-mt", "1"]
+        options += ["-b:v", "0"] if spec.bitrate is None else []
+    if spec.bitrate is not None:
+        options += ["-b:v", spec.bitrate]
+    if spec.quality is not None:
+        has_crf = codec in ("libx264", "libx265", "libsvtav1", "libaom-av1") or "vpx" in codec
+        options += ["-crf" if has_crf else "-q:v", f"{spec.quality:g}"]
+    return options
+
+
+def _labels(info: VideoInfo) -> Sequence[tuple[str, str]]:
+    labels = {
+        "-colorspace": info.color_space,
+        "-color_primaries": info.color_primaries,
+        "-color_trc": info.color_transfer,
+    }
+    return [(name, value) for name, value in labels.items() if value]
+
+
+def _muxer_options(ending: str, tick: Fraction) -> list[str]:
+    if ending in (".mp4", ".mov"):
+        # Fragments of a second while it is written, an ordinary file once it is finished. The
+        # header waits for the first fragment, or it could not say where the time line starts.
+        flags = ("-movflags", "+hybrid_fragmented+delay_moov", "-frag_duration", "1000000")
+        return ["-video_track_timescale", str(tick.denominator), *flags]
+    return []

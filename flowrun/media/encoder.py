@@ -1,0 +1,103 @@
+"""One encoder process and the stream of pictures into it."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from flowrun.errors import SinkError
+from flowrun.frame import Frame, VideoInfo
+from flowrun.media import commands, matroska
+from flowrun.media.ffmpeg import Process
+from flowrun.spec.flow import SinkSpec
+
+log = logging.getLogger("flowrun")
+
+FINISH_TIMEOUT = 60.0  # seconds for the look-ahead and the trailer
+ABORT_TIMEOUT = 0.3
+
+
+class Encoder:
+    """Pictures of one `size` (width, height) into the file `target`.
+
+    Used by one thread, but for `abort`. Every method raises `SinkError` with ffmpeg's last words
+    when ffmpeg has ended before its time.
+    """
+
+    def __init__(
+        self,
+        spec: SinkSpec,
+        info: VideoInfo,
+        color: Literal["rgb", "bgr"],
+        size: tuple[int, int],
+        target: Path,
+    ) -> None:
+        self.size = size
+        self.target = target
+        self._tick_ns = int(info.time_base * 1_000_000_000) or 1
+        self._last_ns = -1
+        self._aborted = False
+        self._finished = False
+        if size[0] % 2 or size[1] % 2:
+            log.info("sink: %dx%d is odd, so it is encoded as yuv444p", *size)
+        self._process = Process(commands.encode(spec, info, size, target), stdin=subprocess.PIPE)
+        self._send(memoryview(matroska.header(*size, color)))
+
+    def write(self, frame: Frame) -> None:
+        """Take one frame; blocks while the encoder is busy."""
+        at = round(frame.time * 1e9)
+        if at <= self._last_ns:
+            log.warning(
+                "sink: frame %d is not later than the one before it; moved by a tick", frame.index
+            )
+            at = self._last_ns + self._tick_ns
+        self._last_ns = at
+        picture = np.ascontiguousarray(frame.image).data.cast("B")
+        header = matroska.frame_header(at, round(frame.duration * 1e9), len(picture))
+        self._send(memoryview(header))
+        self._send(picture)
+
+    def close(self) -> None:
+        """Finish the file; waits for the encoder, at most a minute. Idempotent."""
+        if self._finished:
+            return
+        self._finished = True
+        try:
+            self._process.stdin.close()
+            status = self._process.wait(0.0 if self._aborted else FINISH_TIMEOUT)
+            if self._aborted:
+                return
+            if status is None:
+                raise SinkError(
+                    f"ffmpeg did not finish {self.target} within {FINISH_TIMEOUT:g} s", key="sink"
+                )
+            if status != 0:
+                raise self._failure()
+        finally:
+            self._process.close()
+
+    def abort(self) -> None:
+        """End the process within `ABORT_TIMEOUT`, its file finished if time allows."""
+        self._aborted = True
+        self._process.terminate()
+        if self._process.wait(ABORT_TIMEOUT) is None:
+            self._process.kill()
+
+    def _send(self, data: memoryview) -> None:
+        try:
+            while data:
+                data = data[self._process.stdin.write(data) :]
+        except (OSError, ValueError) as error:
+            raise self._failure() from error
+
+    def _failure(self) -> SinkError:
+        if self._aborted:
+            return SinkError(f"{self.target} was given up", key="sink")
+        self._process.wait(5.0)
+        return SinkError(
+            f"ffmpeg could not write {self.target}: {self._process.last_words()}", key="sink"
+        )

@@ -1,0 +1,24 @@
+"""Nowhere: for measuring, and for flows whose hooks do all the work."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from flowrun.frame import Frame, VideoInfo
+from flowrun.spec.flow import SinkSpec
+
+
+class NullSink:
+    """Takes every frame at once and keeps none."""
+
+    def __init__(self, spec: SinkSpec, info: VideoInfo, color: Literal["rgb", "bgr"]) -> None:
+        """Nothing to open."""
+
+    def write(self, frame: Frame) -> None:
+        """Forget `frame`."""
+
+    def close(self) -> None:
+        """Nothing to finish."""
+
+    def abort(self) -> None:
+        """Nothing to give up."""

@@ -1,0 +1,102 @@
+"""A video file, playable whatever happens."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Literal
+
+from flowrun.errors import SinkError
+from flowrun.frame import Frame, VideoInfo
+from flowrun.media.encoder import Encoder
+from flowrun.spec.flow import SinkSpec
+
+log = logging.getLogger("flowrun")
+
+
+class VideoSink:
+    """Writes `name.part.mp4` beside `name.mp4` and renames it when it is finished.
+
+    The first frame decides the size. When the size changes later, the file ends there and the
+    recording goes on in `name.2.mp4` and so on, with a warning. Missing folders are made. Holds no
+    frames itself; the pipe to the encoder holds at most 1 MiB, and the encoder what its look-ahead
+    needs.
+    """
+
+    def __init__(self, spec: SinkSpec, info: VideoInfo, color: Literal["rgb", "bgr"]) -> None:
+        self._spec, self._info, self._color = spec, info, color
+        self._path = Path(spec.uri)
+        self._parts = 0
+        self._encoder: Encoder | None = None
+        self._aborted = False
+        self._check(self._path)
+
+    def write(self, frame: Frame) -> None:
+        size = (frame.width, frame.height)
+        if self._encoder is None or self._encoder.size != size:
+            if self._encoder is not None:
+                log.warning(
+                    "sink: the picture changed from %dx%d to %dx%d at frame %d: going on in %s",
+                    *(*self._encoder.size, *size, frame.index, self._name(self._parts + 1)),
+                )
+                self._finish()
+            self._encoder = self._next_part(size)
+        self._encoder.write(frame)
+
+    def close(self) -> None:
+        self._finish()
+
+    def abort(self) -> None:
+        self._aborted = True
+        if self._encoder is not None:
+            self._encoder.abort()
+
+    def _next_part(self, size: tuple[int, int]) -> Encoder:
+        if self._aborted:
+            raise SinkError(f"{self._path} was given up", key="sink")
+        self._parts += 1
+        path = self._name(self._parts)
+        self._check(path)
+        return Encoder(self._spec, self._info, self._color, size, _beside(path))
+
+    def _finish(self) -> None:
+        encoder, self._encoder = self._encoder, None
+        if encoder is None:
+            return
+        try:
+            encoder.close()
+        finally:
+            written = encoder.target
+            if written.exists():
+                if written.stat().st_size:
+                    os.replace(written, self._name(self._parts))
+                else:
+                    written.unlink()
+
+    def _name(self, part: int) -> Path:
+        if part == 1:
+            return self._path
+        return self._path.with_name(f"{self._path.stem}.{part}{self._path.suffix}")
+
+    def _check(self, path: Path) -> None:
+        """Raise `SinkError` now for what would fail at the first frame or, worse, at the end."""
+        if path.is_dir():
+            raise SinkError(f"{path} is a directory", key="sink")
+        if path.exists() and not self._spec.overwrite:
+            raise SinkError(
+                f"{path} exists and is not overwritten",
+                key="sink",
+                hint="choose another path, or say `overwrite: true` under `sink`",
+            )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(_beside(path), "wb"):
+                pass
+            _beside(path).unlink()
+        except OSError as error:
+            raise SinkError(f"{path} cannot be written: {error.strerror}", key="sink") from error
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.part{path.suffix}")

@@ -1,0 +1,114 @@
+"""A moving test pattern with the frame number drawn in. Needs no file and no camera."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from flowrun.errors import InvalidFlowError
+from flowrun.frame import Frame, Image, VideoInfo
+from flowrun.spec.flow import SourceSpec
+
+_DEFAULT_SIZE, _DEFAULT_FPS = (1280, 720), 30.0
+_URI = re.compile(r"test(?::(?P<w>\d+)x(?P<h>\d+)(?:@(?P<fps>\d+(?:\.\d+)?))?)?")
+_SMALLEST = 16  # pixels; below that there is nothing to see
+_BARS = ((235, 235, 235), (235, 220, 40), (40, 220, 220), (40, 200, 60), (210, 60, 200),
+         (220, 50, 40), (40, 60, 210), (30, 30, 30))  # fmt: skip
+
+# Five columns by seven rows per digit, a string per row.
+_DIGITS = {
+    "0": " ### |#   #|#  ##|# # #|##  #|#   #| ### ",
+    "1": "  #  | ##  |  #  |  #  |  #  |  #  | ### ",
+    "2": " ### |#   #|    #|  ## | #   |#    |#####",
+    "3": " ### |#   #|    #|  ## |    #|#   #| ### ",
+    "4": "   # |  ## | # # |#  # |#####|   # |   # ",
+    "5": "#####|#    |#### |    #|    #|#   #| ### ",
+    "6": " ### |#    |#    |#### |#   #|#   #| ### ",
+    "7": "#####|    #|   # |  #  |  #  |  #  |  #  ",
+    "8": " ### |#   #|#   #| ### |#   #|#   #| ### ",
+    "9": " ### |#   #|#   #| ####|    #|    #| ### ",
+}
+
+
+class PatternSource:
+    """Endless colour bars, a ramp that moves by one pixel per frame, and the number of the frame.
+
+    `test:WIDTHxHEIGHT@FPS`; as fast as it is asked, its presentation times at `FPS`.
+    """
+
+    def __init__(self, spec: SourceSpec) -> None:
+        match = _URI.fullmatch(spec.uri)
+        if match is None:
+            raise InvalidFlowError(
+                f"{spec.uri} is no test pattern", key="source", hint="write `test:1280x720@30`"
+            )
+        named = (int(match["w"]), int(match["h"])) if match["w"] else _DEFAULT_SIZE
+        width, height = spec.size or named
+        if min(width, height) < _SMALLEST:
+            raise InvalidFlowError(
+                f"a test pattern of {width}x{height} is too small",
+                key="source",
+                hint=f"both sides need at least {_SMALLEST} pixels",
+            )
+        fps = spec.fps or float(match["fps"] or _DEFAULT_FPS)
+        self._step = 1 / Fraction(fps).limit_denominator(1001)
+        tick = Fraction(1, self._step.denominator)
+        self.info = VideoInfo(
+            width, height, fps=fps, time_base=tick,
+            color_range="tv", color_space="bt709", color_primaries="bt709",
+            color_transfer="bt709",
+        )  # fmt: skip
+        self._reverse = spec.color == "bgr"
+        self._stopped = threading.Event()
+
+    def __iter__(self) -> Iterator[Frame]:
+        background = _bars(self.info.width, self.info.height)
+        ramp = np.arange(self.info.width * 2) * 256 // self.info.width % 256
+        index = 0
+        while not self._stopped.is_set():
+            image = background.copy()
+            _draw(image, ramp.astype(np.uint8), index)
+            if self._reverse:
+                image = np.ascontiguousarray(image[:, :, ::-1])
+            image.flags.writeable = False
+            at = float(index * self._step)
+            yield Frame(image, index, at, float(self._step), time.monotonic())
+            index += 1
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def close(self) -> None:
+        self.stop()
+
+
+def _bars(width: int, height: int) -> Image:
+    colors = np.array(_BARS, np.uint8)[np.arange(width) * len(_BARS) // width]
+    return np.ascontiguousarray(np.broadcast_to(colors, (height, width, 3)))
+
+
+def _draw(image: Image, ramp: npt.NDArray[np.uint8], index: int) -> None:
+    height, width = image.shape[:2]
+    band = slice(height * 3 // 4, height)
+    start = width - index % width
+    image[band] = ramp[start : start + width, None]
+    digits = _number(index)
+    scale = max(1, min(height // 4 // digits.shape[0], width * 3 // 4 // digits.shape[1]))
+    digits = digits.repeat(scale, 0).repeat(scale, 1)
+    digits = digits[:height, :width]
+    top, left = (height * 3 // 4 - digits.shape[0]) // 2, (width - digits.shape[1]) // 2
+    area = image[max(top, 0) :, max(left, 0) :][: digits.shape[0], : digits.shape[1]]
+    area[:] = np.where(digits[: area.shape[0], :, None], np.uint8(255), np.uint8(0))
+
+
+def _number(index: int) -> npt.NDArray[np.bool_]:
+    """The digits of `index` as a mask with a margin, five figures at least."""
+    rows = [" ".join(parts) for parts in zip(*(_DIGITS[d].split("|") for d in f"{index:05d}"),
+                                             strict=True)]  # fmt: skip
+    return np.pad(np.array([[mark == "#" for mark in row] for row in rows]), 1)

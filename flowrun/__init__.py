@@ -1,1 +1,40 @@
-"""flowrun: put a KServe v2 model server into a video path."""
+"""flowrun: put a KServe v2 model server into a video path.
+
+The names below are the public ones. They are imported when they are first used, so that
+`flowrun validate` needs neither numpy nor grpc.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowrun.errors import FlowrunError as FlowrunError
+    from flowrun.frame import Frame as Frame
+    from flowrun.frame import VideoInfo as VideoInfo
+    from flowrun.inference import Result as Result
+    from flowrun.ledger import Summary as Summary
+    from flowrun.run import Run as Run
+    from flowrun.spec.flow import Flow as Flow
+    from flowrun.spec.load import load_flow as load_flow
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Flow": "flowrun.spec.flow",
+    "FlowrunError": "flowrun.errors",
+    "Frame": "flowrun.frame",
+    "Result": "flowrun.inference",
+    "Run": "flowrun.run",
+    "Summary": "flowrun.ledger",
+    "VideoInfo": "flowrun.frame",
+    "load_flow": "flowrun.spec.load",
+}
+__all__ = ["Flow", "FlowrunError", "Frame", "Result", "Run", "Summary", "VideoInfo", "load_flow"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'flowrun' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

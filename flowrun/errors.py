@@ -1,7 +1,8 @@
 """What can go wrong, as types.
 
     FlowrunError                 anything flowrun says on purpose
-    ├── FlowError                the flow is invalid; lives beside `Problem` in spec  (exit 78)
+    ├── InvalidFlowError         the flow asks for what is not there                (exit 78)
+    │   └── FlowError            … found in the file; beside `Problem` in spec
     ├── UsageError               the command line is wrong                          (exit 2)
     ├── RunError                 the run failed                                     (exit 1)
     │   ├── SourceError          no frames: `reason` says why
@@ -12,7 +13,7 @@
     │   └── SinkError            frames could not be written
     └── LedgerError              frames are unaccounted for: a bug in flowrun       (exit 70)
 
-Every error names the key of the flow that it is about and, where there is one, the next thing to try.
+Every error names the key of the flow that it is about and, if there is one, the next thing to try.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ class FlowrunError(Exception):
     def __str__(self) -> str:
         text = f"{self.key}: {self.message}" if self.key else self.message
         return f"{text}\n  {self.hint}" if self.hint else text
+
+
+class InvalidFlowError(FlowrunError):
+    """The flow is well-formed, but asks for something that is not there."""
 
 
 class UsageError(FlowrunError):

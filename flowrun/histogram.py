@@ -1,0 +1,58 @@
+"""Percentiles of durations in fixed memory."""
+
+from __future__ import annotations
+
+import math
+
+_PER_OCTAVE = 32  # buckets per doubling: a percentile is at most 1/32 too high
+_OCTAVES = 42  # from 1 µs to 50 days; what lies outside counts into the first or last bucket
+
+
+class Histogram:
+    """A log-linear histogram of seconds: 1,344 counters, whatever the number of values.
+
+    One thread adds; any thread reads, and sees at worst a value that is counted but not yet in
+    `total`.
+    """
+
+    __slots__ = ("_buckets", "count", "maximum", "total")
+
+    def __init__(self) -> None:
+        self._buckets = [0] * (_PER_OCTAVE * _OCTAVES)
+        self.count = 0
+        self.total = 0.0
+        self.maximum: float | None = None
+
+    def add(self, seconds: float) -> None:
+        """Count one duration; a negative one counts as zero."""
+        seconds = max(seconds, 0.0)
+        self._buckets[_bucket(seconds)] += 1
+        self.count += 1
+        self.total += seconds
+        if self.maximum is None or seconds > self.maximum:
+            self.maximum = seconds
+
+    def percentile(self, share: float) -> float | None:
+        """The duration in seconds that `share` (0 to 1) of the values do not exceed: the upper
+        edge of its bucket, never above the maximum. `None` without values."""
+        if self.maximum is None:
+            return None
+        rank, seen = math.ceil(share * self.count), 0
+        for bucket, n in enumerate(self._buckets):
+            seen += n
+            if n and seen >= rank:
+                return min(_upper_edge(bucket), self.maximum)
+        return self.maximum
+
+
+def _bucket(seconds: float) -> int:
+    mantissa, exponent = math.frexp(seconds * 1e6)  # mantissa in [0.5, 1)
+    if exponent < 1:  # below 1 µs
+        return 0
+    inside = int((mantissa - 0.5) * 2 * _PER_OCTAVE)
+    return min((exponent - 1) * _PER_OCTAVE + inside, _PER_OCTAVE * _OCTAVES - 1)
+
+
+def _upper_edge(bucket: int) -> float:
+    octave, inside = divmod(bucket, _PER_OCTAVE)
+    return math.ldexp(1 + (inside + 1) / _PER_OCTAVE, octave) / 1e6

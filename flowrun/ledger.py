@@ -1,0 +1,197 @@
+"""Every captured frame meets exactly one fate; how long each stage took; the summary."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from flowrun.errors import LedgerError
+from flowrun.frame import Frame
+from flowrun.histogram import Histogram
+
+DropCause = Literal["superseded", "stale", "hook", "no_response"]
+FailCause = Literal["preprocess", "transport", "timeout", "postprocess", "sink"]
+Stage = Literal["source", "buffer", "preprocess", "transport", "order", "postprocess", "sink"]
+
+DROP_CAUSES: tuple[DropCause, ...] = ("superseded", "stale", "hook", "no_response")
+FAIL_CAUSES: tuple[FailCause, ...] = ("preprocess", "transport", "timeout", "postprocess", "sink")
+STAGES: tuple[Stage, ...] = (
+    "source",  # the source made the frame
+    "buffer",  # the frame waited for preprocessing
+    "preprocess",
+    "transport",  # from the request to the answer, the wait for a free slot not included
+    "order",  # the answer waited for its turn, and for the sink to be free
+    "postprocess",
+    "sink",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did. `to_json()` has the keys of `--summary`, always all of them.
+
+    `duration_s` is wall-clock time from the first captured frame to the end; `fps` delivered
+    frames per second of it. `latency_ms` holds p50, p95, p99 and max in milliseconds, `None`
+    where nothing was measured. `bottleneck` is the stage that was busy the largest part of the
+    time, `None` if nothing was captured.
+    """
+
+    flow: str
+    captured: int
+    delivered: int
+    dropped: dict[str, int]
+    failed: dict[str, int]
+    aborted: int
+    repeated: int
+    reconnects: dict[str, int]
+    duration_s: float
+    fps: float
+    latency_ms: dict[str, dict[str, float | None]]
+    bottleneck: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def __str__(self) -> str:
+        def causes(counts: dict[str, int]) -> str:
+            named = ", ".join(f"{cause} {n}" for cause, n in counts.items() if n)
+            return f"{sum(counts.values())}" + (f" ({named})" if named else "")
+
+        def milliseconds(name: str) -> str:
+            at = self.latency_ms[name]
+            return " · ".join(
+                f"{point} {'-' if value is None else f'{value:.1f}'}" for point, value in at.items()
+            )
+
+        return "\n".join(
+            [
+                f"{self.flow}: captured {self.captured} = delivered {self.delivered}"
+                f" + dropped {causes(self.dropped)} + failed {causes(self.failed)}"
+                f" + aborted {self.aborted}",
+                f"  {self.duration_s:.1f} s, {self.fps:.1f} fps"
+                f", latency ms: {milliseconds('end_to_end')}",
+                f"  bottleneck: {self.bottleneck or '-'}"
+                + (
+                    f", transport reopened {n} times" if (n := self.reconnects["transport"]) else ""
+                ),
+            ]
+        )
+
+
+class Ledger:
+    """Counts fates and times. Thread-safe; memory does not grow with the number of frames.
+
+    `clock` is the monotonic clock of `Frame.captured`, in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._open: set[int] = set()  # captured, no fate yet: as many as are inside the chain
+        self._captured = 0
+        self._fates: Counter[str] = Counter()
+        self._latency: dict[str, Histogram] = {
+            name: Histogram() for name in ("end_to_end", *STAGES)
+        }
+        self._began: float | None = None
+        self._ended: float | None = None
+
+    def captured(self, frame: Frame) -> None:
+        """The source gave `frame`; from now on it is owed a fate."""
+        with self._lock:
+            if frame.index in self._open:
+                raise LedgerError(f"frame {frame.index} was captured twice")
+            self._open.add(frame.index)
+            self._captured += 1
+            if self._began is None:
+                self._began = frame.captured
+
+    def delivered(self, frame: Frame) -> None:
+        """The sink accepted `frame`."""
+        self._settle(frame, "delivered")
+        self._latency["end_to_end"].add(self.clock() - frame.captured)
+
+    def dropped(self, frame: Frame, cause: DropCause) -> None:
+        self._settle(frame, f"dropped.{cause}")
+
+    def superseded(self, frame: Frame) -> None:
+        """A newer frame took its place while it waited."""
+        self.dropped(frame, "superseded")
+
+    def failed(self, frame: Frame, cause: FailCause) -> None:
+        self._settle(frame, f"failed.{cause}")
+
+    def took(self, stage: Stage, seconds: float) -> None:
+        """Note what one frame cost one stage; a stage is only ever noted by one thread."""
+        self._latency[stage].add(seconds)
+
+    def close(self) -> None:
+        """The run is over: what has no fate yet was aborted. Raises `LedgerError` if the sum is
+        off. Idempotent."""
+        with self._lock:
+            self._fates["aborted"] += len(self._open)
+            self._open.clear()
+            self._ended = self._ended if self._ended is not None else self.clock()
+            if self._captured != (fates := sum(self._fates.values())):
+                raise LedgerError(f"captured {self._captured} frames, but {fates} met a fate")
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Captured and delivered so far."""
+        with self._lock:
+            return self._captured, self._fates["delivered"]
+
+    def summary(self, flow: str, *, window: int = 1, transport_reopened: int = 0) -> Summary:
+        """The state of the books. `window` is the number of requests that may be in flight."""
+        with self._lock:
+            fates = Counter(self._fates)
+            captured = self._captured
+            end = self._ended if self._ended is not None else self.clock()
+            seconds = 0.0 if self._began is None else max(0.0, end - self._began)
+        return Summary(
+            flow=flow,
+            captured=captured,
+            delivered=fates["delivered"],
+            dropped={cause: fates[f"dropped.{cause}"] for cause in DROP_CAUSES},
+            failed={cause: fates[f"failed.{cause}"] for cause in FAIL_CAUSES},
+            aborted=fates["aborted"],
+            repeated=0,
+            reconnects={"source": 0, "transport": transport_reopened, "sink": 0},
+            duration_s=round(seconds, 3),
+            fps=round(fates["delivered"] / seconds, 2) if seconds else 0.0,
+            latency_ms={name: _in_ms(histogram) for name, histogram in self._latency.items()},
+            bottleneck=self._bottleneck(window),
+        )
+
+    def _bottleneck(self, window: int) -> str | None:
+        # A stage's use is the time it spent on frames; the window shares its time over its slots.
+        # "buffer" and "order" are waiting for somebody else, and so never the cause.
+        busy = {
+            "source": self._latency["source"].total,
+            "preprocess": self._latency["preprocess"].total,
+            "transport": self._latency["transport"].total / window,
+            "postprocess": self._latency["postprocess"].total,
+            "sink": self._latency["sink"].total,
+        }
+        name, most = max(busy.items(), key=lambda item: item[1])
+        return name if most > 0 else None
+
+    def _settle(self, frame: Frame, fate: str) -> None:
+        with self._lock:
+            if self._ended is not None:
+                return  # the books are closed: whoever was still at work was aborted
+            if frame.index not in self._open:
+                raise LedgerError(f"frame {frame.index} met a second fate: {fate}")
+            self._open.remove(frame.index)
+            self._fates[fate] += 1
+
+
+def _in_ms(histogram: Histogram) -> dict[str, float | None]:
+    points = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+    found = {name: histogram.percentile(share) for name, share in points.items()}
+    found["max"] = histogram.maximum
+    return {name: None if s is None else round(s * 1000, 3) for name, s in found.items()}

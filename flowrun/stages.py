@@ -1,0 +1,229 @@
+"""What happens to one frame at each stage, and what the ledger hears of it.
+
+A stage returns `None` when the frame has met its fate there. Errors that end the run are raised
+after the frame has been entered in the books.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from flowrun.errors import DeadlineError, HookError, SinkError, TransportError
+from flowrun.frame import Frame
+from flowrun.hooks.hook import Hook
+from flowrun.inference import Request, Result, Tensor
+from flowrun.ledger import FailCause, Ledger
+from flowrun.pictures import is_picture, to_picture, to_tensor
+from flowrun.spec.flow import TransportSpec
+
+log = logging.getLogger("flowrun")
+
+
+@dataclass(slots=True)
+class Job:
+    """A frame on its way to the model and back. Times are the ledger's clock."""
+
+    frame: Frame  # as the source gave it
+    picture: Frame  # as preprocessing left it
+    request: Request
+    sent: float = 0.0
+    answered: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model made of a job; no `result` where `on_error: passthrough` stood in for it."""
+
+    job: Job
+    result: Result | None
+
+
+class Settled(Protocol):
+    """What became of a request: the shape of the operators' `Outcome`."""
+
+    @property
+    def item(self) -> Job: ...
+    @property
+    def value(self) -> Result | None: ...
+    @property
+    def error(self) -> BaseException | None: ...
+
+
+class Submit(Protocol):
+    def submit(self, request: Request) -> Future[Result | None]: ...
+
+
+class Write(Protocol):
+    def write(self, frame: Frame) -> None: ...
+
+
+class Stages:
+    """The functions of the chain, in the order in which a frame meets them.
+
+    `capture` runs on the source's thread, `preprocess` and `submit` on the preprocess thread,
+    `settle`, `postprocess` and `write` on the delivering one.
+    """
+
+    def __init__(
+        self,
+        spec: TransportSpec,
+        *,
+        preprocess: Sequence[Hook],
+        transport: Submit,
+        postprocess: Sequence[Hook],
+        sink: Write,
+        ledger: Ledger,
+    ) -> None:
+        self._spec = spec
+        self._preprocess = preprocess
+        self._transport = transport
+        self._postprocess = postprocess
+        self._sink = sink
+        self._ledger = ledger
+        self._complaints: Counter[str] = Counter()
+        self.last_complaint: str | None = None
+
+    def capture(self, source: Iterable[Frame]) -> Iterator[Frame]:
+        """The frames of `source`, and how long each took to come."""
+        asked = self._ledger.clock()
+        for frame in source:
+            self._ledger.took("source", self._ledger.clock() - asked)
+            yield frame
+            asked = self._ledger.clock()
+
+    def preprocess(self, frame: Frame) -> Job | None:
+        """What the preprocess hooks make of the frame, as a request."""
+        began = self._ledger.clock()
+        self._ledger.took("buffer", began - frame.captured)
+        made = self._run(self._preprocess, "preprocess", frame)
+        if made is None:
+            return None
+        if isinstance(made, Frame):
+            tensor = to_tensor(made.image, self._spec)
+            job = Job(frame, made, Request({self._spec.input or "": tensor}))
+        else:
+            job = Job(frame, frame, Request(made))
+        self._ledger.took("preprocess", self._ledger.clock() - began)
+        return job
+
+    def submit(self, job: Job) -> Future[Result | None]:
+        """Send it; the answer's time is noted by the thread that brings it."""
+        job.sent = self._ledger.clock()
+        future = self._transport.submit(job.request)
+        future.add_done_callback(lambda _: self._note_answer(job))
+        return future
+
+    def settle(self, outcome: Settled) -> Answer | None:
+        """The answer, or the fate of a frame that got none."""
+        job, error = outcome.item, outcome.error
+        now = self._ledger.clock()
+        if error is None:
+            self._ledger.took("transport", job.answered - job.sent)
+            self._ledger.took("order", now - job.answered)
+            if outcome.value is None:
+                self._ledger.dropped(job.frame, "no_response")
+                return None
+            return Answer(job, outcome.value)
+        if isinstance(error, TransportError) and self._spec.on_error == "passthrough":
+            self._complain(error)
+            return Answer(job, None)
+        cause: FailCause = "timeout" if isinstance(error, DeadlineError) else "transport"
+        self._ledger.failed(job.frame, cause)
+        if not isinstance(error, TransportError) or self._spec.on_error == "fail":
+            raise error
+        self._complain(error)
+        return None
+
+    def postprocess(self, answer: Answer) -> Frame | None:
+        """What the postprocess hooks make of the original frame and the result; without hooks, the
+        model's answer as a picture."""
+        began, frame, result = self._ledger.clock(), answer.job.frame, answer.result
+        made: Frame | None
+        if result is None:
+            made = frame
+        elif self._postprocess:
+            made = self._run(self._postprocess, "postprocess", frame, result)
+        else:
+            try:
+                made = frame.with_image(to_picture(result, self._spec))
+            except BaseException:
+                self._ledger.failed(frame, "postprocess")
+                raise
+        self._ledger.took("postprocess", self._ledger.clock() - began)
+        return made and frame.with_image(made.image)
+
+    def write(self, frame: Frame) -> Frame:
+        """Hand the frame to the sink."""
+        began = self._ledger.clock()
+        try:
+            self._sink.write(frame)
+        except SinkError:
+            self._ledger.failed(frame, "sink")
+            raise
+        self._ledger.took("sink", self._ledger.clock() - began)
+        self._ledger.delivered(frame)
+        return frame
+
+    def _run(self, hooks: Sequence[Hook], cause: FailCause, frame: Frame, *result: Result) -> Any:
+        """`frame` after all `hooks`: a `Frame`, tensors by name from the last preprocess hook, or
+        `None` if it has met its fate."""
+        made: Any = frame
+        for hook in hooks:
+            try:
+                after = _checked(hook, hook(made, *result), made, last=hook is hooks[-1])
+            except HookError as error:
+                if hook.on_error == "passthrough":
+                    self._complain(error)
+                    continue
+                self._ledger.failed(frame, cause)
+                if hook.on_error == "fail":
+                    raise
+                self._complain(error)
+                return None
+            if after is None:
+                self._ledger.dropped(frame, "hook")
+                return None
+            made = after
+        return made
+
+    def _note_answer(self, job: Job) -> None:
+        job.answered = self._ledger.clock()
+
+    def _complain(self, error: Exception) -> None:
+        """Warn of what costs a frame: the 1st, 10th, 100th … time that the same thing happens."""
+        self.last_complaint = str(error)
+        kind = f"{type(error).__name__} {getattr(error, 'key', '')}"
+        self._complaints[kind] += 1
+        times = self._complaints[kind]
+        if str(times).strip("0") == "1":
+            log.warning("%s%s", error, f" (for the {times}th time)" if times > 1 else "")
+
+
+def _checked(hook: Hook, made: Any, before: Frame, *, last: bool) -> Any:
+    """What a hook returned, if the next stage can use it: a `Frame` with a good picture, `None`, or
+    (last preprocess hook) tensors. Raises `HookError` otherwise."""
+    if made is None:
+        return None
+    image = made.image if isinstance(made, Frame) else made
+    if is_picture(image):
+        return before.with_image(image)
+    if hook.key.startswith("preprocess") and last:
+        if isinstance(made, Mapping):
+            return made
+        if hasattr(made, "dtype"):
+            tensors: dict[str, Tensor] = {"": made}
+            return tensors
+    what = type(made).__name__
+    if hasattr(image, "shape"):
+        what = f"{image.dtype} of shape {tuple(image.shape)}"
+    raise HookError(
+        f"{hook.path} returned {what} at frame {before.index}",
+        key=hook.key,
+        hint="return a Frame, a uint8 array of shape (height, width, 3), or None to drop the frame"
+        + ("; tensors only from the last hook" if hook.key.startswith("preprocess") else ""),
+    )

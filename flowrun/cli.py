@@ -112,7 +112,7 @@ def _leave(run: Run, target: str | None, number: int) -> NoReturn:
     """The end when somebody's code holds a thread for good: say how far it came, and go."""
     run.ledger.close()
     _summarise(run, target)
-    _say("flowrun: a hook did not return; left without it")
+    _say("flowrun: a hook, a model or a server did not return; left without it")
     os._exit(128 + number)
 
 

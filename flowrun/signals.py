@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any
 
 from flowrun.run import Run
+
+log = logging.getLogger("flowrun")
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE = 0.8  # seconds between the second signal and the end by force
@@ -18,24 +22,27 @@ PATIENCE = 0.8  # seconds between the second signal and the end by force
 class Signals:
     """While it is entered (on the main thread), signals stop `run`.
 
-    The handlers only post; a thread of its own acts, because a handler interrupts the main thread
-    anywhere, also where it holds a lock that stopping needs. `last` is called on that thread
-    with the number of the first signal if `run` is still there `PATIENCE` seconds after the second.
+    A thread of its own hears of them through the wake-up descriptor, which C code writes to at
+    once: a handler in Python waits for the main thread, and a hook may keep that one for good.
+    `last` is called on that thread with the number of the first signal if `run` is still there
+    `PATIENCE` seconds after the second.
     """
 
     def __init__(self, run: Run, last: Callable[[int], None]) -> None:
         self.first = 0  # number of the first signal that came, 0 if none did
         self._run = run
         self._last = last
-        self._posted: SimpleQueue[int] = SimpleQueue()
         self._over = threading.Event()
         self._before: dict[int, Any] = {}
+        self._heard, self._posted = socket.socketpair()
+        self._posted.setblocking(False)
         self._thread = threading.Thread(target=self._act, name="flowrun-signals", daemon=True)
 
     def __enter__(self) -> Signals:
         self._thread.start()
         for number in NUMBERS:
-            self._before[number] = signal.signal(number, self._post)
+            self._before[number] = signal.signal(number, lambda *_: None)
+        self._fd_before = signal.set_wakeup_fd(self._posted.fileno(), warn_on_full_buffer=False)
         return self
 
     def __exit__(
@@ -45,25 +52,31 @@ class Signals:
         trace: TracebackType | None,
     ) -> None:
         self._over.set()
-        self._posted.put(0)
-        self._thread.join()
+        signal.set_wakeup_fd(self._fd_before)
         for number, handler in self._before.items():
             signal.signal(number, handler)
-
-    def _post(self, number: int, _: FrameType | None) -> None:
-        self.first = self.first or number
-        self._posted.put(number)
+        self._posted.close()  # the thread reads the end, after the signals before it
+        self._thread.join()
+        self._heard.close()
 
     def _act(self) -> None:
-        if not self._posted.get():
+        self.first = self._next()
+        if not self.first:
             return
+        log.info("stopping: what is in flight is finished; a second signal gives it up")
         self._run.stop()
-        if not self._posted.get():
+        if not self._next():
             return
-        aborting = threading.Thread(target=self._run.abort, name="flowrun-abort", daemon=True)
-        aborting.start()
+        threading.Thread(target=self._run.abort, name="flowrun-abort", daemon=True).start()
         if not self._over.wait(PATIENCE):
             self._last(self.first)
+
+    def _next(self) -> int:
+        """The number of the next signal that counts; 0 when there will be none."""
+        while number := self._heard.recv(1):
+            if number[0] in NUMBERS:
+                return number[0]
+        return 0
 
 
 def wait_for_signal() -> int:

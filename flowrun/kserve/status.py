@@ -101,7 +101,11 @@ class Wording:
                 key="transport.mode",
                 hint=f"the model may want `mode: {self._other_mode}`",
             )
-        return TransportError(f"the server answered {text}", code=code.name)
+        too_large = "larger than max" in said
+        hint = "raise the server's limit for messages, or send smaller pictures"
+        return TransportError(
+            f"the server answered {text}", code=code.name, hint=hint if too_large else None
+        )
 
     def stream_ended(self, code: grpc.StatusCode, details: str | None) -> TransportError:
         """The error for what was in flight on a stream that ended with `code`."""

@@ -17,7 +17,7 @@ from flowrun.errors import ContractError, TransportError
 from flowrun.inference import Parameter, Request, Result
 from flowrun.kserve import wire
 from flowrun.kserve.contract import SERVICE, ModelInfo
-from flowrun.kserve.fit import named
+from flowrun.kserve.fit import check_request, named
 from flowrun.kserve.servers import TIMESTAMP, WANTS_FINAL, correlation, says_when_it_is_done
 from flowrun.kserve.session import Session
 from flowrun.kserve.status import Wording
@@ -57,6 +57,7 @@ class StreamTransport:
         self.model = model
         self._channel = channel
         self._spec = spec
+        self._fits = False  # the first request, as far as the model's metadata says
         self._wording = wording
         self._correlation = correlation(spec, model.server)
         self._parameters: dict[str, Parameter] = dict(spec.parameters)
@@ -97,11 +98,15 @@ class StreamTransport:
         key = self._key = max(time.time_ns() // 1000, self._key + 1)
         stamp = {TIMESTAMP: key} if self._correlation == "timestamp" else {}
         try:
+            inputs = named(request.inputs, self.model, self._spec)
+            if not self._fits:
+                check_request(self.model, inputs)
+                self._fits = True
             data = wire.encode(
                 self._spec.model,
                 self._spec.version,
                 str(key),
-                named(request.inputs, self.model, self._spec),
+                inputs,
                 {**self._parameters, **stamp},
             )
         except (TransportError, ContractError) as error:
@@ -159,7 +164,7 @@ class StreamTransport:
                 if cancelled is not None:
                     endings += self._drop(self._given_up())
                 opened = self._new_session() if self._may_open(now) else None
-                if not endings and opened is None:
+                if not endings and cancelled is None and opened is None:
                     self._wake_at = self._next_event()
                     self._changed.wait(None if self._wake_at is None else self._wake_at - now)
                     continue
@@ -175,10 +180,9 @@ class StreamTransport:
             why = f" (it could not be sent; {self._why})" if self._why else " (it was not sent)"
             endings.append((self._unsent.popleft(), self._wording.late(why)))
         if self._session is not None:
-            late = self._session.window.expire(now)
-            if late:
+            endings += self._session.window.expire(now)
+            if endings:
                 self._half_close(self._session, now + self._grace)
-            endings += late
         return endings
 
     def _is_overdue(self, now: float) -> bool:

@@ -89,7 +89,9 @@ def from_contents(contents: Any, datatype: str, shape: tuple[int, ...]) -> Tenso
     _, field = DATATYPES[datatype]
     if not field:  # MLServer's way
         return from_raw(b"".join(contents.bytes_contents), datatype, shape)
-    wide = np.array(_counted(getattr(contents, field), count, shape))
+    # The fields for small integers are wider than what they carry.
+    widest = np.dtype(f"{dtype.kind}8") if dtype.kind in "ui" else dtype
+    wide = np.array(_counted(getattr(contents, field), count, shape), widest)
     array = wide.astype(dtype)
     if dtype.kind in "ui" and not np.array_equal(array, wide):
         raise TransportError(f"{datatype} {list(shape)} came with numbers that are none")

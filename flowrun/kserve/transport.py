@@ -38,8 +38,10 @@ def open_transport(
 
     `address` stands in for `spec.address` (the embedded server's). `wanted` names outputs that are
     needed beside `spec.output`. `pictures` is false if hooks may send tensors of their own: then
-    names are compared, but not datatypes and shapes. Raises `TransportError` if nothing answers and
-    `ContractError` if the model does not fit.
+    names are compared, but not datatypes and shapes. In any case the first request is compared with
+    the metadata: if it does not fit, it is not sent, and its future ends with a `ContractError`.
+
+    Raises `TransportError` if nothing answers and `ContractError` if the model does not fit.
     """
     addresses = tuple(address) if address is not None else spec.address
     wording = Wording(spec, ", ".join(addresses))

@@ -14,7 +14,7 @@ from flowrun.errors import ContractError, TransportError
 from flowrun.inference import Request, Result
 from flowrun.kserve import wire
 from flowrun.kserve.contract import SERVICE, ModelInfo
-from flowrun.kserve.fit import named
+from flowrun.kserve.fit import check_request, named
 from flowrun.kserve.servers import aborts_for_nothing
 from flowrun.kserve.status import Wording
 from flowrun.spec.flow import TransportSpec
@@ -39,6 +39,7 @@ class UnaryTransport:
         self.model = model
         self._channel = channel
         self._spec = spec
+        self._fits = False  # the first request, as far as the model's metadata says
         self._wording = wording
         self._headers = headers
         self._infer: Any = channel.unary_unary(
@@ -59,11 +60,15 @@ class UnaryTransport:
         future: Future[Result | None] = Future()
         future.set_running_or_notify_cancel()  # it cannot be cancelled
         try:
+            inputs = named(request.inputs, self.model, self._spec)
+            if not self._fits:
+                check_request(self.model, inputs)
+                self._fits = True
             data = wire.encode(
                 self._spec.model,
                 self._spec.version,
                 str(next(self._ids)),
-                named(request.inputs, self.model, self._spec),
+                inputs,
                 self._spec.parameters,
             )
         except (TransportError, ContractError) as error:

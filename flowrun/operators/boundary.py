@@ -23,8 +23,9 @@ class Boundary(abc.ObserverBase[T], abc.DisposableBase, Generic[T, R]):
     At most one action is scheduled or running at a time, and each gives on one value, so that
     others on the same scheduler have their turn. Upstream's completion or error follows the values
     that came before it. Where downstream's `on_next` raises, the error goes to its `on_error` and
-    upstream is disposed; what `on_error` itself raises, and what is not an `Exception`, goes to
-    whoever runs the scheduler. In each of these cases whoever waits here is woken.
+    upstream is disposed. What `on_error` itself raises, and what is not an `Exception`, goes to
+    whoever runs the scheduler and ends it; upstream is disposed when it finds no room. In each of
+    these cases whoever waits here is released.
 
     Decides under `_lock`, acts outside it. The methods without a docstring of their own threads
     are called under it.
@@ -90,14 +91,12 @@ class Boundary(abc.ObserverBase[T], abc.DisposableBase, Generic[T, R]):
 
     def _finish(self, last: Callable[[], None]) -> None:
         with self._lock:
-            self._last = self._last or last
+            self._last = last
             wake = self._wake()
         if wake:
             self._scheduler.schedule(self._drain)
 
     def _due(self) -> bool:
-        if self._disposed:
-            return False
         return self._ready() or (self._last is not None and self._empty())
 
     def _wake(self) -> bool:
@@ -114,7 +113,7 @@ class Boundary(abc.ObserverBase[T], abc.DisposableBase, Generic[T, R]):
             self.dispose()  # nobody is there any more to take values on
 
     def _has_room(self) -> bool:
-        return self._disposed or not self._full()
+        return not self._full()  # as after dispose
 
     def _drain(self, _: abc.SchedulerBase, __: object = None) -> None:
         with self._lock:
@@ -124,17 +123,13 @@ class Boundary(abc.ObserverBase[T], abc.DisposableBase, Generic[T, R]):
             if last is None:
                 value = self._take()
         if last is not None:
-            last()  # the observer disposes this afterwards
+            last()  # and disposes this
             return
         try:
             self._observer.on_next(value)
         except Exception as error:
-            self.dispose()
-            self._observer.on_error(error)
+            self._observer.on_error(error)  # and disposes this, too
             return
-        except BaseException:
-            self.dispose()
-            raise
         with self._lock:
             if self._disposed:
                 return

@@ -107,6 +107,7 @@ class _Window(Boundary[T, Outcome[T, R]]):
         with self._lock:
             slot.outcome = outcome
             slot.done = True
+            slot.future = None  # its callback holds the slot: a circle would keep the value alive
             wake = self._wake()
         if wake:
             self._scheduler.schedule(self._drain)

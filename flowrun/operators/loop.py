@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from reactivex import abc, typing
+from reactivex.disposable import Disposable
 
 from flowrun.operators.scheduler import Action, WaitableScheduler
 
@@ -42,6 +43,7 @@ class LoopScheduler(WaitableScheduler):
         self._ended = False
         self._lock = threading.Lock()
         self._waited: list[threading.Condition] = []
+        self._last_acts: dict[int, Callable[[], None]] = {}
 
     def schedule(
         self, action: abc.ScheduledAction[S], state: S | None = None
@@ -99,7 +101,7 @@ class LoopScheduler(WaitableScheduler):
 
     def wait_for(self, condition: threading.Condition, predicate: Callable[[], bool]) -> bool:
         """See `WaitableScheduler`. Ends at the latest when `run` does."""
-        if threading.get_ident() == self._server:
+        if threading.get_ident() == self._server and not self._ended:
             raise RuntimeError("a loop cannot wait for itself: give each side its own scheduler")
         with condition:
             with self._lock:
@@ -111,6 +113,16 @@ class LoopScheduler(WaitableScheduler):
                 with self._lock:
                     self._waited.remove(condition)
             return predicate()
+
+    def on_end(self, act: Callable[[], None]) -> abc.DisposableBase:
+        """See `WaitableScheduler`. What `act` raises is raised by `run`."""
+        number = next(self._numbers)
+        self._last_acts[number] = act
+
+        def forget() -> None:
+            self._last_acts.pop(number, None)
+
+        return Disposable(forget)
 
     def _next(self) -> Action | None:
         """The next action that is due, `None` for the end. Sleeps until there is one."""
@@ -137,6 +149,14 @@ class LoopScheduler(WaitableScheduler):
         for condition in waited:  # outside the lock: a waiter takes the two the other way round
             with condition:
                 condition.notify_all()
+        self._call_last_acts()
+
+    def _call_last_acts(self) -> None:
+        if self._last_acts:
+            try:
+                self._last_acts.popitem()[1]()
+            finally:  # all of them, whatever one raises
+                self._call_last_acts()
 
 
 class ThreadLoop(LoopScheduler):

@@ -6,20 +6,23 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Generic, TypeVar
 
 from reactivex import Observable, abc
+from reactivex.disposable import Disposable
+
+from flowrun.operators.scheduler import WaitableScheduler
 
 T = TypeVar("T")
 _END: Final = object()
 
 
-def pull(iterable: Iterable[T], scheduler: abc.SchedulerBase) -> Observable[T]:
+def pull(iterable: Iterable[T], scheduler: WaitableScheduler) -> Observable[T]:
     """The items of `iterable`, the next one asked for only after `on_next` has returned.
 
     Everything happens in actions of `scheduler`, one per item: `iter`, `next`, the notifications
     and the iterator's `close()`, if it has one. It is closed after its end, after an error (its
     own or one raised by `on_next`; both go to `on_error`) and after dispose, before the last
-    notification. Dispose only leaves word, from any thread: an iterator that is blocked is not
-    interrupted, and what it still yields or raises is discarded. Stop the scheduler after
-    disposing, never before, or the iterator stays open.
+    notification, and at the latest when the scheduler ends. Dispose only leaves word, from any
+    thread: an iterator that is blocked is not interrupted, and what it still yields or raises is
+    discarded.
     """
 
     def subscribe(
@@ -33,25 +36,29 @@ def pull(iterable: Iterable[T], scheduler: abc.SchedulerBase) -> Observable[T]:
 
 
 class _Pulling(abc.DisposableBase, Generic[T]):
-    """One subscription. Only actions of the scheduler touch the iterator."""
+    """One subscription. Until the end there is always one action: running or scheduled."""
 
     def __init__(
-        self, iterable: Iterable[T], scheduler: abc.SchedulerBase, observer: abc.ObserverBase[T]
+        self, iterable: Iterable[T], scheduler: WaitableScheduler, observer: abc.ObserverBase[T]
     ) -> None:
         self._iterable = iterable
         self._iterator: Iterator[T] | None = None
         self._scheduler = scheduler
         self._observer = observer
-        self._ended = False
+        self._disposed = False
+        self._at_end: abc.DisposableBase = Disposable()
 
     def step(self, _: abc.SchedulerBase, __: object = None) -> None:
-        if self._ended:
+        if self._disposed:
+            self._close()
             return
         try:
             if self._iterator is None:
                 self._iterator = iter(self._iterable)
+                # Whoever disposes may stop the scheduler before the next step, and then this is it.
+                self._at_end = self._scheduler.on_end(self._close)
             item = next(self._iterator, _END)
-            if item is not _END and not self._ended:
+            if item is not _END:
                 self._observer.on_next(item)  # type: ignore[arg-type]
         except Exception as error:
             try:
@@ -59,20 +66,13 @@ class _Pulling(abc.DisposableBase, Generic[T]):
             finally:
                 self._observer.on_error(error)
             return
-        except BaseException:
-            self._close()
-            raise
         if item is _END:
             self._complete()
-        elif not self._ended:
+        else:
             self._scheduler.schedule(self.step)
 
     def dispose(self) -> None:
-        if self._ended:
-            return
-        self._ended = True
-        # Not left to the step: it may be about to schedule the next one, behind a `stop`.
-        self._scheduler.schedule(self._close_in_turn)
+        self._disposed = True  # the next step sees it, and closes
 
     def _complete(self) -> None:
         try:
@@ -82,11 +82,8 @@ class _Pulling(abc.DisposableBase, Generic[T]):
         else:
             self._observer.on_completed()
 
-    def _close_in_turn(self, _: abc.SchedulerBase, __: object = None) -> None:
-        self._close()
-
     def _close(self) -> None:
-        self._ended = True
+        self._at_end.dispose()
         iterator, self._iterator = self._iterator, None
         close = getattr(iterator, "close", None)
         if close is not None:

@@ -1,4 +1,4 @@
-"""What the operators ask of a scheduler beyond reactivex: that one can wait for its actions."""
+"""What the operators ask of a scheduler beyond reactivex: waiting for it, and word of its end."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ class WaitableScheduler(PeriodicScheduler):
         `condition`, never from an action of this very scheduler, and as the last thing that a
         notification does: in virtual time it may return at once and hold back, instead of the
         thread, the later actions of the scheduler that runs the caller.
+        """
+
+    @abstractmethod
+    def on_end(self, act: Callable[[], None]) -> abc.DisposableBase:
+        """Call `act` when this scheduler ends, on the thread that served it, after its last action.
+
+        Call it from one of its actions; dispose what it returns, in another, to be forgotten.
         """
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from reactivex import abc, typing
+from reactivex.disposable import Disposable
 
 from flowrun.operators.scheduler import Action, WaitableScheduler
 
@@ -157,6 +158,10 @@ class VirtualLoop(WaitableScheduler):
         if not predicate():
             self._virtual.hold(predicate)
         return True
+
+    def on_end(self, act: Callable[[], None]) -> abc.DisposableBase:
+        """Virtual time has no end."""
+        return Disposable()
 
     def _at(
         self, due: float, action: abc.ScheduledAction[S], state: S | None

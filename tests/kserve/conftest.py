@@ -49,6 +49,7 @@ class ScriptedServer:
     model_ready: bool = True
     reason: str = ""
     missing: str = "NOT_FOUND"  # the status for an unknown model
+    limit: int = -1  # bytes of a message
     blocked: Sequence[str] = ()  # methods that never answer
     at_half_close: str = ""  # the status that only then shows
 
@@ -56,6 +57,7 @@ class ScriptedServer:
     requests: list[Any] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     streams: int = 0
+    left: threading.Event = field(default_factory=threading.Event)  # by a client that waited
     half_closed: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Condition = field(default_factory=threading.Condition)
 
@@ -87,7 +89,7 @@ class ScriptedServer:
             handlers=[
                 grpc.method_handlers_generic_handler("inference.GRPCInferenceService", handlers)
             ],
-            options=[("grpc.so_reuseport", 0)],
+            options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", self.limit)],
         )
         port = (
             self._server.add_secure_port(address, credentials)
@@ -264,8 +266,9 @@ class ScriptedServer:
     def _wait(self, context: grpc.ServicerContext) -> None:
         """Until the client has gone."""
         gone = threading.Event()
-        if context.add_callback(gone.set):
-            gone.wait(LIMIT)
+        if context.add_callback(gone.set) and not gone.wait(LIMIT):
+            return
+        self.left.set()
 
 
 @pytest.fixture

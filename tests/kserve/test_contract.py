@@ -307,6 +307,20 @@ def test_the_first_request_can_be_compared_too(scripted: Build, connect: Build) 
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_a_first_request_that_does_not_fit_is_not_sent(
+    scripted: Build, connect: Build, mode: str
+) -> None:
+    server = scripted(inputs=image("UINT8", 300, 300, 3))
+    transport = connect(server, mode)
+    wrong, right = np.zeros((720, 1280, 3), np.uint8), np.zeros((300, 300, 3), np.uint8)
+    error = transport.submit(Request({"": wrong})).exception(LIMIT)
+    assert isinstance(error, ContractError)
+    assert error.key == "transport.input"
+    assert transport.submit(Request({"": right})).result(LIMIT) is not None
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_a_refusal_leaves_no_thread(refused: Build, threads: Build, mode: str) -> None:
     refused(mode, {"model": "mdl"})
     assert threads() == []

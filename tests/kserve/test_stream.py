@@ -15,6 +15,10 @@ from hypothesis import strategies as st
 
 from flowrun.errors import DeadlineError, TransportError
 from flowrun.inference import Request
+from flowrun.kserve.contract import ModelInfo
+from flowrun.kserve.status import Wording
+from flowrun.kserve.stream import StreamTransport
+from flowrun.spec.flow import TransportSpec
 
 LIMIT = 10.0  # seconds, a guard against hanging
 SHORT = 0.2
@@ -163,6 +167,54 @@ def test_a_stream_that_the_server_ends_well_is_dead_too(scripted: Build, connect
     assert told(submit(transport, 1)) == [1]
 
 
+def test_a_dead_stream_leaves_no_thread_to_take_requests(scripted: Build, connect: Build) -> None:
+    server = scripted("plain", ["end"])
+    before = set(threading.enumerate())
+    told(submit(connect(server), 0))
+    for thread in set(threading.enumerate()) - before:
+        if not thread.name.startswith("scripted") and thread.name != "flowrun-stream":
+            thread.join(LIMIT)
+            assert not thread.is_alive()
+
+
+def test_what_a_server_does_not_read_ends_with_its_deadline(
+    scripted: Build, connect: Build
+) -> None:
+    transport = connect(scripted("plain", ["silence"] * 4), timeout=SHORT)
+    image = np.zeros((2000, 2000, 3), np.uint8)
+    futures = [transport.submit(Request({"": image})) for _ in range(4)]
+    assert told(futures) == [DeadlineError] * 4
+
+
+class Jammed:
+    """A channel whose one call takes no request and answers none until it is cancelled."""
+
+    def __init__(self) -> None:
+        self._cancelled = threading.Event()
+        self.cancel = self.close = self._cancelled.set
+
+    def stream_stream(self, *_: Any, **__: Any) -> Any:
+        return lambda *_, **__: self
+
+    def __iter__(self) -> Any:
+        self._cancelled.wait(LIMIT)
+        return iter(())
+
+
+def test_what_cannot_be_sent_ends_with_its_deadline(threads: Build) -> None:
+    spec = TransportSpec("stream", ("server:9",), "model", input="image", timeout=SHORT)
+    channel: Any = Jammed()
+    transport = StreamTransport(
+        channel, spec, ModelInfo("model"), wording=Wording(spec, "server:9")
+    )
+    (future,) = submit(transport, 0)
+    assert str(future.exception(LIMIT)) == (
+        "transport.timeout: no answer from server:9 within 0.2 s (it was not sent)"
+    )
+    transport.close()
+    assert threads() == []
+
+
 def test_a_server_that_kills_every_stream_is_not_stormed(scripted: Build, connect: Build) -> None:
     server = scripted("plain", ["status INTERNAL"] * 1000)
     transport = connect(server, timeout=1.0)
@@ -182,6 +234,7 @@ def test_silence_ends_with_the_deadline_and_another_stream(
     transport = connect(server, timeout=SHORT)
     (late,) = submit(transport, 0)
     assert isinstance(late.exception(LIMIT), DeadlineError)
+    assert server.left.wait(LIMIT)
     while told(submit(transport, 1)) != [1]:  # the first ones may spend their time on waiting
         pass
     assert transport.reopened >= 1
@@ -196,10 +249,10 @@ def test_after_a_deadline_the_stream_is_half_closed_and_the_others_are_still_ans
     begin = time.monotonic()
     while time.monotonic() < begin + 0.3:  # so that the second one's deadline is later
         assert told(submit(transport, 9)) == [9]
-    server.plan = ["answer"] * len(server.requests) + ["drain"]
-    second = submit(transport, 1)
+    server.plan = ["answer"] * len(server.requests) + ["drain", "never"]
+    others = submit(transport, 1, 2)
     assert told(first) == [DeadlineError]
-    assert told(second) == [1]
+    assert told(others) == [1, None]  # the server has said all that it had to say
     assert server.half_closed.is_set()
     assert told(submit(transport, 2)) == [2]
     assert (server.streams, transport.reopened) == (2, 1)

@@ -76,6 +76,17 @@ def test_a_status_costs_one_frame_and_is_named(scripted: Build, connect: Build) 
     assert submit(transport, 2)[0].result(LIMIT) is not None
 
 
+def test_a_message_that_the_server_finds_too_large_is_named(
+    scripted: Build, connect: Build
+) -> None:
+    transport = connect(scripted(limit=20), "unary")
+    (large,) = submit(transport, 1)
+    assert str(error(large)).endswith(
+        "\n  raise the server's limit for messages, or send smaller pictures"
+    )
+    assert error(large).code == "RESOURCE_EXHAUSTED"
+
+
 def test_aborted_means_nothing_detected_on_ovms(scripted: Build, connect: Build) -> None:
     transport = connect(scripted("ovms", ["status ABORTED"]), "unary")
     assert submit(transport, 1)[0].result(LIMIT) is None

@@ -182,6 +182,12 @@ def test_as_many_errors_as_requests_are_everybodys() -> None:
     assert told(made.answer(output(3))) == {3: {"output": 3}}
 
 
+def test_a_request_that_got_a_part_of_its_answer_is_above_suspicion() -> None:
+    made = window("id", 1, 2, wanted="a b")
+    made.answer(output(1, "a"))
+    assert told(made.answer(ERROR)) == {2: BAD}
+
+
 def test_a_message_that_cannot_be_read_costs_one_request() -> None:
     assert told(window("id", 1).unreadable(TransportError("nonsense"))) == {
         1: "transport: nonsense"

@@ -88,6 +88,11 @@ def test_typed_contents_are_read_like_raw_ones(array: Any) -> None:
     assert not back.flags.writeable
 
 
+def test_large_typed_numbers_do_not_lose_their_last_digits() -> None:
+    contents = pb.InferTensorContents(uint64_contents=[2**63 + 1, 0])
+    assert from_contents(contents, "UINT64", (2,)).tolist() == [2**63 + 1, 0]
+
+
 def test_an_output_is_a_view_of_the_message_not_a_copy() -> None:
     raw = bytes(range(12))
     assert np.shares_memory(from_raw(raw, "UINT8", (2, 2, 3)), np.frombuffer(raw, np.uint8))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -217,6 +219,7 @@ def test_a_source_that_waits_is_released_however_the_other_side_ends(watch: Any,
     source = ThreadLoop("source", deliver.fail)
     closed = threading.Event()
     full = threading.Event()
+    released = [True]
 
     def numbers() -> Any:
         try:
@@ -250,17 +253,45 @@ def test_a_source_that_waits_is_released_however_the_other_side_ends(watch: Any,
     else:
 
         def stop_when_closed() -> None:
-            closed.wait(JOIN)
+            released.append(closed.wait(JOIN))
             deliver.stop()
 
         guard = threading.Thread(target=stop_when_closed, name="guard")
         guard.start()
         deliver.run()
         guard.join(JOIN)
+        assert all(released)  # by itself, not by the end of the loop
     assert closed.wait(JOIN)
     source.stop()
     assert source.join(JOIN)
     assert watched.breaches == []
+
+
+def test_a_buffer_whose_scheduler_has_ended_lets_upstream_go(watch: Any) -> None:
+    ended = LoopScheduler()
+    ended.stop()
+    ended.run()
+    subject: Subject[int] = Subject()
+    watch(subject.pipe(bounded(2, "block", ended, never)))
+    subject.on_next(1)
+    assert len(subject.observers) == 1
+    subject.on_next(2)
+    assert subject.observers == []
+
+
+def test_what_is_discarded_is_not_kept_in_memory(virtual: VirtualTime, watch: Any) -> None:
+    class Big:
+        pass
+
+    big = Big()
+    alive = weakref.ref(big)
+    subject: Subject[Big] = Subject()
+    watched = watch(subject.pipe(bounded(3, "block", virtual.loop("sink"), never)))
+    subject.on_next(big)
+    watched.dispose()
+    del big
+    gc.collect()
+    assert alive() is None
 
 
 def test_an_observer_is_called_by_the_thread_of_the_scheduler_only(

@@ -142,6 +142,32 @@ def test_a_loop_runs_once() -> None:
         loop.run()
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_last_acts_are_called_on_the_serving_thread_unless_they_are_taken_back(
+    fails: bool,
+) -> None:
+    loop = LoopScheduler()
+    called: list[str] = []
+
+    def close(name: str) -> None:
+        called.append(name)
+        raise OSError(f"cannot close {name}")
+
+    def action(*_: object) -> None:
+        loop.on_end(lambda: called.append(threading.current_thread().name))
+        loop.on_end(lambda: close("file"))
+        loop.on_end(lambda: called.append("taken back")).dispose()
+        if fails:
+            raise ValueError("bad")
+
+    loop.schedule(action)
+    loop.stop()
+    with pytest.raises(OSError, match=r"^cannot close file$") as raised:
+        loop.run()
+    assert sorted(called) == sorted([threading.current_thread().name, "file"])
+    assert repr(raised.value.__context__) == ("ValueError('bad')" if fails else "None")
+
+
 def test_a_crash_of_a_thread_is_kept_and_told_to_the_caller_of_run() -> None:
     # reactivex's own event loop dies silently here.
     deliver = LoopScheduler()

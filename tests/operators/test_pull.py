@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -146,16 +148,15 @@ def test_a_failing_close_does_not_hide_the_first_error(virtual: VirtualTime, wat
     assert repr(watched.error) == "ValueError('torn')"
 
 
-def test_an_interrupt_closes_the_iterator_and_ends_the_loop(
-    virtual: VirtualTime, watch: Any
-) -> None:
+def test_an_interrupt_closes_the_iterator_and_ends_the_loop(watch: Any) -> None:
     def act(value: int) -> None:
         raise KeyboardInterrupt
 
     numbers = Numbers(5)
-    watch(pull(numbers, virtual.loop("source")), act)
+    loop = LoopScheduler()
+    watch(pull(numbers, loop), act)
     with pytest.raises(KeyboardInterrupt):
-        virtual.run()
+        loop.run()
     assert len(numbers.closed) == 1
 
 
@@ -199,6 +200,35 @@ def test_dispose_between_two_items_closes_without_asking_again(
     virtual.run()
     assert (watched.values, numbers.asked, len(numbers.closed)) == ([0], 1, 1)
     assert not watched.completed
+
+
+def test_an_iterator_is_closed_when_the_loop_ends_without_a_dispose(watch: Any) -> None:
+    loop = LoopScheduler()
+    numbers = Numbers(10)
+    watched = watch(
+        pull(numbers, loop), lambda value: loop.fail(OSError("elsewhere")) if value == 4 else None
+    )
+    with pytest.raises(OSError, match=r"^elsewhere$"):
+        loop.run()
+    assert (watched.values, len(numbers.closed)) == ([0, 1, 2, 3, 4], 1)
+
+
+def test_a_loop_forgets_a_source_that_has_ended(watch: Any) -> None:
+    loop = LoopScheduler()
+    numbers = Numbers(3)
+    alive = weakref.ref(numbers)
+    watch(pull(numbers, loop))
+    del numbers
+    gone: list[bool] = []
+
+    def look(*_: object) -> None:
+        gc.collect()
+        gone.append(alive() is None)
+        loop.stop()
+
+    loop.schedule_relative(0.01, look)
+    loop.run()
+    assert gone == [True]
 
 
 def test_a_stop_right_after_dispose_does_not_leave_the_iterator_open(watch: Any) -> None:

@@ -1,0 +1,167 @@
+"""Whole flows, run as a user runs them, and the means to look at what came out."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowrun.media.ffmpeg import executable
+
+LIMIT = 90  # seconds for one command; a guard against hanging, not an expectation
+
+Flowrun = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@dataclass(frozen=True)
+class Video:
+    """What ffmpeg finds in a file. `times` and `durations` are in `tick`s."""
+
+    size: tuple[int, int]
+    tick: Fraction
+    times: list[int]
+    durations: list[int]
+
+    @property
+    def seconds(self) -> list[float]:
+        return [float(time * self.tick) for time in self.times]
+
+    @property
+    def length(self) -> float:
+        return float((self.times[-1] + self.durations[-1] - self.times[0]) * self.tick)
+
+
+def ffmpeg(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [executable(), "-hide_banner", "-nostdin", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=True)
+
+
+@pytest.fixture(scope="session")
+def look() -> Callable[[Path], Video]:
+    """Decode every frame of a file."""
+
+    def look(path: Path) -> Video:
+        times = ("-fps_mode", "passthrough", "-enc_time_base", "filter", "-c:v", "wrapped_avframe")
+        out = ffmpeg(
+            *("-loglevel", "error", "-copyts", "-i", path, "-map", "0:V:0"),
+            *(*times, "-f", "framecrc", "-"),
+        ).stdout
+        width, height = re.findall(r"#dimensions 0: (\d+)x(\d+)", out)[0]
+        rows = [line.split(",") for line in out.splitlines() if not line.startswith("#")]
+        return Video(
+            (int(width), int(height)),
+            Fraction(re.findall(r"#tb 0: (\S+)", out)[0]),
+            [int(row[2]) for row in rows],
+            [int(row[3]) for row in rows],
+        )
+
+    return look
+
+
+@pytest.fixture(scope="session")
+def psnr() -> Callable[[Path, Path], float]:
+    """How alike two recordings are, frame by frame, in dB; identical ones are `inf`."""
+
+    def psnr(one: Path, other: Path) -> float:
+        graph = "[0:V]setpts=N/30/TB[a];[1:V]setpts=N/30/TB[b];[a][b]psnr"
+        said = ffmpeg("-i", one, "-i", other, "-filter_complex", graph, "-f", "null", "-").stderr
+        return float(re.findall(r"PSNR .*average:(\S+)", said)[0])
+
+    return psnr
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A generated recording: `clip("641x361", frames=20)`."""
+    folder = tmp_path_factory.mktemp("clips")
+
+    def clip(size: str, frames: int, rate: str = "25") -> Path:
+        path = folder / f"{size}-{frames}-{rate.replace('/', '_')}.mp4"
+        pixels = "yuv444p" if any(int(side) % 2 for side in size.split("x")) else "yuv420p"
+        if not path.exists():
+            ffmpeg(
+                *("-loglevel", "error", "-f", "lavfi", "-i", f"testsrc2=s={size}:r={rate},gblur=4"),
+                *("-frames:v", str(frames), "-pix_fmt", pixels, "-crf", "10", path),
+            )
+        return path
+
+    return clip
+
+
+@pytest.fixture
+def flowrun(tmp_path: Path) -> Flowrun:
+    """Run the command line in an empty directory."""
+
+    def flowrun(*words: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "flowrun", *map(str, words)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+            env={**os.environ, **environ},
+        )
+
+    return flowrun
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the command line in an empty directory; whatever is left at the end is killed."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(*words: str | Path) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flowrun", *map(str, words)],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Callable[..., Path]:
+    """Write a flow: 20 small frames through the embedded identity into nothing, but for what is
+    given; a keyword is a top-level key, its value YAML."""
+
+    def flow(**keys: Any) -> Path:
+        lines = {
+            "version": "1",
+            "source": "test:64x48@30",
+            "transport": "{mode: stream, address: embedded, model: identity}",
+            "sink": "null",
+            "limits": "{frames: 20}",
+            **keys,
+        }
+        path = tmp_path / "flow.yaml"
+        text = "".join(f"{key}: {value}\n" for key, value in lines.items() if value is not None)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return flow
+
+
+@pytest.fixture(scope="session")
+def footage() -> Path:
+    """The folder with real footage."""
+    folder = os.environ.get("FLOWRUN_MEDIA")
+    if folder:
+        return Path(folder).resolve()
+    pytest.skip("no footage: FLOWRUN_MEDIA names no folder")

@@ -1,0 +1,152 @@
+"""Whatever is wrong ends with one message that names the key, and with the right exit code."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EMBEDDED = "mode: stream, address: embedded, model: identity"
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that is bound and does not listen: nobody else takes it, and it refuses."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+CASES: dict[str, tuple[dict[str, str], int, str]] = {
+    "a missing file": (
+        {"source": "missing.mp4"},
+        1,
+        "flow.yaml:2:9: error: source: there is no file missing.mp4\n"
+        "    source: missing.mp4\n"
+        "            ^\n"
+        "    relative paths start at the working directory, {cwd}\n",
+    ),
+    "a refused port": (
+        {"transport": "{mode: stream, address: '127.0.0.1:{port}', model: identity}"},
+        1,
+        "flow.yaml:3:36: error: transport.address: nothing answers at 127.0.0.1:{port}"
+        " (connection refused)\n"
+        "    transport: {mode: stream, address: '127.0.0.1:{port}', model: identity}\n"
+        "                                       ^\n"
+        "    start the model server, or correct the address\n",
+    ),
+    "an unknown model": (
+        {"transport": "{mode: stream, address: embedded, model: identiti}"},
+        78,
+        "flow.yaml:3:53: error: transport.model: there is no built-in model 'identiti'\n"
+        "    transport: {mode: stream, address: embedded, model: identiti}\n"
+        "                                                        ^\n"
+        "    did you mean 'identity'? built in are identity, grayscale, edges; your own is named"
+        " package.module:name\n",
+    ),
+    "a wrong input name": (
+        {"transport": "{" + EMBEDDED + ", input: picture}"},
+        1,
+        "flow.yaml:3:70: error: transport.input: model 'identity' has no input 'picture'\n"
+        "    transport: {" + EMBEDDED + ", input: picture}\n"
+        "                                                                         ^\n"
+        "    it has 'image'\n",
+    ),
+    "a hook that does not import": (
+        {"preprocess": "[no_such_package.hooks:blur]"},
+        78,
+        "flow.yaml:6:14: error: preprocess[0].hook: there is no module 'no_such_package'"
+        " (in 'no_such_package.hooks:blur')\n"
+        "    preprocess: [no_such_package.hooks:blur]\n"
+        "                 ^\n"
+        "    looked in {cwd} and among the installed packages\n",
+    ),
+    "a hook that raises": (
+        {"postprocess": "[bad:raises]"},
+        1,
+        "flow.yaml:6:15: error: postprocess[0]: bad:raises raised ValueError: no good at frame 0"
+        " ({cwd}/bad.py:2)\n"
+        "    postprocess: [bad:raises]\n"
+        "                  ^\n",
+    ),
+    "an unwritable output": (
+        {"sink": "bad.py/out.mp4"},
+        1,
+        "flow.yaml:4:7: error: sink: bad.py/out.mp4 cannot be written: File exists\n"
+        "    sink: bad.py/out.mp4\n"
+        "          ^\n",
+    ),
+    "an existing output": (
+        {"sink": "there.mp4"},
+        1,
+        "flow.yaml:4:7: error: sink: there.mp4 exists and is not overwritten\n"
+        "    sink: there.mp4\n"
+        "          ^\n"
+        "    choose another path, or say `overwrite: true` under `sink`\n",
+    ),
+    "a kind of source that comes later": (
+        {"source": "rtsp://localhost/1"},
+        78,
+        "flow.yaml:2:9: error: source: rtsp sources are not supported yet\n"
+        "    source: rtsp://localhost/1\n"
+        "            ^\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_wrong_is_said_once_and_at_its_line(
+    case: str, flow: Any, flowrun: Any, closed_port: int, tmp_path: Path
+) -> None:
+    keys, code, text = CASES[case]
+    (tmp_path / "bad.py").write_text(
+        "def raises(frame, result):\n    raise ValueError('no good')\n"
+    )
+    (tmp_path / "there.mp4").write_text("")
+    filled = {key: value.replace("{port}", str(closed_port)) for key, value in keys.items()}
+    flow(**filled)
+    done = flowrun("flow.yaml")
+    wanted = text.replace("{port}", str(closed_port)).replace("{cwd}", str(tmp_path))
+    said = done.stderr[done.stderr.index("flow.yaml:") :]
+    assert (done.returncode, said) == (code, wanted)
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not list(tmp_path.glob("*.part.*"))
+
+
+def test_verbose_shows_the_traceback_as_well(flow: Any, flowrun: Any) -> None:
+    done = flowrun(flow(source="missing.mp4"), "--verbose")
+    assert done.returncode == 1
+    assert "Traceback (most recent call last)" in done.stderr
+
+
+def test_an_invalid_flow_exits_with_78_and_runs_nothing(flow: Any, flowrun: Any) -> None:
+    done = flowrun(flow(sourse="x.mp4"))
+    assert done.returncode == 78
+    assert "flow.yaml:6:1: error: " in done.stderr
+
+
+def test_a_wrong_command_line_exits_with_2(flowrun: Any) -> None:
+    done = flowrun("--no-such-flag")
+    assert done.returncode == 2
+    assert "flowrun: error: " in done.stderr
+
+
+def test_an_encoder_that_does_not_exist_is_named_with_the_words_of_ffmpeg(
+    flow: Any, flowrun: Any
+) -> None:
+    done = flowrun(flow(sink="{uri: out.mp4, codec: no_such_codec}"))
+    assert done.returncode == 1
+    assert "error: sink: ffmpeg could not write out.part.mp4: " in done.stderr
+    assert "Encoder not found" in done.stderr
+
+
+def test_a_run_in_which_every_frame_failed_has_failed(flow: Any, flowrun: Any) -> None:
+    Path(flow().parent, "broken.py").write_text("def model(image):\n    raise ValueError('no')\n")
+    done = flowrun(flow(transport="{mode: unary, address: embedded, model: 'broken:model'}"))
+    assert done.returncode == 1
+    assert "no frame was delivered; the last error: transport" in done.stderr
+    assert "captured 20 = delivered 0 + dropped 0 + failed 20 (transport 20)" in done.stderr

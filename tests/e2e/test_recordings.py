@@ -1,0 +1,124 @@
+"""What goes in comes out: every frame, its time, its size and its colours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MODES = ["stream", "unary"]
+FOOTAGE = ["again.mkv", "walk.mkv", "bottle-detection.mp4", "car-detection.mp4"]
+
+
+@pytest.fixture
+def passes(
+    flow: Any, flowrun: Any, look: Any, psnr: Any, tmp_path: Path
+) -> Callable[[Path, str], None]:
+    """Run a recording through a transport, and compare what comes out with what went in."""
+
+    def passes(source: Path, transport: str) -> None:
+        path = flow(
+            source=str(source),
+            transport=transport,
+            sink="{uri: out.mp4, quality: 5, preset: ultrafast}",
+            limits=None,
+        )
+        done = flowrun(path, "--summary", "summary.json")
+        assert done.returncode == 0, done.stderr
+        before, after = look(source), look(tmp_path / "out.mp4")
+        summary = json.loads((tmp_path / "summary.json").read_text())
+        assert summary["captured"] == summary["delivered"] == len(before.times)
+        assert after.size == before.size
+        assert after.seconds == pytest.approx(before.seconds, abs=1e-6)
+        assert after.length == pytest.approx(before.length, abs=float(2 * before.tick))
+        assert psnr(source, tmp_path / "out.mp4") >= 40
+
+    return passes
+
+
+@pytest.mark.media
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", FOOTAGE)
+def test_footage_comes_out_of_the_embedded_server_as_it_went_in(
+    footage: Path, passes: Any, name: str, mode: str
+) -> None:
+    passes(footage / name, f"{{mode: {mode}, address: embedded, model: identity}}")
+
+
+@pytest.mark.media
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", FOOTAGE)
+def test_footage_comes_out_of_triton_as_it_went_in(
+    footage: Path, triton_address: str, passes: Any, name: str, mode: str
+) -> None:
+    passes(footage / name, f"{{mode: {mode}, address: '{triton_address}', model: identity}}")
+
+
+@pytest.mark.parametrize(("mode", "model"), [("unary", "jitter"), ("stream", "jitter_decoupled")])
+def test_two_instances_of_triton_that_answer_out_of_order_change_nothing(
+    clip: Any, triton_address: str, passes: Any, mode: str, model: str
+) -> None:
+    passes(clip("160x120", 60), f"{{mode: {mode}, address: '{triton_address}', model: {model}}}")
+
+
+@pytest.mark.media
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ["again.mkv", "walk.mkv"])
+def test_footage_comes_out_of_mlserver_as_it_went_in(
+    footage: Path, mlserver_address: str, passes: Any, name: str, mode: str
+) -> None:
+    passes(footage / name, f"{{mode: {mode}, address: '{mlserver_address}', model: identity}}")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("size", "rate"), [("1920x1080", "30"), ("641x361", "25"), ("320x240", "30000/1001")]
+)
+def test_no_size_and_no_rate_is_changed(
+    clip: Any, passes: Any, size: str, rate: str, mode: str
+) -> None:
+    passes(clip(size, 12, rate), f"{{mode: {mode}, address: embedded, model: identity}}")
+
+
+def test_a_model_that_answers_at_another_size_decides_the_size_of_the_recording(
+    flow: Any, flowrun: Any, look: Any, clip: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "small.py").write_text(
+        "import numpy as np\n"
+        "def to_320(image):\n"
+        "    rows = np.arange(320) * image.shape[0] // 320\n"
+        "    columns = np.arange(320) * image.shape[1] // 320\n"
+        "    return image[rows][:, columns]\n"
+    )
+    path = flow(
+        source=clip("640x360", 20),
+        transport="{mode: stream, address: embedded, model: small:to_320}",
+        sink="out.mp4",
+    )
+    done = flowrun(path)
+    assert done.returncode == 0, done.stderr
+    assert look(tmp_path / "out.mp4").size == (320, 320)
+    assert len(look(tmp_path / "out.mp4").times) == 20
+
+
+def test_the_quickstart_leaves_five_seconds_of_video(
+    flowrun: Any, look: Any, tmp_path: Path
+) -> None:
+    done = flowrun(Path(__file__).parents[2] / "flows" / "quickstart.yaml")
+    assert done.returncode == 0, done.stderr
+    video = look(tmp_path / "quickstart.mp4")
+    assert (video.size, len(video.times)) == ((1280, 720), 150)
+    assert video.length == pytest.approx(5.0)
+
+
+def test_limit_frames_captures_exactly_that_many(
+    flow: Any, flowrun: Any, look: Any, tmp_path: Path
+) -> None:
+    done = flowrun(flow(sink="out.mkv", limits=None), "--limit-frames", "10", "--summary", "-")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["captured"], summary["delivered"]) == (10, 10)
+    assert len(look(tmp_path / "out.mkv").times) == 10

@@ -1,0 +1,89 @@
+"""Ctrl-C and SIGTERM: what was delivered plays, and nothing holds up the second signal."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+
+LIMIT = 60  # seconds; a guard against hanging
+
+STOPPING = "flowrun: INFO: stopping: what is in flight is finished; a second signal gives it up\n"
+HOOKS = """
+import os, threading, time
+seen = 0
+def tell(frame, result):
+    global seen
+    seen += 1
+    if seen == 30:
+        print("going", flush=True)
+    return frame
+def hold(frame, result):
+    print("going", flush=True)
+    threading.Event().wait()
+"""
+
+
+def twice(process: subprocess.Popen[str], number: int) -> None:
+    """Two signals, the second one when the first one has been heard."""
+    process.send_signal(number)
+    assert process.stderr is not None
+    assert process.stderr.readline() == STOPPING
+    process.send_signal(number)
+
+
+@pytest.mark.parametrize("ending", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_finishes_a_file_with_every_delivered_frame(
+    flow: Any, started: Any, look: Any, tmp_path: Path, ending: tuple[int, int]
+) -> None:
+    number, code = ending
+    (tmp_path / "hooks.py").write_text(HOOKS)
+    path = flow(sink="out.mp4", postprocess="['hooks:tell']", limits=None)
+    process = started(path, "--summary", "summary.json")
+    assert process.stdout.readline() == "going\n"
+    process.send_signal(number)
+    _, said = process.communicate(timeout=LIMIT)
+    assert process.returncode == code, said
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["captured"] == summary["delivered"] >= 30
+    assert len(look(tmp_path / "out.mp4").times) == summary["delivered"]
+    assert not (tmp_path / "out.part.mp4").exists()
+
+
+def test_a_second_signal_ends_even_a_run_whose_hook_never_returns(
+    flow: Any, started: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "hooks.py").write_text(HOOKS)
+    path = flow(sink="out.mp4", postprocess="['hooks:hold']", limits=None)
+    process = started(path, "--summary", "summary.json")
+    assert process.stdout.readline() == "going\n"
+    twice(process, signal.SIGINT)
+    _, said = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130, said
+    assert "flowrun: a hook, a model or a server did not return; left without it" in said
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["captured"] == summary["aborted"] > 0
+
+
+def test_a_second_signal_aborts_what_is_in_flight(flow: Any, started: Any, tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(
+        "import threading\n"
+        "def never(image):\n"
+        "    print('going', flush=True)\n"
+        "    threading.Event().wait()\n"
+    )
+    transport = "{mode: unary, address: embedded, model: 'model:never', timeout: 1h}"
+    process = started(flow(transport=transport, limits=None), "--summary", "summary.json")
+    assert process.stdout.readline() == "going\n"
+    twice(process, signal.SIGTERM)
+    _, said = process.communicate(timeout=LIMIT)
+    assert process.returncode == 143, said
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["captured"] == summary["aborted"] > 0

@@ -1,0 +1,50 @@
+"""A kind is one file, one line in a dict, one branch of the schema and one flow."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from flowrun.kserve.transport import TRANSPORTS
+from flowrun.media.sinks import SINKS
+from flowrun.media.sources import SOURCES
+from flowrun.spec.kinds import SINK_PATTERNS, SOURCE_PATTERNS
+from flowrun.spec.load import load_flow
+from flowrun.spec.schema import schema
+
+FLOWS = sorted((Path(__file__).parents[1] / "flows").glob("*.yaml"))
+README = Path(__file__).parents[1] / "README.md"
+
+
+def branches(prefix: str) -> set[str]:
+    names = schema()["$defs"]
+    return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+
+
+def test_every_kind_that_runs_is_one_that_the_schema_knows() -> None:
+    assert set(SOURCES) <= set(SOURCE_PATTERNS) | {"file"}
+    assert set(SINKS) <= set(SINK_PATTERNS)
+    assert set(TRANSPORTS) == set(schema()["properties"]["transport"]["properties"]["mode"]["enum"])
+
+
+def test_every_kind_has_its_branch_in_the_schema() -> None:
+    assert branches("source_") - {"uri"} == {*SOURCE_PATTERNS, "file"}
+    assert branches("sink_") - {"uri", "long"} == set(SINK_PATTERNS)
+
+
+def test_every_kind_of_source_and_transport_that_runs_has_a_flow() -> None:
+    flows = [load_flow(path, environ={}) for path in FLOWS]
+    assert set(SOURCES) <= {flow.source.kind for flow in flows}
+    assert set(TRANSPORTS) == {flow.transport.mode for flow in flows}
+    assert set(SINKS) - {"null"} <= {sink.kind for flow in flows for sink in flow.sinks}
+
+
+@pytest.mark.parametrize(
+    "text", re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+)
+def test_every_flow_in_the_readme_is_valid(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "readme.yaml"
+    path.write_text(text, encoding="utf-8")
+    load_flow(path, environ={})

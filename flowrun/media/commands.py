@@ -92,6 +92,15 @@ def _muxer_options(ending: str, tick: Fraction) -> list[str]:
     if ending in (".mp4", ".mov"):
         # Fragments of a second while it is written, an ordinary file once it is finished. The
         # header waits for the first fragment, or it could not say where the time line starts.
-        flags = ("-movflags", "+hybrid_fragmented+delay_moov", "-frag_duration", "1000000")
+        # No frames that are reordered: finishing such a file cuts off the last ones if the steps
+        # between its frames grow.
+        flags = (
+            "-bf",
+            "0",
+            "-movflags",
+            "+hybrid_fragmented+delay_moov",
+            "-frag_duration",
+            "1000000",
+        )
         return ["-video_track_timescale", str(tick.denominator), *flags]
-    return []
+    return ["-bf", "0"] if ending == ".avi" else []  # AVI has no presentation times

@@ -119,6 +119,10 @@ class Process:
         said = dict.fromkeys(_LEVEL.split(line)[-1].strip() for line in errors)
         return redact("; ".join(list(said)[-3:])) or "it said nothing"
 
+    def said(self, sign: str) -> bool:
+        """Whether `sign` stands anywhere in its last lines."""
+        return any(sign in line for line in list(self._tail))
+
     def _listen(self) -> None:
         stderr: Any = self._popen.stderr
         with open(stderr.fileno(), "rb", closefd=False) as lines:

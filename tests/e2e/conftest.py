@@ -88,7 +88,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         pixels = "yuv444p" if any(int(side) % 2 for side in size.split("x")) else "yuv420p"
         if not path.exists():
             ffmpeg(
-                *("-loglevel", "error", "-f", "lavfi", "-i", f"testsrc2=s={size}:r={rate},gblur=4"),
+                *("-loglevel", "error", "-f", "lavfi", "-i", f"testsrc=s={size}:r={rate},gblur=4"),
                 *("-frames:v", str(frames), "-pix_fmt", pixels, "-crf", "10", path),
             )
         return path

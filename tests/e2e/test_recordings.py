@@ -74,13 +74,13 @@ def test_footage_comes_out_of_mlserver_as_it_went_in(
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(
-    ("size", "rate"), [("1920x1080", "30"), ("641x361", "25"), ("320x240", "30000/1001")]
-)
+@pytest.mark.parametrize("video", ["1920x1080@30", "641x361@25", "320x240@30000/1001"])
 def test_no_size_and_no_rate_is_changed(
-    clip: Any, passes: Any, size: str, rate: str, mode: str
+    clip: Any, passes: Any, look: Any, tmp_path: Path, video: str, mode: str
 ) -> None:
+    size, _, rate = video.partition("@")
     passes(clip(size, 12, rate), f"{{mode: {mode}, address: embedded, model: identity}}")
+    assert look(tmp_path / "out.mp4").size == tuple(map(int, size.split("x")))
 
 
 def test_a_model_that_answers_at_another_size_decides_the_size_of_the_recording(

@@ -30,7 +30,6 @@ _REASONS: tuple[tuple[str, SourceReason], ...] = (
     ("404 Not Found", "not found"),
     ("Connection refused", "refused"),
     ("401 Unauthorized", "unauthorised"),
-    ("matches no streams", "no video"),
     ("Invalid data found", "codec"),
     ("Decoder not found", "codec"),
     ("could not find codec parameters", "codec"),
@@ -153,6 +152,8 @@ class FileSource:
         status = self._process.wait(self._spec.read_timeout)
         self._deadline = None
         words = self._process.last_words()
+        if self._process.said("matches no streams"):
+            raise SourceError(f"there is no video in {uri}", reason="no video")
         if status != 0:
             after = f" after {frames} frames" if frames else ""
             raise SourceError(f"{uri} cannot be read{after}: {words}", reason=_reason(words))

@@ -1,0 +1,33 @@
+"""Small recordings, made by ffmpeg."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flowrun.media.ffmpeg import executable
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """`make("name.mp4", "-vf", "…", source="testsrc2=s=64x48:r=25")`: 20 frames, if not told
+    otherwise."""
+
+    def make(name: str, *options: str, source: str = "testsrc2=s=64x48:r=25") -> Path:
+        path = tmp_path / name
+        command = [executable(), "-hide_banner", "-loglevel", "error", "-y", "-f", "lavfi"]
+        frames = [] if "-t" in options else ["-frames:v", "20"]
+        subprocess.run(
+            [*command, "-i", source, *options, *frames, str(path)],
+            check=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+        )
+        return path
+
+    return make

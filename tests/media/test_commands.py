@@ -1,0 +1,90 @@
+"""The command lines are functions of what is wanted; only a pipe differs between platforms."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import PurePosixPath
+
+from flowrun.frame import VideoInfo
+from flowrun.media import commands
+from flowrun.media.ffmpeg import process_group
+from flowrun.media.times import open_times
+from flowrun.spec.flow import SinkSpec, SourceSpec
+
+INFO = VideoInfo(64, 48, time_base=Fraction(1, 11456))
+
+
+def after(command: list[str], option: str) -> list[str]:
+    return [command[n + 1] for n, word in enumerate(command) if word == option]
+
+
+def test_times_leave_the_decoder_through_a_descriptor_or_on_windows_through_loopback() -> None:
+    for platform in ("linux", "darwin"):
+        lines, url, inherited = open_times(platform)
+        assert url == f"pipe:{inherited[0]}"
+        os.close(inherited[0])
+        assert lines.read() == b""
+        lines.close()
+    lines, url, inherited = open_times("win32")
+    assert url.startswith("tcp://127.0.0.1:")
+    assert inherited == ()
+    lines.close()
+
+
+def test_a_ctrl_c_at_the_terminal_does_not_reach_ffmpeg_on_any_platform() -> None:
+    assert process_group("linux") == process_group("darwin") == {"start_new_session": True}
+    assert process_group("win32") == {"creationflags": 0x08000200}
+
+
+def test_the_decoder_gives_pixels_and_times_of_the_same_frames() -> None:
+    command = commands.decode(SourceSpec("in.mp4", fps=5, size=(32, 16)), "file:in.mp4", "pipe:7")
+    assert after(command, "-i") == ["file:in.mp4"]
+    assert after(command, "-map") == ["0:V:0", "0:V:0"]
+    assert after(command, "-fps_mode") == ["passthrough", "passthrough"]
+    pictures, times = after(command, "-vf")
+    assert pictures.startswith("fps=5,scale=w=32:h=16:")
+    assert times == "fps=5"
+    assert after(command, "-pix_fmt") == ["rgb24"]
+    assert command[-1] == "pipe:7"
+
+
+def test_a_flow_in_bgr_decodes_to_bgr() -> None:
+    command = commands.decode(SourceSpec("in.mp4", color="bgr"), "file:in.mp4", "pipe:7")
+    assert after(command, "-pix_fmt") == ["bgr24"]
+
+
+def test_the_encoder_keeps_the_unit_of_time_and_the_size() -> None:
+    command = commands.encode(SinkSpec("o.mp4"), INFO, (64, 48), PurePosixPath("o.part.mp4"))
+    assert after(command, "-enc_time_base") == ["1/11456"]
+    assert after(command, "-video_track_timescale") == ["11456"]
+    assert "w=" not in after(command, "-vf")[0]
+    assert after(command, "-vf")[0].endswith("format=yuv420p")
+    assert command[-1] == "o.part.mp4"
+
+
+def test_an_odd_size_is_encoded_without_subsampling() -> None:
+    command = commands.encode(SinkSpec("o.mp4"), INFO, (641, 361), PurePosixPath("o.part.mp4"))
+    assert after(command, "-vf")[0].endswith("format=yuv444p")
+
+
+def test_the_keys_of_the_sink_reach_the_encoder() -> None:
+    spec = SinkSpec("o.mkv", codec="libx265", preset="fast", quality=18)
+    command = commands.encode(spec, INFO, (64, 48), PurePosixPath("o.part.mkv"))
+    assert after(command, "-c:v") == ["libx265"]
+    assert after(command, "-preset") == ["fast"]
+    assert after(command, "-crf") == ["18"]
+    spec = SinkSpec("o.avi", codec="mpeg4", bitrate="4M")
+    command = commands.encode(spec, INFO, (64, 48), PurePosixPath("o.part.avi"))
+    assert after(command, "-b:v") == ["4M"]
+
+
+def test_matrix_and_range_of_the_source_are_given_back_and_labelled() -> None:
+    info = VideoInfo(64, 48, color_range="pc", color_space="bt709", color_primaries="bt709")
+    command = commands.encode(SinkSpec("o.mp4"), info, (64, 48), PurePosixPath("o.part.mp4"))
+    assert "out_range=pc" in after(command, "-vf")[0]
+    assert "out_color_matrix=bt709" in after(command, "-vf")[0]
+    assert after(command, "-color_range") == ["pc"]
+    assert after(command, "-colorspace") == ["bt709"]
+    assert after(command, "-color_primaries") == ["bt709"]
+    assert after(command, "-color_trc") == []

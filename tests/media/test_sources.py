@@ -1,0 +1,177 @@
+"""Sources give every frame, at its time, and end when they are told to."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flowrun.errors import InvalidFlowError, SourceError
+from flowrun.media.sources import open_source
+from flowrun.spec.flow import SourceSpec
+
+LIMIT = 30.0  # seconds, a guard against hanging
+
+
+def frames_of(spec: SourceSpec, most: int = 1000) -> tuple[Any, list[Any]]:
+    source = open_source(spec)
+    frames = []
+    for frame in source:
+        frames.append(frame)
+        if len(frames) == most:
+            source.stop()
+    source.close()
+    return source.info, frames
+
+
+def test_a_file_gives_every_frame_with_its_time(make: Any) -> None:
+    info, frames = frames_of(SourceSpec(str(make("a.mp4"))))
+    assert (info.width, info.height, info.fps, info.frames) == (64, 48, 25.0, 20)
+    assert [frame.index for frame in frames] == list(range(20))
+    assert [frame.time for frame in frames] == pytest.approx([n / 25 for n in range(20)])
+    assert {frame.image.shape for frame in frames} == {(48, 64, 3)}
+    assert frames[0].image.tobytes() != frames[-1].image.tobytes()
+    captured = [frame.captured for frame in frames]
+    assert captured == sorted(captured)
+
+
+def test_the_frames_of_a_variable_rate_keep_their_times(make: Any) -> None:
+    wanted = [n * n / 100 for n in range(20)]
+    path = make("a.mkv", "-vf", "settb=1/1000,setpts=N*N*10", "-fps_mode", "vfr",
+                "-enc_time_base", "1/1000")  # fmt: skip
+    _, frames = frames_of(SourceSpec(str(path)))
+    assert [frame.time for frame in frames] == pytest.approx(wanted)
+
+
+def test_a_time_line_that_does_not_start_at_zero_stays_where_it_is(make: Any) -> None:
+    path = make("a.mkv", "-output_ts_offset", "1.5")
+    _, frames = frames_of(SourceSpec(str(path)))
+    assert frames[0].time == pytest.approx(1.5, abs=0.05)
+    assert len(frames) == 20
+
+
+def test_sound_odd_sizes_and_cover_pictures_do_not_matter(make: Any) -> None:
+    path = make("a.mkv", "-f", "lavfi", "-i", "sine=d=1", "-pix_fmt", "yuv444p", "-map", "1",
+                "-map", "0", source="testsrc=s=65x49:r=25")  # fmt: skip
+    info, frames = frames_of(SourceSpec(str(path)))
+    assert (info.width, info.height, len(frames)) == (65, 49, 20)
+
+
+def test_a_frame_is_read_only_and_its_own(make: Any) -> None:
+    _, frames = frames_of(SourceSpec(str(make("a.mp4"))))
+    with pytest.raises(ValueError, match="read-only"):
+        frames[0].image[0, 0] = 1
+    assert not np.shares_memory(frames[0].image, frames[1].image)
+
+
+def test_size_rate_and_colour_order_are_the_flows(make: Any) -> None:
+    path = str(make("a.mp4"))
+    info, frames = frames_of(SourceSpec(path, size=(32, 16), fps=5, color="bgr"))
+    assert (info.width, info.height, info.fps) == (32, 16, 5)
+    assert [frame.time for frame in frames] == pytest.approx([0, 0.2, 0.4, 0.6])
+    _, plain = frames_of(SourceSpec(path, size=(32, 16), fps=5))
+    assert (plain[0].image[:, :, ::-1] == frames[0].image).all()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in the file system")
+def test_stop_ends_a_read_that_is_blocked(make: Any, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.mkv"
+    os.mkfifo(pipe)
+    content = make("a.mkv").read_bytes()
+    fed, over = threading.Event(), threading.Event()
+
+    def feed() -> None:
+        with open(pipe, "wb") as out:
+            out.write(content)
+            out.flush()
+            fed.set()
+            over.wait(LIMIT)
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    source = open_source(SourceSpec(str(pipe), read_timeout=LIMIT))
+    assert fed.wait(LIMIT)
+    stopper = threading.Timer(0.2, source.stop)
+    stopper.start()
+    frames = list(source)
+    over.set()
+    feeder.join(LIMIT)
+    stopper.join(LIMIT)
+    assert len(frames) <= 20
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in the file system")
+def test_a_source_that_says_nothing_is_given_up_after_open_timeout(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.mkv"
+    os.mkfifo(pipe)
+    with pytest.raises(SourceError) as raised:
+        open_source(SourceSpec(str(pipe), open_timeout=0.2))
+    assert raised.value.reason == "timed out"
+    assert str(raised.value) == (
+        f"source: {pipe} gave no frame for 0.2 s after 0 frames\n"
+        "  `source.open_timeout` says how long to wait"
+    )
+
+
+def test_a_missing_file_and_a_directory_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceError) as raised:
+        open_source(SourceSpec(str(tmp_path / "none.mp4")))
+    assert raised.value.reason == "not found"
+    with pytest.raises(SourceError, match="is a directory") as raised:
+        open_source(SourceSpec(str(tmp_path)))
+    assert raised.value.reason == "not found"
+
+
+def test_what_is_no_video_says_why(make: Any, tmp_path: Path) -> None:
+    text = tmp_path / "a.mp4"
+    text.write_text("hello")
+    with pytest.raises(SourceError, match="Invalid data found") as raised:
+        open_source(SourceSpec(str(text)))
+    assert raised.value.reason == "codec"
+    sound = make("a.wav", "-t", "1", source="sine")
+    with pytest.raises(SourceError, match="there is no video in") as raised:
+        open_source(SourceSpec(str(sound)))
+    assert raised.value.reason == "no video"
+
+
+def test_a_file_that_breaks_off_gives_what_it_has_and_warns(make: Any, caplog: Any) -> None:
+    path = make("a.mkv", source="testsrc2=s=320x240:r=25")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    _, frames = frames_of(SourceSpec(str(path)))
+    assert 0 < len(frames) < 20
+    assert "source: ffmpeg found" in caplog.text
+
+
+def test_the_pattern_draws_another_picture_for_every_frame() -> None:
+    info, frames = frames_of(SourceSpec("test:64x48@24"), most=12)
+    assert (info.width, info.height, info.fps) == (64, 48, 24.0)
+    assert len({frame.image.tobytes() for frame in frames}) == 12
+    assert [frame.time for frame in frames] == pytest.approx([n / 24 for n in range(12)])
+    assert frames[0].duration == pytest.approx(1 / 24)
+    assert info.time_base == Fraction(1, 24)
+
+
+def test_the_pattern_has_a_default_and_takes_the_keys_of_the_flow() -> None:
+    info, _ = frames_of(SourceSpec("test"), most=1)
+    assert (info.width, info.height, info.fps) == (1280, 720, 30.0)
+    info, frames = frames_of(SourceSpec("test", size=(40, 30), fps=12.5, color="bgr"), most=1)
+    assert (info.width, info.height, info.fps) == (40, 30, 12.5)
+    _, plain = frames_of(SourceSpec("test", size=(40, 30)), most=1)
+    assert (plain[0].image[:, :, ::-1] == frames[0].image).all()
+
+
+def test_a_pattern_too_small_to_see_is_refused() -> None:
+    with pytest.raises(InvalidFlowError, match="a test pattern of 8x8 is too small"):
+        open_source(SourceSpec("test:8x8"))
+
+
+def test_a_kind_that_comes_later_is_refused() -> None:
+    with pytest.raises(InvalidFlowError, match="source: camera sources are not supported yet"):
+        open_source(SourceSpec("camera:0"))

@@ -1,0 +1,237 @@
+"""Recordings play, whatever happens while they are made."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flowrun.errors import InvalidFlowError, SinkError
+from flowrun.frame import Frame, VideoInfo
+from flowrun.media.sinks import open_sink
+from flowrun.media.sources import open_source
+from flowrun.spec.flow import SinkSpec, SourceSpec
+
+INFO = VideoInfo(64, 48, fps=25, time_base=Fraction(1, 12800))
+
+
+def frame(index: int, size: tuple[int, int] = (64, 48), time: float | None = None) -> Frame:
+    at = index / 25 if time is None else time
+    image = np.full((size[1], size[0], 3), index % 256, np.uint8)
+    return Frame(image, index, at, 1 / 25, 0.0)
+
+
+def read(path: Path) -> list[Frame]:
+    source = open_source(SourceSpec(str(path)))
+    return list(source)
+
+
+@pytest.mark.parametrize(
+    ("ending", "tick"), [("mp4", 0), ("mov", 0), ("mkv", 0.001), ("webm", 0.001), ("avi", 0.04)]
+)
+def test_every_container_keeps_the_frames_and_their_times(
+    tmp_path: Path, ending: str, tick: float
+) -> None:
+    path = tmp_path / f"out.{ending}"
+    sink = open_sink(SinkSpec(str(path)), INFO)
+    times = [n / 25 if ending == "avi" else n * (n + 3) / 50 for n in range(30)]
+    for n, time in enumerate(times):
+        sink.write(frame(n, time=time))
+    assert not path.exists()
+    sink.close()
+    assert [f.time for f in read(path)] == pytest.approx(times, abs=tick + 1e-6)
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_change_of_size_goes_on_in_a_second_file(tmp_path: Path, caplog: Any) -> None:
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4")), INFO)
+    for n in range(5):
+        sink.write(frame(n))
+    for n in range(5, 8):
+        sink.write(frame(n, (31, 17)))
+    sink.close()
+    assert sorted(os.listdir(tmp_path)) == ["out.2.mp4", "out.mp4"]
+    first, second = read(tmp_path / "out.mp4"), read(tmp_path / "out.2.mp4")
+    assert [f.image.shape for f in first] == [(48, 64, 3)] * 5
+    assert [f.image.shape for f in second] == [(17, 31, 3)] * 3
+    assert second[0].time == pytest.approx(5 / 25)
+    assert "the picture changed from 64x48 to 31x17 at frame 5: going on in" in caplog.text
+
+
+def test_a_file_that_exists_is_only_overwritten_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    path.write_text("precious")
+    with pytest.raises(SinkError) as raised:
+        open_sink(SinkSpec(str(path)), INFO)
+    assert str(raised.value) == (
+        f"sink: {path} exists and is not overwritten\n"
+        "  choose another path, or say `overwrite: true` under `sink`"
+    )
+    assert path.read_text() == "precious"
+    sink = open_sink(SinkSpec(str(path), overwrite=True), INFO)
+    sink.write(frame(0))
+    sink.close()
+    assert len(read(path)) == 1
+
+
+def test_missing_folders_are_made_and_impossible_ones_are_named(tmp_path: Path) -> None:
+    sink = open_sink(SinkSpec(str(tmp_path / "a/b/out.mp4")), INFO)
+    sink.write(frame(0))
+    sink.close()
+    assert (tmp_path / "a/b/out.mp4").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SinkError, match=r"file/out.mp4 cannot be written: "):
+        open_sink(SinkSpec(str(tmp_path / "file/out.mp4")), INFO)
+    (tmp_path / "folder.mp4").mkdir()
+    with pytest.raises(SinkError, match=r"folder.mp4 is a directory"):
+        open_sink(SinkSpec(str(tmp_path / "folder.mp4")), INFO)
+
+
+def test_a_sink_without_a_frame_leaves_no_file(tmp_path: Path) -> None:
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4")), INFO)
+    sink.close()
+    sink.close()
+    assert os.listdir(tmp_path) == []
+
+
+def write_until_it_fails(sink: Any) -> SinkError:
+    for n in range(1000, 100_000):
+        try:
+            sink.write(noise(n))
+        except SinkError as error:
+            return error
+    pytest.fail("every write succeeded")
+
+
+def test_an_encoder_that_does_not_start_is_told_in_the_words_of_ffmpeg(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    sink = open_sink(SinkSpec(str(path), codec="nonesuch"), INFO)
+    error = write_until_it_fails(sink)
+    assert error.key == "sink"
+    assert "Encoder not found" in str(error)
+    with pytest.raises(SinkError):
+        sink.close()
+    assert not path.exists()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills as POSIX does")
+def test_an_encoder_that_is_killed_ends_the_sink_and_what_it_had_written_plays(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "out.mp4"
+    sink: Any = open_sink(SinkSpec(str(path), preset="ultrafast"), INFO)
+    part = tmp_path / "out.part.mp4"
+    n = 0
+    while not (part.exists() and part.stat().st_size > 100_000):  # some fragments are on disk
+        sink.write(noise(n))
+        n += 1
+    sink._encoder._process.kill()
+    write_until_it_fails(sink)
+    with pytest.raises(SinkError):
+        sink.close()
+    assert len(read(path)) > 1
+
+
+def noise(index: int) -> Frame:
+    image = np.random.default_rng(index).integers(0, 256, (120, 160, 3), np.uint8)
+    return frame(index).with_image(image)
+
+
+def test_abort_ends_a_write_that_is_blocked_and_the_file_plays(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    sink = open_sink(SinkSpec(str(path), preset="ultrafast"), INFO)
+    enough = threading.Event()
+    errors: list[SinkError] = []
+
+    def write() -> None:
+        try:
+            for n in range(1_000_000):
+                sink.write(noise(n))
+                if n == 200:
+                    enough.set()
+        except SinkError as error:
+            errors.append(error)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert enough.wait(60)
+    sink.abort()
+    writer.join(60)
+    sink.close()
+    assert [error.message for error in errors] == [f"{tmp_path / 'out.part.mp4'} was given up"]
+    assert len(read(path)) > 1
+
+
+def test_a_frame_that_is_not_later_than_the_one_before_is_moved_by_a_tick(
+    tmp_path: Path, caplog: Any
+) -> None:
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4")), INFO)
+    for n, time in enumerate([0.0, 0.04, 0.04, 0.12]):
+        sink.write(frame(n, time=time))
+    sink.close()
+    times = [f.time for f in read(tmp_path / "out.mp4")]
+    assert times == pytest.approx([0.0, 0.04, 0.04 + 1 / 12800, 0.12], abs=1e-6)
+    assert "frame 2 is not later than the one before it; moved by a tick" in caplog.text
+
+
+def test_an_odd_size_is_said_and_kept(tmp_path: Path, caplog: Any) -> None:
+    caplog.set_level(logging.INFO, "flowrun")
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4")), INFO)
+    sink.write(frame(0, (63, 47)))
+    sink.close()
+    assert read(tmp_path / "out.mp4")[0].image.shape == (47, 63, 3)
+    assert "63x47 is odd, so it is encoded as yuv444p" in caplog.text
+
+
+@pytest.mark.parametrize("wide", ["tv", "pc"])
+@pytest.mark.parametrize("matrix", ["bt709", "smpte170m", None])
+def test_colours_come_out_as_they_went_in(
+    make: Any, tmp_path: Path, matrix: str | None, wide: str
+) -> None:
+    labels = ["-color_range", wide]
+    if matrix:
+        labels += ["-colorspace", matrix, "-color_primaries", matrix, "-color_trc", matrix]
+    scale = f"gblur=2,scale=out_range={wide}" + (f":out_color_matrix={matrix}" if matrix else "")
+    path = make("in.mp4", "-vf", f"{scale},format=yuv420p", "-crf", "5", *labels)
+    before = open_source(SourceSpec(str(path)))
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), quality=5), before.info)
+    originals = list(before)
+    for each in originals:
+        sink.write(each)
+    sink.close()
+    after = open_source(SourceSpec(str(tmp_path / "out.mp4")))
+    assert after.info.color_range == before.info.color_range
+    assert after.info.color_space == before.info.color_space
+    for original, copy in zip(originals, after, strict=True):
+        difference = original.image.astype(float) - copy.image.astype(float)
+        assert (difference**2).mean() < 6.5  # 40 dB
+
+
+def test_no_thread_and_no_descriptor_is_left(tmp_path: Path) -> None:
+    def count() -> tuple[int, int]:
+        folder = "/proc/self/fd"
+        return threading.active_count(), len(os.listdir(folder)) if os.path.isdir(folder) else 0
+
+    def once() -> None:
+        sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), overwrite=True), INFO)
+        sink.write(frame(0))
+        sink.close()
+        read(tmp_path / "out.mp4")
+
+    once()
+    before = count()
+    for _ in range(10):
+        once()
+    assert count() == before
+
+
+def test_a_kind_that_comes_later_is_refused() -> None:
+    with pytest.raises(InvalidFlowError, match="sink: screen sinks are not supported yet"):
+        open_sink(SinkSpec("screen"), INFO)

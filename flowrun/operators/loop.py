@@ -49,8 +49,7 @@ class LoopScheduler(WaitableScheduler):
         self, action: abc.ScheduledAction[S], state: S | None = None
     ) -> abc.DisposableBase:
         entry = Action(action, state)
-        if not self._ended:
-            self._inbox.put(entry)
+        self._inbox.put(entry)
         return entry
 
     def schedule_relative(
@@ -60,8 +59,7 @@ class LoopScheduler(WaitableScheduler):
         state: S | None = None,
     ) -> abc.DisposableBase:
         entry = Action(action, state, time.monotonic() + self.to_seconds(duetime))
-        if not self._ended:
-            self._inbox.put(entry)
+        self._inbox.put(entry)
         return entry
 
     def schedule_absolute(

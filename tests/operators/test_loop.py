@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -201,6 +202,13 @@ def test_whoever_waits_is_released_when_an_action_makes_it_true() -> None:
 
     loop.schedule(action)
     assert loop.wait_for(condition, lambda: bool(done)) is True
+    forgotten = weakref.ref(condition)
+    del action, condition
+    ran = threading.Event()
+    loop.schedule(lambda *_: ran.set())
+    assert ran.wait(JOIN)
+    gc.collect()
+    assert forgotten() is None
     loop.stop()
     assert loop.join(JOIN)
 

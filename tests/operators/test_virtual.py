@@ -44,7 +44,8 @@ def test_a_loop_that_spends_time_is_late_and_the_others_are_not(virtual: Virtual
 
     def work(*_: object) -> None:
         ran.append(("slow", virtual.now))
-        virtual.spend(1.0)
+        virtual.spend(0.75)
+        virtual.spend(0.25)
 
     slow.schedule(work)
     slow.schedule(work)

@@ -89,9 +89,11 @@ def _resolve(spec: HookSpec, key: str) -> Callable[..., Any]:
     positional = 1 if key.startswith("preprocess") else 2
     if inspect.isclass(target):
         _check_signature(
-            spec, key, target, positional=0, with_=dict(spec.with_), what="constructor of "
+            spec, key, target, positional=0, with_=dict(spec.with_), what="the constructor of "
         )
-        if not callable(call := getattr(target, "__call__", None)):  # noqa: B004
+        # Not getattr: every class can be called itself, and has a `__call__` of its metaclass.
+        call = next((vars(c)["__call__"] for c in target.__mro__ if "__call__" in vars(c)), None)
+        if not callable(call):
             raise InvalidFlowError(
                 f"{spec.hook} is a class whose objects cannot be called",
                 key=f"{key}.hook",
@@ -123,7 +125,7 @@ def _check_signature(
         wanted = ["frame", "result"][: 1 if key.startswith("preprocess") else 2]
         given = ", ".join([*wanted, *(f"{name}=…" for name in spec.with_)])
         raise InvalidFlowError(
-            f"the {what}{spec.hook}{signature} does not take ({given}): {error}",
+            f"{what}{spec.hook}{signature} does not take ({given}): {error}",
             key=f"{key}.with" if with_ else f"{key}.hook",
         ) from error
 

@@ -190,8 +190,7 @@ def test_the_thread_has_the_name_and_is_no_daemon() -> None:
     assert thread not in threading.enumerate()
 
 
-def test_whoever_waits_is_released_when_an_action_makes_it_true() -> None:
-    loop = ThreadLoop("other", ignore)
+def wait_for_an_action(loop: LoopScheduler) -> weakref.ref[threading.Condition]:
     condition = threading.Condition(threading.Lock())
     done: list[int] = []
 
@@ -202,15 +201,16 @@ def test_whoever_waits_is_released_when_an_action_makes_it_true() -> None:
 
     loop.schedule(action)
     assert loop.wait_for(condition, lambda: bool(done)) is True
-    forgotten = weakref.ref(condition)
-    del action, condition
-    ran = threading.Event()
-    loop.schedule(lambda *_: ran.set())
-    assert ran.wait(JOIN)
-    gc.collect()
-    assert forgotten() is None
+    return weakref.ref(condition)
+
+
+def test_whoever_waits_is_released_when_an_action_makes_it_true_and_is_forgotten() -> None:
+    loop = ThreadLoop("other", ignore)
+    waited = wait_for_an_action(loop)
     loop.stop()
     assert loop.join(JOIN)
+    gc.collect()
+    assert waited() is None
 
 
 @pytest.mark.parametrize("end", [LoopScheduler.stop, lambda loop: loop.fail(ValueError("bad"))])

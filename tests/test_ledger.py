@@ -1,0 +1,140 @@
+"""One fate per frame, and a summary that adds up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowrun.errors import LedgerError
+from flowrun.frame import Frame
+from flowrun.ledger import DROP_CAUSES, FAIL_CAUSES, STAGES, Ledger
+
+FATES = [
+    ("delivered", None),
+    *(("dropped", cause) for cause in DROP_CAUSES),
+    *(("failed", cause) for cause in FAIL_CAUSES),
+    ("aborted", None),
+]
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def frame(index: int) -> Frame:
+    return Frame(np.zeros((2, 2, 3), np.uint8), index, index / 30, 1 / 30, 100.0)
+
+
+def settle(ledger: Ledger, frame: Frame, fate: str, cause: Any) -> None:
+    actions: dict[str, Callable[[], None]] = {
+        "delivered": lambda: ledger.delivered(frame),
+        "dropped": lambda: ledger.dropped(frame, cause),
+        "failed": lambda: ledger.failed(frame, cause),
+        "aborted": lambda: None,
+    }
+    actions[fate]()
+
+
+@given(st.lists(st.sampled_from(FATES), max_size=60), st.randoms())
+def test_captured_is_the_sum_of_all_fates(fates: list[Any], order: Any) -> None:
+    ledger = Ledger(Clock())
+    for index in range(len(fates)):
+        ledger.captured(frame(index))
+    shuffled = list(enumerate(fates))
+    order.shuffle(shuffled)
+    for index, (fate, cause) in shuffled:
+        settle(ledger, frame(index), fate, cause)
+    ledger.close()
+    summary = ledger.summary("f").to_json()
+    counts: list[int] = [summary["delivered"], summary["aborted"]]
+    counts += [*summary["dropped"].values(), *summary["failed"].values()]
+    assert sum(counts) == summary["captured"] == len(fates)
+    assert summary["aborted"] == fates.count(("aborted", None))
+    for cause in DROP_CAUSES:
+        assert summary["dropped"][cause] == fates.count(("dropped", cause))
+
+
+def test_a_second_fate_is_a_bug() -> None:
+    ledger = Ledger(Clock())
+    ledger.captured(frame(0))
+    ledger.delivered(frame(0))
+    with pytest.raises(LedgerError, match=r"frame 0 met a second fate: failed\.sink"):
+        ledger.failed(frame(0), "sink")
+    with pytest.raises(LedgerError, match="frame 1 met a second fate: delivered"):
+        ledger.delivered(frame(1))
+    ledger.captured(frame(2))
+    with pytest.raises(LedgerError, match="frame 2 was captured twice"):
+        ledger.captured(frame(2))
+
+
+def test_books_that_are_closed_take_no_more_entries() -> None:
+    ledger = Ledger(Clock())
+    ledger.captured(frame(0))
+    ledger.close()
+    ledger.failed(frame(0), "sink")
+    ledger.close()
+    summary = ledger.summary("f")
+    assert (summary.captured, summary.aborted, sum(summary.failed.values())) == (1, 1, 0)
+
+
+def test_the_summary_has_all_keys_from_the_start_and_is_json() -> None:
+    summary = json.loads(json.dumps(Ledger(Clock()).summary("f").to_json()))
+    assert list(summary) == [
+        *("flow", "captured", "delivered", "dropped", "failed", "aborted", "repeated"),
+        *("reconnects", "duration_s", "fps", "latency_ms", "bottleneck"),
+    ]
+    assert list(summary["dropped"]) == ["superseded", "stale", "hook", "no_response"]
+    assert list(summary["failed"]) == ["preprocess", "transport", "timeout", "postprocess", "sink"]
+    assert summary["reconnects"] == {"source": 0, "transport": 0, "sink": 0}
+    assert list(summary["latency_ms"]) == ["end_to_end", *STAGES]
+    for points in summary["latency_ms"].values():
+        assert points == {"p50": None, "p95": None, "p99": None, "max": None}
+    assert summary["bottleneck"] is None
+
+
+def test_rates_latencies_and_the_bottleneck_come_from_the_clock() -> None:
+    clock = Clock()
+    ledger = Ledger(clock)
+    for index in range(10):
+        ledger.captured(frame(index))
+        ledger.took("transport", 0.4)
+        ledger.took("sink", 0.15)
+    clock.now = 105.0
+    for index in range(10):
+        ledger.delivered(frame(index))
+    ledger.close()
+    summary = ledger.summary("f", window=4, transport_reopened=2)
+    assert (summary.duration_s, summary.fps) == (5.0, 2.0)
+    assert summary.latency_ms["end_to_end"]["max"] == 5000.0
+    assert summary.reconnects["transport"] == 2
+    assert summary.bottleneck == "sink"  # 1.5 s, and 4 s shared by four slots
+    assert ledger.summary("f", window=1).bottleneck == "transport"
+
+
+def test_the_text_names_what_was_lost_and_leaves_out_what_was_not() -> None:
+    clock = Clock()
+    ledger = Ledger(clock)
+    for index in range(3):
+        ledger.captured(frame(index))
+    ledger.dropped(frame(0), "hook")
+    ledger.failed(frame(1), "timeout")
+    ledger.took("sink", 0.1)
+    clock.now = 101.0
+    ledger.delivered(frame(2))
+    ledger.close()
+    assert str(ledger.summary("demo")) == (
+        "demo: captured 3 = delivered 1 + dropped 1 (hook 1) + failed 1 (timeout 1) + aborted 0\n"
+        "  1.0 s, 1.0 fps, latency ms: p50 1000.0 · p95 1000.0 · p99 1000.0 · max 1000.0\n"
+        "  bottleneck: sink"
+    )

@@ -1,0 +1,230 @@
+"""What each stage makes of a frame, and what the ledger hears of it."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flowrun.errors import DeadlineError, HookError, SinkError, TransportError
+from flowrun.frame import Frame
+from flowrun.hooks.hook import Hook
+from flowrun.inference import Request, Result
+from flowrun.ledger import Ledger
+from flowrun.operators.outcome import Outcome
+from flowrun.spec.flow import TransportSpec
+from flowrun.stages import Answer, Job, Stages
+
+
+def frame(index: int = 0) -> Frame:
+    return Frame(np.full((4, 6, 3), index, np.uint8), index, 0.0, 0.0, 0.0)
+
+
+def hook(call: Any, key: str = "preprocess[0]", on_error: Any = "fail") -> Hook:
+    return Hook(key, "my:hook", on_error, call, lambda: None)
+
+
+class Fake:
+    """Transport and sink in one: answers are futures made by hand, frames are kept."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.written: list[Frame] = []
+        self.full = False
+
+    def submit(self, request: Request) -> Future[Result | None]:
+        self.requests.append(request)
+        return Future()
+
+    def write(self, frame: Frame) -> None:
+        if self.full:
+            raise SinkError("no space left", key="sink")
+        self.written.append(frame)
+
+
+class Bench:
+    def __init__(self, preprocess: Any = (), postprocess: Any = (), **transport: Any) -> None:
+        self.fake = Fake()
+        self.ledger = Ledger()
+        spec = TransportSpec(mode="stream", address=("embedded",), model="m", **transport)
+        self.stages = Stages(
+            spec,
+            preprocess=preprocess,
+            transport=self.fake,
+            postprocess=postprocess,
+            sink=self.fake,
+            ledger=self.ledger,
+        )
+
+    def captured(self, index: int = 0) -> Frame:
+        made = frame(index)
+        self.ledger.captured(made)
+        return made
+
+    def job(self) -> Job:
+        job = self.stages.preprocess(self.captured())
+        assert job is not None
+        return job
+
+    def fates(self) -> dict[str, int]:
+        summary = self.ledger.summary("f")
+        counts = {"delivered": summary.delivered, **summary.dropped, **summary.failed}
+        return {name: n for name, n in counts.items() if n}
+
+
+SAID = "preprocess[0]: my:hook raised ValueError: boom at frame"
+
+
+def boom(*_: Any) -> Any:
+    raise ValueError("boom")
+
+
+def test_a_frame_becomes_a_request_for_the_input_of_the_flow() -> None:
+    bench = Bench(input="image")
+    job = bench.job()
+    assert list(job.request.inputs) == ["image"]
+    assert job.request.inputs["image"] is job.frame.image
+
+
+def test_hooks_work_on_what_the_one_before_made() -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def half(value: Frame) -> Any:
+        seen.append(value.image.shape)
+        return value.image[::2, ::2]
+
+    job = Bench(preprocess=[hook(half), hook(half, "preprocess[1]")]).job()
+    assert seen == [(4, 6, 3), (2, 3, 3)]
+    assert job.picture.image.shape == (1, 2, 3)
+    assert job.frame.image.shape == (4, 6, 3)
+
+
+def test_the_last_preprocess_hook_may_return_tensors() -> None:
+    tensors = {"a": np.zeros(3), "b": np.ones(2)}
+    assert Bench(preprocess=[hook(lambda _: tensors)]).job().request.inputs == tensors
+    one = np.zeros((1, 3, 4, 6), np.float32)
+    assert Bench(preprocess=[hook(lambda _: one)]).job().request.inputs[""] is one
+
+
+def test_tensors_from_any_other_hook_are_an_error() -> None:
+    bench = Bench(preprocess=[hook(lambda _: {"a": np.zeros(3)}), hook(lambda f: f)])
+    with pytest.raises(HookError) as raised:
+        bench.stages.preprocess(bench.captured())
+    assert str(raised.value) == (
+        "preprocess[0]: my:hook returned dict at frame 0\n"
+        "  return a Frame, a uint8 array of shape (height, width, 3), or None to drop the frame;"
+        " tensors only from the last hook"
+    )
+    assert bench.fates() == {"preprocess": 1}
+
+
+@pytest.mark.parametrize(
+    ("on_error", "fates"), [("drop", {"preprocess": 1}), ("fail", {"preprocess": 1})]
+)
+def test_a_hook_that_fails_costs_the_frame_and_only_with_fail_the_run(
+    on_error: str, fates: dict[str, int]
+) -> None:
+    bench = Bench(preprocess=[hook(boom, on_error=on_error)])
+    if on_error == "fail":
+        with pytest.raises(HookError, match="boom"):
+            bench.stages.preprocess(bench.captured())
+    else:
+        assert bench.stages.preprocess(bench.captured()) is None
+        assert bench.stages.last_complaint is not None
+        assert bench.stages.last_complaint.startswith(SAID)
+    assert bench.fates() == fates
+
+
+def test_with_passthrough_the_frame_goes_on_as_it_was() -> None:
+    job = Bench(preprocess=[hook(boom, on_error="passthrough")]).job()
+    assert job.picture is job.frame
+
+
+def test_none_from_a_hook_drops_the_frame() -> None:
+    bench = Bench(preprocess=[hook(lambda _: None)])
+    assert bench.stages.preprocess(bench.captured()) is None
+    assert bench.fates() == {"hook": 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "fate"), [(TransportError("gone"), "transport"), (DeadlineError("late"), "timeout")]
+)
+def test_a_request_that_fails_costs_one_frame(error: Exception, fate: str) -> None:
+    bench = Bench()
+    assert bench.stages.settle(Outcome(bench.job(), error=error)) is None
+    assert bench.fates() == {fate: 1}
+
+
+def test_with_on_error_fail_it_ends_the_run() -> None:
+    bench = Bench(on_error="fail")
+    with pytest.raises(TransportError, match="gone"):
+        bench.stages.settle(Outcome(bench.job(), error=TransportError("gone")))
+    assert bench.fates() == {"transport": 1}
+
+
+def test_with_on_error_passthrough_the_original_reaches_the_sink() -> None:
+    bench = Bench(on_error="passthrough", postprocess=[hook(boom, "postprocess[0]")])
+    job = bench.job()
+    answer = bench.stages.settle(Outcome(job, error=TransportError("gone")))
+    assert answer == Answer(job, None)
+    made = bench.stages.postprocess(answer)
+    assert made is not None
+    bench.stages.write(made)
+    assert bench.fake.written[0].image is job.frame.image
+    assert bench.fates() == {"delivered": 1}
+
+
+def test_no_answer_is_a_fate_of_its_own_and_a_bug_is_not_hidden() -> None:
+    bench = Bench()
+    assert bench.stages.settle(Outcome(bench.job(), None)) is None
+    assert bench.fates() == {"no_response": 1}
+    bench = Bench()
+    with pytest.raises(ZeroDivisionError):
+        bench.stages.settle(Outcome(bench.job(), error=ZeroDivisionError()))
+
+
+def test_the_original_frame_and_the_result_reach_the_postprocess_hook() -> None:
+    seen: list[Any] = []
+
+    def note(original: Frame, result: Result) -> Any:
+        seen.append((original, result))
+        return original.image[:2, :2]
+
+    bench = Bench(
+        preprocess=[hook(lambda f: f.image[::2, ::2])],
+        postprocess=[hook(note, "postprocess[0]")],
+    )
+    job, result = bench.job(), Result({"x": np.zeros(3)})
+    made = bench.stages.postprocess(Answer(job, result))
+    assert seen == [(job.frame, result)]
+    assert made is not None
+    assert (made.image.shape, made.index) == ((2, 2, 3), 0)
+
+
+def test_without_hooks_the_answer_is_the_picture() -> None:
+    bench = Bench()
+    answer = np.ones((320, 320, 3), np.uint8)
+    made = bench.stages.postprocess(Answer(bench.job(), Result({"output": answer})))
+    assert made is not None
+    assert made.image is answer
+
+
+def test_a_sink_that_fails_is_the_fate_of_the_frame_and_the_end() -> None:
+    bench = Bench()
+    bench.fake.full = True
+    with pytest.raises(SinkError, match="no space left"):
+        bench.stages.write(bench.captured())
+    assert bench.fates() == {"sink": 1}
+
+
+def test_the_same_complaint_is_logged_the_first_tenth_and_hundredth_time(caplog: Any) -> None:
+    bench = Bench(preprocess=[hook(boom, on_error="drop")])
+    for index in range(150):
+        bench.stages.preprocess(bench.captured(index))
+    said = [record.getMessage() for record in caplog.records]
+    assert [text.partition(SAID)[2].partition(" (")[0] for text in said] == [" 0", " 9", " 99"]
+    assert "time)" not in said[0]
+    assert said[1].endswith(" (for the 10th time)")
+    assert said[2].endswith(" (for the 100th time)")

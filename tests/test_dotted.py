@@ -36,9 +36,14 @@ def test_a_module_of_the_working_directory_is_found(folder: Path) -> None:
     assert resolve("wd_hooks:blur").__name__ == "blur"
 
 
-def test_the_working_directory_comes_before_the_installed_packages(folder: Path) -> None:
-    (folder / "imageio_ffmpeg.py").write_text("mine = True\n")
-    assert resolve("imageio_ffmpeg:mine") is True
+def test_the_working_directory_comes_before_the_installed_packages(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    installed = tmp_path_factory.mktemp("site")
+    (installed / "wd_twice.py").write_text("mine = False\n")
+    (folder / "wd_twice.py").write_text("mine = True\n")
+    sys.path.insert(0, str(installed))
+    assert resolve("wd_twice:mine") is True
 
 
 def test_a_module_that_was_written_after_a_failed_attempt_is_found(folder: Path) -> None:

@@ -27,8 +27,8 @@ class Boundary(abc.ObserverBase[T], abc.DisposableBase, Generic[T, R]):
     whoever runs the scheduler and ends it; upstream is disposed when it finds no room. In each of
     these cases whoever waits here is released.
 
-    Decides under `_lock`, acts outside it. The methods without a docstring of their own threads
-    are called under it.
+    Decides under `_lock`, acts outside it. The abstract methods are called under it; upstream's
+    thread asks for `_full` without it, too.
     """
 
     def __init__(self, observer: abc.ObserverBase[R], scheduler: WaitableScheduler) -> None:

@@ -30,7 +30,8 @@ class LoopScheduler(WaitableScheduler):
 
     `schedule…`, `stop` and `fail` may be called from any thread and from a signal handler, and
     never block. The queue is as long as the callers make it: the operators keep at most one action
-    each in it. Once `run` has ended, actions are taken and never run.
+    each in it. Once `run` has ended, actions are taken and never run. Whoever serves a loop with
+    `run` disposes the chain afterwards, also when it raised.
     """
 
     def __init__(self) -> None:

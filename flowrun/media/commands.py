@@ -59,7 +59,8 @@ def encode(spec: SinkSpec, info: VideoInfo, size: tuple[int, int], target: PureP
         *("-vf", f"{scale},format={'yuv444p' if odd else 'yuv420p'}"),
         *("-c:v", codec, *_codec_options(spec, codec), "-color_range", wide),
         *(option for name, value in _labels(info) for option in (name, value)),
-        *_muxer_options(ending, tick),
+        # To the disk at once: what waits in memory is lost with the process.
+        *("-flush_packets", "1", *_muxer_options(ending, tick)),
         str(target),
     ]
 

@@ -18,7 +18,7 @@ from flowrun.spec.flow import SinkSpec
 log = logging.getLogger("flowrun")
 
 FINISH_TIMEOUT = 60.0  # seconds for the look-ahead and the trailer
-ABORT_TIMEOUT = 0.3
+ABORT_TIMEOUT = 0.4
 
 
 class Encoder:
@@ -68,7 +68,7 @@ class Encoder:
         self._finished = True
         try:
             self._process.stdin.close()
-            status = self._process.wait(0.0 if self._aborted else FINISH_TIMEOUT)
+            status = self._process.wait(ABORT_TIMEOUT if self._aborted else FINISH_TIMEOUT)
             if self._aborted:
                 return
             if status is None:

@@ -61,7 +61,7 @@ def encode(spec: SinkSpec, info: VideoInfo, size: tuple[int, int], target: PureP
         *(option for name, value in _labels(info) for option in (name, value)),
         # To the disk at once: what waits in memory is lost with the process.
         *("-flush_packets", "1", *_muxer_options(ending, tick)),
-        str(target),
+        f"file:{target}",  # a colon in a file's name is not a protocol
     ]
 
 
@@ -82,7 +82,8 @@ def _codec_options(spec: SinkSpec, codec: str) -> list[str]:
 
 def _labels(info: VideoInfo) -> Sequence[tuple[str, str]]:
     labels = {
-        "-colorspace": info.color_space,
+        # What was stored as RGB has no matrix: "gbr" is no label for what is encoded here.
+        "-colorspace": info.color_space if info.color_space in _MATRICES else None,
         "-color_primaries": info.color_primaries,
         "-color_trc": info.color_transfer,
     }

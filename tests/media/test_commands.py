@@ -60,7 +60,7 @@ def test_the_encoder_keeps_the_unit_of_time_and_the_size() -> None:
     assert after(command, "-video_track_timescale") == ["11456"]
     assert "w=" not in after(command, "-vf")[0]
     assert after(command, "-vf")[0].endswith("format=yuv420p")
-    assert command[-1] == "o.part.mp4"
+    assert command[-1] == "file:o.part.mp4"
 
 
 def test_an_odd_size_is_encoded_without_subsampling() -> None:
@@ -88,3 +88,11 @@ def test_matrix_and_range_of_the_source_are_given_back_and_labelled() -> None:
     assert after(command, "-colorspace") == ["bt709"]
     assert after(command, "-color_primaries") == ["bt709"]
     assert after(command, "-color_trc") == []
+
+
+def test_a_source_stored_as_rgb_is_not_labelled_as_rgb() -> None:
+    info = VideoInfo(64, 48, color_range="pc", color_space="gbr", color_transfer="iec61966-2-1")
+    command = commands.encode(SinkSpec("o.mp4"), info, (64, 48), PurePosixPath("o.part.mp4"))
+    assert "-colorspace" not in command
+    assert after(command, "-color_trc") == ["iec61966-2-1"]
+    assert "out_range=pc" in after(command, "-vf")[0]

@@ -214,6 +214,19 @@ def test_colours_come_out_as_they_went_in(
         assert (difference**2).mean() < 6.5  # 40 dB
 
 
+def test_a_source_stored_as_rgb_keeps_its_colours(make: Any, tmp_path: Path) -> None:
+    path = make("in.mkv", "-vf", "gblur=8,format=gbrp", "-c:v", "libx264rgb", "-crf", "5")
+    before = open_source(SourceSpec(str(path)))
+    sink = open_sink(SinkSpec(str(tmp_path / "a:b.mp4"), quality=5), before.info)
+    originals = list(before)
+    for each in originals:
+        sink.write(each)
+    sink.close()
+    for original, copy in zip(originals, read(tmp_path / "a:b.mp4"), strict=True):
+        difference = original.image.astype(float) - copy.image.astype(float)
+        assert (difference**2).mean() < 10  # 38 dB: the chroma of RGB has twice the detail
+
+
 def test_no_thread_and_no_descriptor_is_left(tmp_path: Path) -> None:
     def count() -> tuple[int, int]:
         folder = "/proc/self/fd"

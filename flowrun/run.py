@@ -9,14 +9,15 @@ from contextlib import ExitStack
 
 from flowrun.compile import Threads, compile_flow
 from flowrun.errors import InvalidFlowError, RunError
+from flowrun.frame import VideoInfo
 from flowrun.hooks.hook import Hook, open_hooks
 from flowrun.kserve.models import resolve_model
 from flowrun.kserve.server import EmbeddedServer
 from flowrun.kserve.transport import ModelTransport, open_transport
 from flowrun.ledger import Ledger, Summary
-from flowrun.media.protocols import Sink, Source
+from flowrun.media.protocols import Feed, Sink, Source
 from flowrun.media.sinks import open_sink
-from flowrun.media.sources import open_source
+from flowrun.media.sources import make_source
 from flowrun.operators.loop import LoopScheduler, ThreadLoop
 from flowrun.spec.flow import Flow
 from flowrun.stages import Stages
@@ -95,9 +96,11 @@ class Run:
         flow = self.flow
         preprocess = self._hooks(parts, "preprocess")
         postprocess = self._hooks(parts, "postprocess")
-        source = self._source(parts)
+        source, info = self._source(parts)
+        if info is None:
+            return  # stopped before there was a frame
         transport = self._open_transport(parts)
-        sink = self._sink(parts, source)
+        sink = self._sink(parts, info)
         stages = Stages(
             flow.transport,
             preprocess=preprocess,
@@ -146,11 +149,11 @@ class Run:
             parts.callback(hook.close)
         return hooks
 
-    def _source(self, parts: ExitStack) -> Source:
-        source = open_source(self.flow.source)
+    def _source(self, parts: ExitStack) -> tuple[Source, VideoInfo | None]:
+        source = make_source(self.flow.source)
         parts.callback(source.close)
         self._when_stopped(source.stop)
-        return source
+        return source, source.open()
 
     def _open_transport(self, parts: ExitStack) -> ModelTransport:
         spec = self.flow.transport
@@ -163,8 +166,9 @@ class Run:
         parts.callback(self._transport.close)
         return self._transport
 
-    def _sink(self, parts: ExitStack, source: Source) -> Sink:
-        sink = open_sink(self.flow.sinks[0], source.info, self.flow.source.color)
+    def _sink(self, parts: ExitStack, info: VideoInfo) -> Sink:
+        feed = Feed(info, self.flow.source.color, name=self.flow.name, stop=self.stop)
+        sink = open_sink(self.flow.sinks[0], feed)
         parts.callback(sink.close)
         self._when_aborted(sink.abort)
         return sink

@@ -18,10 +18,11 @@ CODECS[".webm"] = "libvpx-vp9"
 _MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
 
 
-def decode(spec: SourceSpec, uri: str, times: str) -> list[str]:
+def decode(spec: SourceSpec, inputs: Sequence[str], times: str) -> list[str]:
     """Raw pictures to standard output, one line per picture with its time to the URL `times`.
 
-    Both outputs see the same frames; the second one never touches a pixel.
+    `inputs` are the options of the input, `-i` and all. Both outputs see the same frames; the
+    second one never touches a pixel.
     """
     rate = [f"fps={spec.fps}"] if spec.fps else []
     size = f"w={spec.size[0]}:h={spec.size[1]}:" if spec.size else ""
@@ -30,7 +31,7 @@ def decode(spec: SourceSpec, uri: str, times: str) -> list[str]:
     last = ["-flush_packets", "1", "-f"]
     return [
         *LOG_LEVEL,
-        *("-nostdin", "-copyts", "-i", uri),
+        *("-nostdin", "-copyts", *inputs),
         *(*first, "-vf", pictures, "-pix_fmt", PIXELS[spec.color]),
         *("-c:v", "rawvideo", *last, "rawvideo", "pipe:1"),
         *(*first, *(["-vf", rate[0]] if rate else [])),

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import subprocess
-from pathlib import Path
-from typing import Literal
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from flowrun.errors import SinkError
-from flowrun.frame import Frame, VideoInfo
-from flowrun.media import commands, matroska
+from flowrun.frame import Frame
+from flowrun.media import matroska
 from flowrun.media.ffmpeg import Process
-from flowrun.spec.flow import SinkSpec
+from flowrun.media.protocols import Feed
 
 log = logging.getLogger("flowrun")
 
@@ -22,7 +21,8 @@ ABORT_TIMEOUT = 0.4
 
 
 class Encoder:
-    """Pictures of one `size` (width, height) into the file `target`.
+    """Pictures of one `size` (width, height) into the ffmpeg of `arguments`, which takes them from
+    standard input and writes `target`, as errors call it.
 
     Used by one thread, but for `abort`. Every method raises `SinkError` with ffmpeg's last words
     when ffmpeg has ended before its time.
@@ -30,29 +30,29 @@ class Encoder:
 
     def __init__(
         self,
-        spec: SinkSpec,
-        info: VideoInfo,
-        color: Literal["rgb", "bgr"],
+        arguments: Sequence[str],
+        feed: Feed,
         size: tuple[int, int],
-        target: Path,
+        target: str,
+        on_line: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.size = size
-        self.target = target
-        self._tick_ns = int(info.time_base * 1_000_000_000) or 1
+        self._target = target
+        self._key = feed.key
+        self._tick_ns = int(feed.info.time_base * 1_000_000_000) or 1
         self._last_ns = -1
         self._aborted = False
         self._finished = False
-        if size[0] % 2 or size[1] % 2:
-            log.info("sink: %dx%d is odd, so it is encoded as yuv444p", *size)
-        self._process = Process(commands.encode(spec, info, size, target), stdin=subprocess.PIPE)
-        self._send(memoryview(matroska.header(*size, color)))
+        self._process = Process(arguments, on_line=on_line, stdin=subprocess.PIPE)
+        self._send(memoryview(matroska.header(*size, feed.color)))
 
     def write(self, frame: Frame) -> None:
         """Take one frame; blocks while the encoder is busy."""
         at = round(frame.time * 1e9)
         if at <= self._last_ns:
             log.warning(
-                "sink: frame %d is not later than the one before it; moved by a tick", frame.index
+                "%s: frame %d is not later than the one before it; moved by a tick",
+                *(self._key, frame.index),
             )
             at = self._last_ns + self._tick_ns
         self._last_ns = at
@@ -73,7 +73,8 @@ class Encoder:
                 return
             if status is None:
                 raise SinkError(
-                    f"ffmpeg did not finish {self.target} within {FINISH_TIMEOUT:g} s", key="sink"
+                    f"ffmpeg did not finish {self._target} within {FINISH_TIMEOUT:g} s",
+                    key=self._key,
                 )
             if status != 0:
                 raise self._failure()
@@ -96,8 +97,8 @@ class Encoder:
 
     def _failure(self) -> SinkError:
         if self._aborted:
-            return SinkError(f"{self.target} was given up", key="sink")
+            return SinkError(f"{self._target} was given up", key=self._key)
         self._process.wait(5.0)
         return SinkError(
-            f"ffmpeg could not write {self.target}: {self._process.last_words()}", key="sink"
+            f"ffmpeg could not write {self._target}: {self._process.last_words()}", key=self._key
         )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
 
 from flowrun.frame import Frame, VideoInfo
 
 
 class Source(Protocol):
-    """Frames to iterate over, once, on one thread."""
+    """Frames to iterate over, once, on one thread. Making one does nothing yet."""
 
-    info: VideoInfo
+    def open(self) -> VideoInfo | None:
+        """Wait for the first frame; `None` if `stop` comes before it. Raises `SourceError`.
+        Once, before the iteration."""
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames in order, read-only. Blocks for the next one, but never without an end.
@@ -21,11 +25,29 @@ class Source(Protocol):
         """
 
     def stop(self) -> None:
-        """End the iteration (normally) before the next frame, also when it is blocked in a read.
+        """End `open`, or the iteration (normally) before the next frame, also when it is blocked.
         Idempotent, from any thread, does not wait."""
 
     def close(self) -> None:
         """`stop`, and leave no process, thread or descriptor behind. Idempotent, bounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What a sink may know of the run that feeds it.
+
+    `info` tells rate, time base and colours of the source; `color` the order of the frames'
+    channels; `key` where the sink stands in the flow, for errors; `name` what the flow is called.
+    `stop` ends the run as a Ctrl-C does: from any thread, without waiting. `lost_since` says
+    since when (local time) the source has been away and a live sink should show a placeholder.
+    """
+
+    info: VideoInfo
+    color: Literal["rgb", "bgr"] = "rgb"
+    key: str = "sink"
+    name: str = "flowrun"
+    stop: Callable[[], None] = lambda: None
+    lost_since: Callable[[], datetime | None] = lambda: None
 
 
 class Sink(Protocol):
@@ -42,3 +64,13 @@ class Sink(Protocol):
     def abort(self) -> None:
         """Give up now, from any thread: a blocked `write` raises `SinkError`. Within half a second
         nothing of the sink runs any more, and what it had finished still plays. Idempotent."""
+
+
+class LiveSink(Sink, Protocol):
+    """A sink that has something to do between frames."""
+
+    every: float  # seconds
+
+    def tick(self) -> None:
+        """Called about `every` seconds, on the thread that writes. Must not block for longer than
+        a write may. Raises `SinkError`."""

@@ -38,7 +38,9 @@ def test_a_ctrl_c_at_the_terminal_does_not_reach_ffmpeg_on_any_platform() -> Non
 
 
 def test_the_decoder_gives_pixels_and_times_of_the_same_frames() -> None:
-    command = commands.decode(SourceSpec("in.mp4", fps=5, size=(32, 16)), "file:in.mp4", "pipe:7")
+    command = commands.decode(
+        SourceSpec("in.mp4", fps=5, size=(32, 16)), ["-i", "file:in.mp4"], "pipe:7"
+    )
     assert after(command, "-i") == ["file:in.mp4"]
     assert after(command, "-map") == ["0:V:0", "0:V:0"]
     assert after(command, "-fps_mode") == ["passthrough", "passthrough"]
@@ -50,7 +52,7 @@ def test_the_decoder_gives_pixels_and_times_of_the_same_frames() -> None:
 
 
 def test_a_flow_in_bgr_decodes_to_bgr() -> None:
-    command = commands.decode(SourceSpec("in.mp4", color="bgr"), "file:in.mp4", "pipe:7")
+    command = commands.decode(SourceSpec("in.mp4", color="bgr"), ["-i", "file:in.mp4"], "pipe:7")
     assert after(command, "-pix_fmt") == ["bgr24"]
 
 

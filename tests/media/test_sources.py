@@ -13,21 +13,22 @@ import numpy as np
 import pytest
 
 from flowrun.errors import InvalidFlowError, SourceError
-from flowrun.media.sources import open_source
+from flowrun.media.sources import make_source
 from flowrun.spec.flow import SourceSpec
 
 LIMIT = 30.0  # seconds, a guard against hanging
 
 
 def frames_of(spec: SourceSpec, most: int = 1000) -> tuple[Any, list[Any]]:
-    source = open_source(spec)
+    source = make_source(spec)
+    info = source.open()
     frames = []
     for frame in source:
         frames.append(frame)
         if len(frames) == most:
             source.stop()
     source.close()
-    return source.info, frames
+    return info, frames
 
 
 def test_a_file_gives_every_frame_with_its_time(make: Any) -> None:
@@ -95,7 +96,8 @@ def test_stop_ends_a_read_that_is_blocked(make: Any, tmp_path: Path) -> None:
 
     feeder = threading.Thread(target=feed)
     feeder.start()
-    source = open_source(SourceSpec(str(pipe), read_timeout=LIMIT))
+    source = make_source(SourceSpec(str(pipe), read_timeout=LIMIT))
+    source.open()
     assert fed.wait(LIMIT)
     stopper = threading.Timer(0.2, source.stop)
     stopper.start()
@@ -107,11 +109,32 @@ def test_stop_ends_a_read_that_is_blocked(make: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in the file system")
+def test_stop_ends_the_opening_too(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.mkv"
+    os.mkfifo(pipe)
+    source = make_source(SourceSpec(str(pipe), open_timeout=LIMIT))
+    stopper = threading.Timer(0.2, source.stop)
+    stopper.start()
+    assert source.open() is None
+    stopper.join(LIMIT)
+    assert list(source) == []
+    source.close()
+
+
+def test_a_source_that_is_stopped_first_does_not_open(make: Any) -> None:
+    for uri in (str(make("a.mp4")), "test"):
+        source = make_source(SourceSpec(uri))
+        source.stop()
+        assert source.open() is None
+        source.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in the file system")
 def test_a_source_that_says_nothing_is_given_up_after_open_timeout(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.mkv"
     os.mkfifo(pipe)
     with pytest.raises(SourceError) as raised:
-        open_source(SourceSpec(str(pipe), open_timeout=0.2))
+        make_source(SourceSpec(str(pipe), open_timeout=0.2)).open()
     assert raised.value.reason == "timed out"
     assert str(raised.value) == (
         f"source: {pipe} gave no frame for 0.2 s after 0 frames\n"
@@ -121,10 +144,10 @@ def test_a_source_that_says_nothing_is_given_up_after_open_timeout(tmp_path: Pat
 
 def test_a_missing_file_and_a_directory_are_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as raised:
-        open_source(SourceSpec(str(tmp_path / "none.mp4")))
+        make_source(SourceSpec(str(tmp_path / "none.mp4"))).open()
     assert raised.value.reason == "not found"
     with pytest.raises(SourceError, match="is a directory") as raised:
-        open_source(SourceSpec(str(tmp_path)))
+        make_source(SourceSpec(str(tmp_path))).open()
     assert raised.value.reason == "not found"
 
 
@@ -132,11 +155,11 @@ def test_what_is_no_video_says_why(make: Any, tmp_path: Path) -> None:
     text = tmp_path / "a.mp4"
     text.write_text("hello")
     with pytest.raises(SourceError, match="Invalid data found") as raised:
-        open_source(SourceSpec(str(text)))
+        make_source(SourceSpec(str(text))).open()
     assert raised.value.reason == "codec"
     sound = make("a.wav", "-t", "1", source="sine")
     with pytest.raises(SourceError, match="there is no video in") as raised:
-        open_source(SourceSpec(str(sound)))
+        make_source(SourceSpec(str(sound))).open()
     assert raised.value.reason == "no video"
 
 
@@ -169,9 +192,9 @@ def test_the_pattern_has_a_default_and_takes_the_keys_of_the_flow() -> None:
 
 def test_a_pattern_too_small_to_see_is_refused() -> None:
     with pytest.raises(InvalidFlowError, match="a test pattern of 8x8 is too small"):
-        open_source(SourceSpec("test:8x8"))
+        make_source(SourceSpec("test:8x8"))
 
 
 def test_a_kind_that_comes_later_is_refused() -> None:
     with pytest.raises(InvalidFlowError, match="source: camera sources are not supported yet"):
-        open_source(SourceSpec("camera:0"))
+        make_source(SourceSpec("camera:0"))

@@ -15,8 +15,9 @@ import pytest
 
 from flowrun.errors import InvalidFlowError, SinkError
 from flowrun.frame import Frame, VideoInfo
+from flowrun.media.protocols import Feed, Source
 from flowrun.media.sinks import open_sink
-from flowrun.media.sources import open_source
+from flowrun.media.sources import make_source
 from flowrun.spec.flow import SinkSpec, SourceSpec
 
 INFO = VideoInfo(64, 48, fps=25, time_base=Fraction(1, 12800))
@@ -28,9 +29,15 @@ def frame(index: int, size: tuple[int, int] = (64, 48), time: float | None = Non
     return Frame(image, index, at, 1 / 25, 0.0)
 
 
+def opened(path: Path) -> tuple[VideoInfo, Source]:
+    source = make_source(SourceSpec(str(path)))
+    info = source.open()
+    assert info is not None
+    return info, source
+
+
 def read(path: Path) -> list[Frame]:
-    source = open_source(SourceSpec(str(path)))
-    return list(source)
+    return list(opened(path)[1])
 
 
 @pytest.mark.parametrize(
@@ -40,7 +47,7 @@ def test_every_container_keeps_the_frames_and_their_times(
     tmp_path: Path, ending: str, tick: float
 ) -> None:
     path = tmp_path / f"out.{ending}"
-    sink = open_sink(SinkSpec(str(path)), INFO)
+    sink = open_sink(SinkSpec(str(path)), Feed(INFO))
     times = [n / 25 if ending == "avi" else n * (n + 3) / 50 for n in range(30)]
     for n, time in enumerate(times):
         sink.write(frame(n, time=time))
@@ -51,7 +58,7 @@ def test_every_container_keeps_the_frames_and_their_times(
 
 
 def test_a_change_of_size_goes_on_in_a_second_file(tmp_path: Path, caplog: Any) -> None:
-    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4")), INFO)
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4")), Feed(INFO))
     for n in range(5):
         sink.write(frame(n))
     for n in range(5, 8):
@@ -69,33 +76,33 @@ def test_a_file_that_exists_is_only_overwritten_when_asked(tmp_path: Path) -> No
     path = tmp_path / "out.mp4"
     path.write_text("precious")
     with pytest.raises(SinkError) as raised:
-        open_sink(SinkSpec(str(path)), INFO)
+        open_sink(SinkSpec(str(path)), Feed(INFO))
     assert str(raised.value) == (
         f"sink: {path} exists and is not overwritten\n"
         "  choose another path, or say `overwrite: true` under `sink`"
     )
     assert path.read_text() == "precious"
-    sink = open_sink(SinkSpec(str(path), overwrite=True), INFO)
+    sink = open_sink(SinkSpec(str(path), overwrite=True), Feed(INFO))
     sink.write(frame(0))
     sink.close()
     assert len(read(path)) == 1
 
 
 def test_missing_folders_are_made_and_impossible_ones_are_named(tmp_path: Path) -> None:
-    sink = open_sink(SinkSpec(str(tmp_path / "a/b/out.mp4")), INFO)
+    sink = open_sink(SinkSpec(str(tmp_path / "a/b/out.mp4")), Feed(INFO))
     sink.write(frame(0))
     sink.close()
     assert (tmp_path / "a/b/out.mp4").exists()
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkError, match=r"file/out.mp4 cannot be written: "):
-        open_sink(SinkSpec(str(tmp_path / "file/out.mp4")), INFO)
+        open_sink(SinkSpec(str(tmp_path / "file/out.mp4")), Feed(INFO))
     (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(SinkError, match=r"folder.mp4 is a directory"):
-        open_sink(SinkSpec(str(tmp_path / "folder.mp4")), INFO)
+        open_sink(SinkSpec(str(tmp_path / "folder.mp4")), Feed(INFO))
 
 
 def test_a_sink_without_a_frame_leaves_no_file(tmp_path: Path) -> None:
-    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4")), INFO)
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4")), Feed(INFO))
     sink.close()
     sink.close()
     assert os.listdir(tmp_path) == []
@@ -112,7 +119,7 @@ def write_until_it_fails(sink: Any) -> SinkError:
 
 def test_an_encoder_that_does_not_start_is_told_in_the_words_of_ffmpeg(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
-    sink = open_sink(SinkSpec(str(path), codec="nonesuch"), INFO)
+    sink = open_sink(SinkSpec(str(path), codec="nonesuch"), Feed(INFO))
     error = write_until_it_fails(sink)
     assert error.key == "sink"
     assert "Encoder not found" in str(error)
@@ -126,7 +133,7 @@ def test_an_encoder_that_is_killed_ends_the_sink_and_what_it_had_written_plays(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "out.mp4"
-    sink: Any = open_sink(SinkSpec(str(path), preset="ultrafast"), INFO)
+    sink: Any = open_sink(SinkSpec(str(path), preset="ultrafast"), Feed(INFO))
     part = tmp_path / "out.part.mp4"
     for n in range(10_000):  # so quiet a picture that a second of it is less than any buffer
         sink.write(frame(n // 25 * 25, time=n / 25))
@@ -146,7 +153,7 @@ def noise(index: int) -> Frame:
 
 def test_abort_ends_a_write_that_is_blocked_and_the_file_plays(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
-    sink = open_sink(SinkSpec(str(path), preset="ultrafast"), INFO)
+    sink = open_sink(SinkSpec(str(path), preset="ultrafast"), Feed(INFO))
     enough = threading.Event()
     errors: list[SinkError] = []
 
@@ -172,7 +179,7 @@ def test_abort_ends_a_write_that_is_blocked_and_the_file_plays(tmp_path: Path) -
 def test_a_frame_that_is_not_later_than_the_one_before_is_moved_by_a_tick(
     tmp_path: Path, caplog: Any
 ) -> None:
-    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4")), INFO)
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4")), Feed(INFO))
     for n, time in enumerate([0.0, 0.04, 0.04, 0.12]):
         sink.write(frame(n, time=time))
     sink.close()
@@ -183,7 +190,7 @@ def test_a_frame_that_is_not_later_than_the_one_before_is_moved_by_a_tick(
 
 def test_an_odd_size_is_said_and_kept(tmp_path: Path, caplog: Any) -> None:
     caplog.set_level(logging.INFO, "flowrun")
-    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4")), INFO)
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4")), Feed(INFO))
     sink.write(frame(0, (63, 47)))
     sink.close()
     assert read(tmp_path / "out.mp4")[0].image.shape == (47, 63, 3)
@@ -200,15 +207,15 @@ def test_colours_come_out_as_they_went_in(
         labels += ["-colorspace", matrix, "-color_primaries", matrix, "-color_trc", matrix]
     scale = f"gblur=2,scale=out_range={wide}" + (f":out_color_matrix={matrix}" if matrix else "")
     path = make("in.mp4", "-vf", f"{scale},format=yuv420p", "-crf", "5", *labels)
-    before = open_source(SourceSpec(str(path)))
-    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), quality=5), before.info)
+    info, before = opened(path)
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), quality=5), Feed(info))
     originals = list(before)
     for each in originals:
         sink.write(each)
     sink.close()
-    after = open_source(SourceSpec(str(tmp_path / "out.mp4")))
-    assert after.info.color_range == before.info.color_range
-    assert after.info.color_space == before.info.color_space
+    copied, after = opened(tmp_path / "out.mp4")
+    assert copied.color_range == info.color_range
+    assert copied.color_space == info.color_space
     for original, copy in zip(originals, after, strict=True):
         difference = original.image.astype(float) - copy.image.astype(float)
         assert (difference**2).mean() < 6.5  # 40 dB
@@ -216,8 +223,8 @@ def test_colours_come_out_as_they_went_in(
 
 def test_a_source_stored_as_rgb_keeps_its_colours(make: Any, tmp_path: Path) -> None:
     path = make("in.mkv", "-vf", "gblur=8,format=gbrp", "-c:v", "libx264rgb", "-crf", "5")
-    before = open_source(SourceSpec(str(path)))
-    sink = open_sink(SinkSpec(str(tmp_path / "a:b.mp4"), quality=5), before.info)
+    info, before = opened(path)
+    sink = open_sink(SinkSpec(str(tmp_path / "a:b.mp4"), quality=5), Feed(info))
     originals = list(before)
     for each in originals:
         sink.write(each)
@@ -233,7 +240,7 @@ def test_no_thread_and_no_descriptor_is_left(tmp_path: Path) -> None:
         return threading.active_count(), len(os.listdir(folder)) if os.path.isdir(folder) else 0
 
     def once() -> None:
-        sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), overwrite=True), INFO)
+        sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), overwrite=True), Feed(INFO))
         sink.write(frame(0))
         sink.close()
         read(tmp_path / "out.mp4")
@@ -247,4 +254,4 @@ def test_no_thread_and_no_descriptor_is_left(tmp_path: Path) -> None:
 
 def test_a_kind_that_comes_later_is_refused() -> None:
     with pytest.raises(InvalidFlowError, match="sink: screen sinks are not supported yet"):
-        open_sink(SinkSpec("screen"), INFO)
+        open_sink(SinkSpec("screen"), Feed(INFO))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from flowrun.frame import Frame, VideoInfo
+from flowrun.frame import Frame
+from flowrun.media.protocols import Feed
 from flowrun.spec.flow import SinkSpec
 
 
 class NullSink:
     """Takes every frame at once and keeps none."""
 
-    def __init__(self, spec: SinkSpec, info: VideoInfo, color: Literal["rgb", "bgr"]) -> None:
+    def __init__(self, spec: SinkSpec, feed: Feed) -> None:
         """Nothing to open."""
 
     def write(self, frame: Frame) -> None:

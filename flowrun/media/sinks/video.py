@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Literal
 
 from flowrun.errors import SinkError
-from flowrun.frame import Frame, VideoInfo
+from flowrun.frame import Frame
+from flowrun.media import commands
 from flowrun.media.encoder import Encoder
+from flowrun.media.protocols import Feed
 from flowrun.spec.flow import SinkSpec
 
 log = logging.getLogger("flowrun")
@@ -24,9 +25,9 @@ class VideoSink:
     needs.
     """
 
-    def __init__(self, spec: SinkSpec, info: VideoInfo, color: Literal["rgb", "bgr"]) -> None:
-        self._spec, self._info, self._color = spec, info, color
-        self._path = Path(spec.uri)
+    def __init__(self, spec: SinkSpec, feed: Feed) -> None:
+        self._spec, self._feed = spec, feed
+        self._path = self._target = Path(spec.uri)
         self._parts = 0
         self._encoder: Encoder | None = None
         self._aborted = False
@@ -37,8 +38,14 @@ class VideoSink:
         if self._encoder is None or self._encoder.size != size:
             if self._encoder is not None:
                 log.warning(
-                    "sink: the picture changed from %dx%d to %dx%d at frame %d: going on in %s",
-                    *(*self._encoder.size, *size, frame.index, self._name(self._parts + 1)),
+                    "%s: the picture changed from %dx%d to %dx%d at frame %d: going on in %s",
+                    *(
+                        self._feed.key,
+                        *self._encoder.size,
+                        *size,
+                        frame.index,
+                        self._name(self._parts + 1),
+                    ),
                 )
                 self._finish()
             self._encoder = self._next_part(size)
@@ -54,11 +61,15 @@ class VideoSink:
 
     def _next_part(self, size: tuple[int, int]) -> Encoder:
         if self._aborted:
-            raise SinkError(f"{self._path} was given up", key="sink")
+            raise SinkError(f"{self._path} was given up", key=self._feed.key)
         self._parts += 1
         path = self._name(self._parts)
         self._check(path)
-        return Encoder(self._spec, self._info, self._color, size, _beside(path))
+        if size[0] % 2 or size[1] % 2:
+            log.info("%s: %dx%d is odd, so it is encoded as yuv444p", self._feed.key, *size)
+        self._target = _beside(path)
+        arguments = commands.encode(self._spec, self._feed.info, size, self._target)
+        return Encoder(arguments, self._feed, size, str(self._target))
 
     def _finish(self) -> None:
         encoder, self._encoder = self._encoder, None
@@ -67,12 +78,11 @@ class VideoSink:
         try:
             encoder.close()
         finally:
-            written = encoder.target
-            if written.exists():
-                if written.stat().st_size:
-                    os.replace(written, self._name(self._parts))
+            if self._target.exists():
+                if self._target.stat().st_size:
+                    os.replace(self._target, self._name(self._parts))
                 else:
-                    written.unlink()
+                    self._target.unlink()
 
     def _name(self, part: int) -> Path:
         if part == 1:
@@ -82,11 +92,11 @@ class VideoSink:
     def _check(self, path: Path) -> None:
         """Raise `SinkError` now for what would fail at the first frame or, worse, at the end."""
         if path.is_dir():
-            raise SinkError(f"{path} is a directory", key="sink")
+            raise SinkError(f"{path} is a directory", key=self._feed.key)
         if path.exists() and not self._spec.overwrite:
             raise SinkError(
                 f"{path} exists and is not overwritten",
-                key="sink",
+                key=self._feed.key,
                 hint="choose another path, or say `overwrite: true` under `sink`",
             )
         try:
@@ -95,7 +105,9 @@ class VideoSink:
                 pass
             _beside(path).unlink()
         except OSError as error:
-            raise SinkError(f"{path} cannot be written: {error.strerror}", key="sink") from error
+            raise SinkError(
+                f"{path} cannot be written: {error.strerror}", key=self._feed.key
+            ) from error
 
 
 def _beside(path: Path) -> Path:

@@ -1,179 +1,25 @@
-"""Frames of anything that ffmpeg opens, with the presentation times of the file."""
+"""A file, or anything else that ffmpeg opens and that has an end."""
 
 from __future__ import annotations
 
-import logging
 import os
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Iterator
-from typing import BinaryIO
 
-import numpy as np
-
-from flowrun.errors import SourceError, SourceReason
-from flowrun.frame import Frame, Image, VideoInfo
-from flowrun.media import commands
-from flowrun.media.banner import Banner
-from flowrun.media.ffmpeg import Process
-from flowrun.media.times import Times, open_times
+from flowrun.errors import SourceError
+from flowrun.media.sources.decoder import Decoder
 from flowrun.spec.flow import SourceSpec
-from flowrun.spec.secrets import redact
-
-log = logging.getLogger("flowrun")
-
-# ffmpeg's words for what went wrong, most telling first.
-_REASONS: tuple[tuple[str, SourceReason], ...] = (
-    ("No such file or directory", "not found"),
-    ("404 Not Found", "not found"),
-    ("Connection refused", "refused"),
-    ("401 Unauthorized", "unauthorised"),
-    ("Invalid data found", "codec"),
-    ("Decoder not found", "codec"),
-    ("could not find codec parameters", "codec"),
-    ("timed out", "timed out"),
-)
 
 
-class FileSource:
-    """One decoder process. Opening waits for the first frame, at most `open_timeout`; each further
-    frame may take `read_timeout`, not counting the time in which nobody asks for one.
-
-    A frame's buffer is its own: `frame_bytes` of memory each, freed with the frame.
-    """
-
-    def __init__(self, spec: SourceSpec) -> None:
-        self._spec = spec
-        self._stopped = threading.Event()
-        self._timed_out = False
-        self._deadline: float | None = None
-        uri = _ffmpeg_uri(spec.uri)
-        banner = Banner()
-        reading, url, inherited = open_times(sys.platform)
-        try:
-            self._process = Process(
-                commands.decode(spec, uri, url),
-                on_line=banner.read,
-                pass_fds=inherited,
-                stdout=subprocess.PIPE,
-            )
-        finally:
-            for descriptor in inherited:
-                os.close(descriptor)
-        self._times = Times(reading)
-        self._watch = threading.Thread(target=self._watchdog, name="flowrun-read", daemon=True)
-        self._watch.start()
-        try:
-            self.info = self._open(banner)
-        except BaseException:
-            self.close()
-            raise
-
-    def __iter__(self) -> Iterator[Frame]:
-        shape = (self.info.height, self.info.width, 3)
-        index = 0
-        try:
-            while (picture := self._read(shape)) is not None:
-                at, lasts = self._times.next(index)
-                yield Frame(picture, index, at, lasts, time.monotonic())
-                index += 1
-            self._end(index)
-        finally:
-            self.close()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._process.kill()
-
-    def close(self) -> None:
-        self.stop()
-        self._process.close()
-        self._times.close()
-        if threading.current_thread() is not self._watch:
-            self._watch.join(timeout=1.0)
-
-    def _open(self, banner: Banner) -> VideoInfo:
-        self._deadline = time.monotonic() + self._spec.open_timeout
-        opened = self._times.open()
-        self._deadline = None
-        if not opened:
-            self._end(0)
-            raise SourceError(f"there is no frame in {redact(self._spec.uri)}", reason="no video")
-        banner.complete.wait(1.0)
-        stream, duration = banner.stream, banner.duration
-        width, height = self._spec.size or self._times.size
-        fps = self._spec.fps or stream.fps
-        return VideoInfo(
-            width=width,
-            height=height,
-            fps=fps,
-            duration=duration,
-            frames=round(duration * fps) if duration and fps else None,
-            time_base=self._times.tick,
-            color_range=stream.color_range,
-            color_space=stream.color_space,
-            color_primaries=stream.color_primaries,
-            color_transfer=stream.color_transfer,
-        )
-
-    def _read(self, shape: tuple[int, int, int]) -> Image | None:
-        """The next picture, read-only, `None` at the end."""
-        if self._stopped.is_set():
-            return None
-        picture = np.empty(shape, np.uint8)
-        left = picture.data.cast("B")
-        pipe: BinaryIO = self._process.stdout
-        self._deadline = time.monotonic() + self._spec.read_timeout
-        while left:
-            count = pipe.readinto(left)  # type: ignore[attr-defined]
-            if not count:
-                return None
-            left = left[count:]
-        self._deadline = None
-        picture.flags.writeable = False
-        return picture
-
-    def _end(self, frames: int) -> None:
-        """The pictures are over: return if that is how it should be, or say why it is not."""
-        uri = redact(self._spec.uri)
-        if self._timed_out:
-            allowed = self._spec.read_timeout if frames else self._spec.open_timeout
-            key = "read_timeout" if frames else "open_timeout"
-            raise SourceError(
-                f"{uri} gave no frame for {allowed:g} s after {frames} frames",
-                reason="timed out",
-                hint=f"`source.{key}` says how long to wait",
-            )
-        if self._stopped.is_set():
-            return
-        self._deadline = time.monotonic() + self._spec.read_timeout
-        status = self._process.wait(self._spec.read_timeout)
-        self._deadline = None
-        words = self._process.last_words()
-        if self._process.said("matches no streams"):
-            raise SourceError(f"there is no video in {uri}", reason="no video")
-        if status != 0:
-            after = f" after {frames} frames" if frames else ""
-            raise SourceError(f"{uri} cannot be read{after}: {words}", reason=_reason(words))
-        if self._process.alarms:
-            log.warning(
-                "source: ffmpeg found %d faults in %s, the last: %s",
-                *(self._process.alarms, uri, words),
-            )
-
-    def _watchdog(self) -> None:
-        """Kill the process when a read is overdue: the one way to end it on every platform."""
-        while not self._stopped.wait(0.1):
-            deadline = self._deadline
-            if deadline is not None and time.monotonic() > deadline:
-                self._timed_out = True
-                self._process.kill()
-                return
+def file(spec: SourceSpec) -> Decoder:
+    """Every picture of the file, as fast as it is asked for; with `loop`, again from the start."""
+    return Decoder(spec, _inputs)
 
 
-def _ffmpeg_uri(uri: str) -> str:
+def _inputs(spec: SourceSpec) -> list[str]:
+    loop = ["-stream_loop", "-1"] if spec.loop else []
+    return [*loop, "-i", _checked(spec.uri)]
+
+
+def _checked(uri: str) -> str:
     """The URI as ffmpeg takes it; raises `SourceError` for a file that is not there."""
     if "://" in uri:
         return uri
@@ -186,7 +32,3 @@ def _ffmpeg_uri(uri: str) -> str:
     if os.path.isdir(uri):
         raise SourceError(f"{uri} is a directory", reason="not found")
     return f"file:{uri}"  # a colon in a file's name is not a protocol
-
-
-def _reason(words: str) -> SourceReason:
-    return next((reason for sign, reason in _REASONS if sign in words), "failed")

@@ -67,6 +67,9 @@ class PatternSource:
         self._reverse = spec.color == "bgr"
         self._stopped = threading.Event()
 
+    def open(self) -> VideoInfo | None:
+        return None if self._stopped.is_set() else self.info
+
     def __iter__(self) -> Iterator[Frame]:
         background = _bars(self.info.width, self.info.height)
         ramp = np.arange(self.info.width * 2) * 256 // self.info.width % 256

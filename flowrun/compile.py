@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from reactivex import Observable
 from reactivex import operators as ops
 
 from flowrun.frame import Frame
 from flowrun.ledger import Ledger
-from flowrun.operators.bounded import WhenFull, bounded
+from flowrun.media.protocols import LiveSink
+from flowrun.operators.bounded import bounded
+from flowrun.operators.each import each
 from flowrun.operators.filter_map import filter_map
 from flowrun.operators.in_flight import in_flight
+from flowrun.operators.meanwhile import meanwhile
 from flowrun.operators.pull import pull
 from flowrun.operators.scheduler import WaitableScheduler
+from flowrun.outlets import Outlet, Outlets
 from flowrun.spec.flow import Flow, Limits
 from flowrun.stages import Stages
 
@@ -29,38 +34,54 @@ class Threads:
 
 
 def compile_flow(
-    flow: Flow, source: Iterable[Frame], stages: Stages, ledger: Ledger, on: Threads
+    flow: Flow,
+    source: Iterable[Frame],
+    stages: Stages,
+    outlets: Outlets,
+    ledger: Ledger,
+    on: Threads,
 ) -> Observable[Frame]:
-    """The frames that the sink has accepted, in source order.
+    """The frames that have been through a sink, in source order for each of them.
 
-    At most `backpressure.buffer` frames wait, one is preprocessed, and `transport.in_flight` are
-    between the request and the end of the sink's write; the source holds one more.
+    `flow` has no `auto` left. At most `backpressure.buffer` frames wait (with `latest` one), one is
+    preprocessed, and `transport.in_flight` are between the request and the end of the sink's write;
+    the source holds one more, and each sink with a queue what that holds.
     """
+    policy, buffer = flow.backpressure.policy, flow.backpressure.buffer
     frames = pull(stages.capture(source), on.source).pipe(
         limited(flow.limits),
         ops.do_action(ledger.captured),
-    )
-    return frames.pipe(
-        bounded(  # the only place where frames are dropped unseen
-            flow.backpressure.buffer if when_full(flow) == "block" else 1,
-            when_full(flow),
+        bounded(
+            1 if policy == "latest" else buffer,
+            "block" if policy == "every_frame" else "drop_oldest",
             on.preprocess,
             ledger.superseded,
         ),
+        filter_map(stages.fresh),  # so far frames are dropped unseen, and from here on no more
+    )
+    return frames.pipe(
         filter_map(stages.preprocess),  # Frame -> Job
-        in_flight(stages.submit, flow.transport.in_flight, on.deliver),
+        in_flight(stages.submit, stages.window, on.deliver),
         filter_map(stages.settle),  # Outcome -> Answer
         filter_map(stages.postprocess),  # Answer -> Frame
-        ops.map(stages.write),
+        ops.do_action(outlets.offer),
+        each(*(into(outlet, outlets) for outlet in outlets)),
     )
 
 
-def when_full(flow: Flow) -> WhenFull:
-    """What a full buffer does, as `backpressure` says; by default nothing of a file is skipped."""
-    policy = flow.backpressure.policy
-    if policy == "auto":
-        policy = "every_frame" if flow.source.kind in ("file", "test") else "latest"
-    return "drop_oldest" if policy == "latest" else "block"
+def into(outlet: Outlet, outlets: Outlets) -> Callable[[Observable[Frame]], Observable[Frame]]:
+    """One sink, on a thread of its own if it has a queue."""
+    write = ops.map(partial(outlets.write, outlet))
+    queue = outlet.queue
+    if queue is None:
+        return write
+    steps = [
+        bounded(queue.capacity, queue.when_full, queue.on, partial(outlets.drop, outlet)),
+        write,
+    ]
+    if isinstance(outlet.sink, LiveSink):
+        steps.append(meanwhile(partial(outlets.tick, outlet), outlet.sink.every, queue.on))
+    return lambda frames: frames.pipe(*steps)
 
 
 def limited(limits: Limits) -> Callable[[Observable[Frame]], Observable[Frame]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -22,6 +23,7 @@ class Frame:
     `time`      presentation time in seconds on the source's own time line; need not start at 0.
     `duration`  seconds until the next picture is due; 0.0 if the source does not say.
     `captured`  `time.monotonic()` when the picture became available to flowrun.
+    `data`      what hooks attached, by name; a `.jsonl` sink writes it down.
     """
 
     image: Image
@@ -29,6 +31,7 @@ class Frame:
     time: float
     duration: float
     captured: float
+    data: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
@@ -41,6 +44,10 @@ class Frame:
     def with_image(self, image: npt.NDArray[Any]) -> Frame:
         """The same moment with another picture (uint8, HWC, 3 channels; any size)."""
         return replace(self, image=image)
+
+    def attach(self, **data: Any) -> Frame:
+        """The same frame with `data` beside what is attached already."""
+        return replace(self, data={**self.data, **data})
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 from flowrun.errors import LedgerError
@@ -16,6 +17,8 @@ from flowrun.histogram import Histogram
 DropCause = Literal["superseded", "stale", "hook", "no_response"]
 FailCause = Literal["preprocess", "transport", "timeout", "postprocess", "sink"]
 Stage = Literal["source", "buffer", "preprocess", "transport", "order", "postprocess", "sink"]
+
+FateName = Literal["delivered", "dropped", "failed", "aborted"]
 
 DROP_CAUSES: tuple[DropCause, ...] = ("superseded", "stale", "hook", "no_response")
 FAIL_CAUSES: tuple[FailCause, ...] = ("preprocess", "transport", "timeout", "postprocess", "sink")
@@ -31,13 +34,34 @@ STAGES: tuple[Stage, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a frame. `took` holds seconds: the stages that it passed, and `end_to_end`,
+    the time since it was captured. `data` is what hooks attached."""
+
+    index: int
+    time: float
+    fate: FateName
+    cause: DropCause | FailCause | None
+    took: Mapping[str, float]
+    data: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class _Entry:
+    time: float
+    captured: float
+    took: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What a run did. `to_json()` has the keys of `--summary`, always all of them.
 
     `duration_s` is wall-clock time from the first captured frame to the end; `fps` delivered
     frames per second of it. `latency_ms` holds p50, p95, p99 and max in milliseconds, `None`
     where nothing was measured. `bottleneck` is the stage that was busy the largest part of the
-    time, `None` if nothing was captured.
+    time, `None` if nothing was captured. `generation` counts the streams that were opened to the
+    model; `sinks` has the counts of each sink.
     """
 
     flow: str
@@ -52,6 +76,8 @@ class Summary:
     fps: float
     latency_ms: dict[str, dict[str, float | None]]
     bottleneck: str | None
+    generation: int
+    sinks: list[dict[str, Any]]
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -75,9 +101,8 @@ class Summary:
                 f"  {self.duration_s:.1f} s, {self.fps:.1f} fps"
                 f", latency ms: {milliseconds('end_to_end')}",
                 f"  bottleneck: {self.bottleneck or '-'}"
-                + (
-                    f", transport reopened {n} times" if (n := self.reconnects["transport"]) else ""
-                ),
+                + "".join(f", {name} reconnects: {n}" for name, n in self.reconnects.items() if n)
+                + (f", frames repeated: {self.repeated}" if self.repeated else ""),
             ]
         )
 
@@ -91,9 +116,10 @@ class Ledger:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self._lock = threading.Lock()
-        self._open: set[int] = set()  # captured, no fate yet: as many as are inside the chain
+        self._open: dict[int, _Entry] = {}  # captured, no fate yet: what is inside the chain
+        self._listeners: list[Callable[[Fate], None]] = []
         self._captured = 0
-        self._fates: Counter[str] = Counter()
+        self._fates: Counter[Any] = Counter()
         self._latency: dict[str, Histogram] = {
             name: Histogram() for name in ("end_to_end", *STAGES)
         }
@@ -105,39 +131,52 @@ class Ledger:
         with self._lock:
             if frame.index in self._open:
                 raise LedgerError(f"frame {frame.index} was captured twice")
-            self._open.add(frame.index)
+            self._open[frame.index] = _Entry(frame.time, frame.captured)
             self._captured += 1
             if self._began is None:
                 self._began = frame.captured
 
+    def on_fate(self, listener: Callable[[Fate], None]) -> None:
+        """Call `listener` for every fate from now on, on the thread that decides it; it must be
+        quick and not raise. To be said before the first frame."""
+        self._listeners.append(listener)
+
     def delivered(self, frame: Frame) -> None:
-        """The sink accepted `frame`."""
-        self._settle(frame, "delivered")
+        """A sink accepted `frame`. One thread at a time."""
         self._latency["end_to_end"].add(self.clock() - frame.captured)
+        self._settle(frame, "delivered")
 
     def dropped(self, frame: Frame, cause: DropCause) -> None:
-        self._settle(frame, f"dropped.{cause}")
+        self._settle(frame, "dropped", cause)
 
     def superseded(self, frame: Frame) -> None:
         """A newer frame took its place while it waited."""
         self.dropped(frame, "superseded")
 
     def failed(self, frame: Frame, cause: FailCause) -> None:
-        self._settle(frame, f"failed.{cause}")
+        self._settle(frame, "failed", cause)
 
-    def took(self, stage: Stage, seconds: float) -> None:
-        """Note what one frame cost one stage; a stage is only ever noted by one thread."""
+    def took(self, stage: Stage, seconds: float, frame: Frame | None = None) -> None:
+        """Note what one frame cost one stage, which only one thread notes at a time; `frame`, if it
+        is captured already, tells which."""
         self._latency[stage].add(seconds)
+        if frame is not None:
+            with self._lock:
+                entry = self._open.get(frame.index)
+                if entry is not None:
+                    entry.took[stage] = seconds
 
     def close(self) -> None:
         """The run is over: what has no fate yet was aborted. Raises `LedgerError` if the sum is
         off. Idempotent."""
         with self._lock:
-            self._fates["aborted"] += len(self._open)
-            self._open.clear()
+            left, self._open = self._open, {}
+            self._fates["aborted"] += len(left)
             self._ended = self._ended if self._ended is not None else self.clock()
             if self._captured != (fates := sum(self._fates.values())):
                 raise LedgerError(f"captured {self._captured} frames, but {fates} met a fate")
+        for index, entry in left.items():
+            self._tell(index, entry, "aborted", None, {})
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -145,8 +184,18 @@ class Ledger:
         with self._lock:
             return self._captured, self._fates["delivered"]
 
-    def summary(self, flow: str, *, window: int = 1, transport_reopened: int = 0) -> Summary:
-        """The state of the books. `window` is the number of requests that may be in flight."""
+    def summary(
+        self,
+        flow: str,
+        *,
+        window: int = 1,
+        reconnects: Mapping[str, int] = MappingProxyType({}),
+        repeated: int = 0,
+        generation: int = 1,
+        sinks: Sequence[Mapping[str, Any]] = (),
+    ) -> Summary:
+        """The state of the books. `window` is the number of requests that may be in flight; the
+        rest is what others have counted."""
         with self._lock:
             fates = Counter(self._fates)
             captured = self._captured
@@ -156,15 +205,17 @@ class Ledger:
             flow=flow,
             captured=captured,
             delivered=fates["delivered"],
-            dropped={cause: fates[f"dropped.{cause}"] for cause in DROP_CAUSES},
-            failed={cause: fates[f"failed.{cause}"] for cause in FAIL_CAUSES},
+            dropped={cause: fates["dropped", cause] for cause in DROP_CAUSES},
+            failed={cause: fates["failed", cause] for cause in FAIL_CAUSES},
             aborted=fates["aborted"],
-            repeated=0,
-            reconnects={"source": 0, "transport": transport_reopened, "sink": 0},
+            repeated=repeated,
+            reconnects={name: reconnects.get(name, 0) for name in ("source", "transport", "sink")},
             duration_s=round(seconds, 3),
             fps=round(fates["delivered"] / seconds, 2) if seconds else 0.0,
             latency_ms={name: _in_ms(histogram) for name, histogram in self._latency.items()},
             bottleneck=self._bottleneck(window),
+            generation=generation,
+            sinks=[dict(each) for each in sinks],
         )
 
     def _bottleneck(self, window: int) -> str | None:
@@ -180,14 +231,32 @@ class Ledger:
         name, most = max(busy.items(), key=lambda item: item[1])
         return name if most > 0 else None
 
-    def _settle(self, frame: Frame, fate: str) -> None:
+    def _settle(
+        self, frame: Frame, fate: FateName, cause: DropCause | FailCause | None = None
+    ) -> None:
         with self._lock:
             if self._ended is not None:
                 return  # the books are closed: whoever was still at work was aborted
-            if frame.index not in self._open:
-                raise LedgerError(f"frame {frame.index} met a second fate: {fate}")
-            self._open.remove(frame.index)
-            self._fates[fate] += 1
+            entry = self._open.pop(frame.index, None)
+            if entry is None:
+                name = f"{fate}.{cause}" if cause else fate
+                raise LedgerError(f"frame {frame.index} met a second fate: {name}")
+            self._fates[(fate, cause) if cause else fate] += 1
+        self._tell(frame.index, entry, fate, cause, frame.data)
+
+    def _tell(
+        self,
+        index: int,
+        entry: _Entry,
+        fate: FateName,
+        cause: DropCause | FailCause | None,
+        data: Mapping[str, Any],
+    ) -> None:
+        if not self._listeners:
+            return
+        took: dict[str, float] = {"end_to_end": self.clock() - entry.captured, **entry.took}
+        for listener in self._listeners:
+            listener(Fate(index, entry.time, fate, cause, took, data))
 
 
 def _in_ms(histogram: Histogram) -> dict[str, float | None]:

@@ -6,21 +6,29 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import datetime
 
+from reactivex import Observable
+
+from flowrun import auto
 from flowrun.compile import Threads, compile_flow
-from flowrun.errors import InvalidFlowError, RunError
-from flowrun.frame import VideoInfo
+from flowrun.errors import RunError
+from flowrun.frame import Frame, VideoInfo
 from flowrun.hooks.hook import Hook, open_hooks
 from flowrun.kserve.models import resolve_model
 from flowrun.kserve.server import EmbeddedServer
 from flowrun.kserve.transport import ModelTransport, open_transport
 from flowrun.ledger import Ledger, Summary
-from flowrun.media.protocols import Feed, Sink, Source
+from flowrun.media.protocols import Feed, Source
 from flowrun.media.sinks import open_sink
+from flowrun.media.sinks.jsonl import JsonLinesSink
 from flowrun.media.sources import make_source
-from flowrun.operators.loop import LoopScheduler, ThreadLoop
-from flowrun.spec.flow import Flow
+from flowrun.operators.limit import AdaptiveLimit, Limit
+from flowrun.operators.loop import LoopScheduler
+from flowrun.outlets import Outlet, Outlets, queue_for
+from flowrun.spec.flow import Flow, SourceSpec
 from flowrun.stages import Stages
+from flowrun.threads import Loops
 
 log = logging.getLogger("flowrun")
 
@@ -41,15 +49,16 @@ class Run:
         self._on_stop: list[Callable[[], None]] = []
         self._on_abort: list[Callable[[], None]] = []
         self._deadline: threading.Timer | None = None
+        self._source: Source | None = None
         self._transport: ModelTransport | None = None
+        self._outlets: tuple[Outlet, ...] = ()
+        self._window = Limit(flow.transport.in_flight)
 
     def run(self) -> Summary:
         """Open everything, run until the source ends, `stop` or an error, and close everything.
 
         Every frame has its fate when this returns or raises; `summary` then is final.
         """
-        if len(self.flow.sinks) != 1:
-            raise InvalidFlowError("several sinks are not supported yet", key="sink")
         try:
             with ExitStack() as parts:
                 self._go(parts)
@@ -61,10 +70,19 @@ class Run:
 
     def summary(self) -> Summary:
         """The books as they are now. From any thread."""
+        sinks = [outlet.counts() for outlet in self._outlets]
+        reopened = self._transport.reopened if self._transport else 0
         return self.ledger.summary(
             self.flow.name,
-            window=self.flow.transport.in_flight,
-            transport_reopened=self._transport.reopened if self._transport else 0,
+            window=self._window.value,
+            reconnects={
+                "source": self._source.reconnects if self._source else 0,
+                "transport": reopened,
+                "sink": sum(each["reconnects"] for each in sinks),
+            },
+            repeated=sum(each["repeated"] for each in sinks),
+            generation=reopened + 1 if self.flow.transport.mode == "stream" else 1,
+            sinks=sinks,
         )
 
     def stop(self) -> None:
@@ -93,48 +111,60 @@ class Run:
             act()
 
     def _go(self, parts: ExitStack) -> None:
-        flow = self.flow
+        flow = auto.paced(self.flow)
         preprocess = self._hooks(parts, "preprocess")
         postprocess = self._hooks(parts, "postprocess")
-        source, info = self._source(parts)
+        source, info = self._open_source(parts, flow.source)
         if info is None:
             return  # stopped before there was a frame
+        flow = auto.decided(flow, live=info.live)
+        policy = flow.backpressure.policy
+        log.info(auto.reason(self.flow, policy, live=info.live))
+        if policy != "every_frame":
+            self._window = AdaptiveLimit(flow.transport.in_flight, self.ledger.clock)
         transport = self._open_transport(parts)
-        sink = self._sink(parts, info)
-        stages = Stages(
-            flow.transport,
-            preprocess=preprocess,
-            transport=transport,
-            postprocess=postprocess,
-            sink=sink,
-            ledger=self.ledger,
-        )
-        self._subscribe(source, stages)
+        loops = Loops()
+        self._when_aborted(loops.main.stop)
+        try:
+            outlets = Outlets(self.ledger, self._open_sinks(parts, flow, info, loops))
+            stages = Stages(
+                flow.transport,
+                preprocess=preprocess,
+                transport=transport,
+                postprocess=postprocess,
+                ledger=self.ledger,
+                window=self._window,
+                max_age=flow.backpressure.max_age,
+            )
+            watched = any(spec.kind == "screen" for spec in flow.sinks)
+            on = Threads(
+                loops.thread("source"),
+                loops.thread("preprocess"),
+                loops.thread("deliver") if watched else loops.main,
+            )
+            self._subscribe(
+                compile_flow(flow, source, stages, outlets, self.ledger, on), loops.main
+            )
+        finally:
+            source.stop()
+            if not loops.stop(0.2 if self._aborted else JOIN):
+                log.warning("the run is over, but a hook has not returned yet")
+        if outlets.errors and not self._aborted:
+            raise outlets.errors[0]
         self._check_something_came(stages)
 
-    def _subscribe(self, source: Source, stages: Stages) -> None:
+    def _subscribe(self, chain: Observable[Frame], main: LoopScheduler) -> None:
         errors: list[Exception] = []
-        deliver = LoopScheduler()
-        self._when_aborted(deliver.stop)
-        threads = [ThreadLoop(f"flowrun-{name}", deliver.fail) for name in ("source", "preprocess")]
-        on = Threads(threads[0], threads[1], deliver)
-        chain = compile_flow(self.flow, source, stages, self.ledger, on)
 
         def failed(error: Exception) -> None:
             errors.append(error)
-            deliver.stop()
+            main.stop()
 
-        subscription = chain.subscribe(on_error=failed, on_completed=deliver.stop)
+        subscription = chain.subscribe(on_error=failed, on_completed=main.stop)
         try:
-            deliver.run()
+            main.run()
         finally:
             subscription.dispose()
-            source.stop()
-            for thread in threads:
-                thread.stop()
-            for thread in threads:
-                if not thread.join(0.2 if self._aborted else JOIN):
-                    log.warning("the run is over, but a hook has not returned yet")
         if errors and not self._aborted:
             raise errors[0]
 
@@ -149,8 +179,8 @@ class Run:
             parts.callback(hook.close)
         return hooks
 
-    def _source(self, parts: ExitStack) -> tuple[Source, VideoInfo | None]:
-        source = make_source(self.flow.source)
+    def _open_source(self, parts: ExitStack, spec: SourceSpec) -> tuple[Source, VideoInfo | None]:
+        source = self._source = make_source(spec)
         parts.callback(source.close)
         self._when_stopped(source.stop)
         return source, source.open()
@@ -166,12 +196,41 @@ class Run:
         parts.callback(self._transport.close)
         return self._transport
 
-    def _sink(self, parts: ExitStack, info: VideoInfo) -> Sink:
-        feed = Feed(info, self.flow.source.color, name=self.flow.name, stop=self.stop)
-        sink = open_sink(self.flow.sinks[0], feed)
-        parts.callback(sink.close)
-        self._when_aborted(sink.abort)
-        return sink
+    def _open_sinks(
+        self, parts: ExitStack, flow: Flow, info: VideoInfo, loops: Loops
+    ) -> tuple[Outlet, ...]:
+        """The sinks that frames go to. A `.jsonl` file beside others takes no frames, only what the
+        ledger says of them."""
+        several = sum(spec.kind != "jsonl" for spec in flow.sinks) > 1
+        outlets, files = [], []
+        for number, spec in enumerate(flow.sinks):
+            key = f"sink[{number}]" if len(flow.sinks) > 1 else "sink"
+            sink = open_sink(spec, self._feed(key, info))
+            parts.callback(sink.close)
+            self._when_aborted(sink.abort)
+            if isinstance(sink, JsonLinesSink):
+                self.ledger.on_fate(sink.note)
+                files.append(Outlet(key, sink))
+            else:
+                outlets.append(Outlet(key, sink, queue_for(spec, flow, loops, several=several)))
+        self._outlets = tuple(outlets or files[:1])
+        return self._outlets
+
+    def _feed(self, key: str, info: VideoInfo) -> Feed:
+        source = self._source
+
+        def lost_since() -> datetime | None:
+            return source.lost_since if source is not None else None
+
+        placeholder = self.flow.source.on_loss == "placeholder"
+        return Feed(
+            info,
+            self.flow.source.color,
+            key=key,
+            name=self.flow.name,
+            stop=self.stop,
+            lost_since=lost_since if placeholder else lambda: None,
+        )
 
     def _when_stopped(self, act: Callable[[], None]) -> None:
         """Do `act` at `stop`: now, if it has come already."""

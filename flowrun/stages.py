@@ -10,14 +10,15 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from flowrun.errors import DeadlineError, HookError, SinkError, TransportError
+from flowrun.errors import DeadlineError, HookError, TransportError
 from flowrun.frame import Frame
 from flowrun.hooks.hook import Hook
 from flowrun.inference import Request, Result, Tensor
 from flowrun.ledger import FailCause, Ledger
+from flowrun.operators.limit import Limit
 from flowrun.pictures import is_picture, to_picture, to_tensor
 from flowrun.spec.flow import TransportSpec
 
@@ -58,15 +59,11 @@ class Submit(Protocol):
     def submit(self, request: Request) -> Future[Result | None]: ...
 
 
-class Write(Protocol):
-    def write(self, frame: Frame) -> None: ...
-
-
 class Stages:
     """The functions of the chain, in the order in which a frame meets them.
 
-    `capture` runs on the source's thread, `preprocess` and `submit` on the preprocess thread,
-    `settle`, `postprocess` and `write` on the delivering one.
+    `capture` runs on the source's thread, `fresh`, `preprocess` and `submit` on the preprocess
+    thread, `settle` and `postprocess` on the delivering one.
     """
 
     def __init__(
@@ -76,15 +73,17 @@ class Stages:
         preprocess: Sequence[Hook],
         transport: Submit,
         postprocess: Sequence[Hook],
-        sink: Write,
         ledger: Ledger,
+        window: Limit | None = None,
+        max_age: float | None = None,
     ) -> None:
         self._spec = spec
         self._preprocess = preprocess
         self._transport = transport
         self._postprocess = postprocess
-        self._sink = sink
         self._ledger = ledger
+        self.window = window or Limit(spec.in_flight)
+        self._max_age = max_age  # seconds
         self._complaints: Counter[str] = Counter()
         self.last_complaint: str | None = None
 
@@ -96,19 +95,28 @@ class Stages:
             yield frame
             asked = self._ledger.clock()
 
+    def fresh(self, frame: Frame) -> Frame | None:
+        """The frame, unless it has grown too old while it waited."""
+        if self._max_age is not None and self._ledger.clock() - frame.captured > self._max_age:
+            self._ledger.dropped(frame, "stale")
+            return None
+        return frame
+
     def preprocess(self, frame: Frame) -> Job | None:
         """What the preprocess hooks make of the frame, as a request."""
         began = self._ledger.clock()
-        self._ledger.took("buffer", began - frame.captured)
+        self._ledger.took("buffer", began - frame.captured, frame)
         made = self._run(self._preprocess, "preprocess", frame)
         if made is None:
             return None
         if isinstance(made, Frame):
             tensor = to_tensor(made.image, self._spec)
-            job = Job(frame, made, Request({self._spec.input or "": tensor}))
+            request = Request({self._spec.input or "": tensor})
+            kept = frame if made.data is frame.data else replace(frame, data=made.data)
+            job = Job(kept, made, request)
         else:
             job = Job(frame, frame, Request(made))
-        self._ledger.took("preprocess", self._ledger.clock() - began)
+        self._ledger.took("preprocess", self._ledger.clock() - began, frame)
         return job
 
     def submit(self, job: Job) -> Future[Result | None]:
@@ -123,8 +131,8 @@ class Stages:
         job, error = outcome.item, outcome.error
         now = self._ledger.clock()
         if error is None:
-            self._ledger.took("transport", job.answered - job.sent)
-            self._ledger.took("order", now - job.answered)
+            self._ledger.took("transport", job.answered - job.sent, job.frame)
+            self._ledger.took("order", now - job.answered, job.frame)
             if outcome.value is None:
                 self._ledger.dropped(job.frame, "no_response")
                 return None
@@ -154,20 +162,8 @@ class Stages:
             except BaseException:
                 self._ledger.failed(frame, "postprocess")
                 raise
-        self._ledger.took("postprocess", self._ledger.clock() - began)
-        return made and frame.with_image(made.image)
-
-    def write(self, frame: Frame) -> Frame:
-        """Hand the frame to the sink."""
-        began = self._ledger.clock()
-        try:
-            self._sink.write(frame)
-        except SinkError:
-            self._ledger.failed(frame, "sink")
-            raise
-        self._ledger.took("sink", self._ledger.clock() - began)
-        self._ledger.delivered(frame)
-        return frame
+        self._ledger.took("postprocess", self._ledger.clock() - began, frame)
+        return made and replace(frame, image=made.image, data=made.data)
 
     def _run(self, hooks: Sequence[Hook], cause: FailCause, frame: Frame, *result: Result) -> Any:
         """`frame` after all `hooks`: a `Frame`, tensors by name from the last preprocess hook, or
@@ -211,7 +207,9 @@ def _checked(hook: Hook, made: Any, before: Frame, *, last: bool) -> Any:
         return None
     image = made.image if isinstance(made, Frame) else made
     if is_picture(image):
-        return before.with_image(image)
+        return replace(
+            before, image=image, data=made.data if isinstance(made, Frame) else before.data
+        )
     if hook.key.startswith("preprocess") and last:
         if isinstance(made, Mapping):
             return made

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flowrun.errors import LedgerError
 from flowrun.frame import Frame
-from flowrun.ledger import DROP_CAUSES, FAIL_CAUSES, STAGES, Ledger
+from flowrun.ledger import DROP_CAUSES, FAIL_CAUSES, STAGES, Fate, Ledger
 
 FATES = [
     ("delivered", None),
@@ -92,7 +92,7 @@ def test_the_summary_has_all_keys_from_the_start_and_is_json() -> None:
     summary = json.loads(json.dumps(Ledger(Clock()).summary("f").to_json()))
     assert list(summary) == [
         *("flow", "captured", "delivered", "dropped", "failed", "aborted", "repeated"),
-        *("reconnects", "duration_s", "fps", "latency_ms", "bottleneck"),
+        *("reconnects", "duration_s", "fps", "latency_ms", "bottleneck", "generation", "sinks"),
     ]
     assert list(summary["dropped"]) == ["superseded", "stale", "hook", "no_response"]
     assert list(summary["failed"]) == ["preprocess", "transport", "timeout", "postprocess", "sink"]
@@ -114,7 +114,7 @@ def test_rates_latencies_and_the_bottleneck_come_from_the_clock() -> None:
     for index in range(10):
         ledger.delivered(frame(index))
     ledger.close()
-    summary = ledger.summary("f", window=4, transport_reopened=2)
+    summary = ledger.summary("f", window=4, reconnects={"transport": 2})
     assert (summary.duration_s, summary.fps) == (5.0, 2.0)
     assert summary.latency_ms["end_to_end"]["max"] == 5000.0
     assert summary.reconnects["transport"] == 2
@@ -138,3 +138,23 @@ def test_the_text_names_what_was_lost_and_leaves_out_what_was_not() -> None:
         "  1.0 s, 1.0 fps, latency ms: p50 1000.0 · p95 1000.0 · p99 1000.0 · max 1000.0\n"
         "  bottleneck: sink"
     )
+
+
+def test_listeners_hear_of_every_fate_with_what_the_frame_went_through() -> None:
+    clock = Clock()
+    ledger = Ledger(clock)
+    heard: list[Fate] = []
+    ledger.on_fate(heard.append)
+    for index in range(3):
+        ledger.captured(frame(index))
+    ledger.took("transport", 0.4, frame(1))
+    clock.now = 101.0
+    ledger.delivered(frame(1).attach(faces=2))
+    ledger.failed(frame(0), "timeout")
+    ledger.close()
+    assert [(fate.index, fate.fate, fate.cause) for fate in heard] == [
+        (1, "delivered", None), (0, "failed", "timeout"), (2, "aborted", None)
+    ]  # fmt: skip
+    assert heard[0].took == {"end_to_end": 1.0, "transport": 0.4}
+    assert heard[0].data == {"faces": 2}
+    assert heard[0].time == 1 / 30

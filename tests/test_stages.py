@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flowrun.errors import DeadlineError, HookError, SinkError, TransportError
+from flowrun.errors import DeadlineError, HookError, TransportError
 from flowrun.frame import Frame
 from flowrun.hooks.hook import Hook
 from flowrun.inference import Request, Result
@@ -27,21 +27,14 @@ def hook(call: Any, key: str = "preprocess[0]", on_error: Any = "fail") -> Hook:
 
 
 class Fake:
-    """Transport and sink in one: answers are futures made by hand, frames are kept."""
+    """A transport whose answers are futures made by hand."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
-        self.written: list[Frame] = []
-        self.full = False
 
     def submit(self, request: Request) -> Future[Result | None]:
         self.requests.append(request)
         return Future()
-
-    def write(self, frame: Frame) -> None:
-        if self.full:
-            raise SinkError("no space left", key="sink")
-        self.written.append(frame)
 
 
 class Bench:
@@ -54,7 +47,6 @@ class Bench:
             preprocess=preprocess,
             transport=self.fake,
             postprocess=postprocess,
-            sink=self.fake,
             ledger=self.ledger,
         )
 
@@ -171,9 +163,8 @@ def test_with_on_error_passthrough_the_original_reaches_the_sink() -> None:
     assert answer == Answer(job, None)
     made = bench.stages.postprocess(answer)
     assert made is not None
-    bench.stages.write(made)
-    assert bench.fake.written[0].image is job.frame.image
-    assert bench.fates() == {"delivered": 1}
+    assert made.image is job.frame.image
+    assert bench.fates() == {}
 
 
 def test_no_answer_is_a_fate_of_its_own_and_a_bug_is_not_hidden() -> None:
@@ -211,12 +202,15 @@ def test_without_hooks_the_answer_is_the_picture() -> None:
     assert made.image is answer
 
 
-def test_a_sink_that_fails_is_the_fate_of_the_frame_and_the_end() -> None:
-    bench = Bench()
-    bench.fake.full = True
-    with pytest.raises(SinkError, match="no space left"):
-        bench.stages.write(bench.captured())
-    assert bench.fates() == {"sink": 1}
+def test_what_hooks_attach_stays_with_the_frame() -> None:
+    bench = Bench(
+        preprocess=[hook(lambda f: f.attach(scale=2).image[::2]), hook(lambda f: f.attach(a=1))],
+        postprocess=[hook(lambda f, _: f.attach(faces=f.data["a"] + 1), "postprocess[0]")],
+    )
+    made = bench.stages.postprocess(Answer(bench.job(), Result({"x": np.zeros(3)})))
+    assert made is not None
+    assert made.data == {"a": 1, "faces": 2}  # an array has nothing attached
+    assert made.image.shape == (4, 6, 3)
 
 
 def test_the_same_complaint_is_logged_the_first_tenth_and_hundredth_time(caplog: Any) -> None:

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from flowrun.frame import Frame, VideoInfo
 
 
 class Source(Protocol):
-    """Frames to iterate over, once, on one thread. Making one does nothing yet."""
+    """Frames to iterate over, once, on one thread. Making one does nothing yet.
+
+    `reconnects` counts how often it was lost and came back; `lost_since` is when it was lost, in
+    local time, `None` while it is there. Both may be read by any thread.
+    """
+
+    @property
+    def reconnects(self) -> int: ...
+    @property
+    def lost_since(self) -> datetime | None: ...
 
     def open(self) -> VideoInfo | None:
         """Wait for the first frame; `None` if `stop` comes before it. Raises `SourceError`.
@@ -66,10 +75,17 @@ class Sink(Protocol):
         nothing of the sink runs any more, and what it had finished still plays. Idempotent."""
 
 
+@runtime_checkable
 class LiveSink(Sink, Protocol):
-    """A sink that has something to do between frames."""
+    """A sink that has something to do between frames.
 
-    every: float  # seconds
+    `every` is the time between ticks in seconds; `repeated` counts pictures that were shown again
+    to fill the time, `reconnects` how often the sink was lost and came back.
+    """
+
+    every: float
+    repeated: int
+    reconnects: int
 
     def tick(self) -> None:
         """Called about `every` seconds, on the thread that writes. Must not block for longer than

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from reactivex import Observable, abc
 
 from flowrun.operators.boundary import Boundary
+from flowrun.operators.limit import Limit
 from flowrun.operators.outcome import Outcome
 from flowrun.operators.scheduler import WaitableScheduler
 
@@ -19,29 +20,28 @@ R = TypeVar("R")
 
 
 def in_flight(
-    submit: Callable[[T], Future[R]], limit: int, scheduler: WaitableScheduler
+    submit: Callable[[T], Future[R]], limit: int | Limit, scheduler: WaitableScheduler
 ) -> Callable[[Observable[T]], Observable[Outcome[T, R]]]:
     """The outcome of `submit` for every value, in source order, given on by `scheduler`.
 
-    At most `limit` values are between `submit` and the return of downstream's `on_next`: only that
-    frees a slot, so that a slow consumer fills the window. `on_next` calls `submit`, on upstream's
-    thread, and returns when there is a slot for the next value; a server that works on n requests
-    at once is kept busy by a `limit` of n + 1. What `submit` raises, what the future holds and a
-    cancelled future are that one value's error, never the stream's. The future's callback, on any
-    thread, neither blocks nor raises.
+    At most `limit` values (a `Limit` may change its value meanwhile) are between `submit` and the
+    return of downstream's `on_next`: only that frees a slot, so that a slow consumer fills the
+    window. `on_next` calls `submit`, on upstream's thread, and returns when there is a slot for the
+    next value; a server that works on n requests at once is kept busy by a `limit` of n + 1. What
+    `submit` raises, what the future holds and a cancelled future are that one value's error, never
+    the stream's. The future's callback, on any thread, neither blocks nor raises.
 
     Every future has to end at some time, or its place in the order is never passed. Dispose
     discards the values in flight, reports them to nobody and cancels their futures (which may be
     answered at that moment: whoever resolves them must expect it).
     """
-    if limit < 1:
-        raise ValueError(f"limit is {limit}, must be at least 1")
+    window = Limit(limit) if isinstance(limit, int) else limit
 
     def operator(source: Observable[T]) -> Observable[Outcome[T, R]]:
         def subscribe(
             observer: abc.ObserverBase[Outcome[T, R]], outer: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
-            return _Window(observer, scheduler, submit, limit).connect(source, outer)
+            return _Window(observer, scheduler, submit, window).connect(source, outer)
 
         return Observable(subscribe)
 
@@ -51,10 +51,11 @@ def in_flight(
 class _Slot(Generic[T, R]):
     """`outcome` is there once `done` is true."""
 
-    __slots__ = ("done", "future", "outcome")
+    __slots__ = ("done", "entered", "future", "outcome")
     outcome: Outcome[T, R]
 
-    def __init__(self) -> None:
+    def __init__(self, entered: float) -> None:
+        self.entered = entered
         self.future: Future[R] | None = None
         self.done = False
 
@@ -65,7 +66,7 @@ class _Window(Boundary[T, Outcome[T, R]]):
         observer: abc.ObserverBase[Outcome[T, R]],
         scheduler: WaitableScheduler,
         submit: Callable[[T], Future[R]],
-        limit: int,
+        limit: Limit,
     ) -> None:
         super().__init__(observer, scheduler)
         self._submit = submit
@@ -73,12 +74,12 @@ class _Window(Boundary[T, Outcome[T, R]]):
         self._slots: deque[_Slot[T, R]] = deque()
 
     def on_next(self, value: T) -> None:
-        slot: _Slot[T, R] = _Slot()
         with self._lock:
             if self._disposed:
                 return
             if self._full():
                 raise RuntimeError("upstream did not wait until on_next returned")
+            slot: _Slot[T, R] = _Slot(self._limit.enter())
             self._slots.append(slot)
         try:
             future = self._submit(value)
@@ -119,15 +120,14 @@ class _Window(Boundary[T, Outcome[T, R]]):
         return not self._slots
 
     def _full(self) -> bool:
-        return len(self._slots) >= self._limit
+        return len(self._slots) >= self._limit.value
 
     def _take(self) -> Outcome[T, R]:
         return self._slots[0].outcome
 
     def _given(self) -> None:
-        if self._full():
-            self._changed.notify_all()
-        self._slots.popleft()
+        self._limit.leave(self._slots.popleft().entered)
+        self._changed.notify_all()
 
     def _clear(self) -> Sequence[Callable[[], object]]:
         futures = [slot.future for slot in self._slots if slot.future is not None]

@@ -87,12 +87,10 @@ CASES: dict[str, tuple[dict[str, str], int, str]] = {
         "          ^\n"
         "    choose another path, or say `overwrite: true` under `sink`\n",
     ),
-    "a kind of source that comes later": (
-        {"source": "rtsp://localhost/1"},
+    "a kind of sink that comes later": (
+        {"sink": "web"},
         78,
-        "flow.yaml:2:9: error: source: rtsp sources are not supported yet\n"
-        "    source: rtsp://localhost/1\n"
-        "            ^\n",
+        "flow.yaml:4:7: error: sink: web sinks are not supported yet\n    sink: web\n          ^\n",
     ),
 }
 

@@ -35,7 +35,7 @@ def twice(process: subprocess.Popen[str], number: int) -> None:
     """Two signals, the second one when the first one has been heard."""
     process.send_signal(number)
     assert process.stderr is not None
-    assert process.stderr.readline() == STOPPING
+    assert STOPPING in iter(process.stderr.readline, "")
     process.send_signal(number)
 
 

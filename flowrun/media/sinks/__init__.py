@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from flowrun.errors import InvalidFlowError
 from flowrun.media.protocols import Feed, Sink
+from flowrun.media.sinks.jsonl import JsonLinesSink
 from flowrun.media.sinks.null import NullSink
 from flowrun.media.sinks.video import VideoSink
 from flowrun.spec.flow import SinkSpec
@@ -13,6 +14,7 @@ from flowrun.spec.kinds import SinkKind
 
 SINKS: dict[SinkKind, Callable[[SinkSpec, Feed], Sink]] = {
     "video": VideoSink,
+    "jsonl": JsonLinesSink,
     "null": NullSink,
 }
 

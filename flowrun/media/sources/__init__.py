@@ -7,12 +7,17 @@ from collections.abc import Callable
 from flowrun.errors import InvalidFlowError
 from flowrun.media.protocols import Source
 from flowrun.media.sources.file import file
+from flowrun.media.sources.http import http
+from flowrun.media.sources.paced import Paced
 from flowrun.media.sources.pattern import PatternSource
+from flowrun.media.sources.rtsp import rtsp
 from flowrun.spec.flow import SourceSpec
 from flowrun.spec.kinds import SourceKind
 
 SOURCES: dict[SourceKind, Callable[[SourceSpec], Source]] = {
     "file": file,
+    "http": http,
+    "rtsp": rtsp,
     "test": PatternSource,
 }
 
@@ -22,4 +27,5 @@ def make_source(spec: SourceSpec) -> Source:
     version does not have."""
     if spec.kind not in SOURCES:
         raise InvalidFlowError(f"{spec.kind} sources are not supported yet", key="source")
-    return SOURCES[spec.kind](spec)
+    source = SOURCES[spec.kind](spec)
+    return Paced(source) if spec.pace == "realtime" else source

@@ -19,6 +19,7 @@ from flowrun.media import commands
 from flowrun.media.banner import Banner
 from flowrun.media.ffmpeg import Process
 from flowrun.media.times import Times, open_times
+from flowrun.media.watchdog import Watchdog
 from flowrun.spec.flow import SourceSpec
 from flowrun.spec.secrets import redact
 
@@ -45,20 +46,21 @@ class Decoder:
     """
 
     def __init__(
-        self, spec: SourceSpec, inputs: Callable[[SourceSpec], Sequence[str]], *, live: bool = False
+        self,
+        spec: SourceSpec,
+        inputs: Callable[[SourceSpec], Sequence[str]],
+        *,
+        live: bool | None = False,
     ) -> None:
         """`inputs` gives ffmpeg's input options, `-i` and all, or raises `SourceError`. `live`: the
-        pictures come at their own pace, and the newest one counts."""
+        pictures come at their own pace, for ever; `None`: if no length is known."""
         self._spec = spec
         self._inputs = inputs
         self._live = live
         self._stopped = threading.Event()
-        self._timed_out = False
-        self._deadline: float | None = None
         self._lock = threading.Lock()  # whether there is a process, and whether it may start
         self._process: Process | None = None
         self._info: VideoInfo | None = None
-        self._watch = threading.Thread(target=self._watchdog, name="flowrun-read", daemon=True)
 
     def open(self) -> VideoInfo | None:
         inputs = self._inputs(self._spec)
@@ -80,7 +82,7 @@ class Decoder:
                 os.close(descriptor)
             if self._process is None:
                 reading.close()
-        self._watch.start()
+        self._watchdog = Watchdog(self._process.kill)
         try:
             self._info = self._first(self._process, banner)
         except BaseException:
@@ -113,13 +115,12 @@ class Decoder:
         if self._process is not None:
             self._process.close()
             self._times.close()
-            self._watch.join(timeout=1.0)
+            self._watchdog.close()
 
     def _first(self, process: Process, banner: Banner) -> VideoInfo | None:
         """Wait for the first frame's entry; `None` if the source is stopped before it comes."""
-        self._deadline = time.monotonic() + self._spec.open_timeout
-        opened = self._times.open()
-        self._deadline = None
+        with self._watchdog.limit(self._spec.open_timeout):
+            opened = self._times.open()
         if not opened:
             self._end(process, 0)
             if self._stopped.is_set():
@@ -136,7 +137,7 @@ class Decoder:
             duration=duration,
             frames=round(duration * fps) if duration and fps else None,
             time_base=self._times.tick,
-            live=self._live,
+            live=duration is None if self._live is None else self._live,
             color_range=stream.color_range,
             color_space=stream.color_space,
             color_primaries=stream.color_primaries,
@@ -150,20 +151,19 @@ class Decoder:
         picture = np.empty(shape, np.uint8)
         left = picture.data.cast("B")
         pipe: BinaryIO = process.stdout
-        self._deadline = time.monotonic() + self._spec.read_timeout
-        while left:
-            count = pipe.readinto(left)  # type: ignore[attr-defined]
-            if not count:
-                return None
-            left = left[count:]
-        self._deadline = None
+        with self._watchdog.limit(self._spec.read_timeout):
+            while left:
+                count = pipe.readinto(left)  # type: ignore[attr-defined]
+                if not count:
+                    return None
+                left = left[count:]
         picture.flags.writeable = False
         return picture
 
     def _end(self, process: Process, frames: int) -> None:
         """The pictures are over: return if that is how it should be, or say why it is not."""
         uri = redact(self._spec.uri)
-        if self._timed_out:
+        if self._watchdog.barked:
             allowed = self._spec.read_timeout if frames else self._spec.open_timeout
             key = "read_timeout" if frames else "open_timeout"
             raise SourceError(
@@ -173,9 +173,7 @@ class Decoder:
             )
         if self._stopped.is_set():
             return
-        self._deadline = time.monotonic() + self._spec.read_timeout
         status = process.wait(self._spec.read_timeout)
-        self._deadline = None
         words = process.last_words()
         if process.said("matches no streams"):
             raise SourceError(f"there is no video in {uri}", reason="no video")
@@ -186,16 +184,6 @@ class Decoder:
             log.warning(
                 "source: ffmpeg found %d faults in %s, the last: %s", process.alarms, uri, words
             )
-
-    def _watchdog(self) -> None:
-        """Kill the process when a read is overdue: the one way to end it on every platform."""
-        while not self._stopped.wait(0.1):
-            deadline = self._deadline
-            if deadline is not None and time.monotonic() > deadline:
-                self._timed_out = True
-                if self._process is not None:
-                    self._process.kill()
-                return
 
 
 def reason(words: str) -> SourceReason:

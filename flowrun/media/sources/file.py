@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 
 from flowrun.errors import SourceError
+from flowrun.media.protocols import Source
 from flowrun.media.sources.decoder import Decoder
+from flowrun.media.sources.supervised import Supervised
 from flowrun.spec.flow import SourceSpec
 
 
-def file(spec: SourceSpec) -> Decoder:
+def file(spec: SourceSpec) -> Source:
     """Every picture of the file, as fast as it is asked for; with `loop`, again from the start."""
-    return Decoder(spec, _inputs)
+    return Supervised(spec, lambda: Decoder(spec, _inputs))
 
 
 def _inputs(spec: SourceSpec) -> list[str]:

@@ -42,6 +42,9 @@ class PatternSource:
     `test:WIDTHxHEIGHT@FPS`; as fast as it is asked, its presentation times at `FPS`.
     """
 
+    reconnects = 0
+    lost_since = None
+
     def __init__(self, spec: SourceSpec) -> None:
         match = _URI.fullmatch(spec.uri)
         if match is None:

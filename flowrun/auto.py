@@ -1,0 +1,38 @@
+"""What `auto` means in a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flowrun.spec.flow import Flow
+
+_LIVE_SINKS = ("rtsp", "screen", "web")
+
+
+def paced(flow: Flow) -> Flow:
+    """`source.pace` decided: as somebody watches, or as fast as it goes."""
+    if flow.source.pace != "auto":
+        return flow
+    watched = any(sink.kind in _LIVE_SINKS for sink in flow.sinks)
+    return replace(flow, source=replace(flow.source, pace="realtime" if watched else "fast"))
+
+
+def decided(flow: Flow, *, live: bool) -> Flow:
+    """Everything else decided, once it is known whether the source is live."""
+    policy = flow.backpressure.policy
+    if policy == "auto":
+        policy = "latest" if live else "every_frame"
+    return replace(flow, backpressure=replace(flow.backpressure, policy=policy))
+
+
+def reason(flow: Flow, policy: str, *, live: bool) -> str:
+    """One line on the `policy` that was decided on for `flow`, and on where it comes from."""
+    what = {
+        "every_frame": "nothing is skipped, whoever is slow makes the source wait",
+        "latest": "a frame that is overtaken while it waits is dropped",
+        "bounded_age": "a frame that is too old for the server is dropped",
+    }
+    why = "as the flow says"
+    if flow.backpressure.policy == "auto":
+        why = f"as the source is {'live' if live else 'not live'}"
+    return f"backpressure: {policy}, {why}: {what[policy]}"

@@ -1,0 +1,19 @@
+"""A video, or an endless stream, from a web server."""
+
+from __future__ import annotations
+
+from flowrun.media.protocols import Source
+from flowrun.media.sources.decoder import Decoder
+from flowrun.media.sources.supervised import Supervised
+from flowrun.spec.flow import SourceSpec
+
+
+def http(spec: SourceSpec) -> Source:
+    """What has a known length is read like a file; what has none is live."""
+    return Supervised(spec, lambda: Decoder(spec, http_input, live=None))
+
+
+def http_input(spec: SourceSpec) -> list[str]:
+    """ffmpeg's input options."""
+    loop = ["-stream_loop", "-1"] if spec.loop else []
+    return [*loop, "-i", spec.uri]

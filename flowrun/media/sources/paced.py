@@ -1,0 +1,65 @@
+"""A recording at its own pace."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from flowrun.frame import Frame, VideoInfo
+from flowrun.media.protocols import Source
+
+
+class Paced:
+    """The frames of `source`, none before its time; a live source has a pace of its own already.
+
+    The first frame comes at once, each other one when as much time has passed since then as lies
+    between the two; `captured` is that moment. Whoever asks too late gets the frames at once until
+    the time is made up for.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+    ) -> None:
+        self._source = source
+        self._clock = clock
+        self._wait = wait
+        self._stopped = threading.Event()
+        self._info: VideoInfo | None = None
+
+    @property
+    def reconnects(self) -> int:
+        return self._source.reconnects
+
+    @property
+    def lost_since(self) -> datetime | None:
+        return self._source.lost_since
+
+    def open(self) -> VideoInfo | None:
+        self._info = self._source.open()
+        return self._info
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._info is not None and self._info.live:
+            yield from self._source
+            return
+        start: float | None = None
+        for frame in self._source:
+            now = self._clock()
+            start = now - frame.time if start is None else start
+            if (early := start + frame.time - now) > 0 and self._wait(self._stopped, early):
+                return
+            yield replace(frame, captured=max(now, self._clock()))
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._source.stop()
+
+    def close(self) -> None:
+        self.stop()
+        self._source.close()

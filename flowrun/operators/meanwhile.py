@@ -1,0 +1,48 @@
+"""Something to do between the values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from reactivex import Observable, abc
+from reactivex.disposable import CompositeDisposable, SerialDisposable
+
+T = TypeVar("T")
+
+
+def meanwhile(
+    act: Callable[[], None], every: float, scheduler: abc.SchedulerBase
+) -> Callable[[Observable[T]], Observable[T]]:
+    """The same values; `act` is called on `scheduler` again and again, `every` seconds after it
+    returned, until the values end. What it raises goes downstream and ends them."""
+
+    def operator(source: Observable[T]) -> Observable[T]:
+        def subscribe(
+            observer: abc.ObserverBase[T], outer: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            timer = SerialDisposable()
+
+            def step(_: abc.SchedulerBase, __: object = None) -> None:
+                try:
+                    act()
+                except Exception as error:
+                    observer.on_error(error)
+                else:
+                    timer.disposable = scheduler.schedule_relative(every, step)
+
+            def failed(error: Exception) -> None:
+                timer.dispose()
+                observer.on_error(error)
+
+            def completed() -> None:
+                timer.dispose()
+                observer.on_completed()
+
+            timer.disposable = scheduler.schedule_relative(every, step)
+            values = source.subscribe(observer.on_next, failed, completed, scheduler=outer)
+            return CompositeDisposable(values, timer)
+
+        return Observable(subscribe)
+
+    return operator

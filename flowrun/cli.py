@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from flowrun.spec.flow import Flow
 
 DONE, FAILED, USAGE, INTERNAL, INVALID = 0, 1, 2, 70, 78
-COMMANDS = ("validate", "serve", "schema")
+COMMANDS = ("validate", "serve", "devices", "schema")
 USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--summary FILE|-]      run it
        flowrun validate PATH… [--imports] [--format text|json|github]
        flowrun serve MODEL… [--address HOST:PORT]
+       flowrun devices
        flowrun schema"""
 
 
@@ -160,6 +161,24 @@ def _serve(words: Sequence[str]) -> int:
     return 128 + number
 
 
+def _devices(words: Sequence[str]) -> int:
+    parser = _Parser(
+        prog="flowrun devices",
+        description="List the cameras of this machine, as a source has them.",
+    )
+    parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
+    parser.parse_args(words)
+    from flowrun.media.devices import devices
+
+    found = devices()
+    width = max((len(device.uri) for device in found), default=0)
+    for device in found:
+        print(f"{device.uri:{width}}  {device.name}")
+    if not found:
+        _say("flowrun: no camera was found on this machine")
+    return DONE  # also without one: an empty list is the right answer
+
+
 def _schema(words: Sequence[str]) -> int:
     parser = _Parser(prog="flowrun schema", description="Print the JSON Schema of a flow.")
     parser.parse_args(words)
@@ -173,6 +192,7 @@ _PARSERS: dict[str, Callable[[Sequence[str]], int]] = {
     "run": _run,
     "validate": _validate,
     "serve": _serve,
+    "devices": _devices,
     "schema": _schema,
 }
 

@@ -13,7 +13,7 @@ from flowrun.spec.coerce import coerce
 from flowrun.spec.flow import Flow
 from flowrun.spec.interpolate import interpolate
 from flowrun.spec.nodes import Finding, Node, Place, UnreadableError, find, plain
-from flowrun.spec.origin import Origin
+from flowrun.spec.origin import Origin, Override
 from flowrun.spec.overrides import apply_overrides
 from flowrun.spec.problems import FlowError, Problem
 from flowrun.spec.schema import inlined
@@ -43,9 +43,13 @@ class Loaded:
 
 
 def load_flow(
-    path: str | Path, *, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
+    path: str | Path,
+    *,
+    overrides: Sequence[Override] = (),
+    environ: Mapping[str, str] | None = None,
 ) -> Flow:
-    """The flow in the file at `path`, with `overrides` (`KEY=VALUE`) applied before validation.
+    """The flow in the file at `path`, with `overrides` (`KEY=VALUE`, or a `Flag`) applied before
+    validation.
 
     `environ` replaces the environment for `${NAME}`. Reads the file and nothing else: no network,
     no user code. Raises `FlowError` with all problems at once, in the order of the file.
@@ -54,10 +58,13 @@ def load_flow(
 
 
 def load(
-    path: str | Path, *, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
+    path: str | Path,
+    *,
+    overrides: Sequence[Override] = (),
+    environ: Mapping[str, str] | None = None,
 ) -> Loaded:
     """As `load_flow`, with the places of the values."""
-    origin = Origin(str(path), ("",), [override.replace("\n", " ") for override in overrides])
+    origin = Origin(str(path), ("",), overrides)
     try:
         text = _read(Path(path))
         origin = Origin(origin.path, split_lines(text), origin.overrides)

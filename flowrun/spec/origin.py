@@ -12,30 +12,52 @@ from flowrun.spec.secrets import redact
 
 
 @dataclass(frozen=True, slots=True)
+class Flag:
+    """An override with a flag of its own: `name` as the user spelt it, `value` for the flow's
+    `key`."""
+
+    name: str
+    key: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value}"
+
+
+Override = str | Flag  # KEY=VALUE, or a flag
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """`path` as the user gave it, the lines of the file, and the overrides as they were given."""
 
     path: str
     lines: Sequence[str]
-    overrides: Sequence[str] = ()
+    overrides: Sequence[Override] = ()
 
     def line(self, place: Place) -> str:
         """The text that `place` is in."""
-        lines = self.overrides if place.override else self.lines
+        lines = self._lines(place)
         return lines[place.line - 1] if place.line <= len(lines) else ""
 
     def problem(self, finding: Finding) -> Problem:
         """The finding for the user: with path, line and caret, and without secrets."""
         place = finding.place
-        lines = self.overrides if place.override else self.lines
-        text, caret = quote(lines, place.line, place.column)
+        text, caret = quote(self._lines(place), place.line, place.column)
+        override = self.overrides[place.line - 1] if place.override else None
+        flag = override.name if isinstance(override, Flag) else ""
         return Problem(
             message=redact(finding.message),
-            path="--set" if place.override else self.path,
-            line=place.line,
+            path=flag or ("--set" if place.override else self.path),
+            line=1 if flag else place.line,
             column=place.column,
             key=redact(finding.key),
             text=text,
             caret=caret,
             hint=redact(finding.hint),
         )
+
+    def _lines(self, place: Place) -> Sequence[str]:
+        if not place.override:
+            return self.lines
+        return [str(override).replace("\n", " ") for override in self.overrides]

@@ -1,10 +1,12 @@
-"""`--set KEY=VALUE`: one key of the flow from the command line."""
+"""`--set KEY=VALUE`, and flags with the same effect: one key of the flow from the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flowrun.spec.kinds import SinkKind, sink_kind
 from flowrun.spec.nodes import Finding, Node, Place, UnreadableError, dotted, shown
+from flowrun.spec.origin import Flag, Override
 from flowrun.spec.schema import Schema, child, inlined, types
 from flowrun.spec.yaml_text import DEEPEST, MOST, read_yaml
 
@@ -12,7 +14,7 @@ _FORM = "write KEY=VALUE, such as `limits.frames=10` or `preprocess.0.on_error=d
 _CLOSING = {"[": "]", "{": "}", '"': '"', "'": "'"}
 
 
-def apply_overrides(root: Node, overrides: Sequence[str]) -> list[Finding]:
+def apply_overrides(root: Node, overrides: Sequence[Override]) -> list[Finding]:
     """Set every override in `root`, in place and in their order, and say which ones cannot be set.
 
     A short form on the way becomes a long one; a mapping that is missing is made.
@@ -20,17 +22,40 @@ def apply_overrides(root: Node, overrides: Sequence[str]) -> list[Finding]:
     findings = []
     for number, override in enumerate(overrides, start=1):
         place = Place(True, number, 1)
-        key, equals, value = override.partition("=")
-        path = key.split(".")
-        if not equals or not all(path) or len(path) > DEEPEST:
-            message = f"`{shown(key)}` is no override" if key else "this is no override"
-            findings.append(Finding(message, place, hint=_FORM))
-            continue
+        if isinstance(override, Flag):
+            start, value, path = override.name, override.value, _path(root, override)
+        else:
+            start, equals, value = override.partition("=")
+            path = start.split(".")
+            if not equals or not all(path) or len(path) > DEEPEST:
+                message = f"`{shown(start)}` is no override" if start else "this is no override"
+                findings.append(Finding(message, place, hint=_FORM))
+                continue
         try:
-            _set(root, path, _value(value, Place(True, number, len(key) + 2)), place)
+            _set(root, path, _value(value, Place(True, number, len(start) + 2)), place)
         except UnreadableError as error:
             findings.append(error.finding)
     return findings
+
+
+def _path(root: Node, flag: Flag) -> list[str]:
+    """The key that `flag` sets. Another URI for the sink leaves the keys beside it only to a sink
+    of the same kind: one of another kind, and several sinks, it replaces as a whole."""
+    sink = root.value.get("sink") if isinstance(root.value, dict) else None
+    if flag.key != "sink.uri" or sink is None:
+        return flag.key.split(".")
+    uri = sink.value.get("uri") if isinstance(sink.value, dict) else None
+    if uri is None or _kind(uri.value) not in (_kind(flag.value), None):
+        return ["sink"]
+    return ["sink", "uri"]
+
+
+def _kind(uri: object) -> SinkKind | None:
+    """`None` for what is no sink, or only will be one when its variables are known."""
+    try:
+        return "null" if uri is None else sink_kind(str(uri))
+    except ValueError:
+        return None
 
 
 def _value(text: str, place: Place) -> Node:

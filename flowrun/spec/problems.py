@@ -12,7 +12,8 @@ from flowrun.errors import InvalidFlowError
 class Problem:
     """`path`, `line` and `column` (both from 1) say where; `key` is the dotted flow key.
 
-    For an override, `path` is `--set`, `line` its number and `column` the place in it. `text` is
+    For an override, `path` is `--set`, `line` its number and `column` the place in it; for a flag
+    that overrides one key, `path` is its name and `line` 1. `text` is
     the offending line without its secrets, cut to a readable length, empty if there is none.
     `caret` is what stands below it: blanks and a `^`, not at `column` if the line was cut.
     """

@@ -1,0 +1,77 @@
+"""Flags that override one key: shown as the user typed them, and careful with the sink's keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flowrun.spec.flow import SinkSpec
+from flowrun.spec.origin import Flag
+
+OUT = "out.mp4"
+
+
+def sink(text: str) -> str:
+    return text.replace("sink: null", "sink: {uri: old.mp4, overwrite: true, quality: 20}")
+
+
+def test_a_flag_sets_one_key(load: Any, base: str) -> None:
+    flow = load(base, [Flag("--grpc-address", "transport.address", "gpu:9000")])
+    assert flow.transport.address == ("gpu:9000",)
+
+
+def test_the_source_keeps_the_keys_beside_its_uri(load: Any, base: str) -> None:
+    flag = Flag("--input-stream", "source.uri", "0")
+    assert load(base, [flag]).source.uri == "camera:0"
+    source = load(base.replace("test", "{uri: test, size: 640x480}"), [flag]).source
+    assert (source.uri, source.size) == ("camera:0", (640, 480))
+    without = "".join(base.splitlines(keepends=True)[1:])
+    assert load(without, [flag]).source.uri == "camera:0"
+
+
+@pytest.mark.parametrize("old", ["null", "old.mp4", "[a.mp4, b.mp4]", "{uri: null}", "screen"])
+def test_the_sink_is_another_one(load: Any, base: str, old: str) -> None:
+    text = base.replace("sink: null", f"sink: {old}")
+    assert load(text, [Flag("--output-stream", "sink.uri", OUT)]).sinks == (SinkSpec(OUT),)
+
+
+def test_a_sink_of_the_same_kind_keeps_the_keys_beside_its_uri(load: Any, base: str) -> None:
+    flow = load(sink(base), [Flag("--output-stream", "sink.uri", OUT)])
+    assert flow.sinks == (SinkSpec(OUT, overwrite=True, quality=20.0),)
+    text = sink(base).replace("old.mp4", "'${OLD}'")
+    flow = load(text, [Flag("--output-stream", "sink.uri", OUT)], {"OLD": "x.mkv"})
+    assert flow.sinks == (SinkSpec(OUT, overwrite=True, quality=20.0),)
+
+
+@pytest.mark.parametrize("new", ["null", "screen", "[screen, null]"])
+def test_a_sink_of_another_kind_has_no_use_for_them(load: Any, base: str, new: str) -> None:
+    flow = load(sink(base), [Flag("--output-stream", "sink.uri", new)])
+    names = new.strip("[]").split(", ")
+    assert flow.sinks == tuple(SinkSpec(name) for name in names)
+
+
+def test_a_problem_names_the_flag_as_it_was_typed(complain: Any, base: str) -> None:
+    flags = ["name=ok", Flag("--limit_frames", "limits.frames", "ten")]
+    assert complain(base, flags) == [
+        "--limit_frames:1:16: error: `limits.frames` is 'ten', expected an integer of at least 1\n"
+        "    --limit_frames ten\n"
+        "                   ^"
+    ]
+
+
+def test_a_variable_in_a_flag_is_replaced_or_missed(load: Any, complain: Any, base: str) -> None:
+    flag = Flag("--model-name", "transport.model", "${NAME}")
+    assert load(base, [flag], {"NAME": "m2"}).transport.model == "m2"
+    assert complain(base, [flag]) == [
+        "--model-name:1:14: error: the environment variable `NAME` is not set\n"
+        "    --model-name ${NAME}\n"
+        "                 ^\n"
+        "    set it, or give it a default: `${NAME:-…}`"
+    ]
+
+
+def test_a_secret_in_a_flag_is_not_shown(complain: Any, base: str) -> None:
+    [problem] = complain(base, [Flag("--output-stream", "sink.uri", "rtmp://u:hunter2@h/p")])
+    assert problem.startswith("--output-stream:1:")
+    assert "hunter2" not in problem

@@ -124,6 +124,7 @@ class Ledger:
             name: Histogram() for name in ("end_to_end", *STAGES)
         }
         self._began: float | None = None
+        self._last = 0.0  # when the last frame was captured, once there is one
         self._ended: float | None = None
 
     def captured(self, frame: Frame) -> None:
@@ -135,6 +136,7 @@ class Ledger:
             self._captured += 1
             if self._began is None:
                 self._began = frame.captured
+            self._last = frame.captured
 
     def on_fate(self, listener: Callable[[Fate], None]) -> None:
         """Call `listener` for every fate from now on, on the thread that decides it; it must be
@@ -183,6 +185,17 @@ class Ledger:
         """Captured and delivered so far."""
         with self._lock:
             return self._captured, self._fates["delivered"]
+
+    @property
+    def capturing(self) -> float:
+        """Seconds from the first captured frame to the last one so far."""
+        with self._lock:
+            return 0.0 if self._began is None else self._last - self._began
+
+    def mean(self, stage: Stage) -> float | None:
+        """What a frame cost `stage` on average, in seconds; `None` if nothing was measured."""
+        histogram = self._latency[stage]
+        return histogram.total / histogram.count if histogram.count else None
 
     def summary(
         self,

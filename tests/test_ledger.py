@@ -158,3 +158,14 @@ def test_listeners_hear_of_every_fate_with_what_the_frame_went_through() -> None
     assert heard[0].took == {"end_to_end": 1.0, "transport": 0.4}
     assert heard[0].data == {"faces": 2}
     assert heard[0].time == 1 / 30
+
+
+def test_the_ledger_knows_how_long_was_captured_and_what_a_stage_cost_on_average() -> None:
+    ledger = Ledger(Clock())
+    assert (ledger.capturing, ledger.mean("transport")) == (0.0, None)
+    for index in range(4):
+        image = np.zeros((2, 2, 3), np.uint8)
+        ledger.captured(Frame(image, index, 0.0, 0.0, captured=100 + index / 2))
+        ledger.took("transport", index / 10)
+    assert ledger.capturing == 1.5
+    assert ledger.mean("transport") == pytest.approx(0.15)

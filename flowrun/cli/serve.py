@@ -1,0 +1,28 @@
+"""`flowrun serve`"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from flowrun.cli.terminal import Parser, log_to_stderr, say
+
+
+def main(words: Sequence[str]) -> int:
+    """Serve models until a signal comes."""
+    parser = Parser(prog="flowrun serve", description="A KServe v2 gRPC server for development.")
+    parser.add_argument(
+        "models", metavar="MODEL", nargs="+", help="built-in or package.module:name"
+    )
+    parser.add_argument("--address", metavar="HOST:PORT", default="127.0.0.1:9000")
+    parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(words)
+    log_to_stderr(verbose=options.verbose)
+
+    from flowrun.kserve.server import serve
+    from flowrun.signals import wait_for_signal
+
+    with serve(options.models, options.address) as server:
+        say(f"flowrun: serving {', '.join(options.models)} at {server.address}; Ctrl-C ends it")
+        number = wait_for_signal()
+    return 128 + number

@@ -1,0 +1,39 @@
+"""`flowrun validate`"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from flowrun.cli.terminal import DONE, INVALID, Parser
+from flowrun.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowrun.spec.flow import Flow
+
+
+def main(words: Sequence[str]) -> int:
+    """Check flows without running them and print what is wrong with them."""
+    parser = Parser(prog="flowrun validate", description="Check flows without running them.")
+    parser.add_argument("paths", metavar="PATH", nargs="+", help="files, directories, globs")
+    parser.add_argument("--imports", action="store_true", help="import hooks, check signatures")
+    parser.add_argument("--live", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--format", choices=("text", "json", "github"), default="text")
+    parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(words)
+    if options.live:
+        raise UsageError("--live is not supported yet")
+
+    from flowrun.spec.check import check_paths
+    from flowrun.spec.report import render
+
+    files, problems = check_paths(options.paths, imports=_imports if options.imports else None)
+    print(render(files, problems, options.format))
+    return INVALID if problems else DONE
+
+
+def _imports(flow: Flow) -> Iterable[tuple[str, str, str]]:
+    from flowrun.hooks.hook import check_hooks
+
+    return check_hooks(flow.preprocess, "preprocess") + check_hooks(flow.postprocess, "postprocess")

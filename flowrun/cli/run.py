@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import traceback
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from flowrun import __version__
+from flowrun.cli.flags import add_overrides
 from flowrun.cli.terminal import DONE, Parser, exit_code, log_to_stderr, say
 from flowrun.errors import FlowrunError, UsageError
 
@@ -27,49 +29,51 @@ def main(words: Sequence[str]) -> int:
     """Run a flow to its end, or to a signal."""
     parser = Parser(prog="flowrun", usage=USE, description="Run a flow.")
     parser.add_argument("flow", metavar="FLOW.yaml")
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], dest="settings")
+    add_overrides(parser)
     parser.add_argument("--summary", metavar="FILE", help="write the summary as JSON; - is stdout")
     parser.add_argument(
-        "--limit-frames", "--limit_frames", metavar="N", help="capture exactly N frames"
+        "--benchmark", action="store_true", help="print the demo client's numbers, one line of JSON"
     )
     parser.add_argument("--verbose", action="store_true", help="more log lines, and tracebacks")
     parser.add_argument("--version", action="version", version=f"flowrun {__version__}")
     options = parser.parse_args(words)
     log_to_stderr(verbose=options.verbose)
-    settings = list(options.settings)
-    if options.limit_frames is not None:
-        settings.append(f"limits.frames={options.limit_frames}")
 
     from flowrun.spec.load import load
 
-    loaded = load(options.flow, overrides=settings)
+    loaded = load(options.flow, overrides=options.overrides)
     from flowrun.run import Run
     from flowrun.signals import Signals
 
     run = Run(loaded.flow)
-    with Signals(run, last=lambda number: _leave(run, options.summary, number)) as signals:
+    with Signals(run, last=lambda number: _leave(run, options, number)) as signals:
         try:
             run.run()
         except FlowrunError as error:
             if error.key is not None and not error.key.startswith("--"):
                 # The line of the flow says more than the name of the key alone.
                 message, hint = f"{error.key}: {error.message}", error.hint or ""
-                _summarise(run, options.summary)
+                _report(run, options)
                 if options.verbose:
                     traceback.print_exc()
                 say(str(loaded.problem(error.key, message, hint)))
                 return exit_code(error)
-            _summarise(run, options.summary)
+            _report(run, options)
             raise
-    _summarise(run, options.summary)
+    _report(run, options)
     return 128 + signals.first if signals.first else DONE
 
 
-def _summarise(run: Run, target: str | None) -> None:
+def _report(run: Run, options: argparse.Namespace) -> None:
     """The summary as text to stderr, if anything was captured, and as JSON where it was asked."""
     summary = run.summary()
     if summary.captured:
         say(str(summary))
+    if options.benchmark:
+        from flowrun.cli.benchmark import benchmark
+
+        print(json.dumps(benchmark(run.ledger, summary)), flush=True)
+    target = options.summary
     if target is None:
         return
     text = json.dumps(summary.to_json(), indent=2)
@@ -82,9 +86,9 @@ def _summarise(run: Run, target: str | None) -> None:
         raise UsageError(f"--summary {target}: {error.strerror}") from error
 
 
-def _leave(run: Run, target: str | None, number: int) -> NoReturn:
+def _leave(run: Run, options: argparse.Namespace, number: int) -> NoReturn:
     """The end when somebody's code holds a thread for good: say how far it came, and go."""
     run.ledger.close()
-    _summarise(run, target)
+    _report(run, options)
     say("flowrun: a hook, a model or a server did not return; left without it")
     os._exit(128 + number)

@@ -34,9 +34,12 @@ class Loaded:
 
     def problem(self, key: str, message: str, hint: str = "") -> Problem:
         """A problem with the value of `key`, such as `transport.input` or `preprocess[0].hook`;
-        where the flow does not give it, the place is that of the nearest key that it gives."""
+        where the flow does not give it, the place is that of the nearest key that it gives. A
+        source or sink whose URI the command line gave is known by that."""
         path = tuple(int(i) if i else name for i, name in re.findall(r"\[(\d+)\]|([^.[\]]+)", key))
         node = find(self.root, path)
+        uri = node.value.get("uri") if isinstance(node.value, dict) else None
+        node = uri if uri is not None and uri.place.override else node
         block = isinstance(node.value, dict | list)
         place = node.key_place or node.place if block else node.place
         return self.origin.problem(Finding(message, place, key, hint))

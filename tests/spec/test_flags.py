@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flowrun.spec.flow import SinkSpec
+from flowrun.spec.load import load as load_flow
 from flowrun.spec.origin import Flag
 
 OUT = "out.mp4"
@@ -75,3 +77,18 @@ def test_a_secret_in_a_flag_is_not_shown(complain: Any, base: str) -> None:
     [problem] = complain(base, [Flag("--output-stream", "sink.uri", "rtmp://u:hunter2@h/p")])
     assert problem.startswith("--output-stream:1:")
     assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize("source", ["test", "{uri: test, size: 640x480}"])
+def test_what_is_wrong_with_a_source_is_shown_at_the_flag_that_gave_it(
+    base: str, source: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "flow.yaml"
+    path.write_text(base.replace("test", source))
+    loaded = load_flow(path, overrides=[Flag("--input-stream", "source.uri", "gone.mp4")])
+    assert str(loaded.problem("source", "there is no file gone.mp4")) == (
+        "--input-stream:1:16: error: there is no file gone.mp4\n"
+        "    --input-stream gone.mp4\n"
+        "                   ^"
+    )
+    assert loaded.problem("transport.model", "no such model").path == str(path)

@@ -1,4 +1,4 @@
-"""What the command line prints where, and what its exit code says."""
+"""`flowrun devices`: what it prints where, and its exit code."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ class Frame:
     `image`     uint8, shape (height, width, 3), RGB unless the flow says `color: bgr`. Read-only
                 where flowrun still needs it (see the hooks guide); copy before drawing.
     `index`     the source's sequence number, from 0, without gaps.
-    `time`      presentation time in seconds on the source's own time line; need not start at 0.
+    `time`      presentation time in seconds: a recording's own, which need not start at 0; of a
+                live source since its first frame.
     `duration`  seconds until the next picture is due; 0.0 if the source does not say.
     `captured`  `time.monotonic()` when the picture became available to flowrun.
     `data`      what hooks attached, by name; a `.jsonl` sink writes it down.

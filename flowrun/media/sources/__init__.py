@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flowrun.errors import InvalidFlowError
 from flowrun.media.protocols import Source
+from flowrun.media.sources.camera import camera
 from flowrun.media.sources.file import file
 from flowrun.media.sources.http import http
 from flowrun.media.sources.paced import Paced
@@ -15,6 +15,7 @@ from flowrun.spec.flow import SourceSpec
 from flowrun.spec.kinds import SourceKind
 
 SOURCES: dict[SourceKind, Callable[[SourceSpec], Source]] = {
+    "camera": camera,
     "file": file,
     "http": http,
     "rtsp": rtsp,
@@ -23,9 +24,6 @@ SOURCES: dict[SourceKind, Callable[[SourceSpec], Source]] = {
 
 
 def make_source(spec: SourceSpec) -> Source:
-    """The source that `spec` names, not open yet. Raises `InvalidFlowError` for a kind that this
-    version does not have."""
-    if spec.kind not in SOURCES:
-        raise InvalidFlowError(f"{spec.kind} sources are not supported yet", key="source")
+    """The source that `spec` names, not open yet."""
     source = SOURCES[spec.kind](spec)
     return Paced(source) if spec.pace == "realtime" else source

@@ -29,6 +29,9 @@ log = logging.getLogger("flowrun")
 _REASONS: tuple[tuple[str, SourceReason], ...] = (
     ("No such file or directory", "not found"),
     ("404 Not Found", "not found"),
+    ("No such device", "not found"),
+    ("Invalid device index", "not found"),
+    ("Could not find video device", "not found"),
     ("Connection refused", "refused"),
     ("401 Unauthorized", "unauthorised"),
     ("Invalid data found", "codec"),

@@ -8,14 +8,14 @@ _TICK = 0.001
 
 
 class Timeline:
-    """Presentation times that go on where the last session ended, and never back.
+    """Presentation times that begin at 0, go on where the last session ended, and never back.
 
     Inside a session the source's own clock decides. Where there is no telling from it (a new
     session, a jump), the time since the last frame is what passed on the wall clock.
     """
 
     def __init__(self) -> None:
-        self._offset: float | None = 0.0
+        self._offset: float | None = None
         self._last: tuple[float, float] | None = None  # time and arrival of the last frame
         self._punctual = 0.0  # time - arrival of the most punctual frame
 
@@ -27,9 +27,9 @@ class Timeline:
         """The time of a frame with the presentation time `pts` that came at `arrival` (seconds on
         a monotonic clock)."""
         if self._last is None:
-            self._offset, self._last = 0.0, (pts, arrival)
-            self._punctual = pts - arrival
-            return pts
+            self._offset, self._last = -pts, (0.0, arrival)
+            self._punctual = -arrival
+            return 0.0
         time, came = self._last
         now = time + max(_TICK, arrival - came)
         if self._offset is None or self._jumped(pts + self._offset, arrival, time):

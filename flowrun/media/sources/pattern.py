@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from flowrun.errors import InvalidFlowError
 from flowrun.frame import Frame, Image, VideoInfo
+from flowrun.media.font import draw, scale_to_fit, text_mask
 from flowrun.spec.flow import SourceSpec
 
 _DEFAULT_SIZE, _DEFAULT_FPS = (1280, 720), 30.0
@@ -20,20 +21,6 @@ _URI = re.compile(r"test(?::(?P<w>\d+)x(?P<h>\d+)(?:@(?P<fps>\d+(?:\.\d+)?))?)?"
 _SMALLEST = 16  # pixels; below that there is nothing to see
 _BARS = ((235, 235, 235), (235, 220, 40), (40, 220, 220), (40, 200, 60), (210, 60, 200),
          (220, 50, 40), (40, 60, 210), (30, 30, 30))  # fmt: skip
-
-# Five columns by seven rows per digit, a string per row.
-_DIGITS = {
-    "0": " ### |#   #|#  ##|# # #|##  #|#   #| ### ",
-    "1": "  #  | ##  |  #  |  #  |  #  |  #  | ### ",
-    "2": " ### |#   #|    #|  ## | #   |#    |#####",
-    "3": " ### |#   #|    #|  ## |    #|#   #| ### ",
-    "4": "   # |  ## | # # |#  # |#####|   # |   # ",
-    "5": "#####|#    |#### |    #|    #|#   #| ### ",
-    "6": " ### |#    |#    |#### |#   #|#   #| ### ",
-    "7": "#####|    #|   # |  #  |  #  |  #  |  #  ",
-    "8": " ### |#   #|#   #| ### |#   #|#   #| ### ",
-    "9": " ### |#   #|#   #| ####|    #|    #| ### ",
-}
 
 
 class PatternSource:
@@ -104,17 +91,6 @@ def _draw(image: Image, ramp: npt.NDArray[np.uint8], index: int) -> None:
     band = slice(height * 3 // 4, height)
     start = width - index % width
     image[band] = ramp[start : start + width, None]
-    digits = _number(index)
-    scale = max(1, min(height // 4 // digits.shape[0], width * 3 // 4 // digits.shape[1]))
-    digits = digits.repeat(scale, 0).repeat(scale, 1)
-    digits = digits[:height, :width]
-    top, left = (height * 3 // 4 - digits.shape[0]) // 2, (width - digits.shape[1]) // 2
-    area = image[max(top, 0) :, max(left, 0) :][: digits.shape[0], : digits.shape[1]]
-    area[:] = np.where(digits[: area.shape[0], :, None], np.uint8(255), np.uint8(0))
-
-
-def _number(index: int) -> npt.NDArray[np.bool_]:
-    """The digits of `index` as a mask with a margin, five figures at least."""
-    rows = [" ".join(parts) for parts in zip(*(_DIGITS[d].split("|") for d in f"{index:05d}"),
-                                             strict=True)]  # fmt: skip
-    return np.pad(np.array([[mark == "#" for mark in row] for row in rows]), 1)
+    number = np.pad(text_mask(f"{index:05d}"), 1)
+    scale = max(1, scale_to_fit(number, width * 3 // 4, height // 4))
+    draw(image[: band.start], number, scale)

@@ -1,20 +1,23 @@
 """Real servers for every test that asks for one.
 
 They run in environments of their own, named by FLOWRUN_TRITON_PYTHON and FLOWRUN_MLSERVER_PYTHON
-(paths of the python executables). A test that needs a server that is not there is skipped, or
-fails if FLOWRUN_REQUIRE is "all".
+(paths of the python executables); the display is the Xvfb on PATH. A test that needs a server that
+is not there is skipped, or fails if FLOWRUN_REQUIRE is "all".
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
+import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import grpc
 import pytest
@@ -23,7 +26,7 @@ from tritonclient.grpc import service_pb2_grpc as stubs
 
 SERVERS = Path(__file__).parent / "servers"
 STARTING = 60.0  # seconds until a server must be ready
-MARKERS = {"triton_address": "triton", "mlserver_address": "mlserver"}
+MARKERS = {"triton_address": "triton", "mlserver_address": "mlserver", "display": "screen"}
 LOGS: dict[str, Path] = {}  # fixture -> log of its server
 
 
@@ -74,13 +77,44 @@ def mlserver_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
 
 
+@pytest.fixture(scope="session")
+def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name (":7") of an X display of its own, 1280x1024, without a window manager."""
+    xvfb = shutil.which("Xvfb")
+    if xvfb is None:
+        _missing("Xvfb is not on PATH")
+    log = LOGS["display"] = tmp_path_factory.mktemp("display") / "log"
+    number, given = os.pipe()
+    # -noreset: the last window may close without the display starting over.
+    command = [xvfb, "-displayfd", str(given), "-screen", "0", "1280x1024x24", "-noreset"]
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, number)
+        try:
+            command = [*command, "-nolisten", "tcp"]
+            process = stack.enter_context(_process(command, log.parent, log, pass_fds=(given,)))
+        finally:
+            os.close(given)
+        if not select.select([number], [], [], STARTING)[0]:
+            pytest.fail(f"Xvfb had no display within {STARTING:.0f} s\n{_tail(log)}")
+        name = os.read(number, 100).decode().strip()
+        if not name:
+            pytest.fail(f"Xvfb ended before it had a display\n{_tail(log)}")
+        yield f":{name}"
+        process.terminate()  # killed, it would leave its socket and its lock in /tmp
+        process.wait(STARTING)
+
+
 def _python(variable: str) -> str:
     python = os.environ.get(variable)
-    if python:
-        return python
+    if not python:
+        _missing(f"{variable} is not set")
+    return python
+
+
+def _missing(what: str) -> NoReturn:
     if os.environ.get("FLOWRUN_REQUIRE") == "all":
-        pytest.fail(f"{variable} is not set, and FLOWRUN_REQUIRE=all asks for every server")
-    pytest.skip(f"{variable} is not set")
+        pytest.fail(f"{what}, and FLOWRUN_REQUIRE=all asks for every server")
+    pytest.skip(what)
 
 
 def _free_ports(count: int) -> list[int]:
@@ -95,6 +129,15 @@ def _free_ports(count: int) -> list[int]:
 def _running(fixture: str, command: list[str], folder: Path, port: int) -> Iterator[None]:
     """The server while the block runs, in a process group of its own; nothing of it afterwards."""
     log = LOGS[fixture] = folder / "log"
+    with _process(command, folder, log) as process:
+        _wait_until_ready(process, port, log)
+        yield
+
+
+@contextlib.contextmanager
+def _process(
+    command: list[str], folder: Path, log: Path, pass_fds: tuple[int, ...] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -103,10 +146,10 @@ def _running(fixture: str, command: list[str], folder: Path, port: int) -> Itera
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=pass_fds,
         )
     try:
-        _wait_until_ready(process, port, log)
-        yield
+        yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,32 +1,42 @@
 """Real servers for every test that asks for one.
 
-They run in environments of their own, named by FLOWRUN_TRITON_PYTHON and FLOWRUN_MLSERVER_PYTHON
-(paths of the python executables); the display is the Xvfb on PATH. A test that needs a server that
-is not there is skipped, or fails if FLOWRUN_REQUIRE is "all".
+They run in environments of their own, named by FLOWRUN_TRITON_PYTHON, FLOWRUN_MLSERVER_PYTHON and
+FLOWRUN_RTSP_PYTHON (paths of the python executables); the display is the Xvfb on PATH. A test that
+needs a server that is not there is skipped, or fails if FLOWRUN_REQUIRE is "all".
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import grpc
+import numpy as np
 import pytest
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as stubs
 
+from flowrun.media.ffmpeg import executable
+
 SERVERS = Path(__file__).parent / "servers"
 STARTING = 60.0  # seconds until a server must be ready
-MARKERS = {"triton_address": "triton", "mlserver_address": "mlserver", "display": "screen"}
+MARKERS = {
+    "triton_address": "triton",
+    "mlserver_address": "mlserver",
+    "rtsp_server": "rtsp",
+    "display": "screen",
+}
 LOGS: dict[str, Path] = {}  # fixture -> log of its server
 
 
@@ -104,6 +114,134 @@ def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait(STARTING)
 
 
+class RtspServer:
+    """A real RTSP server (see servers/run_rtsp.py) that can be taken away and brought back."""
+
+    def __init__(self, python: str, folder: Path, file: Path | None) -> None:
+        (self.port,) = _free_ports(1)
+        self._folder, self._log = folder, folder / "log"
+        self._log.touch()
+        script = str(SERVERS / "run_rtsp.py")
+        self._command = [python, script, str(self.port), str(folder)]
+        self._command += ["--file", str(file)] if file else []
+        self._running = contextlib.ExitStack()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Listen, on the same port every time."""
+        ready, given = os.pipe()
+        with open(ready, "rb") as said:
+            try:
+                running = _process(self._command, self._folder, self._log, stdout=given)
+                self._process = self._running.enter_context(running)
+            finally:
+                os.close(given)
+            if not select.select([said], [], [], STARTING)[0] or said.readline() != b"ready\n":
+                pytest.fail(f"{self._command!r} did not get ready\n{_tail(self._log)}")
+
+    def kill(self) -> None:
+        """End it at once, without a goodbye to anybody."""
+        self._running.close()
+
+    def pause(self) -> None:
+        """From now on it neither sends nor answers, and its connections stay open."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def terminate(self) -> int:
+        """Ask it to end; its status."""
+        self._signal(signal.SIGTERM)
+        assert self._process is not None
+        return self._process.wait(STARTING)
+
+    def url(self, mount: str) -> str:
+        """`url("live")`; the mounts stand in servers/run_rtsp.py."""
+        return f"rtsp://127.0.0.1:{self.port}/{mount}"
+
+    def recordings(self, name: str) -> list[Path]:
+        """What was sent to `record/NAME`, one file for each session, in their order."""
+        files = self._folder.glob(f"{name}-*.mkv")
+        return sorted(files, key=lambda path: int(path.stem.rpartition("-")[2]))
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+
+@pytest.fixture
+def rtsp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RtspServer]]:
+    """`rtsp_server()` or `rtsp_server(file=MP4)`: a real RTSP server, not yet started."""
+    python = _python("FLOWRUN_RTSP_PYTHON")
+    with contextlib.ExitStack() as stack:
+
+        def server(file: Path | None = None) -> RtspServer:
+            folder = tmp_path_factory.mktemp("rtsp")
+            LOGS["rtsp_server"] = folder / "log"
+            server = RtspServer(python, folder, file)
+            stack.callback(server.kill)
+            return server
+
+        yield server
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What stands in a picture of `/live`. Times in ms: that at which the picture was made, by
+    `time.monotonic()`, and that at which the recording shows it."""
+
+    made: int
+    number: int
+    shown: float = 0.0
+
+
+@pytest.fixture(scope="session")
+def stamp() -> Callable[[Any], Stamp]:
+    """Read the stamp of one picture, 640x360, grey or of several channels; an unreadable one is a
+    ValueError."""
+
+    def stamp(picture: Any) -> Stamp:
+        rows = np.asarray(picture)[:40].reshape(2, 20, 32, 20, -1)
+        blocks = rows[:, 5:15, :, 5:15].mean(axis=(1, 3, 4))  # their middles
+        made, number_and_check = (int(row.dot(1 << np.arange(32)[::-1])) for row in blocks > 127)
+        number, check = divmod(number_and_check, 1 << 16)
+        if check != 0xFFFF ^ (made >> 16) ^ (made & 0xFFFF) ^ number:
+            raise ValueError(f"no stamp: {blocks.round().tolist()}")
+        return Stamp(made, number)
+
+    return stamp
+
+
+@pytest.fixture(scope="session")
+def stamps(stamp: Callable[[Any], Stamp]) -> Callable[..., list[Stamp]]:
+    """Read the stamps of all pictures of a recording of 16:9. With `others=True` pictures without
+    a stamp may be among them and are left out."""
+
+    def stamps(path: Path, *, others: bool = False) -> list[Stamp]:
+        top = "crop=iw:ih/9:0:0,scale=640:40,format=gray"
+        every = ("-map", "0:V:0", "-fps_mode", "passthrough")
+        shown = ("-enc_time_base", "1:1000000", "-c:v", "wrapped_avframe", "-f", "framecrc")
+        done = subprocess.run(
+            [
+                *(executable(), "-nostdin", "-loglevel", "error", "-copyts", "-i", str(path)),
+                *(*every, "-vf", top, "-f", "rawvideo", "pipe:1", *every, *shown, "pipe:2"),
+            ],
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
+        times = re.findall(rb"^0, +-?\d+, +(-?\d+)", done.stderr, re.MULTILINE)
+        pictures = np.frombuffer(done.stdout, np.uint8).reshape(len(times), 40, 640)
+        found = []
+        for picture, micros in zip(pictures, times, strict=True):
+            with contextlib.suppress(ValueError) if others else contextlib.nullcontext():
+                found.append(replace(stamp(picture), shown=int(micros) / 1000))
+        return found
+
+    return stamps
+
+
 def _python(variable: str) -> str:
     python = os.environ.get(variable)
     if not python:
@@ -136,15 +274,20 @@ def _running(fixture: str, command: list[str], folder: Path, port: int) -> Itera
 
 @contextlib.contextmanager
 def _process(
-    command: list[str], folder: Path, log: Path, pass_fds: tuple[int, ...] = ()
+    command: list[str],
+    folder: Path,
+    log: Path,
+    *,
+    stdout: int | None = None,
+    pass_fds: tuple[int, ...] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         process = subprocess.Popen(
             command,
             cwd=folder,
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+            stdout=output if stdout is None else stdout,
+            stderr=output,
             start_new_session=True,
             pass_fds=pass_fds,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import PurePath
 
@@ -50,20 +51,46 @@ def encode(spec: SinkSpec, info: VideoInfo, size: tuple[int, int], target: PureP
     codec = spec.codec or CODECS[ending]
     tick = Fraction(1, info.time_base.denominator)
     odd = size[0] % 2 or size[1] % 2
-    wide = info.color_range or "tv"
-    matrix = info.color_space if info.color_space in _MATRICES else None
-    scale = f"scale=out_range={wide}:{SCALER}" + (f":out_color_matrix={matrix}" if matrix else "")
     return [
         *LOG_LEVEL,
         *("-y", "-copyts", "-probesize", "32", "-f", "matroska", "-i", "pipe:0"),
         *("-map", "0:v:0", "-fps_mode", "passthrough", "-enc_time_base", f"{tick}"),
-        *("-vf", f"{scale},format={'yuv444p' if odd else 'yuv420p'}"),
-        *("-c:v", codec, *_codec_options(spec, codec), "-color_range", wide),
-        *(option for name, value in _labels(info) for option in (name, value)),
+        *("-vf", f"{_colors(info)},format={'yuv444p' if odd else 'yuv420p'}"),
+        *("-c:v", codec, *_codec_options(spec, codec), *_labels(info)),
         # To the disk at once: what waits in memory is lost with the process.
         *("-flush_packets", "1", *_muxer_options(ending, tick)),
         f"file:{target}",  # a colon in a file's name is not a protocol
     ]
+
+
+def publish(spec: SinkSpec, info: VideoInfo) -> list[str]:
+    """A Matroska stream of raw pictures from standard input to the RTSP server of `spec`, without
+    delay: nothing is looked ahead, and viewers find a key frame every second.
+
+    An odd width or height is padded, for every player wants 4:2:0.
+    """
+    codec = spec.codec or "libx264"
+    fast: list[str] = []
+    if codec in ("libx264", "libx265"):
+        fast = ["-preset", spec.preset or "veryfast", "-tune", "zerolatency"]
+    rate = [f"fps={spec.fps:g}"] if spec.fps else []
+    even = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
+    return [
+        *LOG_LEVEL,
+        *("-copyts", "-probesize", "32", "-f", "matroska", "-i", "pipe:0"),
+        *("-map", "0:v:0", "-fps_mode", "passthrough", "-enc_time_base", "1/90000"),
+        *("-vf", ",".join([*rate, _colors(info), even, "format=yuv420p"])),
+        *("-c:v", codec, *_codec_options(replace(spec, preset=None) if fast else spec, codec)),
+        *(*fast, "-bf", "0", *_labels(info)),
+        *("-force_key_frames", "expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+1))"),
+        *("-f", "rtsp", "-rtsp_transport", "tcp", spec.uri),
+    ]
+
+
+def _colors(info: VideoInfo) -> str:
+    """The filter that gives RGB the matrix and the range of the source back."""
+    matrix = f":out_color_matrix={info.color_space}" if info.color_space in _MATRICES else ""
+    return f"scale=out_range={info.color_range or 'tv'}:{SCALER}{matrix}"
 
 
 def _codec_options(spec: SinkSpec, codec: str) -> list[str]:
@@ -81,14 +108,15 @@ def _codec_options(spec: SinkSpec, codec: str) -> list[str]:
     return options
 
 
-def _labels(info: VideoInfo) -> Sequence[tuple[str, str]]:
+def _labels(info: VideoInfo) -> list[str]:
     labels = {
+        "-color_range": info.color_range or "tv",
         # What was stored as RGB has no matrix: "gbr" is no label for what is encoded here.
         "-colorspace": info.color_space if info.color_space in _MATRICES else None,
         "-color_primaries": info.color_primaries,
         "-color_trc": info.color_transfer,
     }
-    return [(name, value) for name, value in labels.items() if value]
+    return [word for name, value in labels.items() if value for word in (name, value)]
 
 
 def _muxer_options(ending: str, tick: Fraction) -> list[str]:

@@ -22,7 +22,8 @@ ABORT_TIMEOUT = 0.4
 
 class Encoder:
     """Pictures of one `size` (width, height) into the ffmpeg of `arguments`, which takes them from
-    standard input and writes `target`, as errors call it.
+    standard input and writes `target`, as errors call it; `finish` is the time in seconds that it
+    has for the rest at the end.
 
     Used by one thread, but for `abort`. Every method raises `SinkError` with ffmpeg's last words
     when ffmpeg has ended before its time.
@@ -34,7 +35,9 @@ class Encoder:
         feed: Feed,
         size: tuple[int, int],
         target: str,
+        *,
         on_line: Callable[[str], None] = lambda line: None,
+        finish: float = FINISH_TIMEOUT,
     ) -> None:
         self.size = size
         self._target = target
@@ -43,6 +46,7 @@ class Encoder:
         self._last_ns = -1
         self._aborted = False
         self._finished = False
+        self._finish = finish
         self._process = Process(arguments, on_line=on_line, stdin=subprocess.PIPE)
         self._send(memoryview(matroska.header(*size, feed.color)))
 
@@ -62,22 +66,22 @@ class Encoder:
         self._send(picture)
 
     def close(self) -> None:
-        """Finish the file; waits for the encoder, at most a minute. Idempotent."""
+        """Finish; waits for the encoder, at most `finish` seconds. Idempotent."""
         if self._finished:
             return
         self._finished = True
         try:
             self._process.stdin.close()
-            status = self._process.wait(ABORT_TIMEOUT if self._aborted else FINISH_TIMEOUT)
+            status = self._process.wait(ABORT_TIMEOUT if self._aborted else self._finish)
             if self._aborted:
                 return
             if status is None:
                 raise SinkError(
-                    f"ffmpeg did not finish {self._target} within {FINISH_TIMEOUT:g} s",
+                    f"ffmpeg did not finish {self._target} within {self._finish:g} s",
                     key=self._key,
                 )
             if status != 0:
-                raise self._failure()
+                raise self.failure()
         finally:
             self._process.close()
 
@@ -93,9 +97,18 @@ class Encoder:
             while data:
                 data = data[self._process.stdin.write(data) :]
         except (OSError, ValueError) as error:
-            raise self._failure() from error
+            raise self.failure() from error
 
-    def _failure(self) -> SinkError:
+    def kill(self) -> None:
+        """End the process now; a blocked `write` raises."""
+        self._process.kill()
+
+    @property
+    def running(self) -> bool:
+        return self._process.running
+
+    def failure(self) -> SinkError:
+        """The error for a process that has ended before its time."""
         if self._aborted:
             return SinkError(f"{self._target} was given up", key=self._key)
         self._process.wait(5.0)

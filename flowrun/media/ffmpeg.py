@@ -17,6 +17,7 @@ from flowrun.spec.secrets import redact
 PIPE_BYTES = 1 << 20  # Linux allows an unprivileged process this much
 _TAIL_LINES = 40
 _LEVEL = re.compile(r"\[(?:panic|fatal|error|warning|info|verbose|debug|trace)\] ")
+_ECHO = re.compile(r"Error opening (?:in|out)put files?\b")  # of an error that was said before
 _ALARM = re.compile(r"\[(?:panic|fatal|error)\] ")
 
 
@@ -117,6 +118,7 @@ class Process:
         lines = list(self._tail)
         errors = [line for line in lines if _ALARM.search(line)] or lines[-1:]
         said = dict.fromkeys(_LEVEL.split(line)[-1].strip() for line in errors)
+        said = {text: None for text in said if not _ECHO.match(text)} or said
         return redact("; ".join(list(said)[-3:])) or "it said nothing"
 
     def said(self, sign: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flowrun.spec.flow import Flow
+from flowrun.spec.flow import Flow, OnOutage
 
 _LIVE_SINKS = ("rtsp", "screen", "web")
 
@@ -22,7 +22,20 @@ def decided(flow: Flow, *, live: bool) -> Flow:
     policy = flow.backpressure.policy
     if policy == "auto":
         policy = "latest" if live else "every_frame"
-    return replace(flow, backpressure=replace(flow.backpressure, policy=policy))
+    return replace(
+        flow,
+        backpressure=replace(flow.backpressure, policy=policy),
+        transport=replace(flow.transport, on_outage=on_outage(flow, live=live)),
+    )
+
+
+def on_outage(flow: Flow, *, live: bool) -> OnOutage:
+    """`transport.on_outage` decided: a recording waits for its server, and a live source, which
+    does not wait, goes on without it."""
+    policy = flow.transport.on_outage
+    if policy != "auto":
+        return policy
+    return "drop" if live else "hold"
 
 
 def reason(flow: Flow, policy: str, *, live: bool) -> str:

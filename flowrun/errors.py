@@ -8,7 +8,8 @@
     │   ├── SourceError          no frames: `reason` says why
     │   ├── ContractError        server or model do not fit the flow
     │   ├── TransportError       a request got no usable answer
-    │   │   └── DeadlineError    … within `transport.timeout`
+    │   │   ├── DeadlineError    … within `transport.timeout`
+    │   │   └── OutageError      … for the server is away
     │   ├── HookError            a hook of the user's raised or returned nonsense
     │   └── SinkError            frames could not be written
     │       └── SinkAwayError    … now; the sink tries to come back
@@ -89,6 +90,10 @@ class TransportError(RunError):
 
 class DeadlineError(TransportError):
     """No answer within `transport.timeout`."""
+
+
+class OutageError(TransportError):
+    """The model server is away. What becomes of the frame is up to `transport.on_outage`."""
 
 
 class HookError(RunError):

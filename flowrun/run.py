@@ -17,7 +17,7 @@ from flowrun.frame import Frame, VideoInfo
 from flowrun.hooks.hook import Hook, open_hooks
 from flowrun.kserve.models import resolve_model
 from flowrun.kserve.server import EmbeddedServer
-from flowrun.kserve.transport import ModelTransport, open_transport
+from flowrun.kserve.transport import ModelTransport, open_supervised
 from flowrun.ledger import Ledger, Summary
 from flowrun.media.protocols import Feed, Source
 from flowrun.media.sinks import open_sink
@@ -26,7 +26,7 @@ from flowrun.media.sources import make_source
 from flowrun.operators.limit import AdaptiveLimit, Limit
 from flowrun.operators.loop import LoopScheduler
 from flowrun.outlets import Outlet, Outlets, queue_for
-from flowrun.spec.flow import Flow, SourceSpec
+from flowrun.spec.flow import Flow, OnOutage, SourceSpec
 from flowrun.stages import Stages
 from flowrun.threads import Loops
 
@@ -122,7 +122,7 @@ class Run:
         log.info(auto.reason(self.flow, policy, live=info.live))
         if policy != "every_frame":
             self._window = AdaptiveLimit(flow.transport.in_flight, self.ledger.clock)
-        transport = self._open_transport(parts)
+        transport = self._open_transport(parts, auto.on_outage(flow, live=info.live))
         loops = Loops()
         self._when_aborted(loops.main.stop)
         try:
@@ -185,16 +185,19 @@ class Run:
         self._when_stopped(source.stop)
         return source, source.open()
 
-    def _open_transport(self, parts: ExitStack) -> ModelTransport:
+    def _open_transport(self, parts: ExitStack, on_outage: OnOutage) -> ModelTransport:
         spec = self.flow.transport
         address = None
         if spec.embedded:
             server = EmbeddedServer({spec.model: resolve_model(spec.model)})
             parts.callback(server.close)
             address = (server.address,)
-        self._transport = open_transport(spec, address=address, pictures=not self.flow.preprocess)
-        parts.callback(self._transport.close)
-        return self._transport
+        transport = self._transport = open_supervised(
+            spec, on_outage, address=address, pictures=not self.flow.preprocess
+        )
+        parts.callback(transport.close)
+        self._when_stopped(transport.release)
+        return transport
 
     def _open_sinks(
         self, parts: ExitStack, flow: Flow, info: VideoInfo, loops: Loops

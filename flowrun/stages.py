@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from flowrun.errors import DeadlineError, HookError, TransportError
+from flowrun.errors import DeadlineError, HookError, OutageError, TransportError
 from flowrun.frame import Frame
 from flowrun.hooks.hook import Hook
 from flowrun.inference import Request, Result, Tensor
@@ -137,14 +137,17 @@ class Stages:
                 self._ledger.dropped(job.frame, "no_response")
                 return None
             return Answer(job, outcome.value)
-        if isinstance(error, TransportError) and self._spec.on_error == "passthrough":
-            self._complain(error)
+        # With `hold` there is one only if the run stops meanwhile. The transport has told of it.
+        away = isinstance(error, OutageError)
+        policy = self._spec.on_outage if away else self._spec.on_error
+        if isinstance(error, TransportError) and policy == "passthrough":
+            self._complain(error, log_it=not away)
             return Answer(job, None)
         cause: FailCause = "timeout" if isinstance(error, DeadlineError) else "transport"
         self._ledger.failed(job.frame, cause)
-        if not isinstance(error, TransportError) or self._spec.on_error == "fail":
+        if not isinstance(error, TransportError) or policy == "fail":
             raise error
-        self._complain(error)
+        self._complain(error, log_it=not away)
         return None
 
     def postprocess(self, answer: Answer) -> Frame | None:
@@ -190,9 +193,11 @@ class Stages:
     def _note_answer(self, job: Job) -> None:
         job.answered = self._ledger.clock()
 
-    def _complain(self, error: Exception) -> None:
+    def _complain(self, error: Exception, *, log_it: bool = True) -> None:
         """Warn of what costs a frame: the 1st, 10th, 100th … time that the same thing happens."""
         self.last_complaint = str(error)
+        if not log_it:
+            return
         kind = f"{type(error).__name__} {getattr(error, 'key', '')}"
         self._complaints[kind] += 1
         times = self._complaints[kind]

@@ -20,9 +20,10 @@ _OPTIONS: list[tuple[str, int | str]] = [
     # A lost peer is noticed after 30 s at the latest; more often and some servers hang up.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # A server that is back is found within 1.2 s (gRPC varies its pauses by a fifth).
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 1_000),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
 ]
 _ROUND_ROBIN = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 

@@ -21,7 +21,7 @@ from flowrun.kserve.fit import check_request, named
 from flowrun.kserve.servers import TIMESTAMP, WANTS_FINAL, correlation, says_when_it_is_done
 from flowrun.kserve.session import Session
 from flowrun.kserve.status import Wording
-from flowrun.kserve.window import Ending, Pending, Window, settle
+from flowrun.kserve.window import Ending, Pending, Window, again, settle
 from flowrun.spec.flow import TransportSpec
 
 GRACE = 1.0  # seconds that a half-closed stream has to say its status
@@ -257,8 +257,12 @@ class StreamTransport:
             error = self._wording.stream_ended(code, details)
             endings = session.window.finish() if drained else []
             endings += self._drop(error)
+            away = code is grpc.StatusCode.UNAVAILABLE
+            if away:  # another stream would end in the same way
+                endings += [(pending, again(error)) for pending in self._unsent]
+                self._unsent.clear()
             expected = drained or self._closing
-        if not expected:
+        if not expected and not (away and endings):  # or else the futures tell
             _log.warning("stream %d ended: %s", session.generation, error.message)
         settle(endings)
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Sequence
 
-from flowrun.inference import Transport
 from flowrun.kserve.channel import metadata, open_channel
-from flowrun.kserve.contract import ModelInfo, ask
+from flowrun.kserve.contract import ask
 from flowrun.kserve.fit import check_flow
+from flowrun.kserve.outage import ModelTransport, OutageTransport
+from flowrun.kserve.readiness import readiness
 from flowrun.kserve.status import Wording
 from flowrun.kserve.stream import StreamTransport
 from flowrun.kserve.unary import UnaryTransport
-from flowrun.spec.flow import TransportSpec
+from flowrun.spec.flow import OnOutage, TransportSpec
 
-
-class ModelTransport(Transport, Protocol):
-    """A `Transport` that knows its model."""
-
-    model: ModelInfo
-
+__all__ = ["TRANSPORTS", "ModelTransport", "open_supervised", "open_transport"]
 
 TRANSPORTS: dict[str, type[StreamTransport] | type[UnaryTransport]] = {
     "stream": StreamTransport,
@@ -43,6 +38,24 @@ def open_transport(
 
     Raises `TransportError` if nothing answers and `ContractError` if the model does not fit.
     """
+    return _connect(spec, address, wanted, pictures)[0]
+
+
+def open_supervised(
+    spec: TransportSpec,
+    policy: OnOutage,
+    *,
+    address: Sequence[str] | None = None,
+    pictures: bool = True,
+) -> OutageTransport:
+    """`open_transport`, and `policy` for when the server goes away later."""
+    inner, ready = _connect(spec, address, (), pictures)
+    return OutageTransport(inner, ready, policy)
+
+
+def _connect(
+    spec: TransportSpec, address: Sequence[str] | None, wanted: Collection[str], pictures: bool
+) -> tuple[ModelTransport, Callable[[float], bool]]:
     addresses = tuple(address) if address is not None else spec.address
     wording = Wording(spec, ", ".join(addresses))
     headers = metadata(spec)
@@ -51,9 +64,10 @@ def open_transport(
         model = ask(channel, spec, wording, headers)
         check_flow(model, spec, wanted, pictures=pictures)
         outputs = frozenset(name for name in (spec.output, *wanted) if name)
-        return TRANSPORTS[spec.mode](
+        transport = TRANSPORTS[spec.mode](
             channel, spec, model, wording=wording, headers=headers, wanted=outputs
         )
     except BaseException:
         channel.close()
         raise
+    return transport, readiness(channel, spec, headers)

@@ -49,7 +49,8 @@ class UnaryTransport:
         self._lock = threading.Lock()
         self._open: dict[Future[Result | None], Any] = {}
         self._closed = False
-        self._lost = False
+        self._sent = 0
+        self._lost: int | None = None  # how many had been sent when the server was away last
         self._reopened = 0
 
     @property
@@ -79,7 +80,9 @@ class UnaryTransport:
                 raise self._wording.closed()
             call = self._infer.future(data, timeout=self._spec.timeout, metadata=self._headers)
             self._open[future] = call
-        call.add_done_callback(partial(self._done, future))
+            self._sent += 1
+            number = self._sent
+        call.add_done_callback(partial(self._done, future, number))
         return future
 
     def close(self) -> None:
@@ -92,12 +95,12 @@ class UnaryTransport:
             future.set_exception(self._wording.closed())
         self._channel.close()
 
-    def _done(self, future: Future[Result | None], call: Any) -> None:
+    def _done(self, future: Future[Result | None], number: int, call: Any) -> None:
         with self._lock:
             if self._open.pop(future, None) is None:
                 return  # closed
         try:
-            result = self._result(call)
+            result = self._result(call, number)
         except TransportError as error:
             future.set_exception(error)
         except Exception as error:  # a bug: its traceback travels with the future
@@ -107,19 +110,20 @@ class UnaryTransport:
         else:
             future.set_result(result)
 
-    def _result(self, call: Any) -> Result | None:
+    def _result(self, call: Any, number: int) -> Result | None:
         code = call.code()
         if code is grpc.StatusCode.OK:
             answer = wire.decode(call.result())
             if answer.problem is not None:
                 raise answer.problem
             with self._lock:
-                self._reopened += self._lost
-                self._lost = False
+                if self._lost is not None and number > self._lost:
+                    self._reopened += 1
+                    self._lost = None
             return Result(answer.outputs, answer.parameters) if answer.outputs else None
         if code is grpc.StatusCode.ABORTED and aborts_for_nothing(self.model.server):
             return None
-        if code is grpc.StatusCode.UNAVAILABLE:
+        if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
             with self._lock:
-                self._lost = True
+                self._lost = self._sent
         raise self._wording.failed(code, call.details())

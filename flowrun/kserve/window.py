@@ -132,7 +132,7 @@ class Window:
         lost = list(self._open.values())
         self._open.clear()
         self._errors.clear()
-        return [(pending, _again(error)) for pending in lost]
+        return [(pending, again(error)) for pending in lost]
 
     def _find(self, answer: Answer) -> Pending | None:
         if self._correlation == "order":
@@ -213,6 +213,6 @@ class Window:
         return ""
 
 
-def _again(error: TransportError) -> TransportError:
+def again(error: TransportError) -> TransportError:
     """Another one like it: every future raises an exception of its own."""
     return TransportError(error.message, code=error.code, key=error.key, hint=error.hint)

@@ -15,6 +15,7 @@ from flowrun.spec.kinds import SinkKind, SourceKind, sink_kind, source_kind
 
 Parameter = bool | int | float | str
 OnError = Literal["fail", "drop", "passthrough"]
+OnOutage = Literal["hold", "passthrough", "drop", "fail"]
 
 
 @dataclass(frozen=True, slots=True)

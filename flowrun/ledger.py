@@ -57,11 +57,11 @@ class _Entry:
 class Summary:
     """What a run did. `to_json()` has the keys of `--summary`, always all of them.
 
+    `generation` counts the streams to the model: with each one a stateful graph has forgotten.
     `duration_s` is wall-clock time from the first captured frame to the end; `fps` delivered
     frames per second of it. `latency_ms` holds p50, p95, p99 and max in milliseconds, `None`
     where nothing was measured. `bottleneck` is the stage that was busy the largest part of the
-    time, `None` if nothing was captured. `generation` counts the streams that were opened to the
-    model; `sinks` has the counts of each sink.
+    time, `None` if nothing was captured. `sinks` has the counts of each sink.
     """
 
     flow: str
@@ -72,11 +72,11 @@ class Summary:
     aborted: int
     repeated: int
     reconnects: dict[str, int]
+    generation: int
     duration_s: float
     fps: float
     latency_ms: dict[str, dict[str, float | None]]
     bottleneck: str | None
-    generation: int
     sinks: list[dict[str, Any]]
 
     def to_json(self) -> dict[str, Any]:

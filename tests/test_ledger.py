@@ -92,7 +92,7 @@ def test_the_summary_has_all_keys_from_the_start_and_is_json() -> None:
     summary = json.loads(json.dumps(Ledger(Clock()).summary("f").to_json()))
     assert list(summary) == [
         *("flow", "captured", "delivered", "dropped", "failed", "aborted", "repeated"),
-        *("reconnects", "duration_s", "fps", "latency_ms", "bottleneck", "generation", "sinks"),
+        *("reconnects", "generation", "duration_s", "fps", "latency_ms", "bottleneck", "sinks"),
     ]
     assert list(summary["dropped"]) == ["superseded", "stale", "hook", "no_response"]
     assert list(summary["failed"]) == ["preprocess", "transport", "timeout", "postprocess", "sink"]
@@ -114,10 +114,10 @@ def test_rates_latencies_and_the_bottleneck_come_from_the_clock() -> None:
     for index in range(10):
         ledger.delivered(frame(index))
     ledger.close()
-    summary = ledger.summary("f", window=4, reconnects={"transport": 2})
+    summary = ledger.summary("f", window=4, reconnects={"transport": 2}, generation=3)
     assert (summary.duration_s, summary.fps) == (5.0, 2.0)
     assert summary.latency_ms["end_to_end"]["max"] == 5000.0
-    assert summary.reconnects["transport"] == 2
+    assert (summary.reconnects["transport"], summary.generation) == (2, 3)
     assert summary.bottleneck == "sink"  # 1.5 s, and 4 s shared by four slots
     assert ledger.summary("f", window=1).bottleneck == "transport"
 

@@ -30,7 +30,8 @@ class Result:
     `outputs` holds the tensors by output name (read-only views of the received bytes); where a
     model answered several times under one name, the last answer stands. `parameters` are the
     response's, later answers over earlier ones. `responses` counts the messages. `generation`
-    counts the streams opened so far (from 1): when it changes, a stateful graph has forgotten.
+    counts the streams so far (from 1) without those that met no server: when it changes, a stateful
+    graph has forgotten.
     """
 
     outputs: Mapping[str, Tensor]

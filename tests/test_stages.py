@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flowrun.errors import DeadlineError, HookError, TransportError
+from flowrun.errors import DeadlineError, HookError, OutageError, TransportError
 from flowrun.frame import Frame
 from flowrun.hooks.hook import Hook
 from flowrun.inference import Request, Result
@@ -165,6 +165,27 @@ def test_with_on_error_passthrough_the_original_reaches_the_sink() -> None:
     assert made is not None
     assert made.image is job.frame.image
     assert bench.fates() == {}
+
+
+@pytest.mark.parametrize("on_outage", ["hold", "drop", "passthrough", "fail"])
+@pytest.mark.parametrize("on_error", ["drop", "passthrough", "fail"])
+def test_an_outage_follows_on_outage_whatever_on_error_says(
+    on_outage: str, on_error: str, caplog: Any
+) -> None:
+    bench = Bench(on_outage=on_outage, on_error=on_error)
+    job = bench.job()
+    outcome = Outcome(job, error=OutageError("away"))
+    if on_outage == "fail":
+        with pytest.raises(OutageError, match="away"):
+            bench.stages.settle(outcome)
+    elif on_outage == "passthrough":
+        assert bench.stages.settle(outcome) == Answer(job, None)
+    else:
+        assert bench.stages.settle(outcome) is None
+    assert bench.fates() == ({} if on_outage == "passthrough" else {"transport": 1})
+    assert caplog.messages == []  # the transport has said so
+    if on_outage != "fail":
+        assert bench.stages.last_complaint == "transport: away"
 
 
 def test_no_answer_is_a_fate_of_its_own_and_a_bug_is_not_hidden() -> None:

@@ -17,10 +17,12 @@ ANSWER = 2.0  # seconds that a server which is there has to answer
 def readiness(
     channel: grpc.Channel, spec: TransportSpec, headers: tuple[tuple[str, str], ...] = ()
 ) -> Callable[[float], bool]:
-    """A function that tells whether server and model are ready, within `ANSWER` for each of them.
+    """A function that tells whether server and model are ready, as far as the server implements the
+    calls; one that implements neither is ready as soon as it answers.
 
-    Its argument is the seconds to wait for a connection: with more than 0 the answer is there as
-    soon as gRPC has connected. A server that does not implement the calls is ready if it answers.
+    Its argument is the seconds to wait for a connection and the first answer, as soon as gRPC has
+    one; 0 asks over the connection that is there or can be made at once. Then each answer may take
+    `ANSWER` seconds.
     """
 
     def ask(method: str, request: Any, patience: float) -> bool:
@@ -29,28 +31,28 @@ def readiness(
             request_serializer=type(request).SerializeToString,
             response_deserializer=getattr(pb, f"{method}Response").FromString,
         )
-        try:
-            answer = call(
-                request,
-                timeout=patience or ANSWER,
-                metadata=headers,
-                wait_for_ready=patience > 0,
-            )
-        except grpc.RpcError as error:
-            if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
-                raise
-            return True
+        answer = call(
+            request, timeout=patience or ANSWER, metadata=headers, wait_for_ready=patience > 0
+        )
         return bool(answer.ready)
+
+    def says(method: str, request: Any, patience: float = 0.0) -> bool | None:
+        try:
+            return ask(method, request, patience)
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+                return None
+            raise
 
     def ready(patience: float) -> bool:
         try:
-            # A server that is up may say that it is not ready because of some other model.
-            ask("ServerReady", pb.ServerReadyRequest(), patience)
-            model = pb.ModelReadyRequest(name=spec.model, version=spec.version or "")
-            return ask("ModelReady", model, 0.0)
+            server = says("ServerReady", pb.ServerReadyRequest(), patience)
+            model = says("ModelReady", pb.ModelReadyRequest(name=spec.model, version=spec.version))
         except grpc.RpcError:  # the next attempt may tell more
             return False
         except ValueError:  # the channel was closed meanwhile
             return False
+        # The model's word counts: another model may be why the server says that it is not ready.
+        return server is not False if model is None else model
 
     return ready

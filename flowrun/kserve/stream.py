@@ -258,6 +258,8 @@ class StreamTransport:
             endings = session.window.finish() if drained else []
             endings += self._drop(error)
             away = code is grpc.StatusCode.UNAVAILABLE
+            if away and not session.window.answered:
+                self._generation -= 1  # it was never there
             if away:  # another stream would end in the same way
                 endings += [(pending, again(error)) for pending in self._unsent]
                 self._unsent.clear()

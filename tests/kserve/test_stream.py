@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import grpc
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -211,6 +212,41 @@ def test_what_cannot_be_sent_ends_with_its_deadline(threads: Build) -> None:
     assert str(future.exception(LIMIT)) == (
         "transport.timeout: no answer from server:9 within 0.2 s (it was not sent)"
     )
+    transport.close()
+    assert threads() == []
+
+
+class Gone(Jammed):
+    """The same, and when it is cancelled it turns out that the server has gone."""
+
+    def __iter__(self) -> Any:
+        super().__iter__()
+        raise grpc.RpcError
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE
+
+    def details(self) -> str:
+        return "Connection reset by peer"
+
+
+def test_what_was_not_sent_to_a_server_that_has_gone_does_not_wait_for_its_deadline(
+    threads: Build, caplog: Any
+) -> None:
+    spec = TransportSpec("stream", ("server:9",), "model", input="image", timeout=600.0)
+    channel: Any = Gone()
+    transport = StreamTransport(
+        channel, spec, ModelInfo("model"), wording=Wording(spec, "server:9")
+    )
+    futures = submit(transport, 0, 1, 2)
+    channel.cancel()
+    errors = [future.exception(LIMIT) for future in futures]
+    assert [(e.code, e.message) for e in errors] == [
+        ("UNAVAILABLE", "nothing answers at server:9 (the connection was cut)")
+    ] * 3
+    assert len({id(error) for error in errors}) == 3
+    assert transport.reopened == 0
+    assert caplog.messages == []  # the futures have told it
     transport.close()
     assert threads() == []
 
@@ -432,6 +468,6 @@ def test_no_pattern_of_responses_hangs_the_run(
     transport.close()
     assert [len(each) for each in ends] == [1] * len(futures)
     assert generation <= transport.reopened + 1
-    assert server.streams <= transport.reopened + 1
+    assert server.streams <= transport.reopened + 1 + plan.count("status UNAVAILABLE")
     server.stop()
     assert threads() == []

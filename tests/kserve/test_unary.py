@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import grpc
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from flowrun.errors import ContractError, DeadlineError, TransportError
 from flowrun.inference import Request
+from flowrun.kserve.contract import ModelInfo
+from flowrun.kserve.status import Wording
+from flowrun.kserve.unary import UnaryTransport
+from flowrun.spec.flow import TransportSpec
 
 LIMIT = 10.0  # seconds, a guard against hanging
 SHORT = 0.2
@@ -183,3 +188,60 @@ def test_a_dead_server_among_several_is_passed_over(scripted: Build, connect: Bu
     transport = connect([dead, alive], "unary")
     for future in submit(transport, *range(10)):
         assert future.result(LIMIT) is not None
+
+
+class Call:
+    """A call that ends when the test says so."""
+
+    def add_done_callback(self, callback: Any) -> None:
+        self._callback = callback
+
+    def end(self, code: grpc.StatusCode) -> None:
+        self._code = code
+        self._callback(self)
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def details(self) -> str:
+        return "Connection reset by peer"
+
+    def result(self) -> bytes:
+        return b""
+
+
+class Calls:
+    """A channel of such calls."""
+
+    def __init__(self) -> None:
+        self.made: list[Call] = []
+
+    def unary_unary(self, *_: Any, **__: Any) -> Any:
+        return self
+
+    def future(self, *_: Any, **__: Any) -> Call:
+        self.made.append(Call())
+        return self.made[-1]
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_answer_to_what_was_sent_before_the_loss_is_no_sign_of_a_return() -> None:
+    spec = TransportSpec("unary", ("server:9",), "model", input="image")
+    channel: Any = Calls()
+    transport = UnaryTransport(channel, spec, ModelInfo("model"), wording=Wording(spec, "server:9"))
+    for _ in range(2):
+        futures = submit(transport, 1, 2, 3)
+        first, second, third = channel.made[-3:]
+        second.end(grpc.StatusCode.UNAVAILABLE)
+        first.end(grpc.StatusCode.OK)
+        third.end(grpc.StatusCode.UNAVAILABLE)
+        assert futures[0].result(LIMIT) is None
+        assert [error(future).code for future in futures[1:]] == ["UNAVAILABLE"] * 2
+    assert transport.reopened == 0
+    submit(transport, 4, 5)
+    for call in channel.made[-2:]:
+        call.end(grpc.StatusCode.OK)
+    assert transport.reopened == 1
+    transport.close()

@@ -1,0 +1,224 @@
+"""A model server that is killed in the middle of a run, and started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+
+LIMIT = 60  # seconds; a guard against hanging
+MODES = ["stream", "unary"]
+FRAMES = 150
+# The source waits at frames 50 and 100 until the test opens the gate, which is a pipe.
+HOOKS = """
+from pathlib import Path
+def gate(frame):
+    if frame.index in (50, 100):
+        print("waiting", frame.index, flush=True)
+        Path("gate").read_bytes()
+    return frame
+def note(frame, result):
+    with Path("seen").open("a") as seen:
+        print(frame.index, result.generation, file=seen)
+    return frame
+"""
+MEANWHILE = {
+    "hold": "frames wait until it is back",
+    "drop": "frames are dropped until it is back",
+    "passthrough": "frames go on as they came until it is back",
+    "fail": "the run ends",
+}
+
+
+@dataclass
+class Outage:
+    """A run that stands at frame 50, and the server that it uses."""
+
+    folder: Path
+    started: Callable[..., subprocess.Popen[str]]
+    server: subprocess.Popen[str]
+    address: str
+    run: subprocess.Popen[str]
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        self.server.send_signal(number)
+        self.server.wait(LIMIT)
+
+    def restart(self) -> None:
+        self.server, _ = serve(self.started, self.address)
+
+    def stands_at(self, frame: int) -> None:
+        assert self.run.stdout is not None
+        assert self.run.stdout.readline() == f"waiting {frame}\n"
+
+    def open_gate(self) -> None:
+        (self.folder / "gate").write_bytes(b"")
+
+    def says(self, pattern: str) -> str:
+        """The first line from here on in which the pattern is found."""
+        assert self.run.stderr is not None
+        for line in self.run.stderr:
+            if re.search(pattern, line):
+                return line
+        pytest.fail(f"the run has ended and did not say {pattern!r}")
+
+    def ends(self) -> tuple[int, dict[str, Any], str]:
+        _, said = self.run.communicate(timeout=LIMIT)
+        summary = json.loads((self.folder / "summary.json").read_text())
+        assert summary["captured"] == (
+            summary["delivered"]
+            + sum(summary["dropped"].values())
+            + sum(summary["failed"].values())
+            + summary["aborted"]
+        )
+        return self.run.returncode, summary, said
+
+    def generations(self) -> list[int]:
+        lines = (self.folder / "seen").read_text().splitlines()
+        return [int(line.split()[1]) for line in lines]
+
+
+def serve(started: Any, address: str) -> tuple[subprocess.Popen[str], str]:
+    process = started("serve", "identity", "--address", address)
+    found = re.search(r"serving identity at (\S+);", process.stderr.readline())
+    assert found
+    return process, found[1]
+
+
+@pytest.fixture
+def outage(flow: Any, started: Any, tmp_path: Path) -> Callable[..., Outage]:
+    (tmp_path / "hooks.py").write_text(HOOKS)
+    os.mkfifo(tmp_path / "gate")
+
+    def outage(mode: str, policy: str, **keys: str) -> Outage:
+        server, address = serve(started, "127.0.0.1:0")
+        transport = f"mode: {mode}, address: '{address}', model: identity, on_outage: {policy}"
+        path = flow(
+            transport=f"{{{transport}}}",
+            preprocess="['hooks:gate']",
+            postprocess="['hooks:note']",
+            limits=f"{{frames: {FRAMES}}}",
+            **keys,
+        )
+        run = started(path, "--summary", "summary.json")
+        made = Outage(tmp_path, started, server, address, run)
+        made.stands_at(50)
+        return made
+
+    return outage
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_file_waits_for_its_server_and_loses_nothing(
+    outage: Any, look: Any, tmp_path: Path, mode: str, number: int
+) -> None:
+    made = outage(mode, "auto", sink="out.mp4")
+    made.kill(number)
+    made.open_gate()
+    assert made.says("away").endswith("; frames wait until it is back\n")
+    made.restart()
+    assert re.search(r"sent again: [1-9]\d*, failed: 0\n$", made.says("is back after"))
+    made.stands_at(100)
+    made.open_gate()
+    code, summary, said = made.ends()
+    assert code == 0, said
+    assert summary["captured"] == summary["delivered"] == FRAMES
+    assert summary["reconnects"]["transport"] == 1
+    assert summary["generation"] == (2 if mode == "stream" else 1)
+    generations = made.generations()
+    assert len(generations) == FRAMES
+    assert (generations[0], generations[-1]) == (1, summary["generation"])
+    assert generations == sorted(generations)
+    assert len(look(tmp_path / "out.mp4").times) == FRAMES
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_second_outage_is_survived_as_the_first_one(outage: Any, mode: str) -> None:
+    made = outage(mode, "hold")
+    for frame in (100, None):
+        made.kill()
+        made.open_gate()
+        made.says("away")
+        made.restart()
+        made.says("is back after")
+        if frame:
+            made.stands_at(frame)
+    code, summary, said = made.ends()
+    assert code == 0, said
+    assert summary["delivered"] == FRAMES
+    assert summary["reconnects"]["transport"] == 2
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("policy", ["drop", "passthrough"])
+def test_without_holding_the_run_goes_on_and_uses_the_server_when_it_is_back(
+    outage: Any, mode: str, policy: str
+) -> None:
+    made = outage(mode, policy)
+    made.kill()
+    made.open_gate()
+    assert made.says("away").endswith(f"; {MEANWHILE[policy]}\n")
+    made.restart()
+    assert "sent again: 0, failed: " in made.says("is back after")
+    made.stands_at(100)
+    made.open_gate()
+    code, summary, said = made.ends()
+    assert code == 0, said
+    answered = len(made.generations())
+    assert FRAMES - 54 <= answered <= FRAMES - 50  # four were in flight, at most
+    assert summary["delivered"] == (FRAMES if policy == "passthrough" else answered)
+    assert summary["delivered"] + summary["failed"]["transport"] == FRAMES
+    assert summary["reconnects"]["transport"] == 1
+    assert "error" not in said
+    assert "WARNING" not in said  # it was told already
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_with_fail_the_run_ends_and_says_why(
+    outage: Any, look: Any, tmp_path: Path, mode: str
+) -> None:
+    made = outage(mode, "fail", sink="out.mp4")
+    made.kill()
+    made.open_gate()
+    why = re.search(r"the model server is away: .*(?=; the run ends)", made.says("away"))
+    assert why is not None
+    code, summary, said = made.ends()
+    line = (tmp_path / "flow.yaml").read_text().splitlines()[2]
+    column = line.index("fail")
+    assert code == 1
+    assert said[said.index("flow.yaml") :] == (
+        f"flow.yaml:3:{column + 1}: error: transport.on_outage: {why[0]}\n"
+        f"    {line}\n"
+        f"    {' ' * column}^\n"
+        "    `hold` waits until it is back; `drop` and `passthrough` go on without it\n"
+    )
+    assert summary["failed"]["transport"] == 1
+    assert len(look(tmp_path / "out.mp4").times) == summary["delivered"] > 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_signal_ends_the_waiting_and_the_file_plays(
+    outage: Any, look: Any, tmp_path: Path, mode: str
+) -> None:
+    made = outage(mode, "hold", sink="out.mp4")
+    made.kill()
+    made.open_gate()
+    made.says("away")
+    made.run.send_signal(signal.SIGTERM)
+    code, summary, said = made.ends()
+    assert code == 143, said
+    assert summary["captured"] == summary["delivered"] + summary["failed"]["transport"]
+    assert summary["failed"]["transport"] > 0
+    assert 46 <= len(look(tmp_path / "out.mp4").times) == summary["delivered"] <= 50

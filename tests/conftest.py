@@ -33,6 +33,7 @@ SERVERS = Path(__file__).parent / "servers"
 STARTING = 60.0  # seconds until a server must be ready
 MARKERS = {
     "triton_address": "triton",
+    "triton": "triton",
     "mlserver_address": "mlserver",
     "rtsp_server": "rtsp",
     "display": "screen",
@@ -74,6 +75,41 @@ def triton_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:  # a Triton that was killed leaves its shared memory behind
         for leftover in Path("/dev/shm").glob(f"flowrun-{port}-*"):
             leftover.unlink()
+
+
+class Triton:
+    """A real Triton of a test's own, which may be killed and started again at its address."""
+
+    def __init__(self, python: str, folder: Path) -> None:
+        (self.port,) = _free_ports(1)
+        self.address = f"127.0.0.1:{self.port}"
+        self._python = python
+        self._folder = folder
+        self._starts = 0
+        self._running = contextlib.ExitStack()
+
+    def start(self) -> None:
+        """Returns when it is ready."""
+        self._starts += 1
+        folder = self._folder / str(self._starts)
+        folder.mkdir()
+        command = [self._python, str(SERVERS / "run_triton.py"), str(self.port), str(folder)]
+        self._running.enter_context(_running("triton", command, folder, self.port))
+
+    def kill(self) -> None:
+        self._running.close()
+        for leftover in Path("/dev/shm").glob(f"flowrun-{self.port}-*"):
+            leftover.unlink()
+
+
+@pytest.fixture
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
+    server = Triton(_python("FLOWRUN_TRITON_PYTHON"), tmp_path_factory.mktemp("triton"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
 
 
 @pytest.fixture(scope="session")

@@ -174,7 +174,7 @@ def test_an_outage_follows_on_outage_whatever_on_error_says(
 ) -> None:
     bench = Bench(on_outage=on_outage, on_error=on_error)
     job = bench.job()
-    outcome = Outcome(job, error=OutageError("away"))
+    outcome: Outcome[Job, Result] = Outcome(job, error=OutageError("away"))
     if on_outage == "fail":
         with pytest.raises(OutageError, match="away"):
             bench.stages.settle(outcome)

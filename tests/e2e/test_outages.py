@@ -41,40 +41,49 @@ MEANWHILE = {
 }
 
 
-@dataclass
-class Outage:
-    """A run that stands at frame 50, and the server that it uses."""
+class Embedded:
+    """`flowrun serve`, which may be killed and started again at its address."""
 
-    folder: Path
-    started: Callable[..., subprocess.Popen[str]]
-    server: subprocess.Popen[str]
-    address: str
-    run: subprocess.Popen[str]
+    def __init__(self, started: Any) -> None:
+        self._started = started
+        self.address = "127.0.0.1:0"
+        self.start()
+
+    def start(self) -> None:
+        self._process = self._started("serve", "identity", "--address", self.address)
+        found = re.search(r"serving identity at (\S+);", self._process.stderr.readline())
+        assert found
+        self.address = found[1]
 
     def kill(self, number: int = signal.SIGKILL) -> None:
-        self.server.send_signal(number)
-        self.server.wait(LIMIT)
+        self._process.send_signal(number)
+        self._process.wait(LIMIT)
 
-    def restart(self) -> None:
-        self.server, _ = serve(self.started, self.address)
+
+@dataclass
+class Run:
+    """A run that stands at frame 50."""
+
+    folder: Path
+    process: subprocess.Popen[str]
 
     def stands_at(self, frame: int) -> None:
-        assert self.run.stdout is not None
-        assert self.run.stdout.readline() == f"waiting {frame}\n"
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == f"waiting {frame}\n"
 
     def open_gate(self) -> None:
         (self.folder / "gate").write_bytes(b"")
 
     def says(self, pattern: str) -> str:
         """The first line from here on in which the pattern is found."""
-        assert self.run.stderr is not None
-        for line in self.run.stderr:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
             if re.search(pattern, line):
                 return line
         pytest.fail(f"the run has ended and did not say {pattern!r}")
 
     def ends(self) -> tuple[int, dict[str, Any], str]:
-        _, said = self.run.communicate(timeout=LIMIT)
+        _, said = self.process.communicate(timeout=LIMIT)
         summary = json.loads((self.folder / "summary.json").read_text())
         assert summary["captured"] == (
             summary["delivered"]
@@ -82,27 +91,25 @@ class Outage:
             + sum(summary["failed"].values())
             + summary["aborted"]
         )
-        return self.run.returncode, summary, said
+        return self.process.returncode, summary, said
 
     def generations(self) -> list[int]:
         lines = (self.folder / "seen").read_text().splitlines()
         return [int(line.split()[1]) for line in lines]
 
 
-def serve(started: Any, address: str) -> tuple[subprocess.Popen[str], str]:
-    process = started("serve", "identity", "--address", address)
-    found = re.search(r"serving identity at (\S+);", process.stderr.readline())
-    assert found
-    return process, found[1]
+@pytest.fixture
+def embedded(started: Any) -> Embedded:
+    return Embedded(started)
 
 
 @pytest.fixture
-def outage(flow: Any, started: Any, tmp_path: Path) -> Callable[..., Outage]:
+def run(flow: Any, started: Any, tmp_path: Path) -> Callable[..., Run]:
     (tmp_path / "hooks.py").write_text(HOOKS)
     os.mkfifo(tmp_path / "gate")
 
-    def outage(mode: str, policy: str, **keys: str) -> Outage:
-        server, address = serve(started, "127.0.0.1:0")
+    def run(server: Any, mode: str, policy: str, **keys: str) -> Run:
+        address = server.address
         transport = f"mode: {mode}, address: '{address}', model: identity, on_outage: {policy}"
         path = flow(
             transport=f"{{{transport}}}",
@@ -111,51 +118,50 @@ def outage(flow: Any, started: Any, tmp_path: Path) -> Callable[..., Outage]:
             limits=f"{{frames: {FRAMES}}}",
             **keys,
         )
-        run = started(path, "--summary", "summary.json")
-        made = Outage(tmp_path, started, server, address, run)
-        made.stands_at(50)
-        return made
+        going = Run(tmp_path, started(path, "--summary", "summary.json"))
+        going.stands_at(50)
+        return going
 
-    return outage
+    return run
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_file_waits_for_its_server_and_loses_nothing(
-    outage: Any, look: Any, tmp_path: Path, mode: str, number: int
+    run: Any, embedded: Any, look: Any, mode: str, number: int
 ) -> None:
-    made = outage(mode, "auto", sink="out.mp4")
-    made.kill(number)
-    made.open_gate()
-    assert made.says("away").endswith("; frames wait until it is back\n")
-    made.restart()
-    assert re.search(r"sent again: [1-9]\d*, failed: 0\n$", made.says("is back after"))
-    made.stands_at(100)
-    made.open_gate()
-    code, summary, said = made.ends()
+    going = run(embedded, mode, "auto", sink="out.mp4")
+    embedded.kill(number)
+    going.open_gate()
+    assert going.says("away").endswith("; frames wait until it is back\n")
+    embedded.start()
+    assert re.search(r"sent again: [1-9]\d*, failed: 0\n$", going.says("is back after"))
+    going.stands_at(100)
+    going.open_gate()
+    code, summary, said = going.ends()
     assert code == 0, said
     assert summary["captured"] == summary["delivered"] == FRAMES
     assert summary["reconnects"]["transport"] == 1
     assert summary["generation"] == (2 if mode == "stream" else 1)
-    generations = made.generations()
+    generations = going.generations()
     assert len(generations) == FRAMES
     assert (generations[0], generations[-1]) == (1, summary["generation"])
     assert generations == sorted(generations)
-    assert len(look(tmp_path / "out.mp4").times) == FRAMES
+    assert len(look(going.folder / "out.mp4").times) == FRAMES
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_second_outage_is_survived_as_the_first_one(outage: Any, mode: str) -> None:
-    made = outage(mode, "hold")
+def test_a_second_outage_is_survived_as_the_first_one(run: Any, embedded: Any, mode: str) -> None:
+    going = run(embedded, mode, "hold")
     for frame in (100, None):
-        made.kill()
-        made.open_gate()
-        made.says("away")
-        made.restart()
-        made.says("is back after")
+        embedded.kill()
+        going.open_gate()
+        going.says("away")
+        embedded.start()
+        going.says("is back after")
         if frame:
-            made.stands_at(frame)
-    code, summary, said = made.ends()
+            going.stands_at(frame)
+    code, summary, said = going.ends()
     assert code == 0, said
     assert summary["delivered"] == FRAMES
     assert summary["reconnects"]["transport"] == 2
@@ -164,19 +170,19 @@ def test_a_second_outage_is_survived_as_the_first_one(outage: Any, mode: str) ->
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("policy", ["drop", "passthrough"])
 def test_without_holding_the_run_goes_on_and_uses_the_server_when_it_is_back(
-    outage: Any, mode: str, policy: str
+    run: Any, embedded: Any, mode: str, policy: str
 ) -> None:
-    made = outage(mode, policy)
-    made.kill()
-    made.open_gate()
-    assert made.says("away").endswith(f"; {MEANWHILE[policy]}\n")
-    made.restart()
-    assert "sent again: 0, failed: " in made.says("is back after")
-    made.stands_at(100)
-    made.open_gate()
-    code, summary, said = made.ends()
+    going = run(embedded, mode, policy)
+    embedded.kill()
+    going.open_gate()
+    assert going.says("away").endswith(f"; {MEANWHILE[policy]}\n")
+    embedded.start()
+    assert "sent again: 0, failed: " in going.says("is back after")
+    going.stands_at(100)
+    going.open_gate()
+    code, summary, said = going.ends()
     assert code == 0, said
-    answered = len(made.generations())
+    answered = len(going.generations())
     assert FRAMES - 54 <= answered <= FRAMES - 50  # four were in flight, at most
     assert summary["delivered"] == (FRAMES if policy == "passthrough" else answered)
     assert summary["delivered"] + summary["failed"]["transport"] == FRAMES
@@ -187,14 +193,14 @@ def test_without_holding_the_run_goes_on_and_uses_the_server_when_it_is_back(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_with_fail_the_run_ends_and_says_why(
-    outage: Any, look: Any, tmp_path: Path, mode: str
+    run: Any, embedded: Any, look: Any, tmp_path: Path, mode: str
 ) -> None:
-    made = outage(mode, "fail", sink="out.mp4")
-    made.kill()
-    made.open_gate()
-    why = re.search(r"the model server is away: .*(?=; the run ends)", made.says("away"))
+    going = run(embedded, mode, "fail", sink="out.mp4")
+    embedded.kill()
+    going.open_gate()
+    why = re.search(r"the model server is away: .*(?=; the run ends)", going.says("away"))
     assert why is not None
-    code, summary, said = made.ends()
+    code, summary, said = going.ends()
     line = (tmp_path / "flow.yaml").read_text().splitlines()[2]
     column = line.index("fail")
     assert code == 1
@@ -210,15 +216,33 @@ def test_with_fail_the_run_ends_and_says_why(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_signal_ends_the_waiting_and_the_file_plays(
-    outage: Any, look: Any, tmp_path: Path, mode: str
+    run: Any, embedded: Any, look: Any, tmp_path: Path, mode: str
 ) -> None:
-    made = outage(mode, "hold", sink="out.mp4")
-    made.kill()
-    made.open_gate()
-    made.says("away")
-    made.run.send_signal(signal.SIGTERM)
-    code, summary, said = made.ends()
+    going = run(embedded, mode, "hold", sink="out.mp4")
+    embedded.kill()
+    going.open_gate()
+    going.says("away")
+    going.process.send_signal(signal.SIGTERM)
+    code, summary, said = going.ends()
     assert code == 143, said
     assert summary["captured"] == summary["delivered"] + summary["failed"]["transport"]
     assert summary["failed"]["transport"] > 0
     assert 46 <= len(look(tmp_path / "out.mp4").times) == summary["delivered"] <= 50
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_triton_is_killed_and_its_model_takes_a_while_to_load(
+    run: Any, triton: Any, mode: str
+) -> None:
+    going = run(triton, mode, "hold")
+    triton.kill()
+    going.open_gate()
+    going.says("away")
+    triton.start()
+    going.says("is back after")
+    going.stands_at(100)
+    going.open_gate()
+    code, summary, said = going.ends()
+    assert code == 0, said
+    assert summary["captured"] == summary["delivered"] == FRAMES
+    assert summary["reconnects"]["transport"] == 1

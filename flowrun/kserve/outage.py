@@ -27,7 +27,6 @@ _MEANWHILE = {
     "hold": "frames wait until it is back",
     "passthrough": "frames go on as they came until it is back",
     "drop": "frames are dropped until it is back",
-    "fail": "the run ends",
 }
 
 _log = logging.getLogger("flowrun")
@@ -226,7 +225,7 @@ class OutageTransport:
                 self._wait(self._closed, min(pause, LONGEST_PAUSE))
             # The first question only finds out whether somebody is there at all.
             if not self._ready(PATIENCE if noticed else 0.0):
-                if not noticed and not self._closed.is_set():
+                if not noticed and self._policy != "fail":  # whose error says it
                     _log.warning("%s; %s", _away(outage.error).message, _MEANWHILE[self._policy])
                 noticed = True
             elif self._resume(outage):

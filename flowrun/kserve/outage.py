@@ -98,7 +98,7 @@ class OutageTransport:
         self._outages = 0
         self._fruitless = 0  # outages since the last answer
         self._lost_again = False  # something that was sent after the server had said it was ready
-        self._refusals = 0
+        self._hiccups = 0
         self._thread: threading.Thread | None = None
 
     @property
@@ -266,10 +266,10 @@ class OutageTransport:
             text = "the model server is back after %.1f s; requests sent again: %d, failed: %d"
             _log.info(text, seconds, outage.resent, outage.failed)
             return
-        self._refusals += 1
-        if str(self._refusals).strip("0") == "1":  # the 1st, 10th, 100th …
-            text = "the model server is ready, but refused a request: %s (%d times so far)"
-            _log.warning(text, outage.error.message, self._refusals)
+        self._hiccups += 1
+        if str(self._hiccups).strip("0") == "1":  # the 1st, 10th, 100th …
+            text = "the model server is ready, but a request was lost: %s (%d times so far)"
+            _log.warning(text, outage.error.message, self._hiccups)
 
 
 def _away(error: TransportError) -> OutageError:

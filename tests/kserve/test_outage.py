@@ -349,7 +349,7 @@ def test_a_late_loss_from_before_an_outage_begins_no_other_one(bench: Any) -> No
     assert told(futures) == [OutageError, OutageError]
 
 
-def test_a_server_that_is_ready_and_refuses_is_told_of_the_first_and_the_tenth_time(
+def test_a_loss_by_a_server_that_is_ready_is_told_of_the_first_and_the_tenth_time(
     bench: Any, caplog: Any
 ) -> None:
     made = bench("drop")
@@ -359,7 +359,7 @@ def test_a_server_that_is_ready_and_refuses_is_told_of_the_first_and_the_tenth_t
         made.say(True)
         is_over()
     assert caplog.messages == [
-        f"the model server is ready, but refused a request: {GONE} ({times} times so far)"
+        f"the model server is ready, but a request was lost: {GONE} ({times} times so far)"
         for times in (1, 10)
     ]
 

@@ -200,9 +200,12 @@ def test_with_fail_the_run_ends_and_says_why(
     line = (tmp_path / "flow.yaml").read_text().splitlines()[2]
     column = line.index("fail")
     assert code == 1
-    why = re.search(r"nothing answers at \S+ \((connection refused|the connection was cut)\)", said)
+    error = said[said.index("flow.yaml") :]
+    why = re.search(
+        r"nothing answers at \S+ \((connection refused|the connection was cut)\)", error
+    )
     assert why is not None
-    assert said[said.index("flow.yaml") :] == (
+    assert error == (
         f"flow.yaml:3:{column + 1}: error: transport.on_outage:"
         f" the model server is away: {why[0]}\n"
         f"    {line}\n"

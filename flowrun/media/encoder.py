@@ -48,7 +48,11 @@ class Encoder:
         self._finished = False
         self._finish = finish
         self._process = Process(arguments, on_line=on_line, stdin=subprocess.PIPE)
-        self._send(memoryview(matroska.header(*size, feed.color)))
+        try:
+            self._send(memoryview(matroska.header(*size, feed.color)))
+        except SinkError:
+            self._process.close()
+            raise
 
     def write(self, frame: Frame) -> None:
         """Take one frame; blocks while the encoder is busy."""

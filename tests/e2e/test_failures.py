@@ -139,7 +139,7 @@ def test_an_encoder_that_does_not_exist_is_named_with_the_words_of_ffmpeg(
     done = flowrun(flow(sink="{uri: out.mp4, codec: no_such_codec}"))
     assert done.returncode == 1
     assert "error: sink: ffmpeg could not write out.part.mp4: " in done.stderr
-    assert "Encoder not found" in done.stderr
+    assert "Unknown encoder 'no_such_codec'" in done.stderr
 
 
 def test_a_run_in_which_every_frame_failed_has_failed(flow: Any, flowrun: Any) -> None:

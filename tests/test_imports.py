@@ -63,5 +63,14 @@ def test_a_module_imports_only_from_the_layers_below_it_and_from_its_own(path: P
 
 
 def test_only_one_module_touches_imageio_ffmpeg() -> None:
-    users = [p for p in MODULES if any(n.startswith("imageio_ffmpeg") for n in imported(p))]
-    assert [p.relative_to(PACKAGE).as_posix() for p in users] == ["media/ffmpeg.py"]
+    assert users("imageio_ffmpeg") == ["media/ffmpeg.py"]
+
+
+def test_only_one_module_touches_pygame() -> None:
+    assert users("pygame") == ["media/sinks/window.py"]
+
+
+def users(library: str) -> list[str]:
+    """The modules that import `library`."""
+    found = (p for p in MODULES if any(n.split(".")[0] == library for n in imported(p)))
+    return [path.relative_to(PACKAGE).as_posix() for path in found]

@@ -253,5 +253,5 @@ def test_no_thread_and_no_descriptor_is_left(tmp_path: Path) -> None:
 
 
 def test_a_kind_that_comes_later_is_refused() -> None:
-    with pytest.raises(InvalidFlowError, match="sink: screen sinks are not supported yet"):
-        open_sink(SinkSpec("screen"), Feed(INFO))
+    with pytest.raises(InvalidFlowError, match="sink: web sinks are not supported yet"):
+        open_sink(SinkSpec("web"), Feed(INFO))

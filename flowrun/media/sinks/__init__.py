@@ -9,6 +9,7 @@ from flowrun.media.protocols import Feed, Sink
 from flowrun.media.sinks.jsonl import JsonLinesSink
 from flowrun.media.sinks.null import NullSink
 from flowrun.media.sinks.rtsp import RtspSink
+from flowrun.media.sinks.screen import ScreenSink
 from flowrun.media.sinks.video import VideoSink
 from flowrun.spec.flow import SinkSpec
 from flowrun.spec.kinds import SinkKind
@@ -16,6 +17,7 @@ from flowrun.spec.kinds import SinkKind
 SINKS: dict[SinkKind, Callable[[SinkSpec, Feed], Sink]] = {
     "video": VideoSink,
     "jsonl": JsonLinesSink,
+    "screen": ScreenSink,
     "null": NullSink,
     "rtsp": RtspSink,
 }

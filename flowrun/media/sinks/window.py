@@ -26,6 +26,8 @@ os.environ["SDL_NO_SIGNAL_HANDLERS"] = "1"  # SIGTERM is flowrun's
 os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
 # Otherwise window managers stop their effects, as for a game.
 os.environ.setdefault("SDL_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR", "0")
+# Otherwise SDL, where no desktop runs, forks in the middle of the run to start a D-Bus daemon.
+os.environ.setdefault("DBUS_SESSION_BUS_ADDRESS", "disabled:")
 # How desktops know whose window it is.
 os.environ.setdefault("SDL_VIDEO_X11_WMCLASS", "flowrun")
 os.environ.setdefault("SDL_VIDEO_WAYLAND_WMCLASS", "flowrun")
@@ -42,7 +44,8 @@ class Window:
 
     Every method on the thread that made it, the main one. `__init__` connects to the display, the
     first picture opens the window. Keeps one picture, a copy. Blocks only while the display server
-    does. Raises `SinkError` with `key`, and before there is a window with the hint `instead`.
+    does; if that one dies, Xlib ends the process. Raises `SinkError` with `key`, and before there
+    is a window with the hint `instead`.
     """
 
     def __init__(self, title: str, color: Literal["rgb", "bgr"], key: str, instead: str) -> None:
@@ -125,16 +128,16 @@ def _icon() -> pygame.Surface:
 
 def _connect() -> str:
     """Open the display; why not, if it cannot be opened."""
-    named = [f"{name}={value}" for name in ("DISPLAY", "WAYLAND_DISPLAY")
-             if (value := os.environ.get(name))]  # fmt: skip
-    if sys.platform == "linux" and not named:
+    names = [name for name in ("DISPLAY", "WAYLAND_DISPLAY") if os.environ.get(name)]
+    if sys.platform == "linux" and not names:
         return "neither DISPLAY nor WAYLAND_DISPLAY is set"
+    where = "".join(f"; {name} is {os.environ[name]!r}" for name in names)
     try:
         pygame.display.init()
     except pygame.error as error:
-        return f"SDL says {str(error)!r} ({', '.join(named)})" if named else f"SDL says {error}"
+        return f"SDL says {str(error)!r}{where}"
     driver = pygame.display.get_driver()
     if driver not in _SHOWS_NOTHING:
         return ""
     pygame.display.quit()
-    return f"SDL finds no display and would use its driver {driver!r} ({', '.join(named)})"
+    return f"SDL finds no display and would use its driver {driver!r}{where}"

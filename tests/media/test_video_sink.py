@@ -122,7 +122,7 @@ def test_an_encoder_that_does_not_start_is_told_in_the_words_of_ffmpeg(tmp_path:
     sink = open_sink(SinkSpec(str(path), codec="nonesuch"), Feed(INFO))
     error = write_until_it_fails(sink)
     assert error.key == "sink"
-    assert "Encoder not found" in str(error)
+    assert "Unknown encoder 'nonesuch'" in str(error)
     with pytest.raises(SinkError):
         sink.close()
     assert not path.exists()

@@ -73,24 +73,28 @@ class Supervised:
     def __iter__(self) -> Iterator[Frame]:
         timeline, index = Timeline(), 0
         while self._session is not None and self._info is not None:
-            opened, info, seen = self._clock(), self._info, 0.0
+            session, info, seen = self._session, self._info, 0.0
+            opened = heard = self._clock()
             error = SourceError(f"{self._uri} ended")
             try:
-                for frame in self._session:
+                for frame in session:
                     self.lost_since = None
-                    seen = frame.time
+                    heard, seen = self._clock(), frame.time
                     at = timeline.at(seen, frame.captured) if info.live else seen
                     yield replace(frame, index=index, time=at)
                     index += 1
-                if self._stopped.is_set() or not info.live or _is_over(info, seen):
+                if not info.live or _is_over(info, seen):
                     return
             except SourceError as lost:
                 error = lost
+            if self._stopped.is_set():
+                return
             if not info.live or self._spec.on_loss == "stop":
                 raise error
             self.lost_since = datetime.now()
             log.warning("source: %s", error.message)
-            if not self._pause(error, self._clock() - opened):
+            session.close()
+            if not self._pause(error, heard - opened):  # silence at the end is not health
                 return
             timeline.renew()
             if self._connect(_EVERYTHING) is None:
@@ -121,6 +125,9 @@ class Supervised:
             try:
                 self._info = session.open()
             except SourceError as error:
+                session.close()
+                if self._stopped.is_set():
+                    return None
                 if error.reason not in passing:
                     raise
                 if error.message != said:

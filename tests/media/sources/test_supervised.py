@@ -1,0 +1,417 @@
+"""A source that comes and goes, played by sessions with a script, on a clock of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowrun.errors import SourceError, SourceReason
+from flowrun.frame import Frame, VideoInfo
+from flowrun.media.sources.supervised import Supervised
+from flowrun.spec.flow import Reconnect, SourceSpec
+
+LIMIT = 30.0  # seconds, a guard against hanging
+CAMERA = "rtsp://user:pw@camera/1"
+LIVE = VideoInfo(4, 2, live=True)
+FILE = VideoInfo(4, 2, duration=1.0)
+STEADY = Reconnect(jitter=False)
+REASONS = get_args(SourceReason)
+IMAGE = np.zeros((2, 4, 3), np.uint8)
+
+
+@dataclass
+class Played:
+    """One session: what `open` gives or raises, `frames` a tenth of a second apart, how it ends."""
+
+    opens: VideoInfo | SourceError | None = LIVE
+    frames: int = 3
+    ends: SourceError | None = None
+    silent: float = 0.0  # seconds from the last frame to the end
+    start: float = 0.0  # presentation time of the first frame
+    on_open: Callable[[], object] = lambda: None
+    on_end: Callable[[], object] = lambda: None
+    clock: Any = None
+    stopped: int = 0
+    closed: int = 0
+
+    def open(self) -> VideoInfo | None:
+        self.on_open()
+        if isinstance(self.opens, SourceError):
+            raise self.opens
+        return None if self.stopped else self.opens
+
+    def __iter__(self) -> Iterator[Frame]:
+        for n in range(self.frames):
+            if self.stopped:
+                return
+            yield Frame(IMAGE, n, self.start + n / 10, 0.1, self.clock.now)
+            self.clock.now += 0.1
+        self.clock.now += self.silent
+        self.on_end()
+        if self.ends is not None:
+            raise self.ends
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+    def close(self) -> None:
+        self.stop()
+        self.closed += 1
+
+
+@dataclass
+class World:
+    """A source made of `sessions`; `waits` are the pauses that it made between them."""
+
+    sessions: Sequence[Played]
+    uri: str = CAMERA
+    reconnect: Reconnect = STEADY
+    keys: dict[str, Any] = field(default_factory=dict)
+    on_wait: Callable[[], object] = lambda: None
+    now: float = 1000.0
+    waits: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        spec = SourceSpec(self.uri, reconnect=self.reconnect, **self.keys)
+        self.made = 0
+        self.source = Supervised(spec, self.make, lambda: self.now, self.wait)
+
+    def make(self) -> Played:
+        session = self.sessions[self.made]
+        session.clock = self
+        self.made += 1
+        return session
+
+    def wait(self, stopped: threading.Event, seconds: float) -> bool:
+        self.on_wait()
+        if not stopped.is_set():
+            self.waits.append(seconds)
+            self.now += seconds
+        return stopped.is_set()
+
+    def play(self) -> list[Frame]:
+        """Open, read to the end and close; what comes before an error is in `self.got`."""
+        self.got: list[Frame] = []
+        try:
+            if self.source.open() is not None:
+                for frame in self.source:
+                    self.got.append(frame)
+        finally:
+            self.source.close()
+            unclosed = [session for session in self.sessions[: self.made] if not session.closed]
+            assert unclosed == []
+        return self.got
+
+
+def error(reason: Any = "failed", message: str = "gone") -> SourceError:
+    return SourceError(message, reason=reason)
+
+
+# --- at the start
+
+
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("startup", ["auto", "wait", "fail"])
+@pytest.mark.parametrize("uri", [CAMERA, "http://host/a.mp4", "camera:0", "a.mp4"])
+def test_startup_says_whether_a_source_that_is_not_there_is_waited_for(
+    uri: str, startup: str, reason: SourceReason
+) -> None:
+    passing = reason in ("not found", "refused", "timed out", "failed")
+    network = uri.startswith(("rtsp", "http"))
+    waits = startup == "wait" or (startup == "auto" and network and passing)
+    sessions = [Played(error(reason)), Played(error(reason)), Played(FILE)]
+    world = World(sessions, uri, keys={"startup": startup})
+    if waits:
+        assert len(world.play()) == 3
+        assert world.waits == [1.0, 2.0]
+        assert world.source.reconnects == 0  # it was not there before
+    else:
+        with pytest.raises(SourceError) as raised:
+            world.play()
+        assert raised.value is sessions[0].opens
+        assert (world.made, world.waits) == (1, [])
+
+
+def test_what_is_waited_for_is_said_once_as_long_as_it_stays_the_same(caplog: Any) -> None:
+    failures = [error("refused", "no"), error("refused", "no"), error("timed out", "silent")]
+    World([*map(Played, failures), Played(FILE)]).play()
+    assert caplog.messages == ["source: no; trying again", "source: silent; trying again"]
+
+
+def test_a_reason_that_does_not_pass_ends_the_waiting() -> None:
+    world = World([Played(error("refused")), Played(error("unauthorised", "who are you"))])
+    with pytest.raises(SourceError, match=r"^source: who are you$"):
+        world.play()
+    assert world.waits == [1.0]
+
+
+def test_waiting_for_the_start_ends_with_give_up_after() -> None:
+    reconnect = Reconnect(jitter=False, give_up_after=6.5)
+    world = World([Played(error("refused", "nobody there"))] * 9, reconnect=reconnect)
+    with pytest.raises(SourceError) as raised:
+        world.play()
+    assert str(raised.value) == (
+        "source: nobody there\n  given up after 6.5 s, as `source.reconnect.give_up_after` says"
+    )
+    assert raised.value.reason == "refused"
+    assert world.waits == [1.0, 2.0, 4.0]
+
+
+# --- ends
+
+
+def test_a_file_that_ends_is_over_with_its_own_times() -> None:
+    world = World([Played(FILE, frames=5, start=7.5)], "a.mp4")
+    frames = world.play()
+    assert [frame.time for frame in frames] == pytest.approx([7.5, 7.6, 7.7, 7.8, 7.9])
+    assert [frame.index for frame in frames] == list(range(5))
+    assert (world.made, world.source.reconnects) == (1, 0)
+
+
+@pytest.mark.parametrize("on_loss", ["freeze", "placeholder", "stop"])
+def test_a_file_that_fails_is_over_after_its_last_good_frame(on_loss: str) -> None:
+    broken = error(message="torn")
+    world = World([Played(FILE, ends=broken)], "a.mp4", keys={"on_loss": on_loss})
+    with pytest.raises(SourceError) as raised:
+        world.play()
+    assert raised.value is broken
+    assert (len(world.got), world.made) == (3, 1)
+
+
+@pytest.mark.parametrize("last", [8.7, 9.0, 9.7])
+def test_a_stream_of_known_length_is_over_at_its_end_and_lost_before(last: float) -> None:
+    known = VideoInfo(4, 2, duration=9.95, live=True)
+    over = Played(known, frames=11, start=last - 1.0)
+    world = World([over, Played(known, frames=2, start=9.0)])
+    world.play()
+    assert world.made == (1 if last > 8.95 else 2)
+
+
+# --- lost and back
+
+
+def test_a_live_source_that_ends_or_fails_is_opened_again(caplog: Any) -> None:
+    world = World([
+        Played(),
+        Played(error("refused", "no")), Played(error("refused", "no")), Played(frames=2),
+        Played(frames=4, ends=error(message="torn")), Played(VideoInfo(4, 2, 0.1, 0.1, live=True)),
+    ])  # fmt: skip
+    world.sessions[4].start = 5e4
+    frames = world.play()
+    assert [frame.index for frame in frames] == list(range(12))
+    assert all(before.time < after.time for before, after in pairwise(frames))
+    assert world.source.reconnects == 3
+    assert world.waits == [1.0, 2.0, 4.0, 8.0, 16.0]
+    assert caplog.messages == [
+        "source: rtsp://***@camera/1 ended",
+        "source: no; trying again",
+        "source: rtsp://***@camera/1 is back",
+        "source: rtsp://***@camera/1 ended",
+        "source: rtsp://***@camera/1 is back",
+        "source: torn",
+        "source: rtsp://***@camera/1 is back",
+    ]
+
+
+def test_the_time_line_goes_on_by_what_the_outage_took() -> None:
+    world = World([Played(start=100.0), Played(error("refused")), Played(start=7.0)])
+    world.sessions[2].on_end = world.source.stop
+    times = [frame.time for frame in world.play()]
+    assert world.waits == [1.0, 2.0]
+    assert times == pytest.approx([0.0, 0.1, 0.2, 3.3, 3.4, 3.5])
+
+
+def test_whoever_looks_sees_since_when_it_is_lost_until_a_frame_is_there() -> None:
+    seen: list[datetime | None] = []
+    world = World([Played(), Played(), Played(frames=0)])
+
+    def look() -> None:
+        seen.append(world.source.lost_since)
+
+    def look_and_stop() -> None:
+        look()
+        world.source.stop()
+
+    world.sessions[0].on_end = world.sessions[1].on_open = world.sessions[1].on_end = look
+    world.sessions[2].on_open = look_and_stop
+    world.on_wait = look
+    world.play()
+    before, pausing, opening, back, pausing_again, still = seen
+    assert (before, back) == (None, None)
+    assert pausing is not None
+    assert pausing == opening
+    assert pausing_again == still
+    assert still is not None
+    assert still >= pausing
+
+
+def test_only_a_session_that_gave_frames_for_long_enough_starts_the_waits_again() -> None:
+    def session(frames: int, silent: float = 0.0) -> Played:
+        return Played(frames=frames, silent=silent)
+
+    world = World([session(1), session(98), session(103), session(1, silent=60.0), session(0)])
+    world.sessions[4].on_open = world.source.stop
+    world.play()
+    assert world.waits == [1.0, 2.0, 1.0, 2.0]
+
+
+def test_give_up_after_ends_a_run_of_sessions_that_only_stall() -> None:
+    reconnect = Reconnect(1.0, 1.0, jitter=False, healthy_after=2.0, give_up_after=30.0)
+    stalled = error("timed out", "no frame for 5 s")
+    world = World([Played(frames=1, silent=5.0, ends=stalled) for _ in range(9)],
+                  reconnect=reconnect)  # fmt: skip
+    with pytest.raises(SourceError) as raised:
+        world.play()
+    assert str(raised.value) == (
+        "source: no frame for 5 s\n  given up after 30 s, as `source.reconnect.give_up_after` says"
+    )
+    assert raised.value.reason == "timed out"
+    assert raised.value.__cause__ is stalled
+    assert len(world.got) == world.made == 6
+    assert world.source.lost_since is not None
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_once_it_was_there_every_reason_passes(reason: SourceReason) -> None:
+    world = World([Played(ends=error(reason)), Played(error(reason)), Played()])
+    world.sessions[2].on_end = world.source.stop
+    assert len(world.play()) == 6
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"), [(None, "source: rtsp://***@camera/1 ended"), (error(), "source: gone")]
+)
+def test_on_loss_stop_raises_after_the_last_good_frame(ends: Any, text: str) -> None:
+    world = World([Played(ends=ends)], keys={"on_loss": "stop"})
+    with pytest.raises(SourceError) as raised:
+        world.play()
+    assert str(raised.value) == text
+    assert (len(world.got), world.made, world.waits) == (3, 1, [])
+
+
+def test_an_error_that_is_none_of_the_sources_is_not_retried() -> None:
+    def bug() -> None:
+        raise ZeroDivisionError("bug")
+
+    world = World([Played(on_end=bug)])
+    with pytest.raises(ZeroDivisionError, match="bug"):
+        world.play()
+    assert world.made == 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["frames", "refused"]), st.integers(0, 5), st.floats(-1e4, 1e4)),
+        max_size=12,
+    )
+)
+def test_whatever_comes_and_goes_frames_are_numbered_and_their_times_rise(script: Any) -> None:
+    sessions = [
+        Played(error("refused") if what == "refused" else LIVE, frames, start=start)
+        for what, frames, start in script
+    ]
+    end = Played(frames=0)
+    world = World([Played(), *sessions, end])
+    end.on_open = world.source.stop
+    frames = world.play()
+    opened = [session for session in sessions if session.opens is LIVE]
+    assert [frame.index for frame in frames] == list(range(3 + sum(s.frames for s in opened)))
+    assert all(before.time < after.time for before, after in pairwise(frames))
+    assert world.source.reconnects == len(opened)
+    assert world.waits == [min(2.0**n, 30.0) for n in range(len(sessions) + 1)]
+
+
+# --- stopped
+
+
+def test_a_source_that_is_stopped_first_opens_nothing() -> None:
+    world = World([Played()])
+    world.source.stop()
+    assert world.source.open() is None
+    assert list(world.source) == []
+    world.source.close()
+    assert world.made == 0
+
+
+@pytest.mark.parametrize("opens", [None, LIVE, error("codec"), error("refused")])
+def test_stop_ends_the_opening_whatever_comes_of_it(opens: Any) -> None:
+    world = World([Played(opens)])
+    world.sessions[0].on_open = world.source.stop
+    assert world.play() == []
+    assert (world.made, world.waits) == (1, [])
+
+
+def test_stop_ends_the_pause_before_the_first_session() -> None:
+    world = World([Played(error("refused"))])
+    world.on_wait = world.source.stop
+    assert world.play() == []
+    assert world.made == 1
+
+
+def test_stop_ends_the_pause_between_two_sessions() -> None:
+    world = World([Played(ends=error())])
+    world.on_wait = world.source.stop
+    assert len(world.play()) == 3
+    assert world.made == 1
+
+
+@pytest.mark.parametrize("opens", [None, error("codec"), error("refused")])
+def test_stop_ends_the_opening_of_another_session(opens: Any) -> None:
+    world = World([Played(), Played(opens)])
+    world.sessions[1].on_open = world.source.stop
+    assert len(world.play()) == 3
+    assert (world.made, world.source.reconnects) == (2, 0)
+
+
+@pytest.mark.parametrize("info", [LIVE, FILE])
+@pytest.mark.parametrize("on_loss", ["freeze", "stop"])
+@pytest.mark.parametrize("ends", [None, error("timed out")])
+def test_stop_ends_the_reading_normally_whatever_the_session_says(
+    info: VideoInfo, on_loss: str, ends: Any
+) -> None:
+    reconnect = Reconnect(jitter=False, give_up_after=0.001)
+    world = World([Played(info, ends=ends)], reconnect=reconnect, keys={"on_loss": on_loss})
+    world.sessions[0].on_end = world.source.stop
+    assert len(world.play()) == 3
+    assert (world.made, world.waits) == (1, [])
+
+
+def test_stop_between_two_frames_ends_after_the_one() -> None:
+    world = World([Played()])
+    world.source.open()
+    frames = iter(world.source)
+    next(frames)
+    world.source.stop()
+    assert list(frames) == []
+    world.source.close()
+    world.source.close()
+    assert world.sessions[0].closed
+
+
+def test_stop_from_another_thread_ends_a_pause_at_once() -> None:
+    waiting = threading.Event()
+    session = Played(error("refused"))
+
+    def wait(stopped: threading.Event, seconds: float) -> bool:
+        waiting.set()
+        return stopped.wait(LIMIT)
+
+    spec = SourceSpec(CAMERA, reconnect=Reconnect(initial=3600.0, maximum=3600.0))
+    source = Supervised(spec, lambda: session, wait=wait)
+    opened: list[Any] = []
+    opener = threading.Thread(target=lambda: opened.append(source.open()))
+    opener.start()
+    assert waiting.wait(LIMIT)
+    source.stop()
+    opener.join(LIMIT)
+    assert opened == [None]
+    source.close()

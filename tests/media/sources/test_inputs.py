@@ -48,7 +48,7 @@ def test_what_ffmpeg_opens_is_supervised(uri: str, kind: str) -> None:
 def test_a_source_is_paced_if_the_flow_says_so(uri: str) -> None:
     assert isinstance(make_source(SourceSpec(uri, pace="realtime")), Paced)
     for pace in ("auto", "fast"):
-        assert not isinstance(make_source(SourceSpec(uri, pace=pace)), Paced)  # type: ignore[arg-type]
+        assert not isinstance(make_source(SourceSpec(uri, pace=pace)), Paced)
 
 
 def test_a_file_that_is_not_there_is_an_error_at_the_start(

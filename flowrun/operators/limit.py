@@ -41,7 +41,8 @@ class AdaptiveLimit(Limit):
     """
 
     def __init__(self, maximum: int, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(1)
+        super().__init__(maximum)
+        self.value = 1
         self._maximum = maximum
         self._clock = clock
         self._inside = 0

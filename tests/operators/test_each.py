@@ -90,7 +90,7 @@ def test_an_error_of_upstreams_follows_what_the_branches_still_hold(
     for value in (1, 2, 3):
         subject.on_next(value)
     subject.on_error(error)
-    assert watched.error is None
+    assert not watched.ended.is_set()
     virtual.run()
     assert [of(watched, name) for name in "abc"] == [[1, 2, 3]] * 3
     assert (watched.error, watched.completed, watched.breaches) == (error, False, [])

@@ -118,6 +118,8 @@ class Outlets:
         if outlet.error is None and isinstance(outlet.sink, LiveSink):
             try:
                 outlet.sink.tick()
+            except SinkAwayError:
+                return  # no frame is lost by it; the next one will tell
             except SinkError as error:
                 self._left_out(outlet, error)
 

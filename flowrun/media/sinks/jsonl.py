@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import threading
@@ -10,10 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
+from flowrun.media.plain import plain
 from flowrun.media.protocols import Feed
 from flowrun.spec.flow import SinkSpec
 
@@ -57,7 +55,10 @@ class JsonLinesSink:
             )
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("w", encoding="utf-8", buffering=1)
+            # Half a surrogate pair, as in names of files, becomes the escape that JSON has for it.
+            self._file = self._path.open(
+                "w", encoding="utf-8", errors="backslashreplace", newline="\n", buffering=1
+            )
         except OSError as error:
             raise self._failed(error) from error
 
@@ -70,10 +71,10 @@ class JsonLinesSink:
                 "fate": fate.fate,
                 "cause": fate.cause,
                 "latency_ms": {name: round(s * 1000, 3) for name, s in fate.took.items()},
-                "data": fate.data,
+                "data": plain(fate.data),
             },
-            default=_plain,
             ensure_ascii=False,
+            allow_nan=False,
         )
         with self._lock:
             if self._error is not None or self._file.closed:
@@ -103,18 +104,3 @@ class JsonLinesSink:
 
     def _failed(self, error: OSError) -> SinkError:
         return SinkError(f"{self._path} cannot be written: {error.strerror}", key=self._key)
-
-
-def _plain(value: Any) -> Any:
-    """Something that JSON has, for what it has not."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, np.generic):
-        return value.item()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, set | frozenset):
-        return sorted(value, key=repr)
-    return repr(value)

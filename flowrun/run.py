@@ -53,19 +53,21 @@ class Run:
         self._transport: ModelTransport | None = None
         self._outlets: tuple[Outlet, ...] = ()
         self._window = Limit(flow.transport.in_flight)
+        self._files = ExitStack()  # `.jsonl`, closed after the books: these tell of every fate
 
     def run(self) -> Summary:
         """Open everything, run until the source ends, `stop` or an error, and close everything.
 
         Every frame has its fate when this returns or raises; `summary` then is final.
         """
-        try:
-            with ExitStack() as parts:
-                self._go(parts)
-        finally:
-            if self._deadline is not None:
-                self._deadline.cancel()
-            self.ledger.close()
+        with self._files:
+            try:
+                with ExitStack() as parts:
+                    self._go(parts)
+            finally:
+                if self._deadline is not None:
+                    self._deadline.cancel()
+                self.ledger.close()
         return self.summary()
 
     def summary(self) -> Summary:
@@ -209,12 +211,13 @@ class Run:
         for number, spec in enumerate(flow.sinks):
             key = f"sink[{number}]" if len(flow.sinks) > 1 else "sink"
             sink = open_sink(spec, self._feed(key, info))
-            parts.callback(sink.close)
             self._when_aborted(sink.abort)
             if isinstance(sink, JsonLinesSink):
+                self._files.callback(sink.close)
                 self.ledger.on_fate(sink.note)
                 files.append(Outlet(key, sink))
             else:
+                parts.callback(sink.close)
                 outlets.append(Outlet(key, sink, queue_for(spec, flow, loops, several=several)))
         self._outlets = tuple(outlets or files[:1])
         return self._outlets

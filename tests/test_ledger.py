@@ -169,3 +169,30 @@ def test_the_ledger_knows_how_long_was_captured_and_what_a_stage_cost_on_average
         ledger.took("transport", index / 10)
     assert ledger.capturing == 1.5
     assert ledger.mean("transport") == pytest.approx(0.15)
+
+
+@given(st.lists(st.sampled_from(FATES), max_size=40), st.randoms())
+def test_every_listener_hears_of_every_captured_frame_once_in_the_order_of_the_fates(
+    fates: list[Any], order: Any
+) -> None:
+    ledger = Ledger(Clock())
+    heard: list[Fate] = []
+    too: list[Fate] = []
+    ledger.on_fate(heard.append)
+    ledger.on_fate(too.append)
+    for index in range(len(fates)):
+        ledger.captured(frame(index))
+    shuffled = list(enumerate(fates))
+    order.shuffle(shuffled)
+    for index, (fate, cause) in shuffled:
+        settle(ledger, frame(index), fate, cause)
+    before = len(heard)
+    ledger.close()
+    ledger.close()
+    told = [(fate.index, fate.fate, fate.cause) for fate in heard]
+    assert told[:before] == [(n, *fate) for n, fate in shuffled if fate[0] != "aborted"]
+    assert sorted(told) == sorted((n, *fate) for n, fate in enumerate(fates))
+    assert too == heard
+    if fates:
+        ledger.dropped(frame(0), "hook")  # too late: nobody hears of it
+    assert len(heard) == len(fates)

@@ -43,34 +43,56 @@ def test_blocks_in_time_are_left_alone_also_when_one_raises() -> None:
     assert (acts, watchdog.barked) == ([], False)
 
 
-def test_each_block_has_its_own_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+class Looks:
+    """Stands in for the event that the watchdog waits for: it looks when it is told to."""
+
+    def __init__(self) -> None:
+        self._begin, self._waits = threading.Semaphore(0), threading.Semaphore(0)
+        self._over = False
+
+    def look(self) -> None:
+        """Return when the watchdog has looked once more."""
+        assert self._waits.acquire(timeout=LIMIT)
+        self._begin.release()
+        assert self._waits.acquire(timeout=LIMIT)
+        self._waits.release()  # as it does still
+
+    def wait(self, timeout: float) -> bool:
+        self._waits.release()
+        return not self._begin.acquire(timeout=LIMIT) or self._over
+
+    def set(self) -> None:
+        self._over = True
+        self._begin.release()
+
+
+def test_each_block_has_its_own_limit_which_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    looks = threading.Semaphore(0)
-    acts: list[int] = []
-
-    def clock() -> float:
-        looks.release()
-        return now
-
-    def it_has_looked() -> bool:
-        while looks.acquire(blocking=False):
-            pass
-        return all(looks.acquire(timeout=LIMIT) for _ in range(3))
-
-    monkeypatch.setattr("flowrun.media.watchdog.time", SimpleNamespace(monotonic=clock))
-    monkeypatch.setattr("flowrun.media.watchdog._EVERY", 0.001)
-    watchdog = Watchdog(lambda: acts.append(1))
-    try:
-        with watchdog.limit(5.0):
-            now = 4.9
-            assert it_has_looked()
-        with watchdog.limit(5.0):
-            assert it_has_looked()
-            now = 9.8
-            assert it_has_looked()
-    finally:
-        watchdog.close()
+    looks = Looks()
+    acts: list[float] = []
+    current = threading.current_thread
+    for name, stand_in in {
+        "time": SimpleNamespace(monotonic=lambda: now),
+        "threading": SimpleNamespace(
+            Event=lambda: looks, Thread=threading.Thread, current_thread=current
+        ),
+    }.items():
+        monkeypatch.setattr(f"flowrun.media.watchdog.{name}", stand_in)
+    watchdog = Watchdog(lambda: acts.append(now))
+    with watchdog.limit(5.0):
+        now = 5.0
+        looks.look()
+    now = 100.0  # nobody waits for anything
+    looks.look()
+    with watchdog.limit(5.0):
+        now = 105.0
+        looks.look()
     assert acts == []
+    with watchdog.limit(5.0):
+        now = 110.1
+        looks.set()
+        watchdog.close()
+    assert (acts, watchdog.barked) == ([], False)
 
 
 def test_nothing_is_overdue_after_close() -> None:

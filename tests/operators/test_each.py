@@ -228,6 +228,35 @@ def test_with_real_threads_each_branch_keeps_the_order_and_the_end_comes_once(
         assert got[-1:] == ([end - 1] if end else [])  # the newest is never dropped
 
 
+def test_two_threads_are_never_in_the_consumer_at_once(watch: Any, threads: Any) -> None:
+    arrived = {0: threading.Event(), 1: threading.Event()}
+    inside, left = threading.Event(), threading.Event()
+
+    def branch(n: int, loop: ThreadLoop) -> Any:
+        def arrive(value: int) -> int:
+            arrived[n].set()
+            return value
+
+        return lambda values: values.pipe(bounded(1, "block", loop, never), ops.map(arrive))
+
+    def act(value: int) -> None:
+        if not inside.is_set():  # the first one holds the other up, which is on its way
+            inside.set()
+            assert all(event.wait(JOIN) for event in arrived.values())
+            assert not left.wait(0.05)
+        left.set()
+
+    with threads() as on:
+        loops = [ThreadLoop(f"sink {n}", on.deliver.fail) for n in range(2)]
+        branches = [branch(n, loop) for n, loop in enumerate(loops)]
+        watched = watch(pull([1], on.source).pipe(each(*branches)), act)
+        on.run(watched)
+        for loop in loops:
+            loop.stop()
+        assert all(loop.join(JOIN) for loop in loops)
+    assert (watched.values, watched.completed, watched.breaches) == ([1, 1], True, [])
+
+
 def test_with_real_threads_an_error_of_one_branch_releases_all_that_wait(
     watch: Any, threads: Any
 ) -> None:

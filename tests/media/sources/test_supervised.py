@@ -222,8 +222,9 @@ def test_a_live_source_that_ends_or_fails_is_opened_again(caplog: Any) -> None:
     ]
 
 
-def test_the_time_line_goes_on_by_what_the_outage_took() -> None:
-    world = World([Played(start=100.0), Played(error("refused")), Played(start=7.0)])
+@pytest.mark.parametrize("start", [7.0, 100.5, 1e6])
+def test_the_time_line_goes_on_by_what_the_outage_took(start: float) -> None:
+    world = World([Played(start=100.0), Played(error("refused")), Played(start=start)])
     world.sessions[2].on_end = world.source.stop
     times = [frame.time for frame in world.play()]
     assert world.waits == [1.0, 2.0]

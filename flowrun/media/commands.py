@@ -16,6 +16,7 @@ SCALER = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 PIXELS = {"rgb": "rgb24", "bgr": "bgr24"}
 CODECS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".avi": "libx264"}
 CODECS[".webm"] = "libvpx-vp9"
+_AT_ONCE = ("-threads", "1")  # with threads, even an encoder of raw pictures holds one back
 _MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
 
 
@@ -34,9 +35,9 @@ def decode(spec: SourceSpec, inputs: Sequence[str], times: str) -> list[str]:
         *LOG_LEVEL,
         *("-nostdin", "-copyts", *inputs),
         *(*first, "-vf", pictures, "-pix_fmt", PIXELS[spec.color]),
-        *("-c:v", "rawvideo", *last, "rawvideo", "pipe:1"),
+        *("-c:v", "rawvideo", *_AT_ONCE, *last, "rawvideo", "pipe:1"),
         *(*first, *(["-vf", rate[0]] if rate else [])),
-        *("-c:v", "wrapped_avframe", *last, "framecrc", times),
+        *("-c:v", "wrapped_avframe", *_AT_ONCE, *last, "framecrc", times),
     ]
 
 

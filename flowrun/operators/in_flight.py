@@ -51,11 +51,10 @@ def in_flight(
 class _Slot(Generic[T, R]):
     """`outcome` is there once `done` is true."""
 
-    __slots__ = ("done", "entered", "future", "outcome")
+    __slots__ = ("done", "future", "outcome")
     outcome: Outcome[T, R]
 
-    def __init__(self, entered: float) -> None:
-        self.entered = entered
+    def __init__(self) -> None:
         self.future: Future[R] | None = None
         self.done = False
 
@@ -74,12 +73,13 @@ class _Window(Boundary[T, Outcome[T, R]]):
         self._slots: deque[_Slot[T, R]] = deque()
 
     def on_next(self, value: T) -> None:
+        slot: _Slot[T, R] = _Slot()
         with self._lock:
             if self._disposed:
                 return
             if self._full():
                 raise RuntimeError("upstream did not wait until on_next returned")
-            slot: _Slot[T, R] = _Slot(self._limit.enter())
+            self._limit.enter()
             self._slots.append(slot)
         try:
             future = self._submit(value)
@@ -126,7 +126,8 @@ class _Window(Boundary[T, Outcome[T, R]]):
         return self._slots[0].outcome
 
     def _given(self) -> None:
-        self._limit.leave(self._slots.popleft().entered)
+        self._slots.popleft()
+        self._limit.leave()
         self._changed.notify_all()
 
     def _clear(self) -> Sequence[Callable[[], object]]:

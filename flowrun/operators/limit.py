@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from statistics import median
 
 
 class Limit:
@@ -15,79 +14,102 @@ class Limit:
             raise ValueError(f"limit is {value}, must be at least 1")
         self.value = value
 
-    def enter(self) -> float:
-        """A value takes a slot; what is returned goes to `leave`."""
-        return 0.0
+    def enter(self) -> None:
+        """A value takes a slot."""
 
-    def leave(self, entered: float) -> None:
-        """Its slot is free again."""
+    def leave(self) -> None:
+        """A slot is free again."""
 
 
-_SAMPLES = 3  # the least number of values by which a limit is judged
-_WAITS = 0.6  # of a value waits at the server: one less
-_FLOWS = 0.3  # of a value waits: perhaps one more
-_PATIENCE, _LONGEST = 4, 256  # judgements before one more is tried, at first and at most
+_SAMPLES = 6  # the least number of values by which a limit is judged
+_FULL = 0.75  # of the values left a window that was full: the limit is what holds them up
+_WORTH = 0.5  # of what one more would bring if it did not have to wait
+_SLUMP = 0.75  # of the rate before: something has changed
+_PATIENCE, _LONGEST = 4, 256  # judgements before another limit is tried, at first and at most
 
 
 class AdaptiveLimit(Limit):
     """As many as keep the other side busy and no more, from 1 to `maximum`: what is more only
     queues there, and gets old.
 
-    The estimate is that of TCP Vegas (Brakmo, O'Malley and Peterson, 1994): with n in flight, each
-    held for t, of which t0 with nothing before it, n * (1 - t0 / t) are waiting. A limit that is
-    never reached is not raised. After a try that only made values wait the next one comes later.
+    Now and then, while the window is full, one more or one less is tried. If n at once are answered
+    at some rate, n + 1 that do not wait for each other are answered at (n + 1) / n of it; one more
+    stays if it brings at least half of that gain, and is given up if it does not. After a try that
+    was in vain the next one comes later.
 
     `clock` gives seconds.
     """
 
     def __init__(self, maximum: int, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(maximum)
-        self.value = 1
+        if maximum < 1:
+            raise ValueError(f"limit is {maximum}, must be at least 1")
+        super().__init__(1)
         self._maximum = maximum
         self._clock = clock
         self._inside = 0
-        self._reached = False
-        self._skip = 0  # values that entered under another limit
-        self._held: list[float] = []
-        self._alone = float("inf")  # seconds that a value is held when none is before it
+        self._skip = 1  # values that entered under another limit
+        self._since = 0.0
+        self._left = self._left_full = 0  # since then
+        self._rate = 0.0  # per second, at the limit that is not a try
+        self._step = 0  # the try: one more, one less or none
+        self._next_step = 1
         self._patience = _PATIENCE
-        self._judgements = 0  # since the limit was changed
-        self._trying = False  # the last change was one more
+        self._judgements = 0  # since the last try
 
-    def enter(self) -> float:
+    def enter(self) -> None:
         self._inside += 1
-        self._reached |= self._inside >= self.value
-        return self._clock()
 
-    def leave(self, entered: float) -> None:
+    def leave(self) -> None:
+        full = self._inside >= self.value
         self._inside -= 1
         if self._skip:
             self._skip -= 1
+            self._begin()
             return
-        self._held.append(self._clock() - entered)
-        if len(self._held) >= max(_SAMPLES, 2 * self.value):
-            self._judge(median(self._held))
-            self._held.clear()
-            self._reached = False
+        self._left += 1
+        self._left_full += full
+        if self._left >= max(_SAMPLES, 4 * self.value):
+            seconds = self._clock() - self._since
+            if seconds > 0:
+                self._judge(self._left / seconds, self._left_full >= _FULL * self._left)
+            self._begin()
 
-    def _judge(self, held: float) -> None:
-        self._alone = held if self.value == 1 else min(self._alone, held)
-        waiting = self.value * (1 - self._alone / held) if held else 0.0
-        self._judgements += 1
-        if waiting > _WAITS and self.value > 1:
-            if self._trying:
-                self._patience = min(self._patience * 2, _LONGEST)
-            self._change(-1)
-            return
-        if self._trying:
-            self._trying = False
-            self._patience = 1
-        due = self._reached and self._judgements >= self._patience
-        if waiting < _FLOWS and due and self.value < self._maximum:
-            self._change(+1)
+    def _judge(self, rate: float, full: bool) -> None:
+        if self._step:
+            self._end_try(rate, full)
+        elif full:
+            if rate < _SLUMP * self._rate:
+                self._patience, self._next_step = 1, -1
+            self._rate = rate
+            self._judgements += 1
+            if self._judgements >= self._patience:
+                self._try()
+
+    def _try(self) -> None:
+        step = self._next_step
+        if not 1 <= self.value + step <= self._maximum:
+            step = -step
+        if 1 <= self.value + step <= self._maximum:
+            self._step = step
+            self._change(step)
+
+    def _end_try(self, rate: float, full: bool) -> None:
+        step, self._step = self._step, 0
+        less, more = (self._rate, rate) if step > 0 else (rate, self._rate)
+        smaller = min(self.value, self.value - step)
+        worth = more >= less * (1 + _WORTH / smaller) or (step > 0 and not full)
+        self._judgements = 0
+        if worth == (step > 0):
+            self._rate, self._patience, self._next_step = rate, 1, step
+        else:
+            self._patience = min(max(self._patience * 2, _PATIENCE), _LONGEST)
+            self._next_step = -step
+            self._change(-step)
 
     def _change(self, by: int) -> None:
         self.value += by
-        self._trying = by > 0
-        self._judgements = 0
         self._skip = self._inside
+
+    def _begin(self) -> None:
+        self._since = self._clock()
+        self._left = self._left_full = 0

@@ -28,22 +28,21 @@ class Server:
         self.most = 0  # in flight
         self._random = random.Random(1)
         self._busy: list[float] = []  # until when each worker is
-        self._inside: list[tuple[float, float]] = []  # when it is answered, what `enter` gave
+        self._inside: list[float] = []  # when each is answered
         self._next = self.now  # when the next request is wanted
 
     def serve(self, requests: int) -> Counter[int]:
         """How often the limit had which value."""
         for _ in range(requests):
             self._fill()
-            answered, entered = self._inside.pop(0)
-            self.now = max(self.now, answered)
-            self.limit.leave(entered)
+            self.now = max(self.now, self._inside.pop(0))
+            self.limit.leave()
             self.values.append(self.limit.value)
         return Counter(self.values[-requests:])
 
     def _fill(self) -> None:
         while len(self._inside) < self.limit.value:
-            if self._inside and self._next > max(self.now, self._inside[0][0]):
+            if self._inside and self._next > max(self.now, self._inside[0]):
                 return  # an answer comes first
             self.now = max(self.now, self._next)
             self._next = self.now + self.demand
@@ -58,8 +57,9 @@ class Server:
             self._busy.remove(begin)
         done = begin + self.seconds * (1 + self.jitter * self._random.uniform(-1, 1))
         self._busy.append(done)
-        last = self._inside[-1][0] if self._inside else 0.0
-        self._inside.append((max(done, last), self.limit.enter()))
+        last = self._inside[-1] if self._inside else 0.0
+        self._inside.append(max(done, last))
+        self.limit.enter()
 
 
 def is_busy(workers: int, values: Counter[int]) -> bool:
@@ -70,7 +70,8 @@ def is_busy(workers: int, values: Counter[int]) -> bool:
 
 def test_a_fixed_limit_is_what_it_is() -> None:
     limit = Limit(3)
-    limit.leave(limit.enter())
+    limit.enter()
+    limit.leave()
     assert limit.value == 3
 
 
@@ -105,6 +106,19 @@ def test_a_server_that_does_several_things_at_once_is_kept_busy(
     server.serve(500)
     values = server.serve(5000)
     assert is_busy(workers, values)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4, 7])
+@pytest.mark.parametrize("jitter", [0.1, 0.3])
+def test_a_server_whose_answers_take_now_more_now_less_is_used_all_the_same(
+    workers: int, jitter: float
+) -> None:
+    server = Server(32, workers, 0.1, jitter=jitter)
+    server.serve(1000)
+    began = server.now
+    values = server.serve(5000)
+    assert 5000 / (server.now - began) >= 0.9 * workers / 0.1
+    assert sum(n * values[n] for n in values) / 5000 <= 1.5 * workers
 
 
 def test_it_does_not_go_beyond_the_maximum() -> None:
@@ -174,13 +188,15 @@ def test_a_server_that_gets_more_workers_gets_more_in_the_end() -> None:
 def test_it_stays_from_one_to_the_maximum_whatever_the_times(maximum: int, steps: Any) -> None:
     now = 0.0
     limit = AdaptiveLimit(maximum, lambda: now)
-    inside: list[float] = []
+    inside = 0
     for enters, seconds in steps:
         now += seconds
         before = limit.value
-        if enters and len(inside) < limit.value:
-            inside.append(limit.enter())
+        if enters and inside < limit.value:
+            inside += 1
+            limit.enter()
         elif inside:
-            limit.leave(inside.pop(0))
+            inside -= 1
+            limit.leave()
         assert 1 <= limit.value <= maximum
         assert abs(limit.value - before) <= 1

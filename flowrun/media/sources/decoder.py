@@ -32,6 +32,7 @@ _REASONS: tuple[tuple[str, SourceReason], ...] = (
     ("No such device", "not found"),
     ("Invalid device index", "not found"),
     ("Could not find video device", "not found"),
+    ("Failed to resolve hostname", "not found"),
     ("Connection refused", "refused"),
     ("401 Unauthorized", "unauthorised"),
     ("Invalid data found", "codec"),

@@ -18,6 +18,7 @@ from flowrun.kserve.models.model import TensorInfo
 from flowrun.kserve.status import Wording
 from flowrun.spec.flow import TransportSpec
 
+LEAST = 2.0  # seconds to connect and ask; a frame may be allowed less
 SERVICE = "/inference.GRPCInferenceService/"
 
 _log = logging.getLogger("flowrun")
@@ -47,7 +48,7 @@ def ask(
     wording: Wording,
     headers: Sequence[tuple[str, str]] = (),
 ) -> ModelInfo:
-    """Ask for readiness and metadata, within `spec.timeout` in all.
+    """Ask for readiness and metadata, within `spec.timeout` in all, or `LEAST` if that is longer.
 
     Raises `TransportError` if nothing answers and `ContractError` if the model is not there, not
     ready or not of the version asked for. A call that the server does not implement is passed
@@ -68,7 +69,8 @@ class _Inquiry:
         self._spec = spec
         self._wording = wording
         self._headers = tuple(headers)
-        self._end = time.monotonic() + spec.timeout
+        self._timeout = max(spec.timeout, LEAST)
+        self._end = time.monotonic() + self._timeout
 
     def model(self) -> ModelInfo:
         name, version = self._spec.model, self._spec.version
@@ -152,7 +154,7 @@ class _Inquiry:
         if code is not grpc.StatusCode.DEADLINE_EXCEEDED:
             return self._wording.failed(code, error.details())
         return DeadlineError(
-            f"nothing answers at {self._wording.address} within {self._spec.timeout:g} s",
+            f"nothing answers at {self._wording.address} within {self._timeout:g} s",
             code=code.name,
             key="transport.address",
             hint="see whether a firewall is in the way, or the server is busy",

@@ -29,7 +29,8 @@ def open_transport(
     wanted: Collection[str] = (),
     pictures: bool = True,
 ) -> ModelTransport:
-    """Connect, compare flow and model, and give a transport that works; within `spec.timeout`.
+    """Connect, compare flow and model, and give a transport that works; within `spec.timeout`
+    (2 s at least).
 
     `address` stands in for `spec.address` (the embedded server's). `wanted` names outputs that are
     needed beside `spec.output`. `pictures` is false if hooks may send tensors of their own: then

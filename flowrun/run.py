@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 
@@ -12,6 +10,7 @@ from reactivex import Observable
 
 from flowrun import auto
 from flowrun.compile import Threads, compile_flow
+from flowrun.ending import Ending
 from flowrun.errors import RunError
 from flowrun.frame import Frame, VideoInfo
 from flowrun.hooks.hook import Hook, open_hooks
@@ -43,12 +42,7 @@ class Run:
     def __init__(self, flow: Flow) -> None:
         self.flow = flow
         self.ledger = Ledger()
-        self._lock = threading.Lock()
-        self._stopping = False
-        self._aborted = False
-        self._on_stop: list[Callable[[], None]] = []
-        self._on_abort: list[Callable[[], None]] = []
-        self._deadline: threading.Timer | None = None
+        self._ending = Ending(DRAIN + flow.transport.timeout)
         self._source: Source | None = None
         self._transport: ModelTransport | None = None
         self._outlets: tuple[Outlet, ...] = ()
@@ -65,8 +59,7 @@ class Run:
                 with ExitStack() as parts:
                     self._go(parts)
             finally:
-                if self._deadline is not None:
-                    self._deadline.cancel()
+                self._ending.close()
                 self.ledger.close()
         return self.summary()
 
@@ -89,28 +82,12 @@ class Run:
 
     def stop(self) -> None:
         """Capture nothing more; what is in flight is finished, within `DRAIN`. Idempotent."""
-        with self._lock:
-            if self._stopping:
-                return
-            self._stopping = True
-            actions = list(self._on_stop)
-            self._deadline = threading.Timer(DRAIN + self.flow.transport.timeout, self.abort)
-            self._deadline.daemon = True
-            self._deadline.start()
-        for act in actions:
-            act()
+        self._ending.stop()
 
     def abort(self) -> None:
         """Give up what is in flight; `run` returns within a second unless a hook holds its thread.
         Idempotent."""
-        self.stop()
-        with self._lock:
-            if self._aborted:
-                return
-            self._aborted = True
-            actions = list(self._on_abort)
-        for act in actions:
-            act()
+        self._ending.abort()
 
     def _go(self, parts: ExitStack) -> None:
         flow = auto.paced(self.flow)
@@ -126,7 +103,7 @@ class Run:
             self._window = AdaptiveLimit(flow.transport.in_flight, self.ledger.clock)
         transport = self._open_transport(parts, auto.on_outage(flow, live=info.live))
         loops = Loops()
-        self._when_aborted(loops.main.stop)
+        self._ending.when_aborted(loops.main.stop)
         try:
             outlets = Outlets(self.ledger, self._open_sinks(parts, flow, info, loops))
             stages = Stages(
@@ -149,9 +126,9 @@ class Run:
             )
         finally:
             source.stop()
-            if not loops.stop(0.2 if self._aborted else JOIN):
+            if not loops.stop(0.2 if self._ending.aborted else JOIN):
                 log.warning("the run is over, but a hook has not returned yet")
-        if outlets.errors and not self._aborted:
+        if outlets.errors and not self._ending.aborted:
             raise outlets.errors[0]
         self._check_something_came(stages)
 
@@ -167,12 +144,12 @@ class Run:
             main.run()
         finally:
             subscription.dispose()
-        if errors and not self._aborted:
+        if errors and not self._ending.aborted:
             raise errors[0]
 
     def _check_something_came(self, stages: Stages) -> None:
         captured, delivered = self.ledger.counts
-        if captured and not delivered and stages.last_complaint and not self._stopping:
+        if captured and not delivered and stages.last_complaint and not self._ending.stopping:
             raise RunError(f"no frame was delivered; the last error: {stages.last_complaint}")
 
     def _hooks(self, parts: ExitStack, key: str) -> tuple[Hook, ...]:
@@ -184,7 +161,7 @@ class Run:
     def _open_source(self, parts: ExitStack, spec: SourceSpec) -> tuple[Source, VideoInfo | None]:
         source = self._source = make_source(spec)
         parts.callback(source.close)
-        self._when_stopped(source.stop)
+        self._ending.when_stopped(source.stop)
         return source, source.open()
 
     def _open_transport(self, parts: ExitStack, on_outage: OnOutage) -> ModelTransport:
@@ -198,7 +175,7 @@ class Run:
             spec, on_outage, address=address, pictures=not self.flow.preprocess
         )
         parts.callback(transport.close)
-        self._when_stopped(transport.release)
+        self._ending.when_stopped(transport.release)
         return transport
 
     def _open_sinks(
@@ -211,7 +188,7 @@ class Run:
         for number, spec in enumerate(flow.sinks):
             key = f"sink[{number}]" if len(flow.sinks) > 1 else "sink"
             sink = open_sink(spec, self._feed(key, info))
-            self._when_aborted(sink.abort)
+            self._ending.when_aborted(sink.abort)
             if isinstance(sink, JsonLinesSink):
                 self._files.callback(sink.close)
                 self.ledger.on_fate(sink.note)
@@ -223,32 +200,15 @@ class Run:
         return self._outlets
 
     def _feed(self, key: str, info: VideoInfo) -> Feed:
-        source = self._source
-
         def lost_since() -> datetime | None:
-            return source.lost_since if source is not None else None
+            shown = self.flow.source.on_loss == "placeholder"
+            return self._source.lost_since if shown and self._source else None
 
-        placeholder = self.flow.source.on_loss == "placeholder"
         return Feed(
             info,
             self.flow.source.color,
             key=key,
             name=self.flow.name,
             stop=self.stop,
-            lost_since=lost_since if placeholder else lambda: None,
+            lost_since=lost_since,
         )
-
-    def _when_stopped(self, act: Callable[[], None]) -> None:
-        """Do `act` at `stop`: now, if it has come already."""
-        with self._lock:
-            self._on_stop.append(act)
-            late = self._stopping
-        if late:
-            act()
-
-    def _when_aborted(self, act: Callable[[], None]) -> None:
-        with self._lock:
-            self._on_abort.append(act)
-            late = self._aborted
-        if late:
-            act()

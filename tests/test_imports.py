@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "flowrun"
 
 # From the ground up; modules on one line never import each other.
 LAYERS: list[set[str]] = [
-    {"errors", "histogram"},
+    {"errors", "histogram", "ending"},
     {"spec", "frame", "dotted"},
     {"inference"},
     {"media", "kserve", "hooks"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import subprocess
 from collections.abc import Callable, Sequence
@@ -107,14 +108,13 @@ class Encoder:
         """End the process now; a blocked `write` raises."""
         self._process.kill()
 
-    @property
-    def running(self) -> bool:
-        return self._process.running
-
     def failure(self) -> SinkError:
-        """The error for a process that has ended before its time."""
+        """The error for a process that has ended before its time, or is about to."""
         if self._aborted:
             return SinkError(f"{self._target} was given up", key=self._key)
+        # An ffmpeg whose output has failed may wait for the end of its input all the same.
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
         self._process.wait(5.0)
         return SinkError(
             f"ffmpeg could not write {self._target}: {self._process.last_words()}", key=self._key

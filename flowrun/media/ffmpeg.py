@@ -116,7 +116,7 @@ class Process:
     def last_words(self) -> str:
         """What ffmpeg said last and worst, secrets hidden: its errors, or else its last line."""
         lines = list(self._tail)
-        errors = [line for line in lines if _ALARM.search(line)] or lines[-1:]
+        errors = [line for line in lines if is_alarm(line)] or lines[-1:]
         said = dict.fromkeys(_LEVEL.split(line)[-1].strip() for line in errors)
         said = {text: None for text in said if not _ECHO.match(text)} or said
         return redact("; ".join(list(said)[-3:])) or "it said nothing"
@@ -130,11 +130,15 @@ class Process:
         with open(stderr.fileno(), "rb", closefd=False) as lines:
             for raw in lines:
                 line = raw.decode("utf-8", "replace").rstrip()
-                if _ALARM.search(line):
-                    self.alarms += 1
+                self.alarms += is_alarm(line)
                 if line:
                     self._tail.append(line)
                     self._on_line(line)
+
+
+def is_alarm(line: str) -> bool:
+    """Whether ffmpeg says that something went wrong."""
+    return _ALARM.search(line) is not None
 
 
 LOG_LEVEL = ("-hide_banner", "-nostats", "-loglevel", "repeat+level+info")

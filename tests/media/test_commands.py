@@ -98,3 +98,27 @@ def test_a_source_stored_as_rgb_is_not_labelled_as_rgb() -> None:
     assert "-colorspace" not in command
     assert after(command, "-color_trc") == ["iec61966-2-1"]
     assert "out_range=pc" in after(command, "-vf")[0]
+
+
+def test_a_live_stream_has_no_delay_a_key_frame_every_second_and_even_sides() -> None:
+    command = commands.publish(SinkSpec("rtsp://h/1"), INFO)
+    assert after(command, "-c:v") == ["libx264"]
+    assert after(command, "-preset") == ["veryfast"]
+    assert after(command, "-tune") == ["zerolatency"]
+    assert after(command, "-bf") == ["0"]
+    assert after(command, "-force_key_frames") == [
+        "expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+1))"
+    ]
+    assert "pad=ceil(iw/2)*2:ceil(ih/2)*2,format=yuv420p" in after(command, "-vf")[0]
+    assert command[-5:] == ["-f", "rtsp", "-rtsp_transport", "tcp", "rtsp://h/1"]
+
+
+def test_the_keys_of_the_sink_reach_a_live_stream() -> None:
+    spec = SinkSpec("rtsp://h/1", codec="h264_nvenc", preset="p1", bitrate="2M", fps=12.5)
+    command = commands.publish(spec, INFO)
+    assert after(command, "-preset") == ["p1"]
+    assert after(command, "-b:v") == ["2M"]
+    assert "-tune" not in command
+    assert after(command, "-vf")[0].startswith("fps=12.5,")
+    command = commands.publish(SinkSpec("rtsp://h/1", preset="medium"), INFO)
+    assert after(command, "-preset") == ["medium"]

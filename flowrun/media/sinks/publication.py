@@ -9,6 +9,7 @@ from flowrun.errors import SinkError
 from flowrun.frame import Frame
 from flowrun.media import commands
 from flowrun.media.encoder import Encoder
+from flowrun.media.ffmpeg import is_alarm
 from flowrun.media.protocols import Feed
 from flowrun.media.watchdog import Watchdog
 from flowrun.spec.flow import SinkSpec
@@ -29,7 +30,8 @@ class Publication:
         self.since = time.monotonic()
         self._uri = redact(spec.uri)
         self._key = feed.key
-        self._accepted = threading.Event()
+        self._answered = threading.Event()
+        self._refused = False
         self._encoder = Encoder(
             commands.publish(spec, feed.info),
             feed,
@@ -45,14 +47,12 @@ class Publication:
         `SinkError`, at the latest after `OPEN_TIMEOUT`."""
         end = time.monotonic() + OPEN_TIMEOUT
         self.write(frame)
-        while not self._accepted.wait(0.02):
-            if not self._encoder.running:
-                raise self._encoder.failure()
-            if time.monotonic() > end:
-                raise SinkError(
-                    f"{self._uri} did not accept the stream within {OPEN_TIMEOUT:g} s",
-                    key=self._key,
-                )
+        if not self._answered.wait(end - time.monotonic()):
+            raise SinkError(
+                f"{self._uri} did not accept the stream within {OPEN_TIMEOUT:g} s", key=self._key
+            )
+        if self._refused:
+            raise self._encoder.failure()
 
     def write(self, frame: Frame) -> None:
         """Take one frame; blocks while the encoder is busy. Raises `SinkError`."""
@@ -72,6 +72,8 @@ class Publication:
     def abort(self) -> None:
         """Leave without a word, from any thread; a blocked `write` raises `SinkError`."""
         self._encoder.abort()
+        self._refused = True
+        self._answered.set()
         self._watchdog.close()
 
     def give_up(self) -> None:
@@ -81,5 +83,8 @@ class Publication:
 
     def _heard(self, line: str) -> None:
         # ffmpeg describes an output once the header is written: here, once RECORD was answered.
-        if "Output #0" in line:
-            self._accepted.set()
+        if self._answered.is_set():
+            return
+        self._refused = is_alarm(line)
+        if self._refused or "Output #0" in line:
+            self._answered.set()

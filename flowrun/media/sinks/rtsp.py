@@ -142,8 +142,9 @@ class RtspSink:
                 return
             if self._over.wait(pause) or self._last is None:
                 return
+            now = self._clock.catch_up(time.monotonic())
             try:
-                publication = self._open(self._last)
+                publication = self._open(replace(self._last, time=now))
             except SinkError as failure:
                 error, lasted = failure, 0.0
                 log.debug("%s: %s", self._feed.key, error.message)

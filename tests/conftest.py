@@ -258,16 +258,18 @@ def stamps(stamp: Callable[[Any], Stamp]) -> Callable[..., list[Stamp]]:
         top = "crop=iw:ih/9:0:0,scale=640:40,format=gray"
         every = ("-map", "0:V:0", "-fps_mode", "passthrough")
         shown = ("-enc_time_base", "1:1000000", "-c:v", "wrapped_avframe", "-f", "framecrc")
+        lines = path.with_suffix(".times")
         done = subprocess.run(
             [
                 *(executable(), "-nostdin", "-loglevel", "error", "-copyts", "-i", str(path)),
-                *(*every, "-vf", top, "-f", "rawvideo", "pipe:1", *every, *shown, "pipe:2"),
+                *(*every, "-vf", top, "-f", "rawvideo", "pipe:1", *every, *shown, str(lines)),
             ],
             capture_output=True,
             timeout=60,
             check=True,
         )
-        times = re.findall(rb"^0, +-?\d+, +(-?\d+)", done.stderr, re.MULTILINE)
+        times = re.findall(r"^0, +-?\d+, +(-?\d+)", lines.read_text(), re.MULTILINE)
+        lines.unlink()
         pictures = np.frombuffer(done.stdout, np.uint8).reshape(len(times), 40, 640)
         found = []
         for picture, micros in zip(pictures, times, strict=True):

@@ -24,6 +24,8 @@ class ScreenSink:
     """
 
     every = 0.05
+    repeated = 0
+    reconnects = 0
 
     def __init__(self, spec: SinkSpec, feed: Feed) -> None:
         try:

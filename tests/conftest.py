@@ -8,6 +8,7 @@ needs a server that is not there is skipped, or fails if FLOWRUN_REQUIRE is "all
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import re
 import select
@@ -129,6 +130,9 @@ def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     xvfb = shutil.which("Xvfb")
     if xvfb is None:
         _missing("Xvfb is not on PATH")
+    for needed in ("xdotool", "pygame"):
+        if shutil.which(needed) is None and importlib.util.find_spec(needed) is None:
+            _missing(f"{needed} is not installed")
     log = LOGS["display"] = tmp_path_factory.mktemp("display") / "log"
     number, given = os.pipe()
     # -noreset: the last window may close without the display starting over.

@@ -346,6 +346,7 @@ def test_a_closed_sink_makes_room_for_another(child: Child) -> None:
 def test_a_machine_without_a_display_is_told_of_other_ways_to_look(
     display: str, start: Callable[[str | None], Child]
 ) -> None:
+    pytest.importorskip("pygame")
     text = "sink[1]: no window can be opened: neither DISPLAY nor WAYLAND_DISPLAY is set"
     assert start(None).says("make()") == repr(f"{text}\n  {ELSEWHERE}")
 
@@ -353,6 +354,7 @@ def test_a_machine_without_a_display_is_told_of_other_ways_to_look(
 def test_a_display_that_cannot_be_reached_is_an_error_although_sdl_makes_do_without(
     display: str, start: Callable[[str | None], Child]
 ) -> None:
+    pytest.importorskip("pygame")
     text = (
         "sink[1]: no window can be opened: SDL finds no display and would use its driver"
         " 'offscreen'; DISPLAY is ':54321'"

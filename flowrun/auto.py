@@ -6,14 +6,12 @@ from dataclasses import replace
 
 from flowrun.spec.flow import Flow, OnOutage
 
-_LIVE_SINKS = ("rtsp", "screen", "web")
-
 
 def paced(flow: Flow) -> Flow:
     """`source.pace` decided: as somebody watches, or as fast as it goes."""
     if flow.source.pace != "auto":
         return flow
-    watched = any(sink.kind in _LIVE_SINKS for sink in flow.sinks)
+    watched = any(sink.watched for sink in flow.sinks)
     return replace(flow, source=replace(flow.source, pace="realtime" if watched else "fast"))
 
 

@@ -166,8 +166,7 @@ def queue_for(spec: SinkSpec, flow: Flow, loops: Loops, *, several: bool) -> Que
     caller's. A single one makes the chain wait, so that frames are dropped before the server works
     on them. Several do so only where nothing may be lost, and never for the screen.
     """
-    watched = spec.kind in ("rtsp", "screen", "web")
-    if not several and not watched:
+    if not several and not spec.watched:
         return None
     screen = spec.kind == "screen"
     waits = not several or (flow.backpressure.policy == "every_frame" and not screen)

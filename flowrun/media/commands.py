@@ -41,6 +41,11 @@ def decode(spec: SourceSpec, inputs: Sequence[str], times: str) -> list[str]:
     ]
 
 
+def loop(spec: SourceSpec) -> list[str]:
+    """The input options that start a recording again at its end, if `spec` says so."""
+    return ["-stream_loop", "-1"] if spec.loop else []
+
+
 def encode(spec: SinkSpec, info: VideoInfo, size: tuple[int, int], target: PurePath) -> list[str]:
     """A Matroska stream of raw pictures from standard input into the file `target`.
 

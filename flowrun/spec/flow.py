@@ -104,6 +104,11 @@ class SinkSpec:
     def kind(self) -> SinkKind:
         return sink_kind(self.uri)
 
+    @property
+    def watched(self) -> bool:
+        """Whether somebody sees the frames as they come."""
+        return self.kind in ("rtsp", "screen", "web")
+
 
 @dataclass(frozen=True, slots=True)
 class BackpressureSpec:

@@ -13,6 +13,7 @@ from flowrun.errors import SinkError
 from flowrun.frame import Frame
 from flowrun.media.plain import plain
 from flowrun.media.protocols import Feed
+from flowrun.media.sinks.existing import refuse_existing
 from flowrun.spec.flow import SinkSpec
 
 log = logging.getLogger("flowrun")
@@ -47,12 +48,7 @@ class JsonLinesSink:
         self._path = Path(spec.uri)
         self._lock = threading.Lock()
         self._error: SinkError | None = None
-        if self._path.exists() and not spec.overwrite:
-            raise SinkError(
-                f"{self._path} exists and is not overwritten",
-                key=self._key,
-                hint="choose another path, or say `overwrite: true` under `sink`",
-            )
+        refuse_existing(self._path, spec, self._key)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # Half a surrogate pair, as in names of files, becomes the escape that JSON has for it.

@@ -11,6 +11,7 @@ from flowrun.frame import Frame
 from flowrun.media import commands
 from flowrun.media.encoder import Encoder
 from flowrun.media.protocols import Feed
+from flowrun.media.sinks.existing import refuse_existing
 from flowrun.spec.flow import SinkSpec
 
 log = logging.getLogger("flowrun")
@@ -93,12 +94,7 @@ class VideoSink:
         """Raise `SinkError` now for what would fail at the first frame or, worse, at the end."""
         if path.is_dir():
             raise SinkError(f"{path} is a directory", key=self._feed.key)
-        if path.exists() and not self._spec.overwrite:
-            raise SinkError(
-                f"{path} exists and is not overwritten",
-                key=self._feed.key,
-                hint="choose another path, or say `overwrite: true` under `sink`",
-            )
+        refuse_existing(path, self._spec, self._feed.key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(_beside(path), "wb"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from flowrun.errors import SourceError
+from flowrun.media import commands
 from flowrun.media.protocols import Source
 from flowrun.media.sources.decoder import Decoder
 from flowrun.media.sources.supervised import Supervised
@@ -17,8 +18,7 @@ def file(spec: SourceSpec) -> Source:
 
 
 def _inputs(spec: SourceSpec) -> list[str]:
-    loop = ["-stream_loop", "-1"] if spec.loop else []
-    return [*loop, "-i", _checked(spec.uri)]
+    return [*commands.loop(spec), "-i", _checked(spec.uri)]
 
 
 def _checked(uri: str) -> str:

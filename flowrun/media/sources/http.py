@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowrun.media import commands
 from flowrun.media.protocols import Source
 from flowrun.media.sources.decoder import Decoder
 from flowrun.media.sources.supervised import Supervised
@@ -15,5 +16,4 @@ def http(spec: SourceSpec) -> Source:
 
 def http_input(spec: SourceSpec) -> list[str]:
     """ffmpeg's input options."""
-    loop = ["-stream_loop", "-1"] if spec.loop else []
-    return [*loop, "-i", spec.uri]
+    return [*commands.loop(spec), "-i", spec.uri]

@@ -162,7 +162,7 @@ class Ledger:
         """Note what one frame cost one stage, which only one thread notes at a time; `frame`, if it
         is captured already, tells which."""
         self._latency[stage].add(seconds)
-        if frame is not None:
+        if frame is not None and self._listeners:
             with self._lock:
                 entry = self._open.get(frame.index)
                 if entry is not None:

@@ -31,17 +31,9 @@ def meanwhile(
                 else:
                     timer.disposable = scheduler.schedule_relative(every, step)
 
-            def failed(error: Exception) -> None:
-                timer.dispose()
-                observer.on_error(error)
-
-            def completed() -> None:
-                timer.dispose()
-                observer.on_completed()
-
             timer.disposable = scheduler.schedule_relative(every, step)
-            values = source.subscribe(observer.on_next, failed, completed, scheduler=outer)
-            return CompositeDisposable(values, timer)
+            # Whatever ends the values disposes both.
+            return CompositeDisposable(source.subscribe(observer, scheduler=outer), timer)
 
         return Observable(subscribe)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -134,6 +136,88 @@ def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in running:
         process.kill()
         process.communicate()
+
+
+def balanced(summary: Any) -> dict[str, Any]:
+    """The summary, if every captured frame has a fate."""
+    assert summary["captured"] == (
+        summary["delivered"]
+        + sum(summary["dropped"].values())
+        + sum(summary["failed"].values())
+        + summary["aborted"]
+    )
+    return dict(summary)
+
+
+class Going:
+    """A run that goes on until `ends`, listened to meanwhile."""
+
+    def __init__(self, folder: Path, process: subprocess.Popen[str]) -> None:
+        self.folder = folder
+        self.process = process
+
+    def says(self, pattern: str) -> str:
+        """The first line from here on in which the pattern is found."""
+        assert self.process.stderr is not None
+        said = []
+        for line in self.process.stderr:
+            said.append(line)
+            if re.search(pattern, line):
+                return line
+        pytest.fail(f"the run has ended and did not say {pattern!r}, but {''.join(said)}")
+
+    def ends(self, limit: float = LIMIT) -> tuple[int, dict[str, Any], str]:
+        """Exit status, summary and the rest of what it said."""
+        _, said = self.process.communicate(timeout=limit)
+        summary = json.loads((self.folder / "summary.json").read_text())
+        return self.process.returncode, balanced(summary), said
+
+
+@pytest.fixture
+def going(started: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> Callable[..., Going]:
+    """Start a flow and go on with the test."""
+
+    def going(path: Path) -> Going:
+        return Going(tmp_path, started(path, "--summary", "summary.json"))
+
+    return going
+
+
+@pytest.fixture
+def finished(flowrun: Flowrun, tmp_path: Path) -> Callable[[Path], dict[str, Any]]:
+    """Run a flow to its end, which must be a good one; its summary."""
+
+    def finished(path: Path) -> dict[str, Any]:
+        done = flowrun(path, "--summary", "summary.json")
+        assert done.returncode == 0, done.stderr
+        return balanced(json.loads((tmp_path / "summary.json").read_text()))
+
+    return finished
+
+
+class ModelServer:
+    """`flowrun serve identity`, which may be killed and started again at its address."""
+
+    def __init__(self, started: Callable[..., subprocess.Popen[str]]) -> None:
+        self._started = started
+        self.address = "127.0.0.1:0"
+
+    def start(self) -> None:
+        self._process = self._started("serve", "identity", "--address", self.address)
+        assert self._process.stderr is not None
+        found = re.search(r"serving identity at (\S+);", self._process.stderr.readline())
+        assert found
+        self.address = found[1]
+
+    def kill(self, number: int = getattr(signal, "SIGKILL", signal.SIGTERM)) -> None:
+        self._process.send_signal(number)
+        self._process.wait(LIMIT)
+
+
+@pytest.fixture
+def model_server(started: Callable[..., subprocess.Popen[str]]) -> ModelServer:
+    """Not yet started."""
+    return ModelServer(started)
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,61 +22,14 @@ RECONNECT = "reconnect: {initial: 200ms, maximum: 1s}"
 
 
 @dataclass
-class Live:
-    """A run between two RTSP servers."""
-
-    folder: Path
-    process: subprocess.Popen[str]
-
-    def says(self, pattern: str) -> str:
-        """The first line from here on in which the pattern is found."""
-        assert self.process.stderr is not None
-        said = []
-        for line in self.process.stderr:
-            said.append(line)
-            if re.search(pattern, line):
-                return line
-        pytest.fail(f"the run has ended and did not say {pattern!r}, but {''.join(said)}")
-
-    def ends(self) -> tuple[int, dict[str, Any], str]:
-        _, said = self.process.communicate(timeout=LIMIT)
-        summary = json.loads((self.folder / "summary.json").read_text())
-        assert summary["captured"] == (
-            summary["delivered"]
-            + sum(summary["dropped"].values())
-            + sum(summary["failed"].values())
-            + summary["aborted"]
-        )
-        return self.process.returncode, summary, said
-
-
-class Model:
-    """`flowrun serve`, which may be killed and started again at its address."""
-
-    def __init__(self, started: Any) -> None:
-        self._started = started
-        self.address = "127.0.0.1:0"
-
-    def start(self) -> None:
-        self._process = self._started("serve", "identity", "--address", self.address)
-        found = re.search(r"serving identity at (\S+);", self._process.stderr.readline())
-        assert found
-        self.address = found[1]
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait(LIMIT)
-
-
-@dataclass
 class World:
     """Everything that a live flow needs; the source is `/live` of one server, the sink
     `/record/out` of another."""
 
     source: Any
     destination: Any
-    model: Model
-    begin: Callable[..., Live]
+    model: Any
+    begin: Callable[..., Any]
 
     def recordings(self) -> list[Path]:
         return [path for path in self.destination.recordings("out") if path.stat().st_size]
@@ -92,19 +43,19 @@ class World:
 
 
 @pytest.fixture
-def world(rtsp_server: Any, started: Any, flow: Any, tmp_path: Path) -> World:
-    source, destination, model = rtsp_server(), rtsp_server(), Model(started)
+def world(rtsp_server: Any, model_server: Any, going: Any, flow: Any) -> World:
+    source, destination, model = rtsp_server(), rtsp_server(), model_server
 
-    def begin(*, source_keys: str = "", sink: str = "{rtsp}", **keys: Any) -> Live:
+    def begin(*, source_keys: str = "", sink: str = "{rtsp}", **keys: Any) -> Any:
         rtsp = f"{{uri: '{destination.url('record/out')}', {RECONNECT}}}"
         uri = source.url(keys.pop("mount", "live"))
-        flow(
+        path = flow(
             source=f"{{uri: '{uri}', read_timeout: 2s, {RECONNECT}{source_keys}}}",
             transport=f"{{mode: stream, address: '{model.address}', model: identity}}",
             sink=sink.replace("{rtsp}", rtsp),
             **{"limits": None, **keys},
         )
-        return Live(tmp_path, started("flow.yaml", "--summary", "summary.json"))
+        return going(path)
 
     return World(source, destination, model, begin)
 
@@ -119,7 +70,7 @@ def up(world: World) -> World:
 
 def test_a_minute_of_live_input_is_a_minute_of_output(up: World, stamps: Any) -> None:
     live = up.begin(limits="{duration: 60s}")
-    code, summary, said = live.ends()
+    code, summary, said = live.ends(LIMIT)
     assert code == 0, said
     (recording,) = up.recordings()
     pictures = stamps(recording)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,6 @@ import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 
-LIMIT = 60  # seconds; a guard against hanging
 MODES = ["stream", "unary"]
 FRAMES = 150
 # The source waits at frames 50 and 100 until the test opens the gate, which is a pipe.
@@ -39,57 +35,19 @@ MEANWHILE = {
 }
 
 
-class Embedded:
-    """`flowrun serve`, which may be killed and started again at its address."""
-
-    def __init__(self, started: Any) -> None:
-        self._started = started
-        self.address = "127.0.0.1:0"
-        self.start()
-
-    def start(self) -> None:
-        self._process = self._started("serve", "identity", "--address", self.address)
-        found = re.search(r"serving identity at (\S+);", self._process.stderr.readline())
-        assert found
-        self.address = found[1]
-
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        self._process.send_signal(number)
-        self._process.wait(LIMIT)
-
-
-@dataclass
 class Run:
     """A run that stands at frame 50."""
 
-    folder: Path
-    process: subprocess.Popen[str]
+    def __init__(self, going: Any) -> None:
+        self.folder: Path = going.folder
+        self.process = going.process
+        self.says, self.ends = going.says, going.ends
 
     def stands_at(self, frame: int) -> None:
-        assert self.process.stdout is not None
         assert self.process.stdout.readline() == f"waiting {frame}\n"
 
     def open_gate(self) -> None:
         (self.folder / "gate").write_bytes(b"")
-
-    def says(self, pattern: str) -> str:
-        """The first line from here on in which the pattern is found."""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            if re.search(pattern, line):
-                return line
-        pytest.fail(f"the run has ended and did not say {pattern!r}")
-
-    def ends(self) -> tuple[int, dict[str, Any], str]:
-        _, said = self.process.communicate(timeout=LIMIT)
-        summary = json.loads((self.folder / "summary.json").read_text())
-        assert summary["captured"] == (
-            summary["delivered"]
-            + sum(summary["dropped"].values())
-            + sum(summary["failed"].values())
-            + summary["aborted"]
-        )
-        return self.process.returncode, summary, said
 
     def generations(self) -> list[int]:
         lines = (self.folder / "seen").read_text().splitlines()
@@ -97,12 +55,13 @@ class Run:
 
 
 @pytest.fixture
-def embedded(started: Any) -> Embedded:
-    return Embedded(started)
+def embedded(model_server: Any) -> Any:
+    model_server.start()
+    return model_server
 
 
 @pytest.fixture
-def run(flow: Any, started: Any, tmp_path: Path) -> Callable[..., Run]:
+def run(flow: Any, going: Any, tmp_path: Path) -> Callable[..., Run]:
     (tmp_path / "hooks.py").write_text(HOOKS)
     os.mkfifo(tmp_path / "gate")
 
@@ -116,9 +75,9 @@ def run(flow: Any, started: Any, tmp_path: Path) -> Callable[..., Run]:
             limits=f"{{frames: {FRAMES}}}",
             **keys,
         )
-        going = Run(tmp_path, started(path, "--summary", "summary.json"))
-        going.stands_at(50)
-        return going
+        started = Run(going(path))
+        started.stands_at(50)
+        return started
 
     return run
 

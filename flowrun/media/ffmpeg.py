@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import functools
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -114,9 +115,14 @@ class Process:
                 pipe.close()
 
     def last_words(self) -> str:
-        """What ffmpeg said last and worst, secrets hidden: its errors, or else its last line."""
+        """What ffmpeg said last and worst, secrets hidden: its errors, or else the signal that
+        ended it, or else its last line."""
         lines = list(self._tail)
-        errors = [line for line in lines if is_alarm(line)] or lines[-1:]
+        errors = [line for line in lines if is_alarm(line)]
+        status = self._popen.poll()
+        if not errors and status is not None and status < 0:
+            return f"it was ended by signal {-status} ({signal.strsignal(-status)})"
+        errors = errors or lines[-1:]
         said = dict.fromkeys(_LEVEL.split(line)[-1].strip() for line in errors)
         said = {text: None for text in said if not _ECHO.match(text)} or said
         return redact("; ".join(list(said)[-3:])) or "it said nothing"

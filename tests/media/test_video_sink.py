@@ -15,6 +15,8 @@ import pytest
 
 from flowrun.errors import InvalidFlowError, SinkError
 from flowrun.frame import Frame, VideoInfo
+from flowrun.media import commands
+from flowrun.media.encoder import Encoder
 from flowrun.media.protocols import Feed, Source
 from flowrun.media.sinks import open_sink
 from flowrun.media.sources import make_source
@@ -128,6 +130,19 @@ def test_an_encoder_that_does_not_start_is_told_in_the_words_of_ffmpeg(tmp_path:
     assert not path.exists()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")
+def test_a_full_disk_ends_the_encoder_in_the_words_of_ffmpeg(tmp_path: Path) -> None:
+    full = tmp_path / "full.mkv"
+    full.symlink_to("/dev/full")
+    arguments = commands.encode(SinkSpec(str(full)), INFO, (64, 48), full)
+    encoder = Encoder(arguments, Feed(INFO), (64, 48), str(full))
+    error = write_until_it_fails(encoder)
+    assert str(error).startswith(f"sink: ffmpeg could not write {full}: ")
+    assert str(error).endswith("No space left on device")
+    with pytest.raises(SinkError):
+        encoder.close()
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills as POSIX does")
 def test_an_encoder_that_is_killed_ends_the_sink_and_what_it_had_written_plays(
     tmp_path: Path,
@@ -140,7 +155,9 @@ def test_an_encoder_that_is_killed_ends_the_sink_and_what_it_had_written_plays(
         if part.exists() and part.stat().st_size > 1000:  # a fragment is on the disk
             break
     sink._encoder._process.kill()
-    write_until_it_fails(sink)
+    assert str(write_until_it_fails(sink)) == (
+        f"sink: ffmpeg could not write {part}: it was ended by signal 9 (Killed)"
+    )
     with pytest.raises(SinkError):
         sink.close()
     assert len(read(path)) > 1

@@ -28,7 +28,8 @@ class Result:
     """Everything the model answered to one request.
 
     `outputs` holds the tensors by output name (read-only views of the received bytes); where a
-    model answered several times under one name, the last answer stands. `parameters` are the
+    model answered several times under one name, the last answer stands; there are none if a graph
+    has found nothing that it could answer (`ABORTED` to a unary call). `parameters` are the
     response's, later answers over earlier ones. `responses` counts the messages. `generation`
     counts the streams so far (from 1) without those that met no server: when it changes, a stateful
     graph has forgotten.

@@ -11,9 +11,9 @@ PACKAGE = Path(__file__).parent.parent / "flowrun"
 
 # From the ground up; modules on one line never import each other.
 LAYERS: list[set[str]] = [
-    {"errors", "histogram", "ending"},
+    {"errors", "histogram", "ending", "view"},
     {"spec", "frame", "dotted"},
-    {"inference"},
+    {"inference", "detection"},
     {"media", "kserve", "hooks"},
     {"operators"},
     {"ledger", "pictures", "threads", "auto"},

@@ -16,6 +16,7 @@ from flowrun.ledger import Ledger
 from flowrun.operators.outcome import Outcome
 from flowrun.spec.flow import TransportSpec
 from flowrun.stages import Answer, Job, Stages
+from flowrun.view import View
 
 
 def frame(index: int = 0) -> Frame:
@@ -89,8 +90,48 @@ def test_hooks_work_on_what_the_one_before_made() -> None:
 
     job = Bench(preprocess=[hook(half), hook(half, "preprocess[1]")]).job()
     assert seen == [(4, 6, 3), (2, 3, 3)]
-    assert job.picture.image.shape == (1, 2, 3)
+    assert job.request.inputs[""].shape == (1, 2, 3)
     assert job.frame.image.shape == (4, 6, 3)
+
+
+def test_the_frame_keeps_its_picture_and_learns_what_the_model_saw_of_it() -> None:
+    assert Bench().job().frame.view == View(6, 4)
+    stretched = Bench(preprocess=[hook(lambda f: f.image[::2, ::3])]).job().frame
+    assert stretched.view == View(2, 2, x_scale=3.0, y_scale=2.0)
+    assert stretched.image.shape == (4, 6, 3)
+
+    def middle(frame: Frame) -> Frame:
+        return frame.with_image(frame.image[1:3, 2:4], frame.seen.cut(2, 1, 2, 2))
+
+    def tensor(frame: Frame) -> Any:
+        return frame.image[None].astype(np.float32)
+
+    hooks = [hook(middle), hook(lambda f: f.attach(n=1), "preprocess[1]")]
+    for more in ([], [hook(tensor, "preprocess[2]")]):
+        frame = Bench(preprocess=[*hooks, *more]).job().frame
+        assert frame.view == View(2, 2, left=2.0, top=1.0)
+        assert frame.data == {"n": 1}
+
+
+def test_hooks_behind_the_model_change_the_picture_and_not_what_the_model_saw() -> None:
+    seen: list[View] = []
+
+    def small(frame: Frame, _: Result) -> Frame:
+        seen.append(frame.seen)
+        return frame.with_image(frame.image[:2, :2])
+
+    bench = Bench(postprocess=[hook(small, f"postprocess[{n}]") for n in range(2)])
+    assert bench.stages.postprocess(Answer(bench.job(), Result({}))) is not None
+    assert seen == [View(6, 4)] * 2
+
+
+def test_an_answer_that_nothing_was_found_reaches_the_hooks_and_is_no_picture() -> None:
+    nothing = Result({}, responses=0)
+    for hooks, fates in (([], {"no_response": 1}), ([hook(lambda f, _: f, "postprocess[0]")], {})):
+        bench = Bench(postprocess=hooks)
+        answer = bench.stages.settle(Outcome(bench.job(), nothing))
+        assert (answer is None) == bool(fates)
+        assert bench.fates() == fates
 
 
 def test_the_last_preprocess_hook_may_return_tensors() -> None:
@@ -131,7 +172,7 @@ def test_a_hook_that_fails_costs_the_frame_and_only_with_fail_the_run(
 
 def test_with_passthrough_the_frame_goes_on_as_it_was() -> None:
     job = Bench(preprocess=[hook(boom, on_error="passthrough")]).job()
-    assert job.picture is job.frame
+    assert job.request.inputs[""] is job.frame.image
 
 
 def test_none_from_a_hook_drops_the_frame() -> None:

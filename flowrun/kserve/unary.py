@@ -122,7 +122,7 @@ class UnaryTransport:
                     self._lost = None
             return Result(answer.outputs, answer.parameters) if answer.outputs else None
         if code is grpc.StatusCode.ABORTED and aborts_for_nothing(self.model.server):
-            return None
+            return Result({}, responses=0)
         if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
             with self._lock:
                 self._lost = self._sent

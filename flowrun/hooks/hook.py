@@ -86,10 +86,10 @@ def _resolve(spec: HookSpec, key: str) -> Callable[..., Any]:
         raise InvalidFlowError(
             f"{spec.hook} is {type(target).__name__}, not a callable or a class", key=f"{key}.hook"
         )
-    positional = 1 if key.startswith("preprocess") else 2
+    arguments = ("frame",) if key.startswith("preprocess") else ("frame", "result")
     if inspect.isclass(target):
         _check_signature(
-            spec, key, target, positional=0, with_=dict(spec.with_), what="the constructor of "
+            spec, key, target, arguments=(), with_=dict(spec.with_), what="the constructor of "
         )
         # Not getattr: every class can be called itself, and has a `__call__` of its metaclass.
         call = next((vars(c)["__call__"] for c in target.__mro__ if "__call__" in vars(c)), None)
@@ -99,9 +99,11 @@ def _resolve(spec: HookSpec, key: str) -> Callable[..., Any]:
                 key=f"{key}.hook",
                 hint="give it a __call__ method",
             )
-        _check_signature(spec, key, call, positional=positional + 1, with_={}, what="__call__ of ")
+        _check_signature(
+            spec, key, call, arguments=("self", *arguments), with_={}, what="__call__ of "
+        )
     else:
-        _check_signature(spec, key, target, positional=positional, with_=dict(spec.with_))
+        _check_signature(spec, key, target, arguments=arguments, with_=dict(spec.with_))
     result: Callable[..., Any] = target
     return result
 
@@ -111,7 +113,7 @@ def _check_signature(
     key: str,
     target: Callable[..., Any],
     *,
-    positional: int,
+    arguments: Sequence[str],
     with_: dict[str, Any],
     what: str = "",
 ) -> None:
@@ -120,10 +122,9 @@ def _check_signature(
     except (TypeError, ValueError):
         return  # a builtin without a signature: the call itself will tell
     try:
-        signature.bind(*[None] * positional, **with_)
+        signature.bind(*arguments, **with_)
     except TypeError as error:
-        wanted = ["frame", "result"][: 1 if key.startswith("preprocess") else 2]
-        given = ", ".join([*wanted, *(f"{name}=…" for name in spec.with_)])
+        given = ", ".join([*arguments, *(f"{name}=…" for name in with_)])
         raise InvalidFlowError(
             f"{what}{spec.hook}{signature} does not take ({given}): {error}",
             key=f"{key}.with" if with_ else f"{key}.hook",
@@ -136,6 +137,6 @@ def _in_words(error: Exception) -> str:
 
 
 def _where(error: Exception) -> str:
-    """` (file:line)` of the user's own code; flowrun's call above it is not."""
-    place = raised_at(error)
+    """` (file:line)` of the user's own code; nothing for a callable that was written in C."""
+    place = raised_at(error, __file__)
     return f" ({place})" if place else ""

@@ -43,6 +43,19 @@ class Broken:
 class Mute:
     pass
 number = 3
+third = lambda frame: [][3]
+class Strict:
+    def __init__(self, limit):
+        self.limit = limit
+    def __call__(self, frame):
+        if frame.index > self.limit:
+            raise ValueError
+from operator import index as as_number
+import json
+def parsed(frame):
+    return json.loads(frame)
+def viewed(frame):
+    return memoryview(frame)
 """
 
 
@@ -84,6 +97,37 @@ def test_what_a_hook_raises_names_hook_file_line_and_frame(module: Path) -> None
     assert isinstance(raised.value.__cause__, KeyError)
 
 
+@pytest.mark.parametrize(
+    ("name", "with_", "text", "line"),
+    [
+        ("third", {}, "IndexError: list index out of range", "third = lambda frame: [][3]"),
+        ("Strict", {"limit": 6}, "ValueError", "            raise ValueError"),
+        ("parsed", {}, "TypeError: the JSON object must be str, bytes or bytearray, not Frame",
+         "    return json.loads(frame)"),
+        ("viewed", {}, "TypeError: memoryview: a bytes-like object is required, not 'Frame'",
+         "    return memoryview(frame)"),
+    ],
+)  # fmt: skip
+def test_the_line_is_the_users_own_in_a_lambda_in_a_class_and_above_a_library(
+    module: Path, name: str, with_: dict[str, Any], text: str, line: str
+) -> None:
+    number = MODULE.splitlines().index(line) + 1
+    with pytest.raises(HookError) as raised:
+        opened(name, **with_)(FRAME)
+    said = f"user_hooks:{name} raised {text} at frame 7 ({module}:{number})"
+    assert str(raised.value).partition(": ")[2] == said
+
+
+@pytest.mark.usefixtures("module")
+def test_a_callable_written_in_c_has_no_line() -> None:
+    with pytest.raises(HookError) as raised:
+        opened("as_number")(FRAME)
+    assert str(raised.value) == (
+        "preprocess[0]: user_hooks:as_number raised TypeError: 'Frame' object cannot be interpreted"
+        " as an integer at frame 7"
+    )
+
+
 def test_what_a_constructor_raises_names_it_too(module: Path) -> None:
     with pytest.raises(HookError) as raised:
         opened("Broken")
@@ -117,6 +161,20 @@ def test_what_a_constructor_raises_names_it_too(module: Path) -> None:
             "postprocess",
             {},
             "user_hooks:raises(frame) does not take (frame, result): too many positional arguments",
+        ),
+        (
+            "Tracker",
+            "postprocess",
+            {"sizes": 3},
+            "the constructor of user_hooks:Tracker(size=3) does not take (sizes=…): got an"
+            " unexpected keyword argument 'sizes'",
+        ),
+        (
+            "Tracker",
+            "preprocess",
+            {"size": 3},
+            "__call__ of user_hooks:Tracker(self, frame, result) does not take (self, frame):"
+            " missing a required argument: 'result'",
         ),
         (
             "Mute",

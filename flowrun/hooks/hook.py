@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flowrun.dotted import DottedPathError, raised_at, resolve
@@ -15,7 +16,8 @@ from flowrun.spec.flow import HookSpec, OnError
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """`call` takes a frame (and for postprocess a result); `close` is called once at the end."""
+    """`call` takes a frame (and for postprocess a result); `close`, called once at the end, raises
+    `HookError`."""
 
     key: str  # where it stands in the flow, e.g. `preprocess[0]`
     path: str
@@ -25,13 +27,7 @@ class Hook:
 
     def __call__(self, frame: Frame, *result: Any) -> Any:
         """What the user's callable returned. Raises `HookError` for whatever it raised."""
-        try:
-            return self.call(frame, *result)
-        except Exception as error:
-            raise HookError(
-                f"{self.path} raised {_in_words(error)} at frame {frame.index}{_where(error)}",
-                key=self.key,
-            ) from error
+        return _guarded(self.key, self.path, f"at frame {frame.index}", self.call, frame, *result)
 
 
 def open_hooks(specs: Sequence[HookSpec], key: str) -> tuple[Hook, ...]:
@@ -66,14 +62,22 @@ def _open(spec: HookSpec, key: str) -> Hook:
             return target(*arguments, **with_)
 
         return Hook(key, spec.hook, spec.on_error, call, lambda: None)
+    instance = _guarded(key, spec.hook, "when it was constructed", partial(target, **with_))
+
+    def close() -> None:
+        _guarded(key, spec.hook, "when it was closed", getattr(instance, "close", lambda: None))
+
+    return Hook(key, spec.hook, spec.on_error, instance, close)
+
+
+def _guarded(key: str, path: str, when: str, call: Callable[..., Any], *arguments: Any) -> Any:
+    """What `call` returned. Raises `HookError` for whatever it raised; a hook that was a script
+    before may call `sys.exit`."""
     try:
-        instance: Any = target(**with_)
-    except Exception as error:
-        raise HookError(
-            f"{spec.hook} raised {_in_words(error)} when it was constructed{_where(error)}",
-            key=key,
-        ) from error
-    return Hook(key, spec.hook, spec.on_error, instance, getattr(instance, "close", lambda: None))
+        return call(*arguments)
+    except (Exception, SystemExit) as error:
+        said = f"{path} raised {_in_words(error)} {when}{_where(error)}"
+        raise HookError(said, key=key) from error
 
 
 def _resolve(spec: HookSpec, key: str) -> Callable[..., Any]:
@@ -131,12 +135,12 @@ def _check_signature(
         ) from error
 
 
-def _in_words(error: Exception) -> str:
+def _in_words(error: BaseException) -> str:
     text = str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     """` (file:line)` of the user's own code; nothing for a callable that was written in C."""
     place = raised_at(error, __file__)
     return f" ({place})" if place else ""

@@ -56,6 +56,12 @@ def parsed(frame):
     return json.loads(frame)
 def viewed(frame):
     return memoryview(frame)
+import sys
+class Leaves:
+    def __call__(self, frame):
+        sys.exit(3)
+    def close(self):
+        sys.exit(3)
 """
 
 
@@ -135,6 +141,20 @@ def test_what_a_constructor_raises_names_it_too(module: Path) -> None:
         "preprocess[0]: user_hooks:Broken raised OSError: no model file when it was constructed"
         f" ({module}:18)"
     )
+
+
+def test_what_close_raises_names_it_and_what_leaves_is_an_error_as_well(module: Path) -> None:
+    hook = opened("Leaves")
+    said = {
+        ("at frame 7", 40): lambda: hook(FRAME),
+        ("when it was closed", 42): hook.close,
+    }
+    for (when, line), act in said.items():
+        with pytest.raises(HookError) as raised:
+            act()
+        assert str(raised.value) == (
+            f"preprocess[0]: user_hooks:Leaves raised SystemExit: 3 {when} ({module}:{line})"
+        )
 
 
 @pytest.mark.usefixtures("module")

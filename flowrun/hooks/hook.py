@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -34,9 +35,16 @@ def open_hooks(specs: Sequence[HookSpec], key: str) -> tuple[Hook, ...]:
     """The hooks of one list of the flow, classes constructed with their `with`.
 
     `key` is `preprocess` or `postprocess`. Imports user code. Raises `InvalidFlowError` for a path
-    that leads nowhere or a signature that does not fit, `HookError` if a constructor raises.
+    that leads nowhere or a signature that does not fit, `HookError` if a constructor raises; those
+    that are open already are closed again.
     """
-    return tuple(_open(spec, f"{key}[{n}]") for n, spec in enumerate(specs))
+    hooks = []
+    with ExitStack() as opened:
+        for n, spec in enumerate(specs):
+            hooks.append(_open(spec, f"{key}[{n}]"))
+            opened.callback(hooks[-1].close)
+        opened.pop_all()
+    return tuple(hooks)
 
 
 def check_hooks(specs: Sequence[HookSpec], key: str) -> list[tuple[str, str, str]]:

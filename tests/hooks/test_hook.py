@@ -57,6 +57,9 @@ def parsed(frame):
 def viewed(frame):
     return memoryview(frame)
 import sys
+class Mourner(Broken):
+    def __call__(self, frame, result):
+        return frame
 class Leaves:
     def __call__(self, frame):
         sys.exit(3)
@@ -134,6 +137,14 @@ def test_a_callable_written_in_c_has_no_line() -> None:
     )
 
 
+@pytest.mark.usefixtures("module")
+def test_a_constructor_that_raises_closes_the_hooks_before_it() -> None:
+    specs = [HookSpec("user_hooks:Tracker"), HookSpec("user_hooks:Mourner")]
+    with pytest.raises(HookError, match="no model file"):
+        open_hooks(specs, "postprocess")
+    assert sys.modules["user_hooks"].events == ["closed"]
+
+
 def test_what_a_constructor_raises_names_it_too(module: Path) -> None:
     with pytest.raises(HookError) as raised:
         opened("Broken")
@@ -146,8 +157,8 @@ def test_what_a_constructor_raises_names_it_too(module: Path) -> None:
 def test_what_close_raises_names_it_and_what_leaves_is_an_error_as_well(module: Path) -> None:
     hook = opened("Leaves")
     said = {
-        ("at frame 7", 40): lambda: hook(FRAME),
-        ("when it was closed", 42): hook.close,
+        ("at frame 7", 43): lambda: hook(FRAME),
+        ("when it was closed", 45): hook.close,
     }
     for (when, line), act in said.items():
         with pytest.raises(HookError) as raised:

@@ -19,8 +19,8 @@ class HookTime:
     took: Histogram = field(default_factory=Histogram)
 
     @property
-    def list(self) -> str:
-        """`preprocess` or `postprocess`: its hooks share a thread, and so the time of a frame."""
+    def stage(self) -> str:
+        """`preprocess` or `postprocess`, whose hooks share a thread, and so the time of a frame."""
         return self.hook.partition("[")[0]
 
     @property
@@ -34,12 +34,12 @@ def shares(hooks: Sequence[HookTime], period: float | None) -> list[dict[str, An
 
     `share` is the mean time over `period`, the seconds that a frame has: above 1, the hook alone
     cannot keep up with the source. `slow` are those that have more than an even share of the
-    period while all hooks of their list take more than all of it. `None` where nothing was
+    period while all hooks of their stage take more than all of it. `None` where nothing was
     measured.
     """
     said = []
     for each in hooks:
-        beside = [other for other in hooks if other.list == each.list]
+        beside = [other for other in hooks if other.stage == each.stage]
         late = period is not None and sum(other.mean for other in beside) > period
         p95 = each.took.percentile(0.95)
         said.append(

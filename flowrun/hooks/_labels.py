@@ -36,7 +36,7 @@ def read_labels(labels: Labels | None, first_id: int = 0) -> dict[int, str]:
 
 def _lines(name: str) -> list[str]:
     shipped = _SHIPPED / f"{name}.txt"
-    path = shipped if "/" not in name and shipped.is_file() else Path(name)
+    path = shipped if Path(name).name == name and shipped.is_file() else Path(name)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

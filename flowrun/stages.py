@@ -85,6 +85,9 @@ class Stages:
         self._ledger = ledger
         self.window = window or Limit(spec.in_flight)
         self._max_age = max_age  # seconds
+        self._took = {
+            hook.key: ledger.hook(hook.key, hook.path) for hook in (*preprocess, *postprocess)
+        }
         self._complaints: Counter[str] = Counter()
         self.last_complaint: str | None = None
 
@@ -176,7 +179,8 @@ class Stages:
         `None` if it has met its fate."""
         for hook in hooks:
             try:
-                made = _checked(hook, hook(frame, *result), frame, last=hook is hooks[-1])
+                returned = self._timed(hook, frame, *result)
+                made = _checked(hook, returned, frame, last=hook is hooks[-1])
             except HookError as error:
                 if hook.on_error == "passthrough":
                     self._complain(error)
@@ -193,6 +197,13 @@ class Stages:
                 return frame, made
             frame = made
         return frame, None
+
+    def _timed(self, hook: Hook, frame: Frame, *result: Result) -> Any:
+        began = self._ledger.clock()
+        try:
+            return hook(frame, *result)
+        finally:
+            self._took[hook.key].add(self._ledger.clock() - began)
 
     def _note_answer(self, job: Job) -> None:
         job.answered = self._ledger.clock()

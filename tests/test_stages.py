@@ -38,10 +38,20 @@ class Fake:
         return Future()
 
 
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Bench:
     def __init__(self, preprocess: Any = (), postprocess: Any = (), **transport: Any) -> None:
         self.fake = Fake()
-        self.ledger = Ledger()
+        self.clock = Clock()
+        self.ledger = Ledger(self.clock)
         spec = TransportSpec(mode="stream", address=("embedded",), model="m", **transport)
         self.stages = Stages(
             spec,
@@ -262,6 +272,30 @@ def test_without_hooks_the_answer_is_the_picture() -> None:
     made = bench.stages.postprocess(Answer(bench.job(), Result({"output": answer})))
     assert made is not None
     assert made.image is answer
+
+
+def test_the_time_of_every_call_is_noted_for_the_hook_that_took_it() -> None:
+    def lasting(seconds: float, then: Any = lambda frame: frame) -> Any:
+        def call(frame: Frame, *_: Any) -> Any:
+            bench.clock.now += seconds
+            return then(frame)
+
+        return call
+
+    bench = Bench(
+        preprocess=[
+            hook(lasting(0.25)),
+            hook(lasting(0.5, boom), "preprocess[1]", on_error="passthrough"),
+        ],
+        postprocess=[hook(lasting(1.0), "postprocess[0]")],
+    )
+    bench.job()
+    bench.stages.preprocess(frame(1))
+    bench.stages.postprocess(Answer(Job(frame(), Request({})), Result({})))
+    found = bench.ledger.summary("f").hooks
+    assert [(each["hook"], each["mean_ms"]) for each in found] == [
+        ("preprocess[0]", 250.0), ("preprocess[1]", 500.0), ("postprocess[0]", 1000.0)
+    ]  # fmt: skip
 
 
 def test_what_hooks_attach_stays_with_the_frame() -> None:

@@ -38,7 +38,8 @@ def open_hooks(specs: Sequence[HookSpec], key: str) -> tuple[Hook, ...]:
     """The hooks of one list of the flow, classes constructed with their `with`.
 
     `key` is `preprocess` or `postprocess`. Imports user code. Raises `InvalidFlowError` for a path
-    that leads nowhere or a signature that does not fit, `HookError` if a constructor raises.
+    that leads nowhere, a signature that does not fit or an option of which a constructor says so
+    (by an `InvalidFlowError` with the option's name as key), `HookError` for what it raises else.
     """
     return tuple(_open(spec, f"{key}[{n}]") for n, spec in enumerate(specs))
 
@@ -68,6 +69,9 @@ def _open(spec: HookSpec, key: str) -> Hook:
         return Hook(key, spec.hook, spec.on_error, call, lambda: None)
     try:
         instance: Any = target(**with_)
+    except InvalidFlowError as error:  # of an option, whose name is its key
+        place = f"{key}.with.{error.key}" if error.key else f"{key}.with"
+        raise InvalidFlowError(error.message, key=place, hint=error.hint) from error
     except Exception as error:
         raise HookError(
             f"{spec.hook} raised {_in_words(error)} when it was constructed{_where(error)}",

@@ -6,16 +6,17 @@ import string
 from collections.abc import Iterator
 from itertools import combinations
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowrun import letters
-from flowrun.letters import Mask, line_height, text_mask
+from flowrun.letters import Mask, fitting_size, line_height, stacked, text_mask, write
 
 
 def forget() -> None:
-    for cached in (letters.text_mask, letters._shown, letters._font, letters._face):
+    for cached in (text_mask, fitting_size, letters._shown, letters._font, letters._face):
         cached.cache_clear()
 
 
@@ -85,3 +86,54 @@ def test_masks_are_remembered_and_so_cannot_be_written() -> None:
     assert text_mask("abc", 20) is text_mask("abc", 20)
     with pytest.raises(ValueError, match="read-only"):
         text_mask("abc", 20)[:] = 0
+
+
+@pytest.mark.usefixtures("font")
+def test_lines_stand_one_below_the_other_at_the_left_or_in_the_middle() -> None:
+    high, long, short = line_height(20), text_mask("long", 20), text_mask("i", 20)
+    indent = (long.shape[1] - short.shape[1]) // 2
+    for centered, left in ((False, 0), (True, indent)):
+        mask = stacked(["long", "i"], 20, centered=centered)
+        assert mask.shape == (2 * high, long.shape[1])
+        assert same(mask[:high], long)
+        assert same(mask[high:, left : left + short.shape[1]], short)
+        assert mask.sum() == long.sum(dtype=int) + short.sum(dtype=int)
+
+
+@pytest.mark.usefixtures("font")
+@given(
+    st.lists(st.text(string.ascii_letters, min_size=1, max_size=8), min_size=1, max_size=3),
+    st.integers(1, 300),
+    st.integers(1, 300),
+)
+@settings(
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_the_fitting_size_is_the_largest_at_which_the_lines_fit(
+    lines: list[str], width: int, height: int
+) -> None:
+    size = fitting_size(tuple(lines), width, height)
+    rows, columns = stacked(lines, size + 1).shape
+    assert rows > height or columns > width
+    if size:
+        rows, columns = stacked(lines, size).shape
+        assert rows <= height
+        assert columns <= width
+
+
+def test_ink_and_paper_have_their_colours_and_the_rest_of_the_picture_stays() -> None:
+    image = np.full((20, 30, 3), 99, np.uint8)
+    mask = np.array([[0, 255, 128]], np.uint8)
+    write(image, mask, (4, 5), ink=(200, 0, 100), paper=(10, 255, 100))
+    assert image[5, 4:7].tolist() == [[10, 255, 100], [200, 0, 100], [105, 127, 100]]
+    image[5, 4:7] = 99
+    assert (image == 99).all()
+
+
+def test_what_does_not_fit_is_cut_off_at_the_right_and_below() -> None:
+    image = np.zeros((4, 8, 3), np.uint8)
+    mask = text_mask("HI", 30)
+    write(image, mask, (3, 1), ink=(255,) * 3, paper=(0,) * 3)
+    assert (image[1:, 3:, 0] == mask[:3, :5]).all()
+    assert not image[:1].any()
+    assert not image[:, :3].any()

@@ -7,8 +7,9 @@ from zlib import crc32
 from flowrun.detection import Detection, detections_of
 from flowrun.frame import Frame
 from flowrun.hooks import options
-from flowrun.hooks.drawing import Color, line_width, outline, percent, tag
+from flowrun.hooks.drawing import line_width, outline, percent, tag
 from flowrun.inference import Result
+from flowrun.letters import Color
 
 # Told apart on light and dark pictures alike. RGB.
 _PALETTE: tuple[Color, ...] = (

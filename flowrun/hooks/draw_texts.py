@@ -5,8 +5,9 @@ from __future__ import annotations
 from flowrun.detection import detections_of
 from flowrun.frame import Frame
 from flowrun.hooks import options
-from flowrun.hooks.drawing import Color, line_width, outline, tag
+from flowrun.hooks.drawing import line_width, outline, tag
 from flowrun.inference import Result
+from flowrun.letters import Color
 
 _GREEN: Color = (50, 205, 50)  # as much red as blue: the same in RGB and in BGR
 

@@ -7,16 +7,12 @@ edges. Letters and lines grow with the picture, so that both 320x240 and 1920x10
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from flowrun.frame import Image
-from flowrun.letters import Mask, line_height, text_mask
+from flowrun.letters import Color, Mask, stacked, write
 from flowrun.view import Box
-
-Color = tuple[int, int, int]
 
 CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
 DARK: Color = (20, 20, 20)  # greys: the same in RGB and in BGR
@@ -54,7 +50,7 @@ def tag(image: Image, text: str, box: Box, color: Color) -> None:
     left = max(0, min(left, image.shape[1] - width))
     top = max(0, min(top, image.shape[0] - height))
     ink = DARK if _brightness(color) > _BRIGHT else LIGHT
-    _write(image, mask, (left, top), ink, color)
+    write(image, mask, (left, top), ink, color)
 
 
 def panel(image: Image, lines: Sequence[str], corner: str) -> None:
@@ -63,7 +59,7 @@ def panel(image: Image, lines: Sequence[str], corner: str) -> None:
     top, left = ((s - m) for s, m in zip(image.shape[:2], mask.shape, strict=True))
     left = max(0, left) if corner.endswith("right") else 0
     top = max(0, top) if corner.startswith("bottom") else 0
-    _write(image, mask, (left, top), LIGHT, DARK)
+    write(image, mask, (left, top), LIGHT, DARK)
 
 
 def percent(score: float) -> str:
@@ -75,25 +71,7 @@ def _lines(lines: Sequence[str], image: Image) -> Mask:
     """The lines one below the other, in letters for a picture like `image`, with room at the left
     and at the right."""
     size = max(_SMALLEST, image.shape[0] // 40)
-    room, height = size // 3, line_height(size)
-    masks = [text_mask(line, size) for line in lines]
-    whole = np.zeros((height * len(lines), max(m.shape[1] for m in masks) + 2 * room), np.uint8)
-    for n, mask in enumerate(masks):
-        whole[n * height : (n + 1) * height, room : room + mask.shape[1]] = mask
-    return whole
-
-
-def _write(image: Image, mask: Mask, at: tuple[int, int], ink: Color, paper: Color) -> None:
-    left, top = at
-    part = image[top : top + mask.shape[0], left : left + mask.shape[1]]
-    part[:] = _ramp(paper, ink)[mask[: part.shape[0], : part.shape[1]]]
-
-
-@lru_cache(maxsize=64)
-def _ramp(paper: Color, ink: Color) -> npt.NDArray[np.uint8]:
-    """The colour for each amount of ink."""
-    ramp: npt.NDArray[np.uint8] = np.linspace(paper, ink, 256).round().astype(np.uint8)
-    return ramp
+    return np.pad(stacked(lines, size), ((0, 0), (size // 3, size // 3)))
 
 
 def _brightness(color: Color) -> float:

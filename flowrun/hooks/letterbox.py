@@ -28,7 +28,8 @@ class letterbox:
         filter: str = "bilinear",  # noqa: A002
     ) -> None:
         self._size = options.size("size", size)
-        self._fill = options.color("fill", fill)
+        color = options.color("fill", fill)
+        self._row = np.full((self._size[0], 3), color, np.uint8)  # copied fast, unlike a colour
         self._centered = options.choice("position", position, ("center", "top-left")) == "center"
         self._resampling = FILTERS[options.choice("filter", filter, FILTERS)]
 
@@ -40,7 +41,7 @@ class letterbox:
         if not self._centered:
             left = top = 0
         image = np.empty((height, width, 3), np.uint8)
-        image[:] = self._fill
+        image[:] = self._row
         picture = scaled(frame.image, inner, self._resampling)
         image[top : top + inner[1], left : left + inner[0]] = picture
         return frame.with_image(image, frame.seen.resized(*inner).cut(-left, -top, width, height))

@@ -68,11 +68,20 @@ def fitting_size(lines: tuple[str, ...], width: int, height: int) -> int:
 def write(
     image: npt.NDArray[np.uint8], mask: Mask, at: tuple[int, int], ink: Color, paper: Color
 ) -> None:
-    """Draw `mask` into `image`, uint8 (height, width, 3), its left upper corner `at` (left, top),
-    in `ink` on a ground of `paper`. What does not fit is cut off at the right and below."""
+    """Draw `mask` into `image`, uint8 (height, width, 3), in `ink` on a ground of `paper`.
+
+    `at` is the (left, top) of the mask, inside the picture; what does not fit is cut off.
+    """
     left, top = at
     part = image[top : top + mask.shape[0], left : left + mask.shape[1]]
     part[:] = _ramp(paper, ink).take(mask[: part.shape[0], : part.shape[1]], axis=0)
+
+
+def middle(image: npt.NDArray[np.uint8], mask: Mask) -> tuple[int, int]:
+    """Where (left, top) `mask` has to stand to be in the middle of `image`; one that is too large
+    shows its beginning."""
+    rows, columns = image.shape[0] - mask.shape[0], image.shape[1] - mask.shape[1]
+    return max(0, columns // 2), max(0, rows // 2)
 
 
 def line_height(size: int) -> int:

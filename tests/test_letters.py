@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowrun import letters
-from flowrun.letters import Mask, fitting_size, line_height, stacked, text_mask, write
+from flowrun.letters import Mask, fitting_size, line_height, middle, stacked, text_mask, write
 
 
 def forget() -> None:
@@ -128,6 +128,15 @@ def test_ink_and_paper_have_their_colours_and_the_rest_of_the_picture_stays() ->
     assert image[5, 4:7].tolist() == [[10, 255, 100], [200, 0, 100], [105, 127, 100]]
     image[5, 4:7] = 99
     assert (image == 99).all()
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 40))
+def test_in_the_middle_there_is_as_much_room_on_both_sides(width: int, height: int, s: int) -> None:
+    mask = np.zeros((s, s), np.uint8)
+    left, top = middle(np.zeros((height, width, 3), np.uint8), mask)
+    for before, side in ((left, width), (top, height)):
+        after = side - before - s
+        assert after - before in (0, 1) or before == 0 > after
 
 
 def test_what_does_not_fit_is_cut_off_at_the_right_and_below() -> None:

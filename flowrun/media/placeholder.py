@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from flowrun.frame import Image
-from flowrun.letters import fitting_size, stacked, write
+from flowrun.letters import fitting_size, middle, stacked, write
 
 _DARK, _LIGHT = 24, 208  # grey, so that it is the same in RGB and in BGR
 _CLEAR = 16  # pixels; from there on fewer lines are better than larger letters
@@ -31,6 +31,5 @@ def placeholder(size: tuple[int, int], since: datetime) -> Image:
     clear = [each for each in sizes if each >= _CLEAR] or [max(sizes)]
     best = sizes.index(clear[0]) if clear[0] else -1
     mask = stacked(layouts[best], max(1, sizes[best]), centered=True)
-    middle = (max(0, width - mask.shape[1]) // 2, max(0, height - mask.shape[0]) // 2)
-    write(image, mask, middle, (_LIGHT,) * 3, (_DARK,) * 3)
+    write(image, mask, middle(image, mask), (_LIGHT,) * 3, (_DARK,) * 3)
     return image

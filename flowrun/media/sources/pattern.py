@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from flowrun.errors import InvalidFlowError
 from flowrun.frame import Frame, Image, VideoInfo
-from flowrun.letters import fitting_size, text_mask, write
+from flowrun.letters import fitting_size, middle, text_mask, write
 from flowrun.spec.flow import SourceSpec
 
 _DEFAULT_SIZE, _DEFAULT_FPS = (1280, 720), 30.0
@@ -96,5 +96,5 @@ def _draw(image: Image, ramp: npt.NDArray[np.uint8], index: int) -> None:
     size = max(1, fitting_size(("0" * len(number),), width * 3 // 4, height // 4))
     # Digit by digit, as each of them is remembered; numbers are as many as frames.
     mask = np.concatenate([text_mask(digit, size) for digit in number], axis=1)
-    middle = (max(0, width - mask.shape[1]) // 2, max(0, band.start - mask.shape[0]) // 2)
-    write(image[: band.start], mask, middle, _WHITE, _BLACK)
+    above = image[: band.start]
+    write(above, mask, middle(above, mask), _WHITE, _BLACK)

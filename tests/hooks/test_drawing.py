@@ -152,7 +152,7 @@ def test_tags_stand_above_all_boxes() -> None:
 
 
 def test_unlikely_detections_are_left_out() -> None:
-    weak, strong = Detection((0, 0, 50, 50), 0.4), Detection((100, 100, 150, 150), 0.6)
+    weak, strong = Detection((0, 0, 50, 50), 0.4), Detection((100, 100, 150, 150), 0.5)
     before = frame(weak, strong)
     mask = changed(before, draw_boxes(min_score=0.5)(before, EMPTY))
     assert not mask[:60, :60].any()

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "flowrun"
 
 # From the ground up; modules on one line never import each other.
 LAYERS: list[set[str]] = [
-    {"errors", "histogram", "ending", "view"},
+    {"errors", "histogram", "ending", "view", "letters"},
     {"spec", "frame", "dotted", "hook_times"},
     {"inference", "detection"},
     {"media", "kserve", "hooks"},
@@ -68,6 +68,11 @@ def test_only_one_module_touches_imageio_ffmpeg() -> None:
 
 def test_only_one_module_touches_pygame() -> None:
     assert users("pygame") == ["media/sinks/window.py"]
+
+
+def test_only_one_module_touches_fonts() -> None:
+    touching = [p for p in MODULES if "PIL.ImageFont" in imported(p)]
+    assert [path.name for path in touching] == ["letters.py"]
 
 
 def users(library: str) -> list[str]:

@@ -13,7 +13,7 @@ from flowrun.inference import Result
 _WITH_SCORE = 5
 
 
-class decode_boxes:  # noqa: N801 - hooks are called like functions, whatever they are
+class decode_boxes:
     """Attaches the boxes of a model that answers them as they are.
 
     `boxes` names the output with `[x0, y0, x1, y1, score]`, shape (n, 5), or with

@@ -11,7 +11,7 @@ from flowrun.hooks._labels import Labels, read_labels
 from flowrun.inference import Result
 
 
-class decode_classes:  # noqa: N801 - hooks are called like functions, whatever they are
+class decode_classes:
     """Attaches the `k` most likely classes, the most likely first, with their `labels`.
 
     `output` (default: the model's only one) has one score for each class, shape (n,), (1, n) or

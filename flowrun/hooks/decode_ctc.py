@@ -23,7 +23,7 @@ from flowrun.inference import Result
 _SUM = 0.01  # how far probabilities in half precision may be from 1 together
 
 
-class decode_ctc:  # noqa: N801 - hooks are called like functions, whatever they are
+class decode_ctc:
     """Attaches the texts that a model with CTC output has read, with where they stand.
 
     `texts` names the output with a number for each text, place and character of `alphabet`, shape

@@ -15,7 +15,7 @@ from flowrun.inference import Result
 _IMAGE, _LABEL, _CONFIDENCE, _BOX = 0, 1, 2, slice(3, 7)
 
 
-class decode_ssd:  # noqa: N801 - hooks are called like functions, whatever they are
+class decode_ssd:
     """Attaches what an SSD head has found, with its `labels`.
 
     `output` has rows `[image, label, confidence, x0, y0, x1, y1]`, shape (n, 7) or (1, 1, n, 7),

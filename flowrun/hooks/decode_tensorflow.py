@@ -15,7 +15,7 @@ from flowrun.inference import Result
 _Y0, _X0, _Y1, _X1 = range(4)
 
 
-class decode_tensorflow:  # noqa: N801 - hooks are called like functions, whatever they are
+class decode_tensorflow:
     """Attaches what a detector with TensorFlow's four outputs has found, with its `labels`.
 
     `boxes` names the output with `[y0, x0, y1, x1]` as shares (0 to 1) of what the model saw, shape

@@ -35,8 +35,9 @@ def open_hooks(specs: Sequence[HookSpec], key: str) -> tuple[Hook, ...]:
     """The hooks of one list of the flow, classes constructed with their `with`.
 
     `key` is `preprocess` or `postprocess`. Imports user code. Raises `InvalidFlowError` for a path
-    that leads nowhere or a signature that does not fit, `HookError` if a constructor raises; those
-    that are open already are closed again.
+    that leads nowhere, a signature that does not fit or an option of which a constructor says so
+    (by an `InvalidFlowError` with the option's name as key), `HookError` for what it raises else;
+    those that are open already are closed again.
     """
     hooks = []
     with ExitStack() as opened:
@@ -83,6 +84,9 @@ def _guarded(key: str, path: str, when: str, call: Callable[..., Any], *argument
     before may call `sys.exit`."""
     try:
         return call(*arguments)
+    except InvalidFlowError as error:  # of an option, whose name is its key
+        place = f"{key}.with.{error.key}" if error.key else f"{key}.with"
+        raise InvalidFlowError(error.message, key=place, hint=error.hint) from error
     except (Exception, SystemExit) as error:
         said = f"{path} raised {_in_words(error)} {when}{_where(error)}"
         raise HookError(said, key=key) from error

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from flowrun.detection import Detection, with_detections
 from flowrun.frame import Frame
-from flowrun.hooks._decoding import column, detections, number, rows, to_view
-from flowrun.hooks._labels import Labels, read_labels
+from flowrun.hooks import options
+from flowrun.hooks.decoding import column, detections, rows, to_view
+from flowrun.hooks.label_files import Labels, read_labels
 from flowrun.inference import Result
 
 _WITH_SCORE = 5
@@ -36,8 +37,8 @@ class decode_boxes:
         self._boxes = boxes
         self._scores = scores
         self._classes = classes
-        self._normalized = normalized
-        self._threshold = number("threshold", threshold)
+        self._normalized = options.truth("normalized", normalized)
+        self._threshold = options.number("threshold", threshold)
         self._names = read_labels(labels)
 
     def __call__(self, frame: Frame, result: Result) -> Frame:

@@ -6,8 +6,9 @@ import numpy as np
 
 from flowrun.detection import Classification
 from flowrun.frame import Frame
-from flowrun.hooks._decoding import column, number, output, softmax
-from flowrun.hooks._labels import Labels, read_labels
+from flowrun.hooks import options
+from flowrun.hooks.decoding import column, output, softmax
+from flowrun.hooks.label_files import Labels, read_labels
 from flowrun.inference import Result
 
 
@@ -29,11 +30,9 @@ class decode_classes:
         labels: Labels | None = None,
     ) -> None:
         self._output = output
-        self._k = int(number("k", k))
-        if self._k < 1:
-            raise ValueError(f"k: {k} classes are too few; the least is 1")
-        self._threshold = number("threshold", threshold)
-        self._softmax = softmax
+        self._k = options.whole("k", k)
+        self._threshold = options.number("threshold", threshold)
+        self._softmax = options.truth("softmax", softmax)
         self._names = read_labels(labels)
 
     def __call__(self, frame: Frame, result: Result) -> Frame:

@@ -8,10 +8,10 @@ import numpy as np
 
 from flowrun.detection import Detection, with_detections
 from flowrun.frame import Frame
-from flowrun.hooks._decoding import (
+from flowrun.hooks import options
+from flowrun.hooks.decoding import (
     Numbers,
     in_source,
-    number,
     numbers,
     output,
     rows,
@@ -44,12 +44,12 @@ class decode_ctc:
         threshold: float = 0.0,
     ) -> None:
         if len(blank) != 1 or blank not in alphabet:
-            raise ValueError(f"blank: {blank!r} is not one of the characters of {alphabet!r}")
+            options.refuse("blank", blank, f"one of the characters of {alphabet!r}")
         self._texts = texts
         self._coordinates = coordinates
         self._alphabet = alphabet
         self._blank = alphabet.index(blank)
-        self._threshold = number("threshold", threshold)
+        self._threshold = options.number("threshold", threshold)
 
     def __call__(self, frame: Frame, result: Result) -> Frame:
         return with_detections(frame, self._found(frame, result) if result.outputs else ())

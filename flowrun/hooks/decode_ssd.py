@@ -8,8 +8,9 @@ import numpy as np
 
 from flowrun.detection import Detection, with_detections
 from flowrun.frame import Frame
-from flowrun.hooks._decoding import detections, number, rows, to_view
-from flowrun.hooks._labels import Labels, read_labels
+from flowrun.hooks import options
+from flowrun.hooks.decoding import detections, rows, to_view
+from flowrun.hooks.label_files import Labels, read_labels
 from flowrun.inference import Result
 
 _IMAGE, _LABEL, _CONFIDENCE, _BOX = 0, 1, 2, slice(3, 7)
@@ -31,7 +32,7 @@ class decode_ssd:
         labels: Labels | None = None,
     ) -> None:
         self._output = output
-        self._threshold = number("threshold", threshold)
+        self._threshold = options.number("threshold", threshold)
         self._names = read_labels(labels)
 
     def __call__(self, frame: Frame, result: Result) -> Frame:

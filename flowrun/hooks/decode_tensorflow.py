@@ -8,8 +8,9 @@ import numpy as np
 
 from flowrun.detection import Detection, with_detections
 from flowrun.frame import Frame
-from flowrun.hooks._decoding import column, detections, number, rows, to_view
-from flowrun.hooks._labels import Labels, read_labels
+from flowrun.hooks import options
+from flowrun.hooks.decoding import column, detections, rows, to_view
+from flowrun.hooks.label_files import Labels, read_labels
 from flowrun.inference import Result
 
 _Y0, _X0, _Y1, _X1 = range(4)
@@ -41,8 +42,8 @@ class decode_tensorflow:
         self._scores = scores
         self._classes = classes
         self._count = count
-        self._threshold = number("threshold", threshold)
-        self._names = read_labels(labels, int(number("first_id", first_id)))
+        self._threshold = options.number("threshold", threshold)
+        self._names = read_labels(labels, options.whole("first_id", first_id, 0))
 
     def __call__(self, frame: Frame, result: Result) -> Frame:
         return with_detections(frame, self._found(frame, result) if result.outputs else ())

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowrun.hooks._labels import read_labels
+from flowrun.errors import InvalidFlowError
+from flowrun.hooks.label_files import read_labels
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_what_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.Monkey
         "folder": "labels: folder cannot be read: Is a directory",
     }
     for name, text in said.items():
-        with pytest.raises(ValueError) as raised:  # noqa: PT011 - the whole text is compared
+        with pytest.raises(InvalidFlowError) as raised:
             read_labels(name)
         assert str(raised.value) == text
 
@@ -96,6 +97,6 @@ def test_what_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.Monkey
     ],
 )
 def test_what_is_no_list_of_labels_says_so(labels: Any, text: str) -> None:
-    with pytest.raises(ValueError) as raised:  # noqa: PT011 - the whole text is compared
+    with pytest.raises(InvalidFlowError) as raised:
         read_labels(labels)
     assert str(raised.value) == text

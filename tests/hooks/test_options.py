@@ -18,6 +18,17 @@ def test_a_size_is_written_as_in_the_flow_or_as_two_numbers() -> None:
     assert options.size("size", [640, 480]) == (640, 480)
 
 
+def test_a_string_that_says_a_value_is_one_as_variables_give_strings() -> None:
+    assert options.number("threshold", "0.5") == 0.5
+    assert options.whole("k", "3") == 3
+    assert options.truth("scores", "false") is False
+    assert options.three("mean", ["1", 2, "3.5"]).tolist() == [1, 2, 3.5]
+    assert options.color("fill", "114") == (114, 114, 114)
+    for value in ("NaN", "Infinity", '"1"', "[1]", "true", ""):
+        with pytest.raises(InvalidFlowError):
+            options.number("threshold", value)
+
+
 def test_one_number_stands_for_all_three_channels() -> None:
     assert options.three("mean", 127.5).tolist() == [127.5] * 3
     assert options.three("mean", [1, 2.5, 3]).tolist() == [1, 2.5, 3]

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from flowrun.errors import InvalidFlowError
+
 Labels = str | Sequence[Any] | Mapping[Any, Any]  # as `labels` stands in a flow
 
 _SHIPPED = Path(__file__).parent / "labels"
@@ -19,7 +21,7 @@ def read_labels(labels: Labels | None, first_id: int = 0) -> dict[int, str]:
     `labels` is a list or a mapping of the flow, the path of a file, or `coco`, the ids that
     TensorFlow's models have for COCO. A file has one label per line, or `id: label` or `id label`
     on each; where there are no ids, they count from `first_id`. An empty line is an id without a
-    name. Raises `ValueError` that says what is wrong with `labels`.
+    name. Raises `InvalidFlowError` for the option `labels`.
     """
     if labels is None:
         return {}
@@ -29,8 +31,8 @@ def read_labels(labels: Labels | None, first_id: int = 0) -> dict[int, str]:
         return {_id(key): str(name) for key, name in labels.items()}
     if isinstance(labels, Sequence):
         return {n: str(name) for n, name in enumerate(labels, first_id)}
-    raise ValueError(
-        f"labels: {labels!r} is neither a file of labels nor a list nor a mapping from id to label"
+    raise _wrong(
+        f"{labels!r} is neither a file of labels nor a list nor a mapping from id to label"
     )
 
 
@@ -41,14 +43,14 @@ def _lines(name: str) -> list[str]:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         known = ", ".join(sorted(file.stem for file in _SHIPPED.glob("*.txt")))
-        raise ValueError(
-            f"labels: there is no file {name} (relative paths start at {Path.cwd()}); flowrun"
+        raise _wrong(
+            f"there is no file {name} (relative paths start at {Path.cwd()}); flowrun"
             f" brings {known}"
         ) from None
     except UnicodeDecodeError as error:
-        raise ValueError(f"labels: {name} is not UTF-8 text: {error.reason}") from None
+        raise _wrong(f"{name} is not UTF-8 text: {error.reason}") from None
     except OSError as error:
-        raise ValueError(f"labels: {name} cannot be read: {error.strerror}") from None
+        raise _wrong(f"{name} cannot be read: {error.strerror}") from None
     return [line.strip() for line in text.rstrip().splitlines()]
 
 
@@ -59,8 +61,12 @@ def _parsed(lines: list[str], first_id: int) -> dict[int, str]:
     return {n: line for n, line in enumerate(lines, first_id) if line}
 
 
+def _wrong(message: str) -> InvalidFlowError:
+    return InvalidFlowError(message, key="labels")
+
+
 def _id(key: Any) -> int:
     try:
         return int(key)
     except ValueError:
-        raise ValueError(f"labels: {key!r} is not a class id, which is a whole number") from None
+        raise _wrong(f"{key!r} is not a class id, which is a whole number") from None

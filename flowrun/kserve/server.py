@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import grpc
 
 from flowrun.errors import InvalidFlowError, RunError, UsageError
-from flowrun.kserve.models import Model, resolve_model
+from flowrun.kserve.models import Model, named, resolve_model
 from flowrun.kserve.servicer import Servicer
 
 CALLS = 128  # at once, unary calls and streams together; more are refused: RESOURCE_EXHAUSTED
@@ -34,14 +34,14 @@ class EmbeddedServer:
 
     Every call and every stream has a daemon thread of its own, at most `CALLS` of them; of each
     there is one request in memory, and one answer. `address` is "host:port"; port 0 takes a free
-    one, and the attribute `address` tells which. Raises `UsageError` if it is no address and
-    `RunError` if nothing can listen there.
+    one, and the attribute `address` tells which; `models` has them by name. Raises `UsageError` if
+    it is no address and `RunError` if nothing can listen there.
     """
 
     def __init__(self, models: Mapping[str, Model], *, address: str = "127.0.0.1:0") -> None:
         host, port = _split(address)
         _check_free(host, port, address)
-        self._models = dict(models)
+        self.models = dict(models)
         self._servicer = Servicer(models)
         self._threads = _ThreadPerCall()
         self._server = grpc.server(
@@ -64,7 +64,7 @@ class EmbeddedServer:
         end = time.monotonic() + GRACE + CLOSING
         stopped = self._server.stop(GRACE)
         stopped.wait(GRACE)
-        for model in self._models.values():
+        for model in self.models.values():
             model.close()
         stopped.wait(max(0.0, end - time.monotonic()))
         self._threads.join(end)
@@ -78,15 +78,21 @@ class EmbeddedServer:
 
 
 def serve(models: Sequence[str], address: str) -> EmbeddedServer:
-    """An `EmbeddedServer` for the models of these names, as `flowrun serve` starts it.
+    """An `EmbeddedServer` for these models (`NAME=MODEL`, or `MODEL`), as `flowrun serve` starts
+    it.
 
-    Raises `UsageError` for a name that is no model, beside what `EmbeddedServer` raises.
+    Raises `UsageError` for what is no model, beside what `EmbeddedServer` raises.
     """
+    found: dict[str, Model] = {}
     try:
-        found = {name: resolve_model(name) for name in models}
+        for word in models:
+            name, model = named(word)
+            if name in found:
+                raise UsageError(f"two models are called {name!r}", hint="name one: NAME=MODEL")
+            found[name] = resolve_model(model, name)
+        return EmbeddedServer(found, address=address)
     except InvalidFlowError as error:
         raise UsageError(error.message, hint=error.hint) from error
-    return EmbeddedServer(found, address=address)
 
 
 class _ThreadPerCall(Executor):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from flowrun.errors import InvalidFlowError
-from flowrun.kserve.models import MODELS, TensorInfo, resolve_model
+from flowrun.kserve.models import MODELS, TensorInfo, named, resolve_model
 from flowrun.kserve.models.edges import BAND
 
 Picture = npt.NDArray[np.uint8]
@@ -45,7 +45,7 @@ def refusal(name: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ["identity", "grayscale", "edges"])
 def test_a_built_in_model_turns_an_image_into_an_image(name: str) -> None:
     image = np.full((64, 37, 3), 200, np.uint8)
     image.flags.writeable = False
@@ -146,18 +146,55 @@ def test_a_callable_with_one_output_may_name_it_without_a_tuple(folder: Path) ->
     assert resolve_model("wd_single:f").outputs == (TensorInfo("mask"),)
 
 
+def test_a_model_may_be_given_another_name(folder: Path) -> None:
+    (folder / "wd_renamed.py").write_text("def f(image): return image\n")
+    assert [resolve_model(model, "mine").name for model in ("edges", "wd_renamed:f")] == [
+        "mine"
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("word", "name", "model"),
+    [
+        ("edges", "edges", "edges"),
+        ("package.module:name", "package.module:name", "package.module:name"),
+        ("mine=edges", "mine", "edges"),
+        ("models/face.v2.xml", "face.v2", "models/face.v2.xml"),
+        ("face.ONNX", "face", "face.ONNX"),
+        ("mine=face.onnx", "mine", "face.onnx"),
+    ],
+)
+def test_what_a_model_is_served_as(word: str, name: str, model: str) -> None:
+    assert named(word) == (name, model)
+
+
+@pytest.mark.parametrize(
+    ("model", "package", "extra"),
+    [("face-detection", "cv2", "faces"), ("some.onnx", "openvino", "openvino")],
+)
+def test_a_package_that_is_missing_is_named_with_the_command_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch, model: str, package: str, extra: str
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", {}.get)
+    assert refusal(model) == (
+        f"transport.model: model {model!r} needs the package {package}, which is not installed\n"
+        f"  pip install 'flowrun[{extra}]'"
+    )
+
+
 def test_a_misspelt_built_in_model_is_guessed() -> None:
     assert refusal("edgse") == (
         "transport.model: there is no built-in model 'edgse'\n"
-        "  did you mean 'edges'? built in are identity, grayscale, edges;"
-        " your own is named package.module:name"
+        "  did you mean 'edges'? built in are identity, grayscale, edges, face-detection;"
+        " your own is named package.module:name, or the path of an .onnx or .xml file"
     )
 
 
 def test_a_name_like_no_other_lists_what_there_is() -> None:
-    assert refusal("holisticTracking") == (
-        "transport.model: there is no built-in model 'holisticTracking'\n"
-        "  built in are identity, grayscale, edges; your own is named package.module:name"
+    assert refusal("ByteTrack") == (
+        "transport.model: there is no built-in model 'ByteTrack'\n"
+        "  built in are identity, grayscale, edges, face-detection;"
+        " your own is named package.module:name, or the path of an .onnx or .xml file"
     )
 
 

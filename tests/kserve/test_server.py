@@ -648,6 +648,14 @@ def test_serve_refuses_a_name_that_is_no_model() -> None:
         serve(["identity", "greyscale"], "127.0.0.1:0")
     assert str(caught.value) == (
         "there is no built-in model 'greyscale'\n"
-        "  did you mean 'grayscale'? built in are identity, grayscale, edges;"
-        " your own is named package.module:name"
+        "  did you mean 'grayscale'? built in are identity, grayscale, edges, face-detection;"
+        " your own is named package.module:name, or the path of an .onnx or .xml file"
     )
+
+
+def test_serve_takes_one_model_under_several_names_and_not_several_under_one() -> None:
+    with serve(["edges", "mine=edges"], "127.0.0.1:0") as server:
+        assert list(server.models) == ["edges", "mine"]
+    with pytest.raises(UsageError) as caught:
+        serve(["edges", "edges=identity"], "127.0.0.1:0")
+    assert str(caught.value) == "two models are called 'edges'\n  name one: NAME=MODEL"

@@ -3,50 +3,75 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from flowrun.dotted import DottedPathError, resolve
 from flowrun.errors import InvalidFlowError
 from flowrun.kserve.models.edges import edges
+from flowrun.kserve.models.extras import require
+from flowrun.kserve.models.face_detection import FACE_DETECTION
 from flowrun.kserve.models.grayscale import grayscale
 from flowrun.kserve.models.identity import identity
 from flowrun.kserve.models.model import Model, image_model
+from flowrun.kserve.models.openvino_file import file_model, is_file
 from flowrun.kserve.models.signature import ATTRIBUTES, read_signature
 
 MODELS: dict[str, Model] = {
     "identity": image_model("identity", identity),
     "grayscale": image_model("grayscale", grayscale),
     "edges": image_model("edges", edges),
+    "face-detection": FACE_DETECTION,
 }
+EXTRAS = {"face-detection": ("cv2", "faces")}  # built-in model: (package, extra that brings it)
 
 
-def resolve_model(name: str) -> Model:
-    """The built-in model `name`, or the callable or class at the dotted path `name`.
+def named(word: str) -> tuple[str, str]:
+    """`NAME=MODEL` in two; without a name, a file is called by its stem, anything else as it is."""
+    name, equals, model = word.partition("=")
+    if not equals:
+        return Path(word).stem if is_file(word) else word, word
+    return name, model
+
+
+def resolve_model(model: str, name: str | None = None) -> Model:
+    """The built-in `model`, the one in the file at that path, or the callable or class at that
+    dotted path; called `name`, which is `model` if nothing else is said.
 
     A class is constructed without arguments. A callable may say what its tensors are by attributes
     (see `read_signature`). Imports the user's module. Raises `InvalidFlowError` with the key
     `transport.model`.
     """
-    if name in MODELS:
-        return MODELS[name]
-    if ":" not in name:
+    name = name or model
+    if model in MODELS:
+        if model in EXTRAS:
+            require(*EXTRAS[model], model)
+        return replace(MODELS[model], name=name)
+    if is_file(model):
+        return file_model(name, model)
+    if ":" not in model:
         raise InvalidFlowError(
-            f"there is no built-in model {name!r}", key="transport.model", hint=_choices(name)
+            f"there is no built-in model {model!r}", key="transport.model", hint=_choices(model)
         )
+    return _callable(name, model)
+
+
+def _callable(name: str, path: str) -> Model:
     try:
-        found = resolve(name)
+        found = resolve(path)
     except DottedPathError as error:
         raise InvalidFlowError(
             error.message, key="transport.model", hint=error.hint or None
         ) from error
     if not callable(found) or (isinstance(found, type) and not _has_call(found)):
         raise InvalidFlowError(
-            f"{name!r} is {_what(found)}",
+            f"{path!r} is {_what(found)}",
             key="transport.model",
             hint="a model is a function that takes an image, or a class with __call__(self, image)",
         )
     declared = {each: getattr(found, each) for each in ATTRIBUTES if hasattr(found, each)}
-    signature = read_signature(name, declared)
+    signature = read_signature(path, declared)
     return Model(
         name,
         # What the module made is the module's own to close.
@@ -60,7 +85,10 @@ def resolve_model(name: str) -> Model:
 def _choices(name: str) -> str:
     nearest = difflib.get_close_matches(name, MODELS, n=1)
     guess = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return f"{guess}built in are {', '.join(MODELS)}; your own is named package.module:name"
+    return (
+        f"{guess}built in are {', '.join(MODELS)}; your own is named package.module:name, or the"
+        " path of an .onnx or .xml file"
+    )
 
 
 def _has_call(cls: type) -> bool:

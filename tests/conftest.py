@@ -1,8 +1,9 @@
 """Real servers for every test that asks for one.
 
-They run in environments of their own, named by FLOWRUN_TRITON_PYTHON, FLOWRUN_MLSERVER_PYTHON and
-FLOWRUN_RTSP_PYTHON (paths of the python executables); the display is the Xvfb on PATH. A test that
-needs a server that is not there is skipped, or fails if FLOWRUN_REQUIRE is "all".
+They run in environments of their own, named by FLOWRUN_TRITON_PYTHON, FLOWRUN_MLSERVER_PYTHON,
+FLOWRUN_MEDIAPIPE_PYTHON and FLOWRUN_RTSP_PYTHON (paths of the python executables); the display is
+the Xvfb on PATH. A test that needs a server that is not there is skipped, or fails if
+FLOWRUN_REQUIRE is "all".
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ MARKERS = {
     "triton_address": "triton",
     "triton": "triton",
     "mlserver_address": "mlserver",
+    "mediapipe_python": "mediapipe",
     "rtsp_server": "rtsp",
     "display": "screen",
 }
@@ -123,6 +125,11 @@ def mlserver_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [python, str(SERVERS / "run_mlserver.py"), str(port), str(http_port)]
     with _running("mlserver_address", command, folder, port):
         yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def mediapipe_python() -> str:
+    return _python("FLOWRUN_MEDIAPIPE_PYTHON")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import grpc
 
 from flowrun.errors import InvalidFlowError, RunError, UsageError
-from flowrun.kserve.models import Model, named, resolve_model
+from flowrun.kserve.models import Model, named, resolve_elsewhere, resolve_model
 from flowrun.kserve.servicer import Servicer
 
 CALLS = 128  # at once, unary calls and streams together; more are refused: RESOURCE_EXHAUSTED
@@ -64,11 +64,11 @@ class EmbeddedServer:
         end = time.monotonic() + GRACE + CLOSING
         stopped = self._server.stop(GRACE)
         stopped.wait(GRACE)
+        self._servicer.close()
         for model in self.models.values():
             model.close()
         stopped.wait(max(0.0, end - time.monotonic()))
         self._threads.join(end)
-        self._servicer.close()
 
     def __enter__(self) -> EmbeddedServer:
         return self
@@ -77,22 +77,31 @@ class EmbeddedServer:
         self.close()
 
 
-def serve(models: Sequence[str], address: str) -> EmbeddedServer:
+def serve(models: Sequence[str], address: str, python: str | None = None) -> EmbeddedServer:
     """An `EmbeddedServer` for these models (`NAME=MODEL`, or `MODEL`), as `flowrun serve` starts
-    it.
+    it; those that are a user's own, or need it, with the interpreter `python`, if one is given.
 
     Raises `UsageError` for what is no model, beside what `EmbeddedServer` raises.
     """
-    found: dict[str, Model] = {}
-    try:
+    with contextlib.ExitStack() as undo:
+        found: dict[str, Model] = {}
         for word in models:
             name, model = named(word)
             if name in found:
                 raise UsageError(f"two models are called {name!r}", hint="name one: NAME=MODEL")
-            found[name] = resolve_model(model, name)
-        return EmbeddedServer(found, address=address)
+            found[name] = _resolve(model, name, python)
+            undo.callback(found[name].close)
+        server = EmbeddedServer(found, address=address)
+        undo.pop_all()
+    return server
+
+
+def _resolve(model: str, name: str, python: str | None) -> Model:
+    try:
+        return resolve_elsewhere(model, name, python) if python else resolve_model(model, name)
     except InvalidFlowError as error:
-        raise UsageError(error.message, hint=error.hint) from error
+        key = error.key if error.key == "--python" else None
+        raise UsageError(error.message, key=key, hint=error.hint) from error
 
 
 class _ThreadPerCall(Executor):

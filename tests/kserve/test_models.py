@@ -185,7 +185,8 @@ def test_a_package_that_is_missing_is_named_with_the_command_that_brings_it(
 def test_a_misspelt_built_in_model_is_guessed() -> None:
     assert refusal("edgse") == (
         "transport.model: there is no built-in model 'edgse'\n"
-        "  did you mean 'edges'? built in are identity, grayscale, edges, face-detection;"
+        "  did you mean 'edges'? built in are identity, grayscale, edges, face-detection,"
+        " holisticTracking, irisTracking;"
         " your own is named package.module:name, or the path of an .onnx or .xml file"
     )
 
@@ -193,7 +194,7 @@ def test_a_misspelt_built_in_model_is_guessed() -> None:
 def test_a_name_like_no_other_lists_what_there_is() -> None:
     assert refusal("ByteTrack") == (
         "transport.model: there is no built-in model 'ByteTrack'\n"
-        "  built in are identity, grayscale, edges, face-detection;"
+        "  built in are identity, grayscale, edges, face-detection, holisticTracking, irisTracking;"
         " your own is named package.module:name, or the path of an .onnx or .xml file"
     )
 

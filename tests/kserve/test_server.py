@@ -648,7 +648,8 @@ def test_serve_refuses_a_name_that_is_no_model() -> None:
         serve(["identity", "greyscale"], "127.0.0.1:0")
     assert str(caught.value) == (
         "there is no built-in model 'greyscale'\n"
-        "  did you mean 'grayscale'? built in are identity, grayscale, edges, face-detection;"
+        "  did you mean 'grayscale'? built in are identity, grayscale, edges, face-detection,"
+        " holisticTracking, irisTracking;"
         " your own is named package.module:name, or the path of an .onnx or .xml file"
     )
 

@@ -1,7 +1,7 @@
 """What the embedded server can serve: the built-in models, or a callable of the user's."""
 
 from flowrun.kserve.models.model import Answer, Infer, Model, ModelError, TensorInfo
-from flowrun.kserve.models.registry import MODELS, named, resolve_model
+from flowrun.kserve.models.registry import MODELS, named, resolve_elsewhere, resolve_model
 
 __all__ = [
     "MODELS",
@@ -11,5 +11,6 @@ __all__ = [
     "ModelError",
     "TensorInfo",
     "named",
+    "resolve_elsewhere",
     "resolve_model",
 ]

@@ -9,14 +9,16 @@ from typing import Any
 
 from flowrun.dotted import DottedPathError, resolve
 from flowrun.errors import InvalidFlowError
+from flowrun.kserve.models import alone
 from flowrun.kserve.models.edges import edges
 from flowrun.kserve.models.extras import require
 from flowrun.kserve.models.face_detection import FACE_DETECTION
 from flowrun.kserve.models.grayscale import grayscale
 from flowrun.kserve.models.identity import identity
-from flowrun.kserve.models.model import Model, image_model
+from flowrun.kserve.models.model import Model, ModelError, image_model
 from flowrun.kserve.models.openvino_file import file_model, is_file
 from flowrun.kserve.models.signature import ATTRIBUTES, read_signature
+from flowrun.kserve.models.workers import worker_model
 
 MODELS: dict[str, Model] = {
     "identity": image_model("identity", identity),
@@ -24,6 +26,12 @@ MODELS: dict[str, Model] = {
     "edges": image_model("edges", edges),
     "face-detection": FACE_DETECTION,
 }
+# Models that need an environment of their own: (file and class in `alone`, what to install there).
+ALONE = {
+    "holisticTracking": ("holistic_tracking.py:HolisticTracking", "mediapipe==0.10.21"),
+    "irisTracking": ("iris_tracking.py:IrisTracking", "mediapipe==0.10.21"),
+}
+VENV = ".venv-mediapipe"
 EXTRAS = {"face-detection": ("cv2", "faces")}  # built-in model: (package, extra that brings it)
 
 
@@ -50,11 +58,48 @@ def resolve_model(model: str, name: str | None = None) -> Model:
         return replace(MODELS[model], name=name)
     if is_file(model):
         return file_model(name, model)
+    if model in ALONE:
+        raise InvalidFlowError(
+            f"model {model!r} needs an environment of its own",
+            key="transport.model",
+            hint=f"{_environment(model)} && flowrun serve {model} --python {VENV}/bin/python",
+        )
     if ":" not in model:
         raise InvalidFlowError(
             f"there is no built-in model {model!r}", key="transport.model", hint=_choices(model)
         )
     return _callable(name, model)
+
+
+def resolve_elsewhere(model: str, name: str, python: str) -> Model:
+    """The one of `ALONE`, or the callable or class at the dotted path, in processes of the
+    interpreter `python`, which needs neither flowrun nor gRPC; anything else as `resolve_model`.
+
+    Starts a process. Raises `InvalidFlowError` with the key `transport.model` or `--python`.
+    """
+    if model not in ALONE and (model in MODELS or is_file(model) or ":" not in model):
+        return resolve_model(model, name)
+    target = str(Path(alone.__file__).with_name(ALONE[model][0])) if model in ALONE else model
+    try:
+        return worker_model(name, target, python)
+    except OSError as error:
+        raise InvalidFlowError(
+            f"{python!r} cannot be run: {error.strerror}",
+            key="--python",
+            hint="name the python of an environment"
+            + (f": {_environment(model)}" if model in ALONE else ""),
+        ) from error
+    except ModelError as error:
+        raise InvalidFlowError(
+            f"model {model!r} {error}",
+            key="--python",
+            hint=_environment(model) if model in ALONE else None,
+        ) from error
+
+
+def _environment(model: str) -> str:
+    """The command that makes the environment of one of `ALONE`."""
+    return f"python3 -m venv {VENV} && {VENV}/bin/pip install {ALONE[model][1]}"
 
 
 def _callable(name: str, path: str) -> Model:
@@ -83,10 +128,11 @@ def _callable(name: str, path: str) -> Model:
 
 
 def _choices(name: str) -> str:
-    nearest = difflib.get_close_matches(name, MODELS, n=1)
+    names = [*MODELS, *ALONE]
+    nearest = difflib.get_close_matches(name, names, n=1)
     guess = f"did you mean {nearest[0]!r}? " if nearest else ""
     return (
-        f"{guess}built in are {', '.join(MODELS)}; your own is named package.module:name, or the"
+        f"{guess}built in are {', '.join(names)}; your own is named package.module:name, or the"
         " path of an .onnx or .xml file"
     )
 

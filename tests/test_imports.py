@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,8 @@ OWNERS = {
     "reactivex": {"operators", "compile", "run"},
     "yaml": {"spec"},
     "jsonschema": {"spec"},
+    "openvino": {"kserve"},
+    "cv2": {"kserve"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -73,6 +76,17 @@ def test_only_one_module_touches_pygame() -> None:
 def test_only_one_module_touches_fonts() -> None:
     touching = [p for p in MODULES if "PIL.ImageFont" in imported(p)]
     assert [path.name for path in touching] == ["letters.py"]
+
+
+def test_only_one_module_touches_openvino_and_one_opencv() -> None:
+    assert users("openvino") == ["kserve/models/openvino_file.py"]
+    assert users("cv2") == ["kserve/models/face_detection.py"]
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "kserve/models/alone").glob("*.py")))
+def test_what_runs_in_an_environment_of_its_own_needs_nothing_of_this_one(path: Path) -> None:
+    allowed = {*sys.stdlib_module_names, "numpy", "mediapipe"}
+    assert {name.split(".")[0] for name in imported(path)} <= allowed
 
 
 def users(library: str) -> list[str]:

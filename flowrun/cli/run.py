@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--summary FILE|-]      run it
        flowrun validate PATH… [--imports] [--format text|json|github]
-       flowrun serve MODEL… [--address HOST:PORT]
+       flowrun serve [NAME=]MODEL… [--address HOST:PORT] [--python PATH]
        flowrun devices
        flowrun schema"""
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from flowrun.cli.terminal import DONE, INVALID, Parser
 from flowrun.errors import UsageError
 
 if TYPE_CHECKING:
+    from flowrun.spec.check import Check
     from flowrun.spec.flow import Flow
+    from flowrun.spec.problems import Remark
 
 
 def main(words: Sequence[str]) -> int:
@@ -26,14 +28,17 @@ def main(words: Sequence[str]) -> int:
         raise UsageError("--live is not supported yet")
 
     from flowrun.spec.check import check_paths
-    from flowrun.spec.report import render
+    from flowrun.spec.report import errors, render
 
-    files, problems = check_paths(options.paths, imports=_imports if options.imports else None)
+    checks: list[Check] = [_imports] if options.imports else []
+    files, problems = check_paths(options.paths, checks=checks)
     print(render(files, problems, options.format))
-    return INVALID if problems else DONE
+    return INVALID if errors(problems) else DONE
 
 
-def _imports(flow: Flow) -> Iterable[tuple[str, str, str]]:
+def _imports(flow: Flow) -> Iterator[Remark]:
     from flowrun.hooks.hook import check_hooks
+    from flowrun.spec.problems import Remark
 
-    return check_hooks(flow.preprocess, "preprocess") + check_hooks(flow.postprocess, "postprocess")
+    for key in ("preprocess", "postprocess"):
+        yield from map(Remark.of, check_hooks(getattr(flow, key), key))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from flowrun.errors import ContractError
+from flowrun.kserve.fix import lines
 from flowrun.spec.flow import TransportSpec
 
 OVMS = "OpenVINO Model Server"
@@ -26,13 +27,13 @@ def correlation(spec: TransportSpec, server: str | None) -> Correlation:
         raise ContractError(
             f"{server} does not repeat the id of each request in a stream",
             key="transport.correlation",
-            hint="write `correlation: auto`",
+            hint=lines({"correlation": "auto"}),
         )
     if spec.correlation == "timestamp" and server in (TRITON, MLSERVER):
         raise ContractError(
             f"{server} does not repeat the timestamp of each request in a stream",
             key="transport.correlation",
-            hint="write `correlation: auto`",
+            hint=lines({"correlation": "auto"}),
         )
     if spec.correlation != "auto":
         return spec.correlation
@@ -40,6 +41,16 @@ def correlation(spec: TransportSpec, server: str | None) -> Correlation:
         return "timestamp"
     # Every answer in a stream of MLServer bears the id of the first request; its order is all.
     return "order" if server == MLSERVER else "id"
+
+
+def decodes_pictures(server: str | None, shape: tuple[int, ...]) -> bool:
+    """Whether the server makes the numbers of an input of this shape (() if it does not tell one)
+    from a JPEG picture. OVMS needs a batch and the channels last; the embedded server's pictures
+    have no batch."""
+    dimensions = {OVMS: 4, EMBEDDED: 3}.get(server or "")
+    if dimensions is None or not shape:
+        return dimensions is not None
+    return len(shape) == dimensions and shape[-1] in (-1, 3) and shape[-3] != 3  # noqa: PLR2004
 
 
 def says_when_it_is_done(server: str | None) -> bool:

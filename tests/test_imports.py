@@ -19,7 +19,7 @@ LAYERS: list[set[str]] = [
     {"ledger", "pictures", "threads", "auto"},
     {"stages", "outlets"},
     {"compile"},
-    {"run"},
+    {"run", "live"},
     {"signals"},
     {"cli"},
 ]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flowrun.run import Run
 
 USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--summary FILE|-]      run it
-       flowrun validate PATH… [--imports] [--format text|json|github]
+       flowrun validate PATH… [--imports] [--live] [--format text|json|github]
        flowrun serve MODEL… [--address HOST:PORT]
        flowrun devices
        flowrun schema"""

@@ -6,8 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from flowrun.cli.terminal import DONE, INVALID, Parser
-from flowrun.errors import UsageError
+from flowrun.cli.terminal import DONE, INVALID, Parser, log_to_stderr
 
 if TYPE_CHECKING:
     from flowrun.spec.check import Check
@@ -20,17 +19,22 @@ def main(words: Sequence[str]) -> int:
     parser = Parser(prog="flowrun validate", description="Check flows without running them.")
     parser.add_argument("paths", metavar="PATH", nargs="+", help="files, directories, globs")
     parser.add_argument("--imports", action="store_true", help="import hooks, check signatures")
-    parser.add_argument("--live", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--live", action="store_true", help="open the source, run preprocess hooks, ask the server"
+    )
     parser.add_argument("--format", choices=("text", "json", "github"), default="text")
     parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(words)
-    if options.live:
-        raise UsageError("--live is not supported yet")
 
     from flowrun.spec.check import check_paths
     from flowrun.spec.report import errors, render
 
     checks: list[Check] = [_imports] if options.imports else []
+    if options.live:
+        from flowrun.live import check
+
+        log_to_stderr(verbose=options.verbose)
+        checks.append(check)
     files, problems = check_paths(options.paths, checks=checks)
     print(render(files, problems, options.format))
     return INVALID if errors(problems) else DONE

@@ -16,22 +16,24 @@ from importlib.util import find_spec
 from pathlib import Path
 
 IMAGE = "data_type: TYPE_UINT8 dims: [-1, -1, 3]"
+COMPRESSED = "data_type: TYPE_STRING dims: [1]"
 
-# name: (class in triton_models.py, instances, decoupled)
+# name: (class in triton_models.py, instances, decoupled); `decode` takes a compressed picture
 MODELS = {
     "identity": ("Identity", 1, False),
     "jitter": ("Jitter", 2, False),
     "jitter_decoupled": ("JitterDecoupled", 2, True),
     "resize320": ("Resize320", 1, False),
     "repeat": ("Repeat", 1, True),
+    "decode": ("Decode", 1, False),
 }
 
 
-def config(instances: int, decoupled: bool) -> str:
+def config(name: str, instances: int, decoupled: bool) -> str:
     return f"""\
 backend: "python"
 max_batch_size: 0
-input [{{ name: "image" {IMAGE} }}]
+input [{{ name: "image" {COMPRESSED if name == "decode" else IMAGE} }}]
 output [{{ name: "output" {IMAGE} }}]
 instance_group [{{ count: {instances} kind: KIND_CPU }}]
 model_transaction_policy {{ decoupled: {decoupled} }}
@@ -44,7 +46,7 @@ def write_repository(repository: Path) -> None:
         version = repository / name / "1"
         version.mkdir(parents=True)
         (version / "model.py").write_text(f"{source}\n\nTritonPythonModel = {cls}\n")
-        (version.parent / "config.pbtxt").write_text(config(instances, decoupled))
+        (version.parent / "config.pbtxt").write_text(config(name, instances, decoupled))
 
 
 def prepare_backend(wheel: Path, backends: Path) -> None:

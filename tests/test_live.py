@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -160,6 +161,16 @@ def test_a_network_source_is_tried_once() -> None:
     refused, note = live.check(flow(source=source))
     assert refused.message.endswith("Connection refused")
     assert note.message == "a picture of 640x480 stands in for the first frame"
+
+
+def test_a_source_that_says_nothing_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}/street.mp4"
+        late, _ = live.check(flow(source=SourceSpec(uri, open_timeout=0.2)))
+    assert (late.message, late.hint) == (
+        f"{uri} gave no frame for 0.2 s after 0 frames",
+        "`source.open_timeout` says how long to wait",
+    )
 
 
 def test_a_check_leaves_no_thread(hooks: Any) -> None:

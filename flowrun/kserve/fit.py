@@ -131,7 +131,7 @@ def _takes(model: ModelInfo, tensor: TensorInfo, array: Tensor) -> bool:
     if not is_known(tensor):
         return True
     if datatype == BYTES != tensor.datatype:
-        return decodes_pictures(model.server, tensor.shape)
+        return decodes_pictures(model.server, tensor)
     return datatype == tensor.datatype and (not tensor.shape or fits(array.shape, tensor.shape))
 
 
@@ -142,7 +142,7 @@ def _misfit(
     sent = f"{datatype_of(array)} {list(array.shape)}"
     text = f"model {model.name!r} takes {tensor.name!r} as {takes}, but it is sent {sent}"
     if made_by != "transport":
-        return ContractError(text, key=made_by, hint="this hook makes it: let it return the other")
+        return ContractError(text, key=made_by, hint="let this hook return what the model takes")
     mend = mended(tensor, spec, array.shape)
     if mend is None:
         return ContractError(

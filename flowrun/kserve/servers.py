@@ -6,6 +6,7 @@ from typing import Literal
 
 from flowrun.errors import ContractError
 from flowrun.kserve.fix import lines
+from flowrun.kserve.models.model import TensorInfo
 from flowrun.spec.flow import TransportSpec
 
 OVMS = "OpenVINO Model Server"
@@ -43,14 +44,13 @@ def correlation(spec: TransportSpec, server: str | None) -> Correlation:
     return "order" if server == MLSERVER else "id"
 
 
-def decodes_pictures(server: str | None, shape: tuple[int, ...]) -> bool:
-    """Whether the server makes the numbers of an input of this shape (() if it does not tell one)
-    from a JPEG picture. OVMS needs a batch and the channels last; the embedded server's pictures
-    have no batch."""
-    dimensions = {OVMS: 4, EMBEDDED: 3}.get(server or "")
-    if dimensions is None or not shape:
-        return dimensions is not None
-    return len(shape) == dimensions and shape[-1] in (-1, 3) and shape[-3] != 3  # noqa: PLR2004
+def decodes_pictures(server: str | None, tensor: TensorInfo) -> bool:
+    """Whether the server makes the numbers of this input from a JPEG picture. OVMS does for inputs
+    of four dimensions, the channels last; the embedded server for what it calls a picture."""
+    shape = tensor.shape
+    if server == OVMS:
+        return not shape or (len(shape) == 4 and shape[3] in (-1, 3) and shape[1] != 3)  # noqa: PLR2004
+    return server == EMBEDDED and tensor.datatype == "UINT8" and shape[2:] == (3,)
 
 
 def says_when_it_is_done(server: str | None) -> bool:

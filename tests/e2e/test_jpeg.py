@@ -25,17 +25,29 @@ def sent(recording: Path, encoding: Any) -> int:
         return sum(len(encode("decode", None, "1", inputs, {})) for inputs in requests)
 
 
-@pytest.mark.parametrize("mode", ["unary", "stream"])
+@pytest.mark.parametrize(("mode", "color"), [("unary", "rgb"), ("stream", "bgr")])
 def test_a_compressed_picture_takes_less_than_a_fifth_of_the_bytes_and_looks_the_same(
-    triton_address: str, clip: Any, flow: Any, flowrun: Any, finished: Any, psnr: Any, mode: str
+    triton_address: str,
+    clip: Any,
+    flow: Any,
+    flowrun: Any,
+    finished: Any,
+    psnr: Any,
+    mode: str,
+    color: str,
 ) -> None:
     recording = clip("640x360", FRAMES)
     folder = Path(flow().parent)
+    (folder / "turned.py").write_text(
+        "def bgr(frame, result): return result.as_numpy('output')[:, :, ::-1].copy()\n"
+    )
     for encoding, model in {"raw": "identity", "jpeg": "decode"}.items():
-        transport = f"mode: {mode}, address: '{triton_address}', model: {model}"
+        turned = encoding == "jpeg" and color == "bgr"  # the model answers RGB
         path = flow(
-            source=recording,
-            transport=f"{{{transport}, encoding: {encoding}}}",
+            source=f"{{uri: '{recording}', color: {color}}}",
+            transport=f"{{mode: {mode}, address: '{triton_address}', model: {model},"
+            f" encoding: {encoding}}}",
+            postprocess="[turned:bgr]" if turned else "[]",
             sink=f"{encoding}.mkv",
             limits=None,
         )

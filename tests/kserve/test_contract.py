@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -63,6 +64,19 @@ def test_nobody_listening_is_said_at_once(mode: Any) -> None:
         "  start the model server, or correct the address"
     )
     assert caught.value.code == "UNAVAILABLE"
+
+
+def test_of_many_addresses_two_are_named() -> None:
+    with contextlib.ExitStack() as stack:
+        taken = [stack.enter_context(socket.socket()) for _ in range(4)]
+        for each in taken:  # bound, but not listening
+            each.bind(("127.0.0.1", 0))
+        addresses = tuple(f"127.0.0.1:{each.getsockname()[1]}" for each in taken)
+        with pytest.raises(TransportError) as caught:
+            open_transport(TransportSpec("unary", addresses, "model", timeout=LIMIT))
+    assert caught.value.message == (
+        f"nothing answers at {addresses[0]}, {addresses[1]} and 2 more (connection refused)"
+    )
 
 
 def test_a_host_that_does_not_exist_is_said() -> None:
@@ -420,7 +434,7 @@ def test_what_a_hook_has_made_is_its_own_affair(scripted: Build, connect: Build)
     assert said(image=np.zeros((1, 720, 1280, 3), np.float32)) == (
         "preprocess[1]: model 'model' takes 'image' as UINT8 [1, 300, 300, 3], but it is sent FP32"
         " [1, 720, 1280, 3]\n"
-        "  this hook makes it: let it return the other"
+        "  let this hook return what the model takes"
     )
     assert said(frame=np.zeros((1, 300, 300, 3), np.uint8)) == (
         "preprocess[1]: model 'model' has no input 'frame'\n  it has 'image'"

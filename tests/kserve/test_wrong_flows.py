@@ -179,7 +179,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str], str]] = {
         " but it is sent FP64 [7]\n"
         "      - halves:tensor\n"
         "        ^\n"
-        "    this hook makes it: let it return the other\n",
+        "    let this hook return what the model takes\n",
     ),
     "a mode that OVMS does not have for the model": (
         plain("UINT8", -1, -1, 3),

@@ -11,7 +11,7 @@ from flowrun.kserve.fix import lines, unknown
 from flowrun.kserve.forms import CHANNELS, fits, is_known, mended
 from flowrun.kserve.models.model import TensorInfo
 from flowrun.kserve.outputs import wrong_outputs
-from flowrun.kserve.servers import OVMS, correlation, decodes_pictures
+from flowrun.kserve.servers import OVMS, correlation, decodes_pictures, takes_all_inputs
 from flowrun.kserve.tensors import BYTES, datatype_of
 from flowrun.spec.flow import TransportSpec
 
@@ -40,7 +40,8 @@ def misfits(
     """Everything that keeps the flow from working with the model; each names the key, what was
     found, what is expected and what to write.
 
-    `request` is one that the flow would send, `wanted` names outputs that are needed beside
+    `request` is one that the flow would send (`TransportError`: the protocol does not know such
+    tensors), `wanted` names outputs that are needed beside
     `spec.output`. `shown`: the output becomes the picture, without a hook that makes it one.
     """
     yield from _mode(model, spec)
@@ -73,7 +74,7 @@ def input_name(model: ModelInfo, spec: TransportSpec) -> str:
     raise ContractError(
         "the server does not say what the model's input is called",
         key="transport.input",
-        hint="name it",
+        hint="write its name under `transport`, as `input`",
     )
 
 
@@ -116,14 +117,29 @@ def _tensors(model: ModelInfo, spec: TransportSpec, request: Request) -> Iterato
         return
     for name, array in inputs.items():
         tensor = model.input(name)
-        if tensor is None and model.inputs and request.made_by == "transport":
-            # The name is wrong, as was said; whether the rest is right can be said as well.
-            tensor = model.inputs[0] if len(model.inputs) == 1 else None
-        elif tensor is None and model.inputs:
+        if tensor is None and model.inputs and name != spec.input:
             names = [each.name for each in model.inputs]
             yield unknown(f"model {model.name!r} has no input", name, names, request.made_by)
+        elif tensor is None and model.inputs and len(model.inputs) == 1:
+            tensor = model.inputs[0]  # the name is wrong, as was said; what else is can be said too
         if tensor is not None and not _takes(model, tensor, array):
             yield _misfit(model, tensor, array, spec, request.made_by)
+    if takes_all_inputs(model.server) and not (spec.mode == "stream" and names_only(model)):
+        yield from _missing(model, inputs, request.made_by)
+
+
+def _missing(
+    model: ModelInfo, inputs: Mapping[str, Tensor], made_by: str
+) -> Iterator[ContractError]:
+    known = [tensor.name for tensor in model.inputs or ()]
+    missing = [name for name in known if name not in inputs]
+    if missing and set(inputs) <= set(known):
+        yield ContractError(
+            f"model {model.name!r} takes {', '.join(map(repr, missing))} as well, which is not"
+            " sent",
+            key="transport.input" if made_by == "transport" else made_by,
+            hint="let the last preprocess hook return a mapping of all inputs by their names",
+        )
 
 
 def _takes(model: ModelInfo, tensor: TensorInfo, array: Tensor) -> bool:

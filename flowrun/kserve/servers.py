@@ -53,6 +53,12 @@ def decodes_pictures(server: str | None, tensor: TensorInfo) -> bool:
     return server == EMBEDDED and tensor.datatype == "UINT8" and shape[2:] == (3,)
 
 
+def takes_all_inputs(server: str | None) -> bool:
+    """Whether the server refuses a request that leaves out one of the inputs of a model. (Not of a
+    graph: in a stream each of its inputs takes packets of its own.)"""
+    return server in (OVMS, EMBEDDED)
+
+
 def says_when_it_is_done(server: str | None) -> bool:
     """Whether the server marks the last of 0…N answers in a stream, if it is asked to."""
     return server in (TRITON, EMBEDDED)

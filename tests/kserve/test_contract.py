@@ -12,6 +12,7 @@ import pytest
 
 from flowrun.errors import ContractError, DeadlineError, TransportError
 from flowrun.inference import Request
+from flowrun.kserve.fit import misfits
 from flowrun.kserve.models.model import TensorInfo
 from flowrun.kserve.transport import TRANSPORTS, open_transport
 from flowrun.pictures import to_request
@@ -118,7 +119,8 @@ def test_a_server_that_implements_no_metadata_is_used_with_a_warning(
 
 def test_where_the_server_does_not_name_the_input_the_flow_must(refused: Build) -> None:
     assert refused(flow={"like": picture()}, unimplemented=METADATA) == (
-        "transport.input: the server does not say what the model's input is called\n  name it"
+        "transport.input: the server does not say what the model's input is called\n"
+        "  write its name under `transport`, as `input`"
     )
 
 
@@ -421,6 +423,42 @@ def test_a_correlation_that_the_server_does_not_have_is_refused(
     text = refused("stream", {"correlation": correlation}, style)
     assert text.startswith("transport.correlation: ")
     assert text.endswith("in a stream\n  write under `transport`:\n    correlation: auto")
+
+
+@pytest.mark.parametrize("style", ["ovms", "flowrun"])
+def test_an_input_that_is_left_out_is_named_where_the_server_wants_all(
+    scripted: Build, connect: Build, style: str
+) -> None:
+    inputs = [("image", "UINT8", (-1, -1, 3)), ("info", "FP32", (2,))]
+    server = scripted(style, inputs=inputs)
+    with pytest.raises(ContractError) as caught:
+        connect(server, "unary", input="image", like=picture(input="image"))
+    assert str(caught.value) == (
+        "transport.input: model 'model' takes 'info' as well, which is not sent\n"
+        "  let the last preprocess hook return a mapping of all inputs by their names"
+    )
+    both = Request({"image": np.zeros((2, 2, 3), np.uint8), "info": np.zeros(2, np.float32)})
+    connect(server, "unary", input="image", like=both)
+    connect(scripted("triton", inputs=inputs), "unary", input="image", like=picture(input="image"))
+
+
+def test_a_graph_in_a_stream_takes_its_inputs_one_by_one(scripted: Build, connect: Build) -> None:
+    server = scripted("ovms", inputs=[("a", "INVALID", ()), ("b", "INVALID", ())])
+    connect(server, "stream", input="a", like=picture(input="a"))
+    with pytest.raises(ContractError, match="takes 'b' as well"):
+        connect(server, "unary", input="a", like=picture(input="a"))
+
+
+def test_a_wrong_name_is_said_once_also_of_what_a_hook_has_made(
+    scripted: Build, connect: Build
+) -> None:
+    model = connect(scripted("triton"), "unary").model
+    spec = TransportSpec("unary", ("h:1",), "model", input="date")
+    request = Request({"": np.zeros(3, np.float32)}, made_by="preprocess[0]")
+    assert [error.key for error in misfits(model, spec, request)] == [
+        "transport.input",  # the name
+        "preprocess[0]",  # the tensor
+    ]
 
 
 def test_what_a_hook_has_made_is_its_own_affair(scripted: Build, connect: Build) -> None:

@@ -17,10 +17,12 @@ Parameter = bool | int | float | str
 class Request:
     """Tensors by input name. The arrays must not change until the answer is there.
 
-    An empty name stands for the model's only input.
+    An empty name stands for the model's only input. `made_by` is the key of the flow that decides
+    on their form: `transport`, or the hook that made them, such as `preprocess[1]`.
     """
 
     inputs: Mapping[str, Tensor]
+    made_by: str = "transport"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,8 +19,8 @@ from flowrun.hooks.hook import Hook
 from flowrun.inference import Request, Result, Tensor
 from flowrun.ledger import FailCause, Ledger
 from flowrun.operators.limit import Limit
-from flowrun.pictures import is_picture, to_picture, to_tensor
-from flowrun.spec.flow import TransportSpec
+from flowrun.pictures import is_picture, to_picture, to_request
+from flowrun.spec.flow import Color, TransportSpec
 
 log = logging.getLogger("flowrun")
 
@@ -77,6 +77,7 @@ class Stages:
         ledger: Ledger,
         window: Limit | None = None,
         max_age: float | None = None,
+        color: Color = "rgb",
     ) -> None:
         self._spec = spec
         self._preprocess = preprocess
@@ -88,6 +89,7 @@ class Stages:
         self._took = {
             hook.key: ledger.hook(hook.key, hook.path) for hook in (*preprocess, *postprocess)
         }
+        self._color: Color = color
         self._complaints: Counter[str] = Counter()
         self.last_complaint: str | None = None
 
@@ -116,9 +118,11 @@ class Stages:
             return None
         picture, tensors = made
         if tensors is None:
-            tensors = {self._spec.input or "": to_tensor(picture.image, self._spec)}
+            request = to_request(picture.image, self._spec, self._color)
+        else:
+            request = Request(tensors, made_by=self._preprocess[-1].key)
         kept = replace(frame, data=picture.data, view=picture.seen)
-        job = Job(kept, Request(tensors))
+        job = Job(kept, request)
         self._ledger.took("preprocess", self._ledger.clock() - began, frame)
         return job
 

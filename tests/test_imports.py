@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"ledger", "pictures", "threads", "auto"},
     {"stages", "outlets"},
     {"compile"},
-    {"run"},
+    {"run", "live"},
     {"signals"},
     {"cli"},
 ]

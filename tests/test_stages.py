@@ -148,7 +148,12 @@ def test_the_last_preprocess_hook_may_return_tensors() -> None:
     tensors = {"a": np.zeros(3), "b": np.ones(2)}
     assert Bench(preprocess=[hook(lambda _: tensors)]).job().request.inputs == tensors
     one = np.zeros((1, 3, 4, 6), np.float32)
-    assert Bench(preprocess=[hook(lambda _: one)]).job().request.inputs[""] is one
+    request = (
+        Bench(preprocess=[hook(lambda f: f), hook(lambda _: one, "preprocess[1]")]).job().request
+    )
+    assert request.inputs[""] is one
+    assert request.made_by == "preprocess[1]"
+    assert Bench(preprocess=[hook(lambda f: f)]).job().request.made_by == "transport"
 
 
 def test_tensors_from_any_other_hook_are_an_error() -> None:

@@ -48,8 +48,8 @@ def open_hooks(specs: Sequence[HookSpec], key: str) -> tuple[Hook, ...]:
     return tuple(hooks)
 
 
-def check_hooks(specs: Sequence[HookSpec], key: str) -> list[tuple[str, str, str]]:
-    """What is wrong with the hooks of one list, as (flow key, message, hint); nothing is called.
+def check_hooks(specs: Sequence[HookSpec], key: str) -> list[InvalidFlowError]:
+    """What is wrong with the hooks of one list; nothing is called.
 
     Imports user code.
     """
@@ -58,7 +58,7 @@ def check_hooks(specs: Sequence[HookSpec], key: str) -> list[tuple[str, str, str
         try:
             _resolve(spec, f"{key}[{n}]")
         except InvalidFlowError as error:
-            found.append((error.key or key, error.message, error.hint or ""))
+            found.append(error)
     return found
 
 

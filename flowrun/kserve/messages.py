@@ -116,4 +116,4 @@ def _raw(array: Tensor, datatype: str) -> bytes:
         owner = owner.base
     if isinstance(owner, bytes) and len(owner) == array.nbytes and array.flags.c_contiguous:
         return owner  # the model answered what it was sent: no copy
-    return to_raw(array, datatype)
+    return bytes(to_raw(array, datatype))

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
@@ -16,6 +16,7 @@ import grpc
 from flowrun.errors import InvalidFlowError, RunError, UsageError
 from flowrun.kserve.models import Model, named, resolve_elsewhere, resolve_model
 from flowrun.kserve.servicer import Servicer
+from flowrun.spec.flow import TransportSpec
 
 CALLS = 128  # at once, unary calls and streams together; more are refused: RESOURCE_EXHAUSTED
 GRACE = 0.5  # seconds in which calls may end by themselves when the server closes
@@ -75,6 +76,19 @@ class EmbeddedServer:
 
     def __exit__(self, *_raised: object) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def serving(spec: TransportSpec) -> Iterator[tuple[str, ...]]:
+    """The addresses of the flow's server; the embedded one is there within the block.
+
+    Raises `InvalidFlowError` for an embedded model that does not exist, beside what
+    `EmbeddedServer` raises."""
+    if not spec.embedded:
+        yield spec.address
+        return
+    with EmbeddedServer({spec.model: resolve_model(spec.model)}) as server:
+        yield (server.address,)
 
 
 def serve(models: Sequence[str], address: str, python: str | None = None) -> EmbeddedServer:

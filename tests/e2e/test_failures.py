@@ -53,7 +53,8 @@ CASES: dict[str, tuple[dict[str, str], int, str]] = {
         "flow.yaml:3:70: error: transport.input: model 'identity' has no input 'picture'\n"
         "    transport: {" + EMBEDDED + ", input: picture}\n"
         "                                                                         ^\n"
-        "    it has 'image'\n",
+        "    write under `transport`:\n"
+        "      input: image\n",
     ),
     "a hook that does not import": (
         {"preprocess": "[no_such_package.hooks:blur]"},

@@ -228,7 +228,7 @@ def test_what_cannot_be_called_so_is_said_before_the_first_frame(
 def test_checking_finds_everything_and_constructs_nothing() -> None:
     specs = [HookSpec(f"user_hooks:{name}") for name in ("brighter", "Broken", "nothing", "number")]
     found = check_hooks(specs, "preprocess")
-    assert [key for key, _, _ in found] == ["preprocess[2].hook", "preprocess[3].hook"]
+    assert [error.key for error in found] == ["preprocess[2].hook", "preprocess[3].hook"]
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in LIBRARY.glob("decode_*.py")))

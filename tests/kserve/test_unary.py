@@ -152,7 +152,7 @@ def test_an_unnamed_tensor_for_several_inputs_is_the_futures_error(
     scripted: Build, connect: Build
 ) -> None:
     server = scripted(inputs=[("a", "INVALID", ()), ("b", "INVALID", ())])
-    transport = connect(server, "unary", pictures=False)
+    transport = connect(server, "unary")
     assert isinstance(error(submit(transport, 1)[0]), ContractError)
     tensors = {"a": picture(1), "b": picture(2)}
     assert transport.submit(Request(tensors)).result(LIMIT) is not None

@@ -18,14 +18,17 @@ from pathlib import Path
 from signatures import SIGNATURES, Declared
 
 IMAGE = ("UINT8", (-1, -1, 3))
+COMPRESSED = ("STRING", (1,))
 
-# name: (class in triton_models.py, instances, decoupled), image to output
+# name: (class in triton_models.py, instances, decoupled), image to output; `decode` takes a
+# compressed picture
 MODELS = {
     "identity": ("Identity", 1, False),
     "jitter": ("Jitter", 2, False),
     "jitter_decoupled": ("JitterDecoupled", 2, True),
     "resize320": ("Resize320", 1, False),
     "repeat": ("Repeat", 1, True),
+    "decode": ("Decode", 1, False),
 }
 
 
@@ -50,7 +53,8 @@ model_transaction_policy {{ decoupled: {str(decoupled).lower()} }}
 
 def write_repository(repository: Path) -> None:
     for name, (cls, instances, decoupled) in MODELS.items():
-        text = config({"image": IMAGE}, {"output": IMAGE}, instances=instances, decoupled=decoupled)
+        image = {"image": COMPRESSED if name == "decode" else IMAGE}
+        text = config(image, {"output": IMAGE}, instances=instances, decoupled=decoupled)
         write_model(repository / name, cls, text)
     for name, signature in SIGNATURES.items():
         write_model(repository / name, "Signed", config(signature.inputs, signature.outputs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from typing import Any
 
@@ -70,6 +71,19 @@ class Repeat:
                 image[..., 2] = number
                 sender.send(answer(image))
             sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+
+class Decode:
+    """The picture in a JPEG (or whatever Pillow reads), RGB."""
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        from PIL import Image  # the other models do without it
+
+        answers = []
+        for request in requests:
+            (compressed,) = image_of(request)
+            answers.append(answer(np.asarray(Image.open(io.BytesIO(compressed)).convert("RGB"))))
+        return answers
 
 
 class Signed:

@@ -96,7 +96,7 @@ def request(model: str, **tensors: tuple[str, Array]) -> Any:
     message = pb.ModelInferRequest(model_name=model)
     for name, (datatype, array) in tensors.items():
         message.inputs.add(name=name, datatype=datatype, shape=array.shape)
-        message.raw_input_contents.append(to_raw(array, datatype))
+        message.raw_input_contents.append(bytes(to_raw(array, datatype)))
     return message
 
 

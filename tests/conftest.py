@@ -128,6 +128,12 @@ def mlserver_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def opencv() -> None:
+    if importlib.util.find_spec("cv2") is None:
+        _missing("opencv-python-headless is not installed")
+
+
+@pytest.fixture(scope="session")
 def mediapipe_python() -> str:
     return _python("FLOWRUN_MEDIAPIPE_PYTHON")
 

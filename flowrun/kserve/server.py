@@ -60,8 +60,8 @@ class EmbeddedServer:
 
     def close(self) -> None:
         """End every call and free the port. Idempotent, from any thread, takes `GRACE` if calls are
-        open and at most `GRACE + CLOSING`; only a model that does not return by then keeps its
-        (daemon) thread."""
+        open and at most `GRACE + CLOSING`, beside what closing the models takes; only a model that
+        does not return by then keeps its (daemon) thread."""
         end = time.monotonic() + GRACE + CLOSING
         stopped = self._server.stop(GRACE)
         stopped.wait(GRACE)

@@ -12,13 +12,11 @@ from flowrun.media.ffmpeg import executable
 
 
 @pytest.fixture(scope="module")
-def detect() -> Any:
-    pytest.importorskip("cv2")
+def detect(opencv: None) -> Any:
     return resolve_model("face-detection").make()
 
 
-def test_it_has_the_signature_of_the_usual_face_detection_model() -> None:
-    pytest.importorskip("cv2")
+def test_it_has_the_signature_of_the_usual_face_detection_model(opencv: None) -> None:
     model = resolve_model("face-detection")
     assert [(each.name, each.datatype, each.shape) for each in model.inputs] == [
         ("data", "FP32", (1, 3, 300, 300))

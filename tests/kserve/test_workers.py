@@ -187,12 +187,17 @@ def test_every_array_goes_over_a_pipe_as_it_is(data: st.DataObject) -> None:
 
 
 def test_a_model_in_another_process_takes_and_answers_an_image(
-    stub: Callable[..., Any], caplog: pytest.LogCaptureFixture
+    server: Callable[..., EmbeddedServer], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level("INFO", "flowrun"):
-        here = stub("invert", "pid")
-        assert infer(here, request("invert"))["output"].tolist() == (255 - IMAGE).tolist()
-        assert infer(here, request("pid"))["output"].item() != os.getpid()
+    here = server("invert", "pid")
+    with (
+        caplog.at_level("INFO", "flowrun"),
+        grpc.insecure_channel(here.address) as channel,
+    ):
+        stub = stubs.GRPCInferenceServiceStub(channel)
+        assert infer(stub, request("invert"))["output"].tolist() == (255 - IMAGE).tolist()
+        assert infer(stub, request("pid"))["output"].item() != os.getpid()
+        here.close()
     assert "invert: inverting" in caplog.messages  # what it prints is no answer
 
 
@@ -329,7 +334,8 @@ def test_more_streams_than_workers_are_refused(
     refused = failure(lambda: next(here.ModelStreamInfer(iter([request("pid")]), timeout=LIMIT)))
     assert refused == (
         "FAILED_PRECONDITION",
-        "model 'pid' has 2 workers already, one for each open stream; no more are started",
+        "model 'pid' has 2 workers already, for open streams and for unary calls; no more are"
+        " started",
     )
     feeds[0].put(None)
     assert list(streams[0]) == []

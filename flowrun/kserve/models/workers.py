@@ -20,6 +20,7 @@ from flowrun.kserve.models.signature import read_signature
 WORKERS = 8  # processes for one model at once; more streams are refused
 START = 60.0  # seconds until a worker must have loaded its model
 ANSWER = 60.0  # seconds until it must have answered a request
+LAST_WORDS = 2.0  # seconds until what it said must be read; somebody else may hold its pipe
 _WORDS = 3  # lines of what it said last that are worth repeating
 _LONGEST = 300  # and characters
 
@@ -78,7 +79,8 @@ class _Pool:
                 raise ModelError("is not served any more")
             if len(self._workers) >= WORKERS:
                 raise ModelError(
-                    f"has {WORKERS} workers already, one for each open stream; no more are started"
+                    f"has {WORKERS} workers already, for open streams and for unary calls; no more"
+                    " are started"
                 )
             worker = Worker(self._name, self._command, self._forget)
             self._workers.add(worker)
@@ -167,7 +169,7 @@ class Worker:
         except subprocess.TimeoutExpired:
             self.kill()
             self._process.wait()
-        self._listener.join(script.FAREWELL)  # somebody else may hold the pipe
+        self._listener.join(LAST_WORDS)
         self._on_closed(self)
 
     @property

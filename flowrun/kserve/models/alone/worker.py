@@ -176,6 +176,7 @@ def main(target: str) -> int:
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)  # what the model prints is no answer
+    sys.stdout = sys.stderr  # and comes out line by line
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for flowrun, which then ends this
     sys.path[0] = os.getcwd()
     try:

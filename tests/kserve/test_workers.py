@@ -141,7 +141,7 @@ def request(model: str, **tensors: Array) -> Any:
     for name, array in (tensors or {"image": IMAGE}).items():
         datatype = datatype_of(array)
         message.inputs.add(name=name, datatype=datatype, shape=array.shape)
-        message.raw_input_contents.append(to_raw(array, datatype))
+        message.raw_input_contents.append(bytes(to_raw(array, datatype)))
     return message
 
 

@@ -56,7 +56,7 @@ def test_metadata_is_what_the_file_says(client: Any) -> None:
         "name": "text",
         "versions": ["1"],
         "platform": "flowrun",
-        "inputs": [{"name": "image", "datatype": "FP32", "shape": ["1", "3", "704", "704"]}],
+        "inputs": [{"name": "image", "datatype": "FP32", "shape": ["1", "704", "704", "3"]}],
         "outputs": [{"name": "boxes", "datatype": "FP32", "shape": ["-1", "5"]}],
     }
     outputs = client.get_model_metadata("faster_rcnn", as_json=True)["outputs"]
@@ -93,7 +93,9 @@ def test_a_detector_that_sees_nothing_says_so_in_its_first_row(client: Any) -> N
 def test_an_output_of_dynamic_size_has_as_many_rows_as_were_found(
     client: Any, boxes: list[tuple[int, int, int, int]]
 ) -> None:
-    answer = infer(client, "text", "image", planes(704, *boxes)).as_numpy("boxes")
+    answer = infer(client, "text", "image", pixels(704, *boxes).astype(np.float32)).as_numpy(
+        "boxes"
+    )
     assert answer.shape == (len(boxes), 5)
     assert answer.tolist() == [[*box, 0.75] for box in boxes]
 

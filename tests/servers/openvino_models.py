@@ -88,10 +88,10 @@ def ssd(side: int) -> Any:
 
 
 def text(side: int = 704) -> Any:
-    """`image` FP32 (1, 3, side, side) to `boxes` (n, 5): the box in the left half and the one in
+    """`image` FP32 (1, side, side, 3) to `boxes` (n, 5): the box in the left half and the one in
     the right half, in pixels with confidence 0.75; n is 0, 1 or 2."""
-    image = ops.parameter([1, 3, side, side], FLOAT, name="image")
-    halves = ops.split(ops.squeeze(image, axes(0)), ops.constant(np.int64(2)), 2)
+    image = ops.parameter([1, side, side, 3], FLOAT, name="image")
+    halves = ops.split(planes(image), ops.constant(np.int64(2)), 2)
     there, boxes = [], []
     for number, half in enumerate(halves.outputs()):
         here, box = found(half, side, side // 2, left=number * side // 2)

@@ -15,9 +15,9 @@ import numpy as np
 
 BRIGHT = 160  # of 255; what compression makes of black and of white is far from it
 SCORE = 0.875  # exact in binary, for what is found
-LETTERS = "#0123456789abcdefghijklmnopqrstuvwxyz"  # the first is CTC's blank
+LETTERS = "#1234567890abcdefghijklmnopqrstuvwxyz"  # the first is CTC's blank
 WORD = "hello"
-CLASS_ID = 18  # of what is found: a dog, by TensorFlow's numbers for COCO
+CLASS_ID = 1  # of what is found: a person, by TensorFlow's numbers for COCO
 
 Array = Any
 Tensors = Mapping[str, Array]
@@ -79,14 +79,14 @@ def resnet(tensors: Tensors) -> Tensors:
 
 def text(tensors: Tensors) -> Tensors:
     (data,) = tensors.values()
-    found = bright(data[0].transpose(1, 2, 0))
+    found = bright(data[0])
     rows = [] if found is None else [(*found, SCORE)]
     return {"boxes": np.array(rows, np.float32).reshape(-1, 5)}
 
 
 def ocr(tensors: Tensors) -> Tensors | None:
     (data,) = tensors.values()
-    found = bright(data[0].transpose(1, 2, 0))
+    found = bright(data[0])
     if found is None:
         return None
     x0, y0, x1, y1 = found
@@ -123,7 +123,7 @@ def _detector(side: int) -> Signature:
     )
 
 
-_TEXT: Declared = {"image": ("FP32", (1, 3, 704, 704))}
+_TEXT: Declared = {"image": ("FP32", (1, 704, 704, 3))}
 SIGNATURES: dict[str, Signature] = {
     "face-detection": _detector(300),
     "person-vehicle-detection": _detector(1024),

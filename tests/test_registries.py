@@ -60,10 +60,9 @@ def library() -> list[str]:
     return [name for name, module in found.items() if callable(getattr(module, name, None))]
 
 
-@pytest.mark.parametrize(
-    "text", re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-)
-def test_every_flow_in_the_readme_is_valid(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "readme.yaml"
-    path.write_text(text, encoding="utf-8")
-    load_flow(path, environ={})
+@pytest.mark.parametrize("page", [README, *sorted(README.parent.glob("docs/*.md"))])
+def test_every_flow_in_the_readme_and_in_the_docs_is_valid(page: Path, tmp_path: Path) -> None:
+    path = tmp_path / "documented.yaml"
+    for text in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        path.write_text(text, encoding="utf-8")
+        load_flow(path, environ={})

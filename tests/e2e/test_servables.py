@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from flowrun.kserve.models import Model, TensorInfo
@@ -151,3 +152,41 @@ def test_what_a_graph_draws_is_where_it_belongs_in_a_picture_of_the_size_of_the_
         assert not green.any()
         assert picture[y0 + 4 : y1 - 4, x0 + 4 : x1 - 4, [0, 2]].mean() < 60
     assert all(picture.max() < 60 for picture in pictures[BRIGHT:])
+
+
+@pytest.mark.parametrize("size", ["640x480", "1920x1080", "321x241"])
+def test_a_face_is_found_where_it_is_whatever_the_size(
+    opencv: None, footage: Path, flowrun: Any, tmp_path: Path, size: str
+) -> None:
+    done = flowrun(
+        *(FLOWS / "face_detection_unary.yaml", "--input-stream", footage / "again.mkv"),
+        *("--grpc-address", "embedded", "--limit-frames", "20", "--set", f"source.size={size}"),
+        *("--set", "sink=[out.mkv, out.jsonl]"),
+    )
+    assert done.returncode == 0, done.stderr
+    width, height = map(int, size.split("x"))
+    for line in (tmp_path / "out.jsonl").read_text().splitlines():
+        found = json.loads(line)["data"]["detections"]
+        x0, y0, x1, y1 = max(found, key=lambda each: float(each["score"]))["box"]
+        middle = ((x0 + x1) / 2 / width, (y0 + y1) / 2 / height)
+        assert middle == pytest.approx((0.5, 0.23), abs=0.05)  # seen in the pictures
+        assert (x1 - x0) / width == pytest.approx(0.13, abs=0.03)
+    assert len(images(tmp_path / "out.mkv")) == 20
+
+
+def test_mediapipe_tracks_every_frame_of_a_recording(
+    mediapipe_python: str, footage: Path, flowrun: Any, tmp_path: Path
+) -> None:
+    with serve(["holisticTracking"], "127.0.0.1:0", mediapipe_python) as server:
+        done = flowrun(
+            *(FLOWS / "holistic_file.yaml", "--input-stream", footage / "again.mkv"),
+            *("--grpc-address", server.address, "--output-stream", "out.mkv"),
+        )
+    assert done.returncode == 0, done.stderr
+    drawn, given = images(tmp_path / "out.mkv"), images(footage / "again.mkv")
+    assert len(drawn) == len(given) == 77
+    for picture, original in zip(drawn, given, strict=True):
+        changed = np.abs(picture.astype(int) - original).max(axis=2) > 60
+        assert changed[70:160, 270:370].mean() > 0.03  # the face
+        assert changed[160:330, 200:440].mean() > 0.01  # the shoulders, arms and hands
+        assert changed[:, :150].mean() < 0.01  # the wall

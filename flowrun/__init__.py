@@ -10,6 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from flowrun.detection import Classification as Classification
+    from flowrun.detection import Detection as Detection
     from flowrun.errors import FlowrunError as FlowrunError
     from flowrun.frame import Frame as Frame
     from flowrun.frame import VideoInfo as VideoInfo
@@ -18,10 +20,13 @@ if TYPE_CHECKING:
     from flowrun.run import Run as Run
     from flowrun.spec.flow import Flow as Flow
     from flowrun.spec.load import load_flow as load_flow
+    from flowrun.view import View as View
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Classification": "flowrun.detection",
+    "Detection": "flowrun.detection",
     "Flow": "flowrun.spec.flow",
     "FlowrunError": "flowrun.errors",
     "Frame": "flowrun.frame",
@@ -29,9 +34,22 @@ _HOMES = {
     "Run": "flowrun.run",
     "Summary": "flowrun.ledger",
     "VideoInfo": "flowrun.frame",
+    "View": "flowrun.view",
     "load_flow": "flowrun.spec.load",
 }
-__all__ = ["Flow", "FlowrunError", "Frame", "Result", "Run", "Summary", "VideoInfo", "load_flow"]
+__all__ = [
+    "Classification",
+    "Detection",
+    "Flow",
+    "FlowrunError",
+    "Frame",
+    "Result",
+    "Run",
+    "Summary",
+    "VideoInfo",
+    "View",
+    "load_flow",
+]
 
 
 def __getattr__(name: str) -> Any:

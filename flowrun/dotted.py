@@ -46,15 +46,16 @@ def resolve(path: str) -> Any:
     return found
 
 
-def raised_at(error: BaseException) -> str:
+def raised_at(error: BaseException, caller: str = __file__) -> str:
     """`file:line` of the innermost frame of `error` that is user code: neither the standard library
-    nor an installed package, unless there is nothing else. Empty without a traceback."""
+    nor an installed package, unless there is nothing else. Frames of the file `caller`, which
+    called the user's code, do not count. Empty if no frame is left: the error came from C."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<") and Path(frame.filename) != Path(__file__)
+        if not frame.filename.startswith("<") and Path(frame.filename) != Path(caller)
     ]
     own = [frame for frame in frames if not _is_installed(frame.filename)]
     innermost = (own or frames)[-1:]

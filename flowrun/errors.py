@@ -20,6 +20,7 @@ Every error names the key of the flow that it is about and, if there is one, the
 
 from __future__ import annotations
 
+from textwrap import indent
 from typing import Literal
 
 SourceReason = Literal[
@@ -29,7 +30,7 @@ SourceReason = Literal[
 
 class FlowrunError(Exception):
     """`message` is one sentence without a final full stop; `key` a flow key such as
-    `transport.input`; `hint` what to do next."""
+    `transport.input`; `hint` what to do next, on one line or several."""
 
     def __init__(self, message: str, *, key: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -39,7 +40,7 @@ class FlowrunError(Exception):
 
     def __str__(self) -> str:
         text = f"{self.key}: {self.message}" if self.key else self.message
-        return f"{text}\n  {self.hint}" if self.hint else text
+        return f"{text}\n{indent(self.hint, '  ')}" if self.hint else text
 
 
 class InvalidFlowError(FlowrunError):

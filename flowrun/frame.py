@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from flowrun.view import View
+
 Image = npt.NDArray[np.uint8]
 
 
@@ -25,6 +27,8 @@ class Frame:
     `duration`  seconds until the next picture is due; 0.0 if the source does not say.
     `captured`  `time.monotonic()` when the picture became available to flowrun.
     `data`      what hooks attached, by name; a `.jsonl` sink writes it down.
+    `view`      where what the model sees lies in the source's picture. In front of the model that
+                is `image`; behind it `image` is the source's picture again. `None`: all of it.
     """
 
     image: Image
@@ -33,6 +37,7 @@ class Frame:
     duration: float
     captured: float
     data: Mapping[str, Any] = field(default_factory=dict)
+    view: View | None = None
 
     @property
     def width(self) -> int:
@@ -42,9 +47,18 @@ class Frame:
     def height(self) -> int:
         return int(self.image.shape[0])
 
-    def with_image(self, image: npt.NDArray[Any]) -> Frame:
-        """The same moment with another picture (uint8, HWC, 3 channels; any size)."""
-        return replace(self, image=image)
+    @property
+    def seen(self) -> View:
+        """`view`, also where that is all of the picture."""
+        return self.view or View(self.width, self.height)
+
+    def with_image(self, image: npt.NDArray[Any], view: View | None = None) -> Frame:
+        """The same moment with another picture (uint8, HWC, 3 channels; any size).
+
+        `view`, from a hook in front of the model, says where it lies in the source's picture. A
+        picture of another size without one counts as the same view, stretched.
+        """
+        return replace(self, image=image, view=view or self.view)
 
     def attach(self, **data: Any) -> Frame:
         """The same frame with `data` beside what is attached already."""

@@ -17,10 +17,12 @@ Parameter = bool | int | float | str
 class Request:
     """Tensors by input name. The arrays must not change until the answer is there.
 
-    An empty name stands for the model's only input.
+    An empty name stands for the model's only input. `made_by` is the key of the flow that decides
+    on their form: `transport`, or the hook that made them, such as `preprocess[1]`.
     """
 
     inputs: Mapping[str, Tensor]
+    made_by: str = "transport"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +30,8 @@ class Result:
     """Everything the model answered to one request.
 
     `outputs` holds the tensors by output name (read-only views of the received bytes); where a
-    model answered several times under one name, the last answer stands. `parameters` are the
+    model answered several times under one name, the last answer stands; there are none if a graph
+    has found nothing that it could answer (`ABORTED` to a unary call). `parameters` are the
     response's, later answers over earlier ones. `responses` counts the messages. `generation`
     counts the streams so far (from 1) without those that met no server: when it changes, a stateful
     graph has forgotten.

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from flowrun.errors import LedgerError
 from flowrun.frame import Frame
 from flowrun.histogram import Histogram
+from flowrun.hook_times import HookTime, complaints, shares
 
 DropCause = Literal["superseded", "stale", "hook", "no_response"]
 FailCause = Literal["preprocess", "transport", "timeout", "postprocess", "sink"]
@@ -61,7 +62,10 @@ class Summary:
     `duration_s` is wall-clock time from the first captured frame to the end; `fps` delivered
     frames per second of it. `latency_ms` holds p50, p95, p99 and max in milliseconds, `None`
     where nothing was measured. `bottleneck` is the stage that was busy the largest part of the
-    time, `None` if nothing was captured. `sinks` has the counts of each sink.
+    time, `None` if nothing was captured. `period_ms` is what a frame has: the median time from one
+    captured frame to the next on the source's own time line, so that a recording that is read as
+    fast as it goes is judged like the camera it came from; `None` without two frames. `hooks` says
+    for each what it takes of that (see `hook_times.shares`). `sinks` has the counts of each sink.
     """
 
     flow: str
@@ -77,6 +81,8 @@ class Summary:
     fps: float
     latency_ms: dict[str, dict[str, float | None]]
     bottleneck: str | None
+    period_ms: float | None
+    hooks: list[dict[str, Any]]
     sinks: list[dict[str, Any]]
 
     def to_json(self) -> dict[str, Any]:
@@ -103,6 +109,7 @@ class Summary:
                 f"  bottleneck: {self.bottleneck or '-'}"
                 + "".join(f", {name} reconnects: {n}" for name, n in self.reconnects.items() if n)
                 + (f", frames repeated: {self.repeated}" if self.repeated else ""),
+                *complaints(self.hooks, self.period_ms),
             ]
         )
 
@@ -123,6 +130,9 @@ class Ledger:
         self._latency: dict[str, Histogram] = {
             name: Histogram() for name in ("end_to_end", *STAGES)
         }
+        self._hooks: list[HookTime] = []
+        self._gaps = Histogram()  # between captured frames, on the source's time line
+        self._time = 0.0  # of the last captured frame there, once there is one
         self._began: float | None = None
         self._last = 0.0  # when the last frame was captured, once there is one
         self._ended: float | None = None
@@ -136,7 +146,9 @@ class Ledger:
             self._captured += 1
             if self._began is None:
                 self._began = frame.captured
-            self._last = frame.captured
+            else:
+                self._gaps.add(frame.time - self._time)
+            self._last, self._time = frame.captured, frame.time
 
     def on_fate(self, listener: Callable[[Fate], None]) -> None:
         """Call `listener` for every fate from now on, on the thread that decides it; it must be
@@ -167,6 +179,12 @@ class Ledger:
                 entry = self._open.get(frame.index)
                 if entry is not None:
                     entry.took[stage] = seconds
+
+    def hook(self, key: str, name: str) -> Histogram:
+        """Where one thread notes what the hook at `key` of the flow, called `name`, took for each
+        frame, in seconds. To be asked before the first frame, in the order of the flow."""
+        self._hooks.append(HookTime(key, name))
+        return self._hooks[-1].took
 
     def close(self) -> None:
         """The run is over: what has no fate yet was aborted. Raises `LedgerError` if the sum is
@@ -214,6 +232,7 @@ class Ledger:
             captured = self._captured
             end = self._ended if self._ended is not None else self.clock()
             seconds = 0.0 if self._began is None else max(0.0, end - self._began)
+            period = self._gaps.percentile(0.5)
         return Summary(
             flow=flow,
             captured=captured,
@@ -227,6 +246,8 @@ class Ledger:
             fps=round(fates["delivered"] / seconds, 2) if seconds else 0.0,
             latency_ms={name: _in_ms(histogram) for name, histogram in self._latency.items()},
             bottleneck=self._bottleneck(window),
+            period_ms=None if period is None else round(period * 1000, 3),
+            hooks=shares(self._hooks, period),
             generation=generation,
             sinks=[dict(each) for each in sinks],
         )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
+from PIL import Image as Pillow
 
 from flowrun.errors import ContractError
 from flowrun.frame import Image
-from flowrun.inference import Result, Tensor
-from flowrun.spec.flow import TransportSpec
+from flowrun.inference import Request, Result, Tensor
+from flowrun.spec.flow import Color, TransportSpec
 
 _DTYPES: dict[str, Any] = {"fp16": np.float16, "fp32": np.float32, "fp64": np.float64}
 _HINT = "a postprocess hook can make a picture of it"
 CHANNELS = 3
+QUALITY = 90  # of a JPEG, of 100: on footage a thirtieth of the bytes at 46 dB
 
 
 def is_picture(array: Any) -> bool:
@@ -27,9 +30,22 @@ def is_picture(array: Any) -> bool:
     )
 
 
-def to_tensor(image: Image, spec: TransportSpec) -> Tensor:
+def to_request(image: Image, spec: TransportSpec, color: Color) -> Request:
+    """The picture, whose channels are in the order of `color`, for the input that takes it."""
+    return Request({spec.input or "": to_tensor(image, spec, color)})
+
+
+def to_tensor(image: Image, spec: TransportSpec, color: Color) -> Tensor:
     """The picture as `dtype`, `layout` and `batch` of the flow say; the same array if they say
-    uint8, HWC and no batch. Values stay 0 to 255."""
+    uint8, HWC and no batch. Values stay 0 to 255.
+
+    With `encoding: jpeg` one element, the compressed picture, of shape (1,): a JPEG has true
+    colours, whatever the order of `image`'s channels.
+    """
+    if spec.encoding == "jpeg":
+        compressed = np.empty(1, object)
+        compressed[0] = _jpeg(image[:, :, ::-1] if color == "bgr" else image)
+        return compressed
     tensor: Tensor = image.transpose(2, 0, 1) if spec.layout == "CHW" else image
     tensor = tensor.astype(_DTYPES.get(spec.dtype, spec.dtype), copy=False)
     return tensor[None] if spec.batch else tensor
@@ -59,6 +75,12 @@ def to_picture(result: Result, spec: TransportSpec) -> Image:
             hint=_HINT,
         )
     return picture
+
+
+def _jpeg(image: Image) -> bytes:
+    stream = io.BytesIO()
+    Pillow.fromarray(np.ascontiguousarray(image)).save(stream, "JPEG", quality=QUALITY)
+    return stream.getvalue()
 
 
 def _output(result: Result, spec: TransportSpec) -> tuple[str, Tensor]:

@@ -6,6 +6,7 @@ import logging
 from contextlib import ExitStack
 from datetime import datetime
 
+import numpy as np
 from reactivex import Observable
 
 from flowrun import auto
@@ -14,8 +15,7 @@ from flowrun.ending import Ending
 from flowrun.errors import RunError
 from flowrun.frame import Frame, VideoInfo
 from flowrun.hooks.hook import Hook, open_hooks
-from flowrun.kserve.models import resolve_model
-from flowrun.kserve.server import EmbeddedServer
+from flowrun.kserve.server import serving
 from flowrun.kserve.transport import ModelTransport, open_supervised
 from flowrun.ledger import Ledger, Summary
 from flowrun.media.protocols import Feed, Source
@@ -25,6 +25,7 @@ from flowrun.media.sources import make_source
 from flowrun.operators.limit import AdaptiveLimit, Limit
 from flowrun.operators.loop import LoopScheduler
 from flowrun.outlets import Outlet, Outlets, queue_for
+from flowrun.pictures import to_request
 from flowrun.spec.flow import Flow, OnOutage, SourceSpec
 from flowrun.stages import Stages
 from flowrun.threads import Loops
@@ -101,7 +102,7 @@ class Run:
         log.info(auto.reason(self.flow, policy, live=info.live))
         if policy != "every_frame":
             self._window = AdaptiveLimit(flow.transport.in_flight, self.ledger.clock)
-        transport = self._open_transport(parts, auto.on_outage(flow, live=info.live))
+        transport = self._open_transport(parts, auto.on_outage(flow, live=info.live), info)
         loops = Loops()
         self._ending.when_aborted(loops.main.stop)
         try:
@@ -114,6 +115,7 @@ class Run:
                 ledger=self.ledger,
                 window=self._window,
                 max_age=flow.backpressure.max_age,
+                color=flow.source.color,
             )
             watched = any(spec.kind == "screen" for spec in flow.sinks)
             on = Threads(
@@ -164,15 +166,19 @@ class Run:
         self._ending.when_stopped(source.stop)
         return source, source.open()
 
-    def _open_transport(self, parts: ExitStack, on_outage: OnOutage) -> ModelTransport:
-        spec = self.flow.transport
-        address = None
-        if spec.embedded:
-            server = EmbeddedServer({spec.model: resolve_model(spec.model)})
-            parts.callback(server.close)
-            address = (server.address,)
+    def _open_transport(
+        self, parts: ExitStack, on_outage: OnOutage, info: VideoInfo
+    ) -> ModelTransport:
+        flow, like = self.flow, None
+        if not flow.preprocess:  # or else the first frame will tell what they make of it
+            blank = np.zeros((info.height, info.width, 3), np.uint8)
+            like = to_request(blank, flow.transport, flow.source.color)
         transport = self._transport = open_supervised(
-            spec, on_outage, address=address, pictures=not self.flow.preprocess
+            flow.transport,
+            on_outage,
+            address=parts.enter_context(serving(flow.transport)),
+            like=like,
+            shown=not flow.postprocess,
         )
         parts.callback(transport.close)
         self._ending.when_stopped(transport.release)

@@ -19,18 +19,19 @@ from flowrun.hooks.hook import Hook
 from flowrun.inference import Request, Result, Tensor
 from flowrun.ledger import FailCause, Ledger
 from flowrun.operators.limit import Limit
-from flowrun.pictures import is_picture, to_picture, to_tensor
-from flowrun.spec.flow import TransportSpec
+from flowrun.pictures import is_picture, to_picture, to_request
+from flowrun.spec.flow import Color, TransportSpec
 
 log = logging.getLogger("flowrun")
+
+Tensors = Mapping[str, Tensor]  # by input name; an empty one stands for the only input
 
 
 @dataclass(slots=True)
 class Job:
     """A frame on its way to the model and back. Times are the ledger's clock."""
 
-    frame: Frame  # as the source gave it
-    picture: Frame  # as preprocessing left it
+    frame: Frame  # as the source gave it, with what preprocessing attached
     request: Request
     sent: float = 0.0
     answered: float = 0.0
@@ -76,6 +77,7 @@ class Stages:
         ledger: Ledger,
         window: Limit | None = None,
         max_age: float | None = None,
+        color: Color = "rgb",
     ) -> None:
         self._spec = spec
         self._preprocess = preprocess
@@ -84,6 +86,10 @@ class Stages:
         self._ledger = ledger
         self.window = window or Limit(spec.in_flight)
         self._max_age = max_age  # seconds
+        self._took = {
+            hook.key: ledger.hook(hook.key, hook.path) for hook in (*preprocess, *postprocess)
+        }
+        self._color: Color = color
         self._complaints: Counter[str] = Counter()
         self.last_complaint: str | None = None
 
@@ -103,19 +109,20 @@ class Stages:
         return frame
 
     def preprocess(self, frame: Frame) -> Job | None:
-        """What the preprocess hooks make of the frame, as a request."""
+        """What the preprocess hooks make of the frame, as a request. The frame keeps its picture,
+        and learns what was attached and which view of it goes to the model."""
         began = self._ledger.clock()
         self._ledger.took("buffer", began - frame.captured, frame)
         made = self._run(self._preprocess, "preprocess", frame)
         if made is None:
             return None
-        if isinstance(made, Frame):
-            tensor = to_tensor(made.image, self._spec)
-            request = Request({self._spec.input or "": tensor})
-            kept = frame if made.data is frame.data else replace(frame, data=made.data)
-            job = Job(kept, made, request)
+        picture, tensors = made
+        if tensors is None:
+            request = to_request(picture.image, self._spec, self._color)
         else:
-            job = Job(frame, frame, Request(made))
+            request = Request(tensors, made_by=self._preprocess[-1].key)
+        kept = replace(frame, data=picture.data, view=picture.seen)
+        job = Job(kept, request)
         self._ledger.took("preprocess", self._ledger.clock() - began, frame)
         return job
 
@@ -133,7 +140,7 @@ class Stages:
         if error is None:
             self._ledger.took("transport", job.answered - job.sent, job.frame)
             self._ledger.took("order", now - job.answered, job.frame)
-            if outcome.value is None:
+            if outcome.value is None or not (outcome.value.outputs or self._postprocess):
                 self._ledger.dropped(job.frame, "no_response")
                 return None
             return Answer(job, outcome.value)
@@ -151,14 +158,15 @@ class Stages:
         return None
 
     def postprocess(self, answer: Answer) -> Frame | None:
-        """What the postprocess hooks make of the original frame and the result; without hooks, the
-        model's answer as a picture."""
+        """What the postprocess hooks make of the original frame and the result (empty if the model
+        has found nothing); without hooks, the model's answer as a picture."""
         began, frame, result = self._ledger.clock(), answer.job.frame, answer.result
         made: Frame | None
         if result is None:
             made = frame
         elif self._postprocess:
-            made = self._run(self._postprocess, "postprocess", frame, result)
+            after = self._run(self._postprocess, "postprocess", frame, result)
+            made = after and after[0]
         else:
             try:
                 made = frame.with_image(to_picture(result, self._spec))
@@ -168,13 +176,15 @@ class Stages:
         self._ledger.took("postprocess", self._ledger.clock() - began, frame)
         return made and replace(frame, image=made.image, data=made.data)
 
-    def _run(self, hooks: Sequence[Hook], cause: FailCause, frame: Frame, *result: Result) -> Any:
-        """`frame` after all `hooks`: a `Frame`, tensors by name from the last preprocess hook, or
+    def _run(
+        self, hooks: Sequence[Hook], cause: FailCause, frame: Frame, *result: Result
+    ) -> tuple[Frame, Tensors | None] | None:
+        """`frame` after all `hooks`, and the tensors that the last preprocess hook has made of it;
         `None` if it has met its fate."""
-        made: Any = frame
         for hook in hooks:
             try:
-                after = _checked(hook, hook(made, *result), made, last=hook is hooks[-1])
+                returned = self._timed(hook, frame, *result)
+                made = _checked(hook, returned, frame, last=hook is hooks[-1])
             except HookError as error:
                 if hook.on_error == "passthrough":
                     self._complain(error)
@@ -184,11 +194,20 @@ class Stages:
                     raise
                 self._complain(error)
                 return None
-            if after is None:
+            if made is None:
                 self._ledger.dropped(frame, "hook")
                 return None
-            made = after
-        return made
+            if not isinstance(made, Frame):
+                return frame, made
+            frame = made
+        return frame, None
+
+    def _timed(self, hook: Hook, frame: Frame, *result: Result) -> Any:
+        began = self._ledger.clock()
+        try:
+            return hook(frame, *result)
+        finally:
+            self._took[hook.key].add(self._ledger.clock() - began)
 
     def _note_answer(self, job: Job) -> None:
         job.answered = self._ledger.clock()
@@ -205,22 +224,23 @@ class Stages:
             log.warning("%s%s", error, f" (for the {times}th time)" if times > 1 else "")
 
 
-def _checked(hook: Hook, made: Any, before: Frame, *, last: bool) -> Any:
+def _checked(hook: Hook, made: Any, before: Frame, *, last: bool) -> Frame | Tensors | None:
     """What a hook returned, if the next stage can use it: a `Frame` with a good picture, `None`, or
     (last preprocess hook) tensors. Raises `HookError` otherwise."""
     if made is None:
         return None
-    image = made.image if isinstance(made, Frame) else made
+    frame = made if isinstance(made, Frame) else None
+    image = made if frame is None else frame.image
     if is_picture(image):
-        return replace(
-            before, image=image, data=made.data if isinstance(made, Frame) else before.data
-        )
-    if hook.key.startswith("preprocess") and last:
+        after = replace(before, image=image)
+        if frame is not None:
+            after = replace(after, data=frame.data, view=frame.view)
+        return _stretched(after, before) if _in_front(hook) else after
+    if _in_front(hook) and last:
         if isinstance(made, Mapping):
             return made
         if hasattr(made, "dtype"):
-            tensors: dict[str, Tensor] = {"": made}
-            return tensors
+            return {"": made}
     what = type(made).__name__
     if hasattr(image, "shape"):
         what = f"{image.dtype} of shape {tuple(image.shape)}"
@@ -228,5 +248,18 @@ def _checked(hook: Hook, made: Any, before: Frame, *, last: bool) -> Any:
         f"{hook.path} returned {what} at frame {before.index}",
         key=hook.key,
         hint="return a Frame, a uint8 array of shape (height, width, 3), or None to drop the frame"
-        + ("; tensors only from the last hook" if hook.key.startswith("preprocess") else ""),
+        + ("; tensors only from the last hook" if _in_front(hook) else ""),
     )
+
+
+def _in_front(hook: Hook) -> bool:
+    """Whether the hook stands in front of the model."""
+    return hook.key.startswith("preprocess")
+
+
+def _stretched(after: Frame, before: Frame) -> Frame:
+    """A hook that makes another size and says nothing of the view has stretched the picture."""
+    size = (after.width, after.height)
+    if after.view is not before.view or size == (before.width, before.height):
+        return after
+    return replace(after, view=before.seen.resized(*size))

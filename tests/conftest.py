@@ -1,8 +1,9 @@
 """Real servers for every test that asks for one.
 
-They run in environments of their own, named by FLOWRUN_TRITON_PYTHON, FLOWRUN_MLSERVER_PYTHON and
-FLOWRUN_RTSP_PYTHON (paths of the python executables); the display is the Xvfb on PATH. A test that
-needs a server that is not there is skipped, or fails if FLOWRUN_REQUIRE is "all".
+They run in environments of their own, named by FLOWRUN_TRITON_PYTHON, FLOWRUN_MLSERVER_PYTHON,
+FLOWRUN_MEDIAPIPE_PYTHON and FLOWRUN_RTSP_PYTHON (paths of the python executables); the display is
+the Xvfb on PATH. A test that needs a server that is not there is skipped, or fails if
+FLOWRUN_REQUIRE is "all".
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
@@ -36,6 +38,7 @@ MARKERS = {
     "triton_address": "triton",
     "triton": "triton",
     "mlserver_address": "mlserver",
+    "mediapipe_python": "mediapipe",
     "rtsp_server": "rtsp",
     "display": "screen",
 }
@@ -122,6 +125,40 @@ def mlserver_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [python, str(SERVERS / "run_mlserver.py"), str(port), str(http_port)]
     with _running("mlserver_address", command, folder, port):
         yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def opencv() -> None:
+    if importlib.util.find_spec("cv2") is None:
+        _missing("opencv-python-headless is not installed")
+
+
+@pytest.fixture(scope="session")
+def mediapipe_python() -> str:
+    return _python("FLOWRUN_MEDIAPIPE_PYTHON")
+
+
+@pytest.fixture(scope="session")
+def footage() -> Path:
+    """The folder with real footage."""
+    folder = os.environ.get("FLOWRUN_MEDIA")
+    if folder:
+        return Path(folder).resolve()
+    pytest.skip("no footage: FLOWRUN_MEDIA names no folder")
+
+
+@pytest.fixture(scope="session")
+def openvino_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the models of servers/openvino_models.py: NAME.xml."""
+    if importlib.util.find_spec("openvino") is None:
+        _missing("openvino is not installed")
+    folder = tmp_path_factory.mktemp("openvino")
+    subprocess.run(
+        [sys.executable, str(SERVERS / "openvino_models.py"), str(folder)],
+        timeout=STARTING,
+        check=True,
+    )
+    return folder
 
 
 @pytest.fixture(scope="session")

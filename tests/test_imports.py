@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,15 @@ PACKAGE = Path(__file__).parent.parent / "flowrun"
 
 # From the ground up; modules on one line never import each other.
 LAYERS: list[set[str]] = [
-    {"errors", "histogram", "ending"},
-    {"spec", "frame", "dotted"},
-    {"inference"},
+    {"errors", "histogram", "ending", "view", "letters"},
+    {"spec", "frame", "dotted", "hook_times"},
+    {"inference", "detection"},
     {"media", "kserve", "hooks"},
     {"operators"},
     {"ledger", "pictures", "threads", "auto"},
     {"stages", "outlets"},
     {"compile"},
-    {"run"},
+    {"run", "live"},
     {"signals"},
     {"cli"},
 ]
@@ -31,6 +32,8 @@ OWNERS = {
     "reactivex": {"operators", "compile", "run"},
     "yaml": {"spec"},
     "jsonschema": {"spec"},
+    "openvino": {"kserve"},
+    "cv2": {"kserve"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -68,6 +71,22 @@ def test_only_one_module_touches_imageio_ffmpeg() -> None:
 
 def test_only_one_module_touches_pygame() -> None:
     assert users("pygame") == ["media/sinks/window.py"]
+
+
+def test_only_one_module_touches_fonts() -> None:
+    touching = [p for p in MODULES if "PIL.ImageFont" in imported(p)]
+    assert [path.name for path in touching] == ["letters.py"]
+
+
+def test_only_one_module_touches_openvino_and_one_opencv() -> None:
+    assert users("openvino") == ["kserve/models/openvino_file.py"]
+    assert users("cv2") == ["kserve/models/face_detection.py"]
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "kserve/models/alone").glob("*.py")))
+def test_what_runs_in_an_environment_of_its_own_needs_nothing_of_this_one(path: Path) -> None:
+    allowed = {*sys.stdlib_module_names, "numpy", "mediapipe"}
+    assert {name.split(".")[0] for name in imported(path)} <= allowed
 
 
 def users(library: str) -> list[str]:

@@ -92,7 +92,8 @@ def test_the_summary_has_all_keys_from_the_start_and_is_json() -> None:
     summary = json.loads(json.dumps(Ledger(Clock()).summary("f").to_json()))
     assert list(summary) == [
         *("flow", "captured", "delivered", "dropped", "failed", "aborted", "repeated"),
-        *("reconnects", "generation", "duration_s", "fps", "latency_ms", "bottleneck", "sinks"),
+        *("reconnects", "generation", "duration_s", "fps", "latency_ms", "bottleneck"),
+        *("period_ms", "hooks", "sinks"),
     ]
     assert list(summary["dropped"]) == ["superseded", "stale", "hook", "no_response"]
     assert list(summary["failed"]) == ["preprocess", "transport", "timeout", "postprocess", "sink"]
@@ -100,7 +101,7 @@ def test_the_summary_has_all_keys_from_the_start_and_is_json() -> None:
     assert list(summary["latency_ms"]) == ["end_to_end", *STAGES]
     for points in summary["latency_ms"].values():
         assert points == {"p50": None, "p95": None, "p99": None, "max": None}
-    assert summary["bottleneck"] is None
+    assert (summary["bottleneck"], summary["period_ms"]) == (None, None)
 
 
 def test_rates_latencies_and_the_bottleneck_come_from_the_clock() -> None:
@@ -138,6 +139,39 @@ def test_the_text_names_what_was_lost_and_leaves_out_what_was_not() -> None:
         "  1.0 s, 1.0 fps, latency ms: p50 1000.0 · p95 1000.0 · p99 1000.0 · max 1000.0\n"
         "  bottleneck: sink"
     )
+
+
+def test_a_hook_that_takes_more_than_a_frame_has_is_named() -> None:
+    ledger = Ledger(Clock())
+    fast, slow = ledger.hook("preprocess[0]", "a:fast"), ledger.hook("postprocess[0]", "b:slow")
+    unused = ledger.hook("postprocess[1]", "c:unused")
+    assert [it["mean_ms"] for it in ledger.summary("f").hooks] == [None] * 3
+    for index in range(3):
+        ledger.captured(frame(index))
+        fast.add(0.01)
+        slow.add(0.04)
+    summary = ledger.summary("f")
+    assert summary.period_ms == pytest.approx(33.333, abs=0.001)
+    assert summary.hooks == [
+        {"hook": "preprocess[0]", "name": "a:fast", "mean_ms": 10.0, "p95_ms": 10.0,
+         "share": 0.3, "slow": False},
+        {"hook": "postprocess[0]", "name": "b:slow", "mean_ms": 40.0, "p95_ms": 40.0,
+         "share": 1.2, "slow": True},
+        {"hook": "postprocess[1]", "name": "c:unused", "mean_ms": None, "p95_ms": None,
+         "share": None, "slow": False},
+    ]  # fmt: skip
+    assert str(summary).splitlines()[3:] == [
+        "  postprocess[0] b:slow takes 40 ms of the 33 ms that a frame has"
+    ]
+    unused.add(0.001)
+    assert ledger.summary("f").hooks[2]["slow"] is False
+
+
+def test_an_outage_does_not_lengthen_what_a_frame_has() -> None:
+    ledger = Ledger(Clock())
+    for index, time in enumerate([0.0, 0.04, 0.08, 0.12, 60.0, 60.04]):
+        ledger.captured(Frame(np.zeros((2, 2, 3), np.uint8), index, time, 0.0, 100.0))
+    assert ledger.summary("f").period_ms == pytest.approx(40, rel=1 / 32)
 
 
 def test_listeners_hear_of_every_fate_with_what_the_frame_went_through() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from PIL import Image as Pillow
 
 from flowrun.errors import ContractError
 from flowrun.inference import Result
-from flowrun.pictures import to_picture, to_tensor
+from flowrun.kserve.tensors import datatype_of, from_raw, to_raw
+from flowrun.pictures import to_picture, to_request, to_tensor
 from flowrun.spec.flow import TransportSpec
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
@@ -20,7 +24,7 @@ def spec(**keys: Any) -> TransportSpec:
 
 
 def test_a_picture_is_sent_as_it_is_unless_the_flow_says_otherwise() -> None:
-    assert to_tensor(IMAGE, spec()) is IMAGE
+    assert to_tensor(IMAGE, spec(), "rgb") is IMAGE
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "fp16", "fp32", "fp64"])
@@ -28,11 +32,39 @@ def test_a_picture_is_sent_as_it_is_unless_the_flow_says_otherwise() -> None:
 @pytest.mark.parametrize("batch", [False, True])
 def test_what_is_sent_comes_back_as_the_same_picture(dtype: Any, layout: Any, batch: bool) -> None:
     flow = spec(dtype=dtype, layout=layout, batch=batch)
-    tensor = to_tensor(IMAGE, flow)
+    tensor = to_tensor(IMAGE, flow, "rgb")
     shape = (6, 4, 3) if layout == "HWC" else (3, 6, 4)
     assert tensor.shape == ((1, *shape) if batch else shape)
     if dtype != "int32":
         assert (to_picture(Result({"output": tensor}), flow) == IMAGE).all()
+
+
+def waves(height: int = 120, width: int = 160) -> npt.NDArray[np.uint8]:
+    """A smooth picture whose channels differ everywhere."""
+    y, x = np.mgrid[:height, :width]
+    planes = [128 + 100 * np.sin(x / 30), 60 + y / 2, 200 - x / 2]
+    return np.stack(planes, axis=2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("color", ["rgb", "bgr"])
+def test_a_jpeg_has_true_colours_whatever_the_order_of_the_channels(color: Any) -> None:
+    image = waves()
+    given = image if color == "rgb" else image[:, :, ::-1]
+    (compressed,) = to_tensor(given, spec(encoding="jpeg"), color).tolist()
+    decoded = np.asarray(Pillow.open(io.BytesIO(compressed)), np.int16)
+    assert decoded.shape == image.shape
+    assert np.abs(decoded - image).mean() < 2
+    assert len(compressed) < image.nbytes / 8
+
+
+def test_a_jpeg_is_one_element_of_bytes_behind_its_length() -> None:
+    request = to_request(waves(), spec(encoding="jpeg", input="image"), "rgb")
+    tensor = request.inputs["image"]
+    assert (datatype_of(tensor), tensor.shape, request.made_by) == ("BYTES", (1,), "transport")
+    raw = to_raw(tensor, "BYTES")
+    assert raw[:4] == (len(raw) - 4).to_bytes(4, "little")
+    assert raw[4:6] == b"\xff\xd8"
+    assert from_raw(raw, "BYTES", (1,)).tolist() == tensor.tolist()
 
 
 @pytest.mark.parametrize("shape", [(6, 4), (6, 4, 1), (1, 6, 4, 1)])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 
+from flowrun import hooks
 from flowrun.kserve.transport import TRANSPORTS
 from flowrun.media.sinks import SINKS
 from flowrun.media.sources import SOURCES
@@ -16,6 +19,7 @@ from flowrun.spec.schema import schema
 
 FLOWS = sorted((Path(__file__).parents[1] / "flows").glob("*.yaml"))
 README = Path(__file__).parents[1] / "README.md"
+HOOKS = Path(__file__).parents[1] / "docs/hook-library.md"
 
 
 def branches(prefix: str) -> set[str]:
@@ -41,10 +45,24 @@ def test_every_kind_of_source_and_transport_that_runs_has_a_flow() -> None:
     assert set(SINKS) - {"null"} <= {sink.kind for flow in flows for sink in flow.sinks}
 
 
-@pytest.mark.parametrize(
-    "text", re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-)
-def test_every_flow_in_the_readme_is_valid(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "readme.yaml"
-    path.write_text(text, encoding="utf-8")
-    load_flow(path, environ={})
+def test_every_hook_that_flowrun_brings_has_a_flow_and_a_line_in_the_docs() -> None:
+    paths = {f"flowrun.hooks.{name}:{name}" for name in library()}
+    flows = [load_flow(path, environ={}) for path in FLOWS]
+    assert paths == {h.hook for flow in flows for h in (*flow.preprocess, *flow.postprocess)}
+    documented = re.findall(r"^\| `(\w+)` \|", HOOKS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(documented) == sorted(library())
+
+
+def library() -> list[str]:
+    """The hooks that flowrun brings: each module that has something callable of its own name."""
+    modules = [module.name for module in pkgutil.iter_modules(hooks.__path__)]
+    found = {name: importlib.import_module(f"flowrun.hooks.{name}") for name in modules}
+    return [name for name, module in found.items() if callable(getattr(module, name, None))]
+
+
+@pytest.mark.parametrize("page", [README, *sorted(README.parent.glob("docs/*.md"))])
+def test_every_flow_in_the_readme_and_in_the_docs_is_valid(page: Path, tmp_path: Path) -> None:
+    path = tmp_path / "documented.yaml"
+    for text in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        path.write_text(text, encoding="utf-8")
+        load_flow(path, environ={})

@@ -16,6 +16,7 @@ from flowrun.ledger import Ledger
 from flowrun.operators.outcome import Outcome
 from flowrun.spec.flow import TransportSpec
 from flowrun.stages import Answer, Job, Stages
+from flowrun.view import View
 
 
 def frame(index: int = 0) -> Frame:
@@ -37,10 +38,20 @@ class Fake:
         return Future()
 
 
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Bench:
     def __init__(self, preprocess: Any = (), postprocess: Any = (), **transport: Any) -> None:
         self.fake = Fake()
-        self.ledger = Ledger()
+        self.clock = Clock()
+        self.ledger = Ledger(self.clock)
         spec = TransportSpec(mode="stream", address=("embedded",), model="m", **transport)
         self.stages = Stages(
             spec,
@@ -89,15 +100,60 @@ def test_hooks_work_on_what_the_one_before_made() -> None:
 
     job = Bench(preprocess=[hook(half), hook(half, "preprocess[1]")]).job()
     assert seen == [(4, 6, 3), (2, 3, 3)]
-    assert job.picture.image.shape == (1, 2, 3)
+    assert job.request.inputs[""].shape == (1, 2, 3)
     assert job.frame.image.shape == (4, 6, 3)
+
+
+def test_the_frame_keeps_its_picture_and_learns_what_the_model_saw_of_it() -> None:
+    assert Bench().job().frame.view == View(6, 4)
+    stretched = Bench(preprocess=[hook(lambda f: f.image[::2, ::3])]).job().frame
+    assert stretched.view == View(2, 2, x_scale=3.0, y_scale=2.0)
+    assert stretched.image.shape == (4, 6, 3)
+
+    def middle(frame: Frame) -> Frame:
+        return frame.with_image(frame.image[1:3, 2:4], frame.seen.cut(2, 1, 2, 2))
+
+    def tensor(frame: Frame) -> Any:
+        return frame.image[None].astype(np.float32)
+
+    hooks = [hook(middle), hook(lambda f: f.attach(n=1), "preprocess[1]")]
+    for more in ([], [hook(tensor, "preprocess[2]")]):
+        frame = Bench(preprocess=[*hooks, *more]).job().frame
+        assert frame.view == View(2, 2, left=2.0, top=1.0)
+        assert frame.data == {"n": 1}
+
+
+def test_hooks_behind_the_model_change_the_picture_and_not_what_the_model_saw() -> None:
+    seen: list[View] = []
+
+    def small(frame: Frame, _: Result) -> Frame:
+        seen.append(frame.seen)
+        return frame.with_image(frame.image[:2, :2])
+
+    bench = Bench(postprocess=[hook(small, f"postprocess[{n}]") for n in range(2)])
+    assert bench.stages.postprocess(Answer(bench.job(), Result({}))) is not None
+    assert seen == [View(6, 4)] * 2
+
+
+def test_an_answer_that_nothing_was_found_reaches_the_hooks_and_is_no_picture() -> None:
+    nothing = Result({}, responses=0)
+    for hooks, fates in (([], {"no_response": 1}), ([hook(lambda f, _: f, "postprocess[0]")], {})):
+        bench = Bench(postprocess=hooks)
+        answer = bench.stages.settle(Outcome(bench.job(), nothing))
+        assert (answer is None) == bool(fates)
+        assert bench.fates() == fates
 
 
 def test_the_last_preprocess_hook_may_return_tensors() -> None:
     tensors = {"a": np.zeros(3), "b": np.ones(2)}
     assert Bench(preprocess=[hook(lambda _: tensors)]).job().request.inputs == tensors
     one = np.zeros((1, 3, 4, 6), np.float32)
-    assert Bench(preprocess=[hook(lambda _: one)]).job().request.inputs[""] is one
+    request = (
+        Bench(preprocess=[hook(lambda f: f), hook(lambda _: one, "preprocess[1]")]).job().request
+    )
+    assert request.inputs[""] is one
+    assert request.made_by == "preprocess[1]"
+    assert Bench(preprocess=[hook(lambda f: f)]).job().request.made_by == "transport"
 
 
 def test_tensors_from_any_other_hook_are_an_error() -> None:
@@ -131,7 +187,7 @@ def test_a_hook_that_fails_costs_the_frame_and_only_with_fail_the_run(
 
 def test_with_passthrough_the_frame_goes_on_as_it_was() -> None:
     job = Bench(preprocess=[hook(boom, on_error="passthrough")]).job()
-    assert job.picture is job.frame
+    assert job.request.inputs[""] is job.frame.image
 
 
 def test_none_from_a_hook_drops_the_frame() -> None:
@@ -221,6 +277,30 @@ def test_without_hooks_the_answer_is_the_picture() -> None:
     made = bench.stages.postprocess(Answer(bench.job(), Result({"output": answer})))
     assert made is not None
     assert made.image is answer
+
+
+def test_the_time_of_every_call_is_noted_for_the_hook_that_took_it() -> None:
+    def lasting(seconds: float, then: Any = lambda frame: frame) -> Any:
+        def call(frame: Frame, *_: Any) -> Any:
+            bench.clock.now += seconds
+            return then(frame)
+
+        return call
+
+    bench = Bench(
+        preprocess=[
+            hook(lasting(0.25)),
+            hook(lasting(0.5, boom), "preprocess[1]", on_error="passthrough"),
+        ],
+        postprocess=[hook(lasting(1.0), "postprocess[0]")],
+    )
+    bench.job()
+    bench.stages.preprocess(frame(1))
+    bench.stages.postprocess(Answer(Job(frame(), Request({})), Result({})))
+    found = bench.ledger.summary("f").hooks
+    assert [(each["hook"], each["mean_ms"]) for each in found] == [
+        ("preprocess[0]", 250.0), ("preprocess[1]", 500.0), ("postprocess[0]", 1000.0)
+    ]  # fmt: skip
 
 
 def test_what_hooks_attach_stays_with_the_frame() -> None:

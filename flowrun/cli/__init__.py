@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from flowrun.cli import devices, run, schema, serve, validate
-from flowrun.cli.terminal import FAILED, INTERNAL, exit_code, say
+from flowrun.cli.terminal import FAILED, INTERNAL, INTERRUPTED, exit_code, say
 from flowrun.errors import FlowrunError, InvalidFlowError
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
@@ -33,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         say(str(error) if isinstance(error, InvalidFlowError) else f"flowrun: error: {error}")
         return exit_code(error)
+    except KeyboardInterrupt:  # a run has a word of its own for it
+        return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; nothing is left to say, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from flowrun.run import Run
 
 USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--summary FILE|-]      run it
-       flowrun validate PATH… [--imports] [--format text|json|github]
-       flowrun serve MODEL… [--address HOST:PORT]
+       flowrun validate PATH… [--imports] [--live] [--format text|json|github]
+       flowrun serve [NAME=]MODEL… [--address HOST:PORT] [--python PATH]
        flowrun devices
        flowrun schema"""
 
@@ -40,6 +40,7 @@ def main(words: Sequence[str]) -> int:
     log_to_stderr(verbose=options.verbose)
 
     from flowrun.spec.load import load
+    from flowrun.spec.problems import Remark
 
     loaded = load(options.flow, overrides=options.overrides)
     from flowrun.run import Run
@@ -52,11 +53,11 @@ def main(words: Sequence[str]) -> int:
         except FlowrunError as error:
             if error.key is not None and not error.key.startswith("--"):
                 # The line of the flow says more than the name of the key alone.
-                message, hint = f"{error.key}: {error.message}", error.hint or ""
+                problem = loaded.problem(Remark.of(error))
                 _report(run, options)
                 if options.verbose:
                     traceback.print_exc()
-                say(str(loaded.problem(error.key, message, hint)))
+                say(str(problem))
                 return exit_code(error)
             _report(run, options)
             raise

@@ -9,7 +9,7 @@ from typing import Any
 
 from flowrun.errors import FlowrunError, InvalidFlowError, LedgerError, UsageError
 
-DONE, FAILED, USAGE, INTERNAL, INVALID = 0, 1, 2, 70, 78
+DONE, FAILED, USAGE, INTERNAL, INVALID, INTERRUPTED = 0, 1, 2, 70, 78, 130
 
 
 class Parser(argparse.ArgumentParser):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from flowrun.cli.terminal import DONE, INVALID, Parser
-from flowrun.errors import UsageError
+from flowrun.cli.terminal import DONE, INVALID, Parser, log_to_stderr
 
 if TYPE_CHECKING:
+    from flowrun.spec.check import Check
     from flowrun.spec.flow import Flow
+    from flowrun.spec.problems import Remark
 
 
 def main(words: Sequence[str]) -> int:
@@ -18,22 +19,30 @@ def main(words: Sequence[str]) -> int:
     parser = Parser(prog="flowrun validate", description="Check flows without running them.")
     parser.add_argument("paths", metavar="PATH", nargs="+", help="files, directories, globs")
     parser.add_argument("--imports", action="store_true", help="import hooks, check signatures")
-    parser.add_argument("--live", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--live", action="store_true", help="open the source, run preprocess hooks, ask the server"
+    )
     parser.add_argument("--format", choices=("text", "json", "github"), default="text")
     parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(words)
-    if options.live:
-        raise UsageError("--live is not supported yet")
 
     from flowrun.spec.check import check_paths
-    from flowrun.spec.report import render
+    from flowrun.spec.report import errors, render
 
-    files, problems = check_paths(options.paths, imports=_imports if options.imports else None)
+    checks: list[Check] = [_imports] if options.imports else []
+    if options.live:
+        from flowrun.live import check
+
+        log_to_stderr(verbose=options.verbose)
+        checks.append(check)
+    files, problems = check_paths(options.paths, checks=checks)
     print(render(files, problems, options.format))
-    return INVALID if problems else DONE
+    return INVALID if errors(problems) else DONE
 
 
-def _imports(flow: Flow) -> Iterable[tuple[str, str, str]]:
+def _imports(flow: Flow) -> Iterator[Remark]:
     from flowrun.hooks.hook import check_hooks
+    from flowrun.spec.problems import Remark
 
-    return check_hooks(flow.preprocess, "preprocess") + check_hooks(flow.postprocess, "postprocess")
+    for key in ("preprocess", "postprocess"):
+        yield from map(Remark.of, check_hooks(getattr(flow, key), key))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flowrun.dotted import DottedPathError, raised_at, resolve
@@ -15,7 +17,8 @@ from flowrun.spec.flow import HookSpec, OnError
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """`call` takes a frame (and for postprocess a result); `close` is called once at the end."""
+    """`call` takes a frame (and for postprocess a result); `close`, called once at the end, raises
+    `HookError`."""
 
     key: str  # where it stands in the flow, e.g. `preprocess[0]`
     path: str
@@ -25,26 +28,28 @@ class Hook:
 
     def __call__(self, frame: Frame, *result: Any) -> Any:
         """What the user's callable returned. Raises `HookError` for whatever it raised."""
-        try:
-            return self.call(frame, *result)
-        except Exception as error:
-            raise HookError(
-                f"{self.path} raised {_in_words(error)} at frame {frame.index}{_where(error)}",
-                key=self.key,
-            ) from error
+        return _guarded(self.key, self.path, f"at frame {frame.index}", self.call, frame, *result)
 
 
 def open_hooks(specs: Sequence[HookSpec], key: str) -> tuple[Hook, ...]:
     """The hooks of one list of the flow, classes constructed with their `with`.
 
     `key` is `preprocess` or `postprocess`. Imports user code. Raises `InvalidFlowError` for a path
-    that leads nowhere or a signature that does not fit, `HookError` if a constructor raises.
+    that leads nowhere, a signature that does not fit or an option of which a constructor says so
+    (by an `InvalidFlowError` with the option's name as key), `HookError` for what it raises else;
+    those that are open already are closed again.
     """
-    return tuple(_open(spec, f"{key}[{n}]") for n, spec in enumerate(specs))
+    hooks = []
+    with ExitStack() as opened:
+        for n, spec in enumerate(specs):
+            hooks.append(_open(spec, f"{key}[{n}]"))
+            opened.callback(hooks[-1].close)
+        opened.pop_all()
+    return tuple(hooks)
 
 
-def check_hooks(specs: Sequence[HookSpec], key: str) -> list[tuple[str, str, str]]:
-    """What is wrong with the hooks of one list, as (flow key, message, hint); nothing is called.
+def check_hooks(specs: Sequence[HookSpec], key: str) -> list[InvalidFlowError]:
+    """What is wrong with the hooks of one list; nothing is called.
 
     Imports user code.
     """
@@ -53,7 +58,7 @@ def check_hooks(specs: Sequence[HookSpec], key: str) -> list[tuple[str, str, str
         try:
             _resolve(spec, f"{key}[{n}]")
         except InvalidFlowError as error:
-            found.append((error.key or key, error.message, error.hint or ""))
+            found.append(error)
     return found
 
 
@@ -66,14 +71,25 @@ def _open(spec: HookSpec, key: str) -> Hook:
             return target(*arguments, **with_)
 
         return Hook(key, spec.hook, spec.on_error, call, lambda: None)
+    instance = _guarded(key, spec.hook, "when it was constructed", partial(target, **with_))
+
+    def close() -> None:
+        _guarded(key, spec.hook, "when it was closed", getattr(instance, "close", lambda: None))
+
+    return Hook(key, spec.hook, spec.on_error, instance, close)
+
+
+def _guarded(key: str, path: str, when: str, call: Callable[..., Any], *arguments: Any) -> Any:
+    """What `call` returned. Raises `HookError` for whatever it raised; a hook that was a script
+    before may call `sys.exit`."""
     try:
-        instance: Any = target(**with_)
-    except Exception as error:
-        raise HookError(
-            f"{spec.hook} raised {_in_words(error)} when it was constructed{_where(error)}",
-            key=key,
-        ) from error
-    return Hook(key, spec.hook, spec.on_error, instance, getattr(instance, "close", lambda: None))
+        return call(*arguments)
+    except InvalidFlowError as error:  # of an option, whose name is its key
+        place = f"{key}.with.{error.key}" if error.key else f"{key}.with"
+        raise InvalidFlowError(error.message, key=place, hint=error.hint) from error
+    except (Exception, SystemExit) as error:
+        said = f"{path} raised {_in_words(error)} {when}{_where(error)}"
+        raise HookError(said, key=key) from error
 
 
 def _resolve(spec: HookSpec, key: str) -> Callable[..., Any]:
@@ -86,10 +102,10 @@ def _resolve(spec: HookSpec, key: str) -> Callable[..., Any]:
         raise InvalidFlowError(
             f"{spec.hook} is {type(target).__name__}, not a callable or a class", key=f"{key}.hook"
         )
-    positional = 1 if key.startswith("preprocess") else 2
+    arguments = ("frame",) if key.startswith("preprocess") else ("frame", "result")
     if inspect.isclass(target):
         _check_signature(
-            spec, key, target, positional=0, with_=dict(spec.with_), what="the constructor of "
+            spec, key, target, arguments=(), with_=dict(spec.with_), what="the constructor of "
         )
         # Not getattr: every class can be called itself, and has a `__call__` of its metaclass.
         call = next((vars(c)["__call__"] for c in target.__mro__ if "__call__" in vars(c)), None)
@@ -99,9 +115,11 @@ def _resolve(spec: HookSpec, key: str) -> Callable[..., Any]:
                 key=f"{key}.hook",
                 hint="give it a __call__ method",
             )
-        _check_signature(spec, key, call, positional=positional + 1, with_={}, what="__call__ of ")
+        _check_signature(
+            spec, key, call, arguments=("self", *arguments), with_={}, what="__call__ of "
+        )
     else:
-        _check_signature(spec, key, target, positional=positional, with_=dict(spec.with_))
+        _check_signature(spec, key, target, arguments=arguments, with_=dict(spec.with_))
     result: Callable[..., Any] = target
     return result
 
@@ -111,7 +129,7 @@ def _check_signature(
     key: str,
     target: Callable[..., Any],
     *,
-    positional: int,
+    arguments: Sequence[str],
     with_: dict[str, Any],
     what: str = "",
 ) -> None:
@@ -120,22 +138,21 @@ def _check_signature(
     except (TypeError, ValueError):
         return  # a builtin without a signature: the call itself will tell
     try:
-        signature.bind(*[None] * positional, **with_)
+        signature.bind(*arguments, **with_)
     except TypeError as error:
-        wanted = ["frame", "result"][: 1 if key.startswith("preprocess") else 2]
-        given = ", ".join([*wanted, *(f"{name}=…" for name in spec.with_)])
+        given = ", ".join([*arguments, *(f"{name}=…" for name in with_)])
         raise InvalidFlowError(
             f"{what}{spec.hook}{signature} does not take ({given}): {error}",
             key=f"{key}.with" if with_ else f"{key}.hook",
         ) from error
 
 
-def _in_words(error: Exception) -> str:
+def _in_words(error: BaseException) -> str:
     text = str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _where(error: Exception) -> str:
-    """` (file:line)` of the user's own code; flowrun's call above it is not."""
-    place = raised_at(error)
+def _where(error: BaseException) -> str:
+    """` (file:line)` of the user's own code; nothing for a callable that was written in C."""
+    place = raised_at(error, __file__)
     return f" ({place})" if place else ""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Any
 
 import grpc
@@ -14,14 +12,14 @@ from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import ContractError, DeadlineError, TransportError
+from flowrun.kserve.fix import unknown
 from flowrun.kserve.models.model import TensorInfo
+from flowrun.kserve.servers import TRITON
 from flowrun.kserve.status import Wording
 from flowrun.spec.flow import TransportSpec
 
 LEAST = 2.0  # seconds to connect and ask; a frame may be allowed less
 SERVICE = "/inference.GRPCInferenceService/"
-
-_log = logging.getLogger("flowrun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,8 @@ class ModelInfo:
     """What is known of the model; `None` where the server does not say.
 
     Tensors may have the datatype "INVALID" and the shape (): then only their names are known.
-    `server` is the server's name for itself, such as "triton".
+    `server` is the server's name for itself, such as "triton". `decoupled`: one request may have
+    any number of answers. `remarks` are what the user should hear of although it is no error.
     """
 
     name: str
@@ -37,6 +36,8 @@ class ModelInfo:
     server: str | None = None
     inputs: tuple[TensorInfo, ...] | None = None
     outputs: tuple[TensorInfo, ...] | None = None
+    decoupled: bool = False
+    remarks: tuple[str, ...] = ()
 
     def input(self, name: str) -> TensorInfo | None:
         return next((tensor for tensor in self.inputs or () if tensor.name == name), None)
@@ -52,7 +53,7 @@ def ask(
 
     Raises `TransportError` if nothing answers and `ContractError` if the model is not there, not
     ready or not of the version asked for. A call that the server does not implement is passed
-    over, with a warning.
+    over, with a remark.
     """
     return _Inquiry(channel, spec, wording, headers).model()
 
@@ -71,6 +72,7 @@ class _Inquiry:
         self._headers = tuple(headers)
         self._timeout = max(spec.timeout, LEAST)
         self._end = time.monotonic() + self._timeout
+        self._remarks: list[str] = []
 
     def model(self) -> ModelInfo:
         name, version = self._spec.model, self._spec.version
@@ -86,11 +88,15 @@ class _Inquiry:
         if not self._model_ready(server_ready):
             raise self._not_ready()
         if metadata is None:
-            _log.warning(
-                "%s does not say what its models take; the flow is not checked against it",
-                self._wording.address,
+            if server is None and server_ready is None and not self._infers():
+                raise self._wording.other_server()
+            self._remarks.append(
+                f"{self._wording.address} does not say what its models take; the flow is not"
+                " checked against it"
             )
-            return ModelInfo(name, version, server.name if server else None)
+            return ModelInfo(
+                name, version, server.name if server else None, remarks=tuple(self._remarks)
+            )
         if version and metadata.versions and version not in metadata.versions:
             raise self._wrong_version(metadata.versions)
         versions = list(metadata.versions)
@@ -100,7 +106,33 @@ class _Inquiry:
             server=server.name if server else None,
             inputs=_tensors(metadata.inputs),
             outputs=_tensors(metadata.outputs),
+            decoupled=server is not None and server.name == TRITON and self._is_decoupled(),
+            remarks=tuple(self._remarks),
         )
+
+    def _is_decoupled(self) -> bool:
+        try:
+            answer = self._call("ModelConfig", name=self._spec.model, version=self._spec.version)
+        except grpc.RpcError as error:
+            raise self._failed(error) from error
+        return answer is not None and bool(answer.config.model_transaction_policy.decoupled)
+
+    def _infers(self) -> bool:
+        """Whether the server knows the call that takes the frames; asked without a frame."""
+        unary = self._spec.mode == "unary"
+        call: Any = self._channel.stream_stream(
+            SERVICE + ("ModelInfer" if unary else "ModelStreamInfer"),
+            request_serializer=None,
+            response_deserializer=None,
+        )
+        nothing = iter([b""] if unary else [])  # a request without model and inputs
+        left = max(0.001, self._end - time.monotonic())
+        try:
+            for _ in call(nothing, timeout=left, metadata=self._headers):
+                pass
+        except grpc.RpcError as error:
+            return error.code() is not grpc.StatusCode.UNIMPLEMENTED
+        return True
 
     def _server_ready(self) -> bool | None:
         """Raises `TransportError` if nothing answers. `None`: the server does not say."""
@@ -118,7 +150,7 @@ class _Inquiry:
         if answer is None:
             return server_ready is not False
         if answer.ready and server_ready is False:  # another model may be the reason
-            _log.warning("%s says that it is not ready", self._wording.address)
+            self._remarks.append(f"{self._wording.address} says that it is not ready")
         return bool(answer.ready)
 
     def _missing(self, error: grpc.RpcError) -> ContractError | TransportError:
@@ -213,16 +245,6 @@ class _Inquiry:
                 " be read",
                 key="transport.address",
             ) from error
-
-
-def unknown(what: str, wanted: str, names: Sequence[str], key: str) -> ContractError:
-    """The error for `what` that is not called `wanted`; lists the `names`, nearest first."""
-    near = sorted(names, key=lambda name: -SequenceMatcher(None, wanted, name).ratio())
-    return ContractError(
-        f"{what} {wanted!r}",
-        key=key,
-        hint=f"it has {', '.join(map(repr, near))}" if near else None,
-    )
 
 
 def _tensors(declared: Any) -> tuple[TensorInfo, ...] | None:

@@ -1,52 +1,61 @@
-"""Whether flow and model fit: names, datatypes and shapes, compared without a server."""
+"""Whether flow and model fit: mode, names, datatypes and shapes, compared without a server."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from flowrun.errors import ContractError
-from flowrun.inference import Tensor
-from flowrun.kserve.contract import ModelInfo, unknown
+from flowrun.inference import Request, Tensor
+from flowrun.kserve.contract import ModelInfo
+from flowrun.kserve.fix import lines, unknown
+from flowrun.kserve.forms import CHANNELS, fits, is_known, mended
 from flowrun.kserve.models.model import TensorInfo
-from flowrun.kserve.servers import OVMS
-from flowrun.kserve.tensors import BYTES, DATATYPES, datatype_of
+from flowrun.kserve.outputs import wrong_outputs
+from flowrun.kserve.servers import OVMS, correlation, decodes_pictures, takes_all_inputs
+from flowrun.kserve.tensors import BYTES, datatype_of
 from flowrun.spec.flow import TransportSpec
 
-CHANNELS = 3
-_PICTURE = 3  # dimensions
-_DTYPES = {
-    "uint8": "UINT8",
-    "int8": "INT8",
-    "uint16": "UINT16",
-    "int16": "INT16",
-    "int32": "INT32",
-    "fp16": "FP16",
-    "fp32": "FP32",
-    "fp64": "FP64",
-}
 
-
-def check_flow(
-    model: ModelInfo, spec: TransportSpec, wanted: Collection[str] = (), *, pictures: bool = True
+def check(
+    model: ModelInfo,
+    spec: TransportSpec,
+    request: Request | None = None,
+    *,
+    wanted: Collection[str] = (),
+    shown: bool = False,
 ) -> None:
-    """Raise `ContractError`, naming the key, if the flow cannot work with the model.
+    """Raise the first of `misfits`."""
+    for error in misfits(model, spec, request, wanted=wanted, shown=shown):
+        raise error
 
-    `pictures`: what goes to the model is the picture as `dtype`, `layout`, `batch` and `encoding`
-    say. Without it (hooks send tensors of their own) names are compared and nothing else.
+
+def misfits(
+    model: ModelInfo,
+    spec: TransportSpec,
+    request: Request | None = None,
+    *,
+    wanted: Collection[str] = (),
+    shown: bool = False,
+) -> Iterator[ContractError]:
+    """Everything that keeps the flow from working with the model; each names the key, what was
+    found, what is expected and what to write.
+
+    `request` is one that the flow would send (`TransportError`: the protocol does not know such
+    tensors), `wanted` names outputs that are needed beside
+    `spec.output`. `shown`: the output becomes the picture, without a hook that makes it one.
     """
+    yield from _mode(model, spec)
     if model.inputs and spec.input and model.input(spec.input) is None:
         names = [tensor.name for tensor in model.inputs]
-        raise unknown(f"model {model.name!r} has no input", spec.input, names, "transport.input")
-    if model.outputs:
-        names = [tensor.name for tensor in model.outputs]
-        for name in filter(None, (spec.output, *wanted)):
-            if name not in names:
-                what = f"model {model.name!r} has no output"
-                raise unknown(what, name, names, "transport.output")
-    if pictures:
-        tensor = model.input(input_name(model, spec))
-        if tensor is not None and tensor.datatype in (*DATATYPES, BYTES):
-            (_check_jpeg if spec.encoding == "jpeg" else _check_picture)(model, tensor, spec)
+        yield unknown(f"model {model.name!r} has no input", spec.input, names, "transport.input")
+    if request is not None:
+        yield from _tensors(model, spec, request)
+    yield from wrong_outputs(model, spec, wanted, shown=shown)
+
+
+def names_only(model: ModelInfo) -> bool:
+    """Whether the server says what the model's tensors are called, and not what they are."""
+    return bool(model.inputs) and not any(map(is_known, model.inputs or ()))
 
 
 def input_name(model: ModelInfo, spec: TransportSpec) -> str:
@@ -65,7 +74,7 @@ def input_name(model: ModelInfo, spec: TransportSpec) -> str:
     raise ContractError(
         "the server does not say what the model's input is called",
         key="transport.input",
-        hint="name it",
+        hint="write its name under `transport`, as `input`",
     )
 
 
@@ -78,94 +87,84 @@ def named(
     return {name or input_name(model, spec): tensor for name, tensor in inputs.items()}
 
 
-def check_request(model: ModelInfo, inputs: Mapping[str, Tensor]) -> None:
-    """Raise `ContractError` if these tensors, by the model's own names, do not fit its metadata."""
-    if not model.inputs:
+def _mode(model: ModelInfo, spec: TransportSpec) -> Iterator[ContractError]:
+    if spec.mode == "unary" and model.decoupled:
+        one = {"address": spec.address[0]} if len(spec.address) > 1 else {}
+        yield ContractError(
+            f"model {model.name!r} is decoupled: it answers as often as it likes, which takes a"
+            " stream",
+            key="transport.mode",
+            hint=lines({"mode": "stream", **one}),
+        )
+    if spec.mode == "stream" and model.server == OVMS and any(map(is_known, model.inputs or ())):
+        yield ContractError(
+            f"model {model.name!r} is no MediaPipe graph, and {OVMS} streams nothing else",
+            key="transport.mode",
+            hint=lines({"mode": "unary"}),
+        )
+    if spec.mode == "stream":
+        try:
+            correlation(spec, model.server)
+        except ContractError as error:
+            yield error
+
+
+def _tensors(model: ModelInfo, spec: TransportSpec, request: Request) -> Iterator[ContractError]:
+    try:
+        inputs = named(request.inputs, model, spec)
+    except ContractError as error:
+        yield error
         return
     for name, array in inputs.items():
         tensor = model.input(name)
-        if tensor is None:
+        if tensor is None and model.inputs and name != spec.input:
             names = [each.name for each in model.inputs]
-            raise unknown(f"model {model.name!r} has no input", name, names, "transport.input")
-        given = datatype_of(array)
-        if tensor.datatype not in (*DATATYPES, BYTES):
-            continue
-        if given == BYTES and tensor.datatype != BYTES and model.server == OVMS:
-            continue  # OVMS decodes JPEG and PNG for models that take numbers
-        if given != tensor.datatype:
-            raise ContractError(
-                f"model {model.name!r} takes {name!r} as {tensor.datatype}, but it is sent {given}",
-                key="transport.dtype",
-            )
-        if tensor.shape and not _fits(array.shape, tensor.shape):
-            raise ContractError(
-                f"model {model.name!r} takes {name!r} in the shape {list(tensor.shape)}, but it is"
-                f" sent {list(array.shape)}",
-                key="transport.input",
-                hint="a preprocess hook can resize; see also `transport.layout` and"
-                " `transport.batch`",
-            )
+            yield unknown(f"model {model.name!r} has no input", name, names, request.made_by)
+        elif tensor is None and model.inputs and len(model.inputs) == 1:
+            tensor = model.inputs[0]  # the name is wrong, as was said; what else is can be said too
+        if tensor is not None and not _takes(model, tensor, array):
+            yield _misfit(model, tensor, array, spec, request.made_by)
+    if takes_all_inputs(model.server) and not (spec.mode == "stream" and names_only(model)):
+        yield from _missing(model, inputs, request.made_by)
 
 
-def _check_jpeg(model: ModelInfo, tensor: TensorInfo, spec: TransportSpec) -> None:
-    if tensor.datatype == BYTES:
-        return
-    if model.server != OVMS:
-        raise ContractError(
-            f"model {model.name!r} takes {tensor.name!r} as {tensor.datatype}, and its server does"
-            f" not decode {spec.encoding}",
-            key="transport.encoding",
-            hint="write `encoding: raw`",
-        )
-    if tensor.shape and len(tensor.shape) != _PICTURE + 1:  # what OVMS decodes into
-        raise _no_picture(
-            f"model {model.name!r} takes {tensor.name!r} in the shape {list(tensor.shape)}"
+def _missing(
+    model: ModelInfo, inputs: Mapping[str, Tensor], made_by: str
+) -> Iterator[ContractError]:
+    known = [tensor.name for tensor in model.inputs or ()]
+    missing = [name for name in known if name not in inputs]
+    if missing and set(inputs) <= set(known):
+        yield ContractError(
+            f"model {model.name!r} takes {', '.join(map(repr, missing))} as well, which is not"
+            " sent",
+            key="transport.input" if made_by == "transport" else made_by,
+            hint="let the last preprocess hook return a mapping of all inputs by their names",
         )
 
 
-def _check_picture(model: ModelInfo, tensor: TensorInfo, spec: TransportSpec) -> None:
-    takes = f"model {model.name!r} takes {tensor.name!r}"
-    if tensor.datatype != _DTYPES[spec.dtype]:
-        names = [name for name, datatype in _DTYPES.items() if datatype == tensor.datatype]
-        hint = f"write `dtype: {names[0]}`" if names else "a preprocess hook must make that"
-        if tensor.datatype == BYTES:
-            hint = "write `encoding: jpeg`, if it decodes pictures"
-        raise ContractError(f"{takes} as {tensor.datatype}", key="transport.dtype", hint=hint)
-    if not tensor.shape:
-        return
-    takes = f"{takes} in the shape {list(tensor.shape)}"
-    rank = _PICTURE + spec.batch
-    if len(tensor.shape) != rank:
-        if len(tensor.shape) in (_PICTURE, _PICTURE + 1):
-            raise ContractError(
-                f"{takes}, but `batch: {str(spec.batch).lower()}` sends {rank} dimensions",
-                key="transport.batch",
-                hint=f"write `batch: {str(not spec.batch).lower()}`",
-            )
-        raise _no_picture(takes)
-    if spec.batch and tensor.shape[0] not in (-1, 1):
-        raise ContractError(f"{takes}, but pictures are sent one by one", key="transport.batch")
-    last, first = tensor.shape[-1], tensor.shape[-_PICTURE]
-    here, there = (last, first) if spec.layout == "HWC" else (first, last)
-    if here == CHANNELS or (here == -1 and there != CHANNELS):
-        return
-    if there != CHANNELS:
-        raise _no_picture(takes)
-    other = "CHW" if spec.layout == "HWC" else "HWC"
-    raise ContractError(
-        f"{takes}, which is {other}", key="transport.layout", hint=f"write `layout: {other}`"
-    )
+def _takes(model: ModelInfo, tensor: TensorInfo, array: Tensor) -> bool:
+    datatype = datatype_of(array)
+    if not is_known(tensor):
+        return True
+    if datatype == BYTES != tensor.datatype:
+        return decodes_pictures(model.server, tensor)
+    return datatype == tensor.datatype and (not tensor.shape or fits(array.shape, tensor.shape))
 
 
-def _no_picture(takes: str) -> ContractError:
-    return ContractError(
-        f"{takes}, which is no picture of {CHANNELS} channels",
-        key="transport.input",
-        hint="a preprocess hook must make it from the picture",
-    )
-
-
-def _fits(shape: tuple[int, ...], declared: tuple[int, ...]) -> bool:
-    return len(shape) == len(declared) and all(
-        allowed in (-1, size) for size, allowed in zip(shape, declared, strict=True)
-    )
+def _misfit(
+    model: ModelInfo, tensor: TensorInfo, array: Tensor, spec: TransportSpec, made_by: str
+) -> ContractError:
+    takes = f"{tensor.datatype} {list(tensor.shape) if tensor.shape else 'of any shape'}"
+    sent = f"{datatype_of(array)} {list(array.shape)}"
+    text = f"model {model.name!r} takes {tensor.name!r} as {takes}, but it is sent {sent}"
+    if made_by != "transport":
+        return ContractError(text, key=made_by, hint="let this hook return what the model takes")
+    mend = mended(tensor, spec, array.shape)
+    if mend is None:
+        return ContractError(
+            f"{text}, and no picture of {CHANNELS} channels fits",
+            key="transport.input",
+            hint="let a preprocess hook return what the model takes",
+        )
+    key, hint = mend
+    return ContractError(text, key=key, hint=hint)

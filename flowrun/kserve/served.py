@@ -1,37 +1,32 @@
-"""One request against one model: from protobuf to the callable and back.
-
-The only place where the embedded server knows how tensors lie in messages.
-"""
+"""Calling a model: what it raises, and what it answers that is none of its outputs."""
 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
-from typing import Any
 
 import grpc
 import numpy as np
-import numpy.typing as npt
-from tritonclient.grpc import service_pb2 as pb
-from tritonclient.utils import np_to_triton_dtype, serialize_byte_tensor
 
 from flowrun.dotted import raised_at
-from flowrun.kserve.models import Infer, Model
-
-VERSION = "1"  # every model has this one version
+from flowrun.errors import TransportError
+from flowrun.inference import Tensor
+from flowrun.kserve.models import Infer, Model, ModelError
+from flowrun.kserve.tensors import datatype_of
 
 _log = logging.getLogger(__name__)
 
 
 class RefusedError(Exception):
     """A request that cannot be answered. A unary call ends with `code`; a stream goes on, with the
-    text as an in-stream error, unless whoever catches it decides otherwise."""
+    text as an in-stream error, unless the model's instance is `gone` or whoever catches it decides
+    otherwise."""
 
-    def __init__(self, code: grpc.StatusCode, text: str) -> None:
+    def __init__(self, code: grpc.StatusCode, text: str, *, gone: bool = False) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
+        self.gone = gone
 
 
 def invalid(text: str) -> RefusedError:
@@ -39,9 +34,13 @@ def invalid(text: str) -> RefusedError:
 
 
 def construct(model: Model) -> Infer:
-    """The model's callable, made anew. Raises `RefusedError` if the user's constructor raises."""
+    """The model's callable, made anew. Raises `RefusedError` if that fails."""
     try:
         return model.make()
+    except ModelError as error:
+        raise RefusedError(
+            grpc.StatusCode.FAILED_PRECONDITION, f"model {model.name!r} {error}"
+        ) from error
     except (Exception, SystemExit) as error:
         _log.debug("constructing model %r", model.name, exc_info=error)
         raise RefusedError(
@@ -50,10 +49,15 @@ def construct(model: Model) -> Infer:
         ) from error
 
 
-def run(model: Model, infer: Infer, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+def run(model: Model, infer: Infer, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Call the model on this thread. Its outputs by name; empty if it answered `None`."""
+    given = inputs if model.by_name else inputs[model.inputs[0].name]
     try:
-        answer: object = infer(image)
+        answer: object = infer(given)
+    except ModelError as error:
+        raise RefusedError(
+            grpc.StatusCode.INTERNAL, f"model {model.name!r} {error}", gone=error.gone
+        ) from error
     except (Exception, SystemExit) as error:  # the latter would leave the call open for ever
         _log.debug("running model %r", model.name, exc_info=error)
         raise RefusedError(
@@ -63,70 +67,48 @@ def run(model: Model, infer: Infer, image: npt.NDArray[np.uint8]) -> dict[str, n
         return {}
     outputs = answer if isinstance(answer, Mapping) else {model.outputs[0].name: answer}
     for name, array in outputs.items():
-        if not isinstance(array, np.ndarray) or np_to_triton_dtype(array.dtype) is None:
-            what = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
-            raise RefusedError(
-                grpc.StatusCode.INTERNAL,
-                f"model {model.name!r} answered {what} as {name!r}; it must be a numpy array of"
-                " numbers, booleans or bytes",
-            )
+        _check_output(model, name, array)
     return dict(outputs)
 
 
-def read_image(model: Model, request: Any) -> npt.NDArray[np.uint8]:
-    """The request's one input, checked: a read-only view of the message's own bytes."""
-    name = model.input.name
-    names = [tensor.name for tensor in request.inputs]
-    if names != [name]:
-        got = ", ".join(map(repr, names)) or "none"
-        raise invalid(f"model {model.name!r} takes one input, {name!r}; got {got}")
-    (tensor,) = request.inputs
-    shape = list(tensor.shape)
-    if tensor.datatype != model.input.datatype:
-        raise invalid(f"input {name!r} is {model.input.datatype}, got {tensor.datatype}")
-    if not _fits(shape, model.input.shape):
-        raise invalid(f"input {name!r} has the shape {list(model.input.shape)}, got {shape}")
-    if len(request.raw_input_contents) != 1:
-        count = len(request.raw_input_contents)
-        raise invalid(f"input {name!r} must come as one entry of raw_input_contents, got {count}")
-    raw = request.raw_input_contents[0]
-    if len(raw) != math.prod(shape):
-        raise invalid(
-            f"input {name!r} of shape {shape} has {math.prod(shape)} bytes, got {len(raw)}"
-        )
-    return np.frombuffer(raw, np.uint8).reshape(shape)
+def dispose(model: Model, infer: Infer) -> None:
+    """Call the `close` of a model's callable, if it has one. What that raises is logged."""
+    try:
+        getattr(infer, "close", lambda: None)()
+    except (Exception, SystemExit) as error:
+        _log.warning("closing model %r raised %s", model.name, _described(error))
 
 
-def response(model: Model, request: Any, outputs: Mapping[str, npt.NDArray[Any]]) -> Any:
-    """A ModelInferResponse with those of `outputs` that the request asks for (all, if it names
-    none), under the request's id."""
-    wanted = [tensor.name for tensor in request.outputs] or list(outputs)
-    message = pb.ModelInferResponse(model_name=model.name, model_version=VERSION, id=request.id)
-    for name in wanted:
-        if name not in outputs:
-            answered = ", ".join(map(repr, outputs))
-            raise invalid(f"model {model.name!r} has no output {name!r}; it answered {answered}")
-        array = outputs[name]
-        message.outputs.add(name=name, datatype=np_to_triton_dtype(array.dtype), shape=array.shape)
-        message.raw_output_contents.append(_raw(array))
-    return message
-
-
-def _fits(shape: list[int], declared: tuple[int, ...]) -> bool:
+def fits(shape: tuple[int, ...], declared: tuple[int, ...]) -> bool:
     return len(shape) == len(declared) and all(
-        size > 0 and allowed in (-1, size) for size, allowed in zip(shape, declared, strict=True)
+        allowed in (-1, size) for size, allowed in zip(shape, declared, strict=True)
     )
 
 
-def _raw(array: npt.NDArray[Any]) -> bytes:
-    if array.dtype.kind in "OS":
-        return bytes(serialize_byte_tensor(array).item()) if array.size else b""
-    owner: object = array
-    while isinstance(owner, np.ndarray):
-        owner = owner.base
-    if isinstance(owner, bytes) and len(owner) == array.nbytes and array.flags.c_contiguous:
-        return owner  # the model answered what it was sent: no copy
-    return array.tobytes()
+def _check_output(model: Model, name: str, array: object) -> None:
+    answered = f"model {model.name!r} answered"
+    if not isinstance(array, np.ndarray):
+        raise _no_answer(f"{answered} {type(array).__name__} as {name!r}")
+    try:
+        datatype = datatype_of(array)
+    except TransportError as error:
+        raise _no_answer(f"{answered} {array.dtype} as {name!r}") from error
+    declared = next((tensor for tensor in model.outputs if tensor.name == name), None)
+    if declared is None or declared.datatype == "INVALID":
+        return
+    if datatype != declared.datatype or (declared.shape and not fits(array.shape, declared.shape)):
+        raise RefusedError(
+            grpc.StatusCode.INTERNAL,
+            f"{answered} {name!r} as {datatype} {list(array.shape)}, but declares it as"
+            f" {declared.datatype} {list(declared.shape)}",
+        )
+
+
+def _no_answer(text: str) -> RefusedError:
+    return RefusedError(
+        grpc.StatusCode.INTERNAL,
+        f"{text}; it must be a numpy array of numbers, booleans or bytes",
+    )
 
 
 def _described(error: BaseException) -> str:

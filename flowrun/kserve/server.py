@@ -7,15 +7,16 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
 import grpc
 
 from flowrun.errors import InvalidFlowError, RunError, UsageError
-from flowrun.kserve.models import Model, resolve_model
+from flowrun.kserve.models import Model, named, resolve_elsewhere, resolve_model
 from flowrun.kserve.servicer import Servicer
+from flowrun.spec.flow import TransportSpec
 
 CALLS = 128  # at once, unary calls and streams together; more are refused: RESOURCE_EXHAUSTED
 GRACE = 0.5  # seconds in which calls may end by themselves when the server closes
@@ -30,21 +31,23 @@ _T = TypeVar("_T")
 
 
 class EmbeddedServer:
-    """Serves `models` over gRPC from construction until `close`.
+    """Serves `models` over gRPC from construction until `close`, which closes them, too.
 
     Every call and every stream has a daemon thread of its own, at most `CALLS` of them; of each
     there is one request in memory, and one answer. `address` is "host:port"; port 0 takes a free
-    one, and the attribute `address` tells which. Raises `UsageError` if it is no address and
-    `RunError` if nothing can listen there.
+    one, and the attribute `address` tells which; `models` has them by name. Raises `UsageError` if
+    it is no address and `RunError` if nothing can listen there.
     """
 
     def __init__(self, models: Mapping[str, Model], *, address: str = "127.0.0.1:0") -> None:
         host, port = _split(address)
         _check_free(host, port, address)
+        self.models = dict(models)
+        self._servicer = Servicer(models)
         self._threads = _ThreadPerCall()
         self._server = grpc.server(
             cast(ThreadPoolExecutor, self._threads),  # of which gRPC uses `submit` only
-            handlers=[Servicer(models).handler()],
+            handlers=[self._servicer.handler()],
             options=_OPTIONS,
             maximum_concurrent_rpcs=CALLS,
         )
@@ -57,10 +60,15 @@ class EmbeddedServer:
 
     def close(self) -> None:
         """End every call and free the port. Idempotent, from any thread, takes `GRACE` if calls are
-        open and at most `GRACE + CLOSING`; only a model that does not return by then keeps its
-        (daemon) thread."""
+        open and at most `GRACE + CLOSING`, beside what closing the models takes; only a model that
+        does not return by then keeps its (daemon) thread."""
         end = time.monotonic() + GRACE + CLOSING
-        self._server.stop(GRACE).wait(GRACE + CLOSING)
+        stopped = self._server.stop(GRACE)
+        stopped.wait(GRACE)
+        self._servicer.close()
+        for model in self.models.values():
+            model.close()
+        stopped.wait(max(0.0, end - time.monotonic()))
         self._threads.join(end)
 
     def __enter__(self) -> EmbeddedServer:
@@ -70,16 +78,44 @@ class EmbeddedServer:
         self.close()
 
 
-def serve(models: Sequence[str], address: str) -> EmbeddedServer:
-    """An `EmbeddedServer` for the models of these names, as `flowrun serve` starts it.
+@contextlib.contextmanager
+def serving(spec: TransportSpec) -> Iterator[tuple[str, ...]]:
+    """The addresses of the flow's server; the embedded one is there within the block.
 
-    Raises `UsageError` for a name that is no model, beside what `EmbeddedServer` raises.
+    Raises `InvalidFlowError` for an embedded model that does not exist, beside what
+    `EmbeddedServer` raises."""
+    if not spec.embedded:
+        yield spec.address
+        return
+    with EmbeddedServer({spec.model: resolve_model(spec.model)}) as server:
+        yield (server.address,)
+
+
+def serve(models: Sequence[str], address: str, python: str | None = None) -> EmbeddedServer:
+    """An `EmbeddedServer` for these models (`NAME=MODEL`, or `MODEL`), as `flowrun serve` starts
+    it; those that are a user's own, or need it, with the interpreter `python`, if one is given.
+
+    Raises `UsageError` for what is no model, beside what `EmbeddedServer` raises.
     """
+    with contextlib.ExitStack() as undo:
+        found: dict[str, Model] = {}
+        for word in models:
+            name, model = named(word)
+            if name in found:
+                raise UsageError(f"two models are called {name!r}", hint="name one: NAME=MODEL")
+            found[name] = _resolve(model, name, python)
+            undo.callback(found[name].close)
+        server = EmbeddedServer(found, address=address)
+        undo.pop_all()
+    return server
+
+
+def _resolve(model: str, name: str, python: str | None) -> Model:
     try:
-        found = {name: resolve_model(name) for name in models}
+        return resolve_elsewhere(model, name, python) if python else resolve_model(model, name)
     except InvalidFlowError as error:
-        raise UsageError(error.message, hint=error.hint) from error
-    return EmbeddedServer(found, address=address)
+        key = error.key if error.key == "--python" else None
+        raise UsageError(error.message, key=key, hint=error.hint) from error
 
 
 class _ThreadPerCall(Executor):

@@ -10,16 +10,9 @@ from typing import Any
 import grpc
 from tritonclient.grpc import service_pb2 as pb
 
+from flowrun.kserve.messages import VERSION, read_inputs, response
 from flowrun.kserve.models import Infer, Model, TensorInfo
-from flowrun.kserve.served import (
-    VERSION,
-    RefusedError,
-    construct,
-    invalid,
-    read_image,
-    response,
-    run,
-)
+from flowrun.kserve.served import RefusedError, construct, dispose, invalid, run
 
 SERVICE = "inference.GRPCInferenceService"
 SERVER_NAME = "flowrun"
@@ -32,12 +25,19 @@ class Servicer:
     """Answers the calls, each on the thread that gRPC gives it.
 
     A stream has an instance of the model to itself and is answered in the order of its requests.
-    All unary calls of a model share one instance, which serves one of them at a time.
+    All unary calls of a model share one instance, which serves one of them at a time. An instance
+    that is gone ends its stream, or is made anew for the next unary call.
     """
 
     def __init__(self, models: Mapping[str, Model]) -> None:
         self._models = dict(models)
         self._shared = {name: _Shared(model) for name, model in models.items()}
+
+    def close(self) -> None:
+        """Close the instances that unary calls share, unless one of them is still in use. Streams
+        close their own when they end."""
+        for shared in self._shared.values():
+            shared.close()
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a `grpc.Server` needs to know."""
@@ -96,16 +96,16 @@ class Servicer:
             name=model.name,
             versions=[VERSION],
             platform=SERVER_NAME,
-            inputs=[_metadata(model.input)],
+            inputs=[_metadata(given) for given in model.inputs],
             outputs=[_metadata(output) for output in model.outputs],
         )
 
     def model_infer(self, request: Any, context: grpc.ServicerContext) -> Any:
         try:
             model = self._find(request.model_name, request.model_version)
-            image = read_image(model, request)
+            inputs = read_inputs(model, request)
             with self._shared[model.name] as infer:
-                outputs = run(model, infer, image)
+                outputs = run(model, infer, inputs)
             message = response(model, request, outputs) if outputs else None
         except RefusedError as refused:
             context.abort(refused.code, refused.text)
@@ -117,15 +117,19 @@ class Servicer:
         self, requests: Iterator[Any], context: grpc.ServicerContext
     ) -> Iterator[Any]:
         session: _Session | None = None
-        for request in requests:
-            try:
-                if session is None:
-                    session = _Session(self._find(request.model_name, request.model_version))
-                answer = session.answer(request)
-            except RefusedError as refused:  # what a stream does not survive
-                context.abort(refused.code, refused.text)
-            if answer is not None:
-                yield answer
+        try:
+            for request in requests:
+                try:
+                    if session is None:
+                        session = _Session(self._find(request.model_name, request.model_version))
+                    answer = session.answer(request)
+                except RefusedError as refused:  # what a stream does not survive
+                    context.abort(refused.code, refused.text)
+                if answer is not None:
+                    yield answer
+        finally:
+            if session is not None:
+                session.close()
 
     def _find(self, name: str, version: str) -> Model:
         model = self._models.get(name)
@@ -159,8 +163,16 @@ class _Shared:
             raise
         return self._infer
 
-    def __exit__(self, *_raised: object) -> None:
+    def __exit__(self, _kind: object, raised: object, _trace: object) -> None:
+        if isinstance(raised, RefusedError) and raised.gone:
+            self._infer = None
         self._lock.release()
+
+    def close(self) -> None:
+        if self._infer is not None and self._lock.acquire(blocking=False):
+            dispose(self._model, self._infer)
+            self._infer = None
+            self._lock.release()
 
 
 class _Session:
@@ -183,14 +195,16 @@ class _Session:
                     f"this stream is for model {self._model.name!r};"
                     f" open another one for {request.model_name!r}"
                 )
-            image = read_image(self._model, request)
+            inputs = read_inputs(self._model, request)
         except RefusedError as refused:
             return _error(request, refused.text)
         timestamp = self._advance(given)
         try:
-            outputs = run(self._model, self._infer, image)
+            outputs = run(self._model, self._infer, inputs)
             message = response(self._model, request, outputs) if outputs else None
         except RefusedError as refused:
+            if refused.gone:
+                raise
             return _error(request, refused.text)
         wants_final = (
             WANTS_FINAL in request.parameters and request.parameters[WANTS_FINAL].bool_param
@@ -205,6 +219,9 @@ class _Session:
         if wants_final:
             message.parameters[FINAL].bool_param = True
         return pb.ModelStreamInferResponse(infer_response=message)
+
+    def close(self) -> None:
+        dispose(self._model, self._infer)
 
     def _advance(self, given: int | None) -> int:
         """The timestamp of this request: `given`, or the wall clock in microseconds."""

@@ -13,43 +13,51 @@ _LONGEST = 300  # characters of a server's words that are worth repeating
 _SHORTEST_SECRET = 4
 _HIDDEN = "***"
 
+_OTHER_PORT = "is it the port of the server's REST interface? flowrun needs that for gRPC"
+
 # What gRPC says of a connection that cannot be made: (pattern, our words, key, what to do).
 _REASONS: list[tuple[str, str, str, str]] = [
     (
         "connection refused",
-        "connection refused",
+        "nothing answers at {} (connection refused)",
         "transport.address",
         "start the model server, or correct the address",
     ),
     (
         "lookup error|dns resolution failed|domain name not found|name or service not known",
-        "no such host",
+        "nothing answers at {} (no such host)",
         "transport.address",
         "correct the host's name",
     ),
     (
         "certificate_verify_failed",
-        "its certificate cannot be verified",
+        "nothing answers at {} (its certificate cannot be verified)",
         "transport.tls.ca",
         "name the authority that signed it",
     ),
     (
         r"handshake|wrong_version_number|ssl_error|\btls\b",
-        "no agreement on TLS",
+        "nothing answers at {} (no agreement on TLS)",
         "transport.tls",
         "is it a server without TLS? Then leave `tls` out",
     ),
     (
         "socket closed|connection reset",
-        "the connection was cut",
+        "nothing answers at {} (the connection was cut)",
         "transport.address",
         "see the server's log; one that speaks TLS needs `tls: {}` at least",
     ),
     (
-        "http1|http2 header with status",
-        "something else than a gRPC server listens there",
+        "before receiving settings",
+        "what listens at {} says nothing",
         "transport.address",
-        "use the server's gRPC port, not its REST port",
+        f"{_OTHER_PORT}; one that speaks TLS needs `tls: {{}}` at least",
+    ),
+    (
+        "http1|http2 header with status|failed parsing http/2",
+        "what listens at {} is no gRPC server",
+        "transport.address",
+        _OTHER_PORT,
     ),
 ]
 
@@ -120,13 +128,21 @@ class Wording:
         name = grpc.StatusCode.UNAVAILABLE.name
         for pattern, reason, key, hint in _REASONS:
             if re.search(pattern, details or "", re.IGNORECASE):
-                return TransportError(
-                    f"nothing answers at {self.address} ({reason})", code=name, key=key, hint=hint
-                )
+                return TransportError(reason.format(self.address), code=name, key=key, hint=hint)
         return TransportError(
             f"nothing answers at {self.address} ({self.quoted(details or 'unavailable')})",
             code=name,
             key="transport.address",
+        )
+
+    def other_server(self) -> TransportError:
+        """The error for a gRPC server that knows no call of KServe's."""
+        return TransportError(
+            f"what listens at {self.address} is a gRPC server, but not for models: it does not know"
+            " KServe v2",
+            code=grpc.StatusCode.UNIMPLEMENTED.name,
+            key="transport.address",
+            hint="correct the address; OpenVINO Model Server, Triton and MLServer speak KServe v2",
         )
 
     def late(self, more: str = "") -> DeadlineError:

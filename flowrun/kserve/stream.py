@@ -17,7 +17,7 @@ from flowrun.errors import ContractError, TransportError
 from flowrun.inference import Parameter, Request, Result
 from flowrun.kserve import wire
 from flowrun.kserve.contract import SERVICE, ModelInfo
-from flowrun.kserve.fit import check_request, named
+from flowrun.kserve.fit import check, named
 from flowrun.kserve.servers import TIMESTAMP, WANTS_FINAL, correlation, says_when_it_is_done
 from flowrun.kserve.session import Session
 from flowrun.kserve.status import Wording
@@ -98,10 +98,10 @@ class StreamTransport:
         key = self._key = max(time.time_ns() // 1000, self._key + 1)
         stamp = {TIMESTAMP: key} if self._correlation == "timestamp" else {}
         try:
-            inputs = named(request.inputs, self.model, self._spec)
             if not self._fits:
-                check_request(self.model, inputs)
+                check(self.model, self._spec, request)
                 self._fits = True
+            inputs = named(request.inputs, self.model, self._spec)
             data = wire.encode(
                 self._spec.model,
                 self._spec.version,

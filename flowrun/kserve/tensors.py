@@ -49,10 +49,12 @@ def datatype_of(array: Tensor) -> str:
     return name
 
 
-def to_raw(array: Tensor, datatype: str) -> bytes:
-    """The elements in row-major order, little-endian; BYTES each behind its length."""
+def to_raw(array: Tensor, datatype: str) -> bytes | memoryview:
+    """The elements in row-major order, little-endian; BYTES each behind its length. The array's own
+    memory, if it lies there like that."""
     if datatype != BYTES:
-        return array.astype(DATATYPES[datatype][0], copy=False).tobytes()
+        ordered = np.ascontiguousarray(array, DATATYPES[datatype][0])
+        return ordered.reshape(-1).view(np.uint8).data
     pieces: list[bytes] = []
     for element in array.reshape(-1).tolist():
         if not isinstance(element, (bytes, str)):
@@ -64,14 +66,14 @@ def to_raw(array: Tensor, datatype: str) -> bytes:
     return b"".join(pieces)
 
 
-def from_raw(raw: bytes, datatype: str, shape: tuple[int, ...]) -> Tensor:
+def from_raw(raw: bytes | memoryview, datatype: str, shape: tuple[int, ...]) -> Tensor:
     """A read-only view of `raw`; BYTES become a new object array of `bytes`.
 
     Raises `TransportError` if `raw` is not what datatype and shape promise.
     """
     count = _count(shape)
     if datatype == BYTES:
-        return _objects(_split(raw, count), shape)
+        return _objects(_split(bytes(raw), count), shape)
     dtype = _dtype(datatype)
     if len(raw) != count * dtype.itemsize:
         raise TransportError(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 
+from flowrun.inference import Request
 from flowrun.kserve.channel import metadata, open_channel
-from flowrun.kserve.contract import ask
-from flowrun.kserve.fit import check_flow
+from flowrun.kserve.contract import ModelInfo, ask
+from flowrun.kserve.fit import check
 from flowrun.kserve.outage import ModelTransport, OutageTransport
 from flowrun.kserve.readiness import readiness
 from flowrun.kserve.status import Wording
@@ -14,12 +16,15 @@ from flowrun.kserve.stream import StreamTransport
 from flowrun.kserve.unary import UnaryTransport
 from flowrun.spec.flow import OnOutage, TransportSpec
 
-__all__ = ["TRANSPORTS", "ModelTransport", "open_supervised", "open_transport"]
+__all__ = ["TRANSPORTS", "ModelTransport", "look_up", "open_supervised", "open_transport"]
 
 TRANSPORTS: dict[str, type[StreamTransport] | type[UnaryTransport]] = {
     "stream": StreamTransport,
     "unary": UnaryTransport,
 }
+_MOST_ADDRESSES = 2  # in one message
+
+_log = logging.getLogger("flowrun")
 
 
 def open_transport(
@@ -27,19 +32,21 @@ def open_transport(
     *,
     address: Sequence[str] | None = None,
     wanted: Collection[str] = (),
-    pictures: bool = True,
+    like: Request | None = None,
+    shown: bool = False,
 ) -> ModelTransport:
     """Connect, compare flow and model, and give a transport that works; within `spec.timeout`
     (2 s at least).
 
     `address` stands in for `spec.address` (the embedded server's). `wanted` names outputs that are
-    needed beside `spec.output`. `pictures` is false if hooks may send tensors of their own: then
-    names are compared, but not datatypes and shapes. In any case the first request is compared with
-    the metadata: if it does not fit, it is not sent, and its future ends with a `ContractError`.
+    needed beside `spec.output`. `like` is a request like those that will come, if that is known.
+    `shown`: the output becomes the picture, without a hook that makes it one. In any case the first
+    request is compared with the metadata: if it does not fit, it is not sent, and its future ends
+    with a `ContractError`.
 
     Raises `TransportError` if nothing answers and `ContractError` if the model does not fit.
     """
-    return _connect(spec, address, wanted, pictures)[0]
+    return _connect(spec, address, wanted, like, shown=shown)[0]
 
 
 def open_supervised(
@@ -47,23 +54,38 @@ def open_supervised(
     policy: OnOutage,
     *,
     address: Sequence[str] | None = None,
-    pictures: bool = True,
+    like: Request | None = None,
+    shown: bool = False,
 ) -> OutageTransport:
     """`open_transport`, and `policy` for when the server goes away later."""
-    inner, ready = _connect(spec, address, (), pictures)
+    inner, ready = _connect(spec, address, (), like, shown=shown)
     return OutageTransport(inner, ready, policy)
 
 
+def look_up(spec: TransportSpec, address: Sequence[str]) -> ModelInfo:
+    """What the server at `address` says of itself and of the model; nothing stays open. Waits and
+    raises as `open_transport`."""
+    with open_channel(spec, address) as channel:
+        return ask(channel, spec, _wording(spec, address), metadata(spec))
+
+
 def _connect(
-    spec: TransportSpec, address: Sequence[str] | None, wanted: Collection[str], pictures: bool
+    spec: TransportSpec,
+    address: Sequence[str] | None,
+    wanted: Collection[str],
+    like: Request | None,
+    *,
+    shown: bool,
 ) -> tuple[ModelTransport, Callable[[float], bool]]:
     addresses = tuple(address) if address is not None else spec.address
-    wording = Wording(spec, ", ".join(addresses))
+    wording = _wording(spec, addresses)
     headers = metadata(spec)
     channel = open_channel(spec, addresses)
     try:
         model = ask(channel, spec, wording, headers)
-        check_flow(model, spec, wanted, pictures=pictures)
+        for remark in model.remarks:
+            _log.warning("%s", remark)
+        check(model, spec, like, wanted=wanted, shown=shown)
         outputs = frozenset(name for name in (spec.output, *wanted) if name)
         transport = TRANSPORTS[spec.mode](
             channel, spec, model, wording=wording, headers=headers, wanted=outputs
@@ -72,3 +94,9 @@ def _connect(
         channel.close()
         raise
     return transport, readiness(channel, spec, headers)
+
+
+def _wording(spec: TransportSpec, addresses: Sequence[str]) -> Wording:
+    further = len(addresses) - _MOST_ADDRESSES
+    shown = ", ".join(addresses[:_MOST_ADDRESSES])
+    return Wording(spec, f"{shown} and {further} more" if further > 0 else shown)

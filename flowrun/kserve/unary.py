@@ -14,7 +14,7 @@ from flowrun.errors import ContractError, TransportError
 from flowrun.inference import Request, Result
 from flowrun.kserve import wire
 from flowrun.kserve.contract import SERVICE, ModelInfo
-from flowrun.kserve.fit import check_request, named
+from flowrun.kserve.fit import check, named
 from flowrun.kserve.servers import aborts_for_nothing
 from flowrun.kserve.status import Wording
 from flowrun.spec.flow import TransportSpec
@@ -61,10 +61,10 @@ class UnaryTransport:
         future: Future[Result | None] = Future()
         future.set_running_or_notify_cancel()  # it cannot be cancelled
         try:
-            inputs = named(request.inputs, self.model, self._spec)
             if not self._fits:
-                check_request(self.model, inputs)
+                check(self.model, self._spec, request)
                 self._fits = True
+            inputs = named(request.inputs, self.model, self._spec)
             data = wire.encode(
                 self._spec.model,
                 self._spec.version,
@@ -122,7 +122,7 @@ class UnaryTransport:
                     self._lost = None
             return Result(answer.outputs, answer.parameters) if answer.outputs else None
         if code is grpc.StatusCode.ABORTED and aborts_for_nothing(self.model.server):
-            return None
+            return Result({}, responses=0)
         if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
             with self._lock:
                 self._lost = self._sent

@@ -1,21 +1,28 @@
-"""Requests to bytes, bytes to answers. Nothing else knows how a message is built."""
+"""Requests to bytes, bytes to answers. Nothing else knows how a message is built.
+
+protobuf writes and reads everything but the raw contents of the tensors, which it would copy twice.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from google.protobuf.message import DecodeError, EncodeError
+from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import TransportError
 from flowrun.inference import Parameter, Tensor
+from flowrun.kserve.fields import UnreadableError, fields, head
 from flowrun.kserve.tensors import datatype_of, from_contents, from_raw, to_raw
 
 _INT64 = range(-(2**63), 2**63)
 _UINT64 = range(2**64)
-_LAST_STREAM_FIELD = 2  # of ModelStreamInferResponse; ModelInferResponse goes on
+_LARGEST = 2**31 - 1  # bytes of a message, by protobuf
+_RAW_INPUTS = 7  # the last field of ModelInferRequest
+_RAW_OUTPUTS = 6  # the last field of ModelInferResponse
+_ERROR, _RESPONSE = 1, 2  # the fields of ModelStreamInferResponse
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,34 +47,50 @@ def encode(
     inputs: Mapping[str, Tensor],
     parameters: Mapping[str, Parameter],
 ) -> bytes:
-    """A ModelInferRequest. Raises `TransportError` for what the protocol cannot carry."""
+    """A ModelInferRequest; the elements of an array that lies in one piece are copied once.
+
+    Raises `TransportError` for what the protocol cannot carry.
+    """
     message = pb.ModelInferRequest(model_name=model, model_version=version or "", id=request_id)
     for name, value in parameters.items():
         _set(message.parameters[name], name, value)
+    contents: list[bytes | memoryview] = []
     for name, array in inputs.items():
         datatype = datatype_of(array)
         message.inputs.add(name=name, datatype=datatype, shape=array.shape)
-        message.raw_input_contents.append(to_raw(array, datatype))
-    try:
-        return bytes(message.SerializeToString())
-    except (EncodeError, ValueError) as error:
-        raise TransportError(f"the request cannot be sent: {error} (2 GiB at most)") from error
+        raw = to_raw(array, datatype)
+        contents += (head(_RAW_INPUTS, len(raw)), raw)
+    pieces = [message.SerializeToString(), *contents]  # in the order of their numbers
+    if (size := sum(map(len, pieces))) > _LARGEST:
+        raise TransportError(f"the request cannot be sent: it has {size} bytes (2 GiB at most)")
+    return b"".join(pieces)
 
 
 def decode(data: bytes) -> Answer:
-    """The answer to a unary call. Raises `TransportError` if `data` is no ModelInferResponse."""
-    return _answer(_parsed(pb.ModelInferResponse, data))
+    """The answer to a unary call, its tensors views of `data`. Raises `TransportError` if that is
+    no ModelInferResponse."""
+    try:
+        return _answer([memoryview(data)])
+    except (UnreadableError, DecodeError) as error:
+        raise _no_answer(data) from error
 
 
 def decode_stream(data: bytes) -> Answer:
-    """One answer in a stream; raises `TransportError` as `decode`.
+    """One answer in a stream, as `decode`.
 
     MLServer sends a bare ModelInferResponse where the protocol has a ModelStreamInferResponse.
     """
-    if _has_field_beyond(data, _LAST_STREAM_FIELD):
-        return decode(data)
-    message = _parsed(pb.ModelStreamInferResponse, data)
-    return _answer(message.infer_response, message.error_message or None)
+    try:
+        envelope = list(fields(memoryview(data)))
+        if any(each.number > _RESPONSE for each in envelope):
+            return _answer([memoryview(data)])
+        held = [(each.number, each.content) for each in envelope if each.content is not None]
+        # What comes twice: the last text stands, and messages are merged, as if they were one.
+        texts = [str(content, "utf-8") for number, content in held if number == _ERROR]
+        responses = [content for number, content in held if number == _RESPONSE]
+        return _answer(responses, texts[-1] or None if texts else None)
+    except (UnreadableError, DecodeError, UnicodeDecodeError) as error:
+        raise _no_answer(data) from error
 
 
 def _set(slot: Any, name: str, value: Parameter) -> None:
@@ -87,27 +110,34 @@ def _set(slot: Any, name: str, value: Parameter) -> None:
         )
 
 
-def _parsed(kind: Any, data: bytes) -> Any:
-    try:
-        return kind.FromString(data)
-    except DecodeError as error:
-        raise TransportError(f"the server sent {len(data)} bytes that are no answer") from error
+def _no_answer(data: bytes) -> TransportError:
+    return TransportError(f"the server sent {len(data)} bytes that are no answer")
 
 
-def _answer(message: Any, error: str | None = None) -> Answer:
+def _answer(parts: Sequence[memoryview], error: str | None = None) -> Answer:
+    """A ModelInferResponse that comes in `parts`: protobuf reads all of it but the raw contents,
+    which stay where they are."""
+    raws: list[memoryview] = []
+    rest: list[memoryview] = []
+    for part in parts:
+        for each in fields(part):
+            if each.number == _RAW_OUTPUTS and each.content is not None:
+                raws.append(each.content)
+            else:
+                rest.append(each.whole)
+    message = pb.ModelInferResponse.FromString(b"".join(rest))
     parameters: dict[str, Parameter] = {}
     for name, value in message.parameters.items():
         kind = value.WhichOneof("parameter_choice")
         if kind is not None:
             parameters[name] = getattr(value, kind)
     try:
-        return Answer(message.id, parameters, error, _tensors(message))
+        return Answer(message.id, parameters, error, _tensors(message, raws))
     except TransportError as problem:
         return Answer(message.id, parameters, error, problem=problem)
 
 
-def _tensors(message: Any) -> dict[str, Tensor]:
-    raws = message.raw_output_contents
+def _tensors(message: Any, raws: Sequence[memoryview]) -> dict[str, Tensor]:
     if raws and len(raws) != len(message.outputs):
         raise TransportError(
             f"the answer has {len(message.outputs)} outputs with {len(raws)} contents"
@@ -126,35 +156,3 @@ def _tensors(message: Any) -> dict[str, Tensor]:
                 f"output {output.name!r} is malformed: {error.message}", hint=error.hint
             ) from error
     return tensors
-
-
-def _has_field_beyond(data: bytes, last: int) -> bool:
-    """Whether the message has a field with a higher number; no more than a look at its tags."""
-    position = 0
-    try:
-        while position < len(data):
-            tag, position = _varint(data, position)
-            if tag >> 3 > last:
-                return True
-            kind = tag & 7
-            if kind == 0:
-                _, position = _varint(data, position)
-            elif kind == 2:  # noqa: PLR2004
-                length, position = _varint(data, position)
-                position += length
-            else:
-                position += {1: 8, 5: 4}[kind]
-    except (IndexError, KeyError):  # cut short, or nonsense: whoever parses it will say so
-        return False
-    return False
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        value |= (byte & 0x7F) << shift
-        position += 1
-        if byte < 0x80:  # noqa: PLR2004
-            return value, position
-        shift += 7

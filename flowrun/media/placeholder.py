@@ -7,10 +7,10 @@ from datetime import datetime
 import numpy as np
 
 from flowrun.frame import Image
-from flowrun.media.font import draw, scale_to_fit, text_mask
+from flowrun.letters import fitting_size, middle, stacked, write
 
 _DARK, _LIGHT = 24, 208  # grey, so that it is the same in RGB and in BGR
-_CLEAR = 2  # pixels per dot; from there on fewer lines are better than larger letters
+_CLEAR = 16  # pixels; from there on fewer lines are better than larger letters
 
 
 def placeholder(size: tuple[int, int], since: datetime) -> Image:
@@ -23,13 +23,13 @@ def placeholder(size: tuple[int, int], since: datetime) -> Image:
     image = np.full((height, width, 3), _DARK, np.uint8)
     clock = f"{since:%H:%M:%S}"
     layouts = [
-        text_mask("NO SIGNAL", f"SINCE {clock}"),
-        text_mask("NO SIGNAL", "SINCE", clock),
-        text_mask("NO", "SIGNAL", "SINCE", clock),
+        ("NO SIGNAL", f"SINCE {clock}"),
+        ("NO SIGNAL", "SINCE", clock),
+        ("NO", "SIGNAL", "SINCE", clock),
     ]
-    room = (width * 7 // 8, height * 7 // 8)
-    scales = [scale_to_fit(mask, *room) for mask in layouts]
-    clear = [scale for scale in scales if scale >= _CLEAR] or [max(scales)]
-    best = scales.index(clear[0]) if clear[0] else -1
-    draw(image, layouts[best], max(1, scales[best]), ink=_LIGHT, paper=_DARK)
+    sizes = [fitting_size(lines, width * 7 // 8, height * 7 // 8) for lines in layouts]
+    clear = [each for each in sizes if each >= _CLEAR] or [max(sizes)]
+    best = sizes.index(clear[0]) if clear[0] else -1
+    mask = stacked(layouts[best], max(1, sizes[best]), centered=True)
+    write(image, mask, middle(image, mask), (_LIGHT,) * 3, (_DARK,) * 3)
     return image

@@ -9,23 +9,23 @@ from pathlib import Path
 
 from flowrun.spec.flow import Flow
 from flowrun.spec.load import load
-from flowrun.spec.problems import FlowError, Problem
+from flowrun.spec.problems import FlowError, Problem, Remark
 
-# Whoever may import hooks says what is wrong: flow key (`preprocess[0].hook`), message, hint.
-ImportCheck = Callable[[Flow], Iterable[tuple[str, str, str]]]
+# Whoever may import hooks or ask servers says what is wrong with a valid flow.
+Check = Callable[[Flow], Iterable[Remark]]
 
 _ENDINGS = (".yaml", ".yml")
 
 
 def check_paths(
-    paths: Sequence[str], *, imports: ImportCheck | None = None
+    paths: Sequence[str], *, checks: Sequence[Check] = ()
 ) -> tuple[list[Path], list[Problem]]:
     """The flow files that `paths` (files, directories, globs) name, each once, and what is wrong
     with them: by file, then in the order of the file.
 
     Directories are searched for *.yaml and *.yml at any depth. A path that names no file is a
-    problem. Flows that are valid so far are given to `imports`, on the calling thread; without it
-    no user code runs.
+    problem. Flows that are valid so far are given to `checks`, on the calling thread; what two of
+    them say is a problem once. Without them no user code runs.
     """
     files: dict[Path, None] = {}
     problems: list[Problem] = []
@@ -35,17 +35,17 @@ def check_paths(
             problems.append(Problem(message, path))
         files |= dict.fromkeys(found)
     for file in files:
-        problems += _check(file, imports)
+        problems += _check(file, checks)
     return list(files), problems
 
 
-def _check(file: Path, imports: ImportCheck | None) -> list[Problem]:
+def _check(file: Path, checks: Sequence[Check]) -> list[Problem]:
     try:
         loaded = load(file)
     except FlowError as error:
         return list(error.problems)
-    found = [] if imports is None else imports(loaded.flow)
-    problems = [loaded.problem(key, message, hint) for key, message, hint in found]
+    remarks = dict.fromkeys(remark for check in checks for remark in check(loaded.flow))
+    problems = map(loaded.problem, remarks)
     return sorted(problems, key=lambda problem: (problem.line, problem.column))
 
 

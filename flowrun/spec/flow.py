@@ -15,6 +15,7 @@ from flowrun.spec.kinds import SinkKind, SourceKind, sink_kind, source_kind
 
 Parameter = bool | int | float | str
 OnError = Literal["fail", "drop", "passthrough"]
+Color = Literal["rgb", "bgr"]
 OnOutage = Literal["hold", "passthrough", "drop", "fail"]
 
 
@@ -32,7 +33,7 @@ class SourceSpec:
     uri: str
     size: tuple[int, int] | None = None
     fps: float | None = None
-    color: Literal["rgb", "bgr"] = "rgb"
+    color: Color = "rgb"
     pace: Literal["auto", "realtime", "fast"] = "auto"
     loop: bool = False
     rtsp_transport: Literal["tcp", "udp"] = "tcp"

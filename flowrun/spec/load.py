@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowrun.spec.build import build
@@ -15,7 +15,7 @@ from flowrun.spec.interpolate import interpolate
 from flowrun.spec.nodes import Finding, Node, Place, UnreadableError, find, plain
 from flowrun.spec.origin import Origin, Override
 from flowrun.spec.overrides import apply_overrides
-from flowrun.spec.problems import FlowError, Problem
+from flowrun.spec.problems import FlowError, Problem, Remark
 from flowrun.spec.schema import inlined
 from flowrun.spec.validate import validate
 from flowrun.spec.yaml_text import read_yaml, split_lines
@@ -32,17 +32,21 @@ class Loaded:
     root: Node
     origin: Origin
 
-    def problem(self, key: str, message: str, hint: str = "") -> Problem:
-        """A problem with the value of `key`, such as `transport.input` or `preprocess[0].hook`;
-        where the flow does not give it, the place is that of the nearest key that it gives. A
-        source or sink whose URI the command line gave is known by that."""
+    def problem(self, remark: Remark) -> Problem:
+        """`remark` at the value of its key, such as `transport.input` or `preprocess[0].hook`; the
+        key stands in front of the message. Where the flow does not give it, at that of the nearest
+        key that it gives. A source or sink whose URI the command line gave is known by that."""
+        key, message, hint, severity = remark
         path = tuple(int(i) if i else name for i, name in re.findall(r"\[(\d+)\]|([^.[\]]+)", key))
         node = find(self.root, path)
         uri = node.value.get("uri") if isinstance(node.value, dict) else None
         node = uri if uri is not None and uri.place.override else node
         block = isinstance(node.value, dict | list)
         place = node.key_place or node.place if block else node.place
-        return self.origin.problem(Finding(message, place, key, hint))
+        problem = self.origin.problem(
+            Finding(f"{key}: {message}" if key else message, place, key, hint)
+        )
+        return replace(problem, severity=severity)
 
 
 def load_flow(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from flowrun.spec.problems import Problem
+from flowrun.spec.problems import Problem, Severity
 
 Format = Literal["text", "json", "github"]
 
@@ -17,7 +17,8 @@ def render(files: Sequence[Path], problems: Sequence[Problem], format: Format) -
 
     `text`    every problem as `path:line:col: error: message` with its line, and a summary
     `json`    `{"valid": bool, "files": [path], "problems": [{"path", "line", "column", "key",
-              "message", "hint"}]}`; lines and columns from 1, `key` and `hint` may be empty
+              "message", "hint"}], "notes": […]}`; lines and columns from 1, `key` and `hint` may
+              be empty
     `github`  one workflow command per problem, which GitHub shows beside the line
     """
     if format == "json":
@@ -27,7 +28,13 @@ def render(files: Sequence[Path], problems: Sequence[Problem], format: Format) -
     return "\n".join([*map(str, problems), _summary(files, problems)])
 
 
+def errors(problems: Sequence[Problem]) -> list[Problem]:
+    """Those that make a flow invalid."""
+    return [problem for problem in problems if problem.severity == "error"]
+
+
 def _summary(files: Sequence[Path], problems: Sequence[Problem]) -> str:
+    problems = errors(problems)
     checked = f"{_count(len(files), 'flow')} checked"
     if not problems:
         return f"{checked}: no problems"
@@ -42,10 +49,16 @@ def _count(number: int, word: str) -> str:
 
 def _json(files: Sequence[Path], problems: Sequence[Problem]) -> str:
     names = ("path", "line", "column", "key", "message", "hint")
+
+    def listed(severity: Severity) -> list[dict[str, Any]]:
+        chosen = (problem for problem in problems if problem.severity == severity)
+        return [{name: getattr(problem, name) for name in names} for problem in chosen]
+
     found = {
-        "valid": not problems,
+        "valid": not errors(problems),
         "files": [str(file) for file in files],
-        "problems": [{name: getattr(problem, name) for name in names} for problem in problems],
+        "problems": listed("error"),
+        "notes": listed("note"),
     }
     return json.dumps(found, ensure_ascii=False, indent=2)
 
@@ -56,10 +69,11 @@ def _annotation(problem: Problem) -> str:
         "file": problem.path,
         "line": str(problem.line),
         "col": str(problem.column),
-        "title": "invalid flow",
+        "title": "invalid flow" if problem.severity == "error" else "flow",
     }
     listed = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::error {listed}::{_data(text)}"
+    command = "error" if problem.severity == "error" else "notice"
+    return f"::{command} {listed}::{_data(text)}"
 
 
 def _data(text: str) -> str:

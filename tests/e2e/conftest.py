@@ -240,12 +240,3 @@ def flow(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return flow
-
-
-@pytest.fixture(scope="session")
-def footage() -> Path:
-    """The folder with real footage."""
-    folder = os.environ.get("FLOWRUN_MEDIA")
-    if folder:
-        return Path(folder).resolve()
-    pytest.skip("no footage: FLOWRUN_MEDIA names no folder")

@@ -44,8 +44,9 @@ CASES: dict[str, tuple[dict[str, str], int, str]] = {
         "flow.yaml:3:53: error: transport.model: there is no built-in model 'identiti'\n"
         "    transport: {mode: stream, address: embedded, model: identiti}\n"
         "                                                        ^\n"
-        "    did you mean 'identity'? built in are identity, grayscale, edges; your own is named"
-        " package.module:name\n",
+        "    did you mean 'identity'? built in are identity, grayscale, edges, face-detection,"
+        " holisticTracking, irisTracking; your own is named package.module:name, or the path of an"
+        " .onnx or .xml file\n",
     ),
     "a wrong input name": (
         {"transport": "{" + EMBEDDED + ", input: picture}"},
@@ -53,7 +54,8 @@ CASES: dict[str, tuple[dict[str, str], int, str]] = {
         "flow.yaml:3:70: error: transport.input: model 'identity' has no input 'picture'\n"
         "    transport: {" + EMBEDDED + ", input: picture}\n"
         "                                                                         ^\n"
-        "    it has 'image'\n",
+        "    write under `transport`:\n"
+        "      input: image\n",
     ),
     "a hook that does not import": (
         {"preprocess": "[no_such_package.hooks:blur]"},

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import flowrun.hooks.hook
 from flowrun.errors import HookError, InvalidFlowError
 from flowrun.frame import Frame
 from flowrun.hooks.hook import check_hooks, open_hooks
+from flowrun.inference import Result
 from flowrun.spec.flow import HookSpec
 
+LIBRARY = Path(flowrun.hooks.hook.__file__).parent
 FRAME = Frame(np.zeros((2, 2, 3), np.uint8), 7, 0.0, 0.0, 0.0)
 
 MODULE = """
@@ -40,6 +43,28 @@ class Broken:
 class Mute:
     pass
 number = 3
+third = lambda frame: [][3]
+class Strict:
+    def __init__(self, limit):
+        self.limit = limit
+    def __call__(self, frame):
+        if frame.index > self.limit:
+            raise ValueError
+from operator import index as as_number
+import json
+def parsed(frame):
+    return json.loads(frame)
+def viewed(frame):
+    return memoryview(frame)
+import sys
+class Mourner(Broken):
+    def __call__(self, frame, result):
+        return frame
+class Leaves:
+    def __call__(self, frame):
+        sys.exit(3)
+    def close(self):
+        sys.exit(3)
 """
 
 
@@ -81,6 +106,45 @@ def test_what_a_hook_raises_names_hook_file_line_and_frame(module: Path) -> None
     assert isinstance(raised.value.__cause__, KeyError)
 
 
+@pytest.mark.parametrize(
+    ("name", "with_", "text", "line"),
+    [
+        ("third", {}, "IndexError: list index out of range", "third = lambda frame: [][3]"),
+        ("Strict", {"limit": 6}, "ValueError", "            raise ValueError"),
+        ("parsed", {}, "TypeError: the JSON object must be str, bytes or bytearray, not Frame",
+         "    return json.loads(frame)"),
+        ("viewed", {}, "TypeError: memoryview: a bytes-like object is required, not 'Frame'",
+         "    return memoryview(frame)"),
+    ],
+)  # fmt: skip
+def test_the_line_is_the_users_own_in_a_lambda_in_a_class_and_above_a_library(
+    module: Path, name: str, with_: dict[str, Any], text: str, line: str
+) -> None:
+    number = MODULE.splitlines().index(line) + 1
+    with pytest.raises(HookError) as raised:
+        opened(name, **with_)(FRAME)
+    said = f"user_hooks:{name} raised {text} at frame 7 ({module}:{number})"
+    assert str(raised.value).partition(": ")[2] == said
+
+
+@pytest.mark.usefixtures("module")
+def test_a_callable_written_in_c_has_no_line() -> None:
+    with pytest.raises(HookError) as raised:
+        opened("as_number")(FRAME)
+    assert str(raised.value) == (
+        "preprocess[0]: user_hooks:as_number raised TypeError: 'Frame' object cannot be interpreted"
+        " as an integer at frame 7"
+    )
+
+
+@pytest.mark.usefixtures("module")
+def test_a_constructor_that_raises_closes_the_hooks_before_it() -> None:
+    specs = [HookSpec("user_hooks:Tracker"), HookSpec("user_hooks:Mourner")]
+    with pytest.raises(HookError, match="no model file"):
+        open_hooks(specs, "postprocess")
+    assert sys.modules["user_hooks"].events == ["closed"]
+
+
 def test_what_a_constructor_raises_names_it_too(module: Path) -> None:
     with pytest.raises(HookError) as raised:
         opened("Broken")
@@ -88,6 +152,20 @@ def test_what_a_constructor_raises_names_it_too(module: Path) -> None:
         "preprocess[0]: user_hooks:Broken raised OSError: no model file when it was constructed"
         f" ({module}:18)"
     )
+
+
+def test_what_close_raises_names_it_and_what_leaves_is_an_error_as_well(module: Path) -> None:
+    hook = opened("Leaves")
+    said = {
+        ("at frame 7", 43): lambda: hook(FRAME),
+        ("when it was closed", 45): hook.close,
+    }
+    for (when, line), act in said.items():
+        with pytest.raises(HookError) as raised:
+            act()
+        assert str(raised.value) == (
+            f"preprocess[0]: user_hooks:Leaves raised SystemExit: 3 {when} ({module}:{line})"
+        )
 
 
 @pytest.mark.usefixtures("module")
@@ -116,6 +194,20 @@ def test_what_a_constructor_raises_names_it_too(module: Path) -> None:
             "user_hooks:raises(frame) does not take (frame, result): too many positional arguments",
         ),
         (
+            "Tracker",
+            "postprocess",
+            {"sizes": 3},
+            "the constructor of user_hooks:Tracker(size=3) does not take (sizes=…): got an"
+            " unexpected keyword argument 'sizes'",
+        ),
+        (
+            "Tracker",
+            "preprocess",
+            {"size": 3},
+            "__call__ of user_hooks:Tracker(self, frame, result) does not take (self, frame):"
+            " missing a required argument: 'result'",
+        ),
+        (
             "Mute",
             "preprocess",
             {},
@@ -136,11 +228,12 @@ def test_what_cannot_be_called_so_is_said_before_the_first_frame(
 def test_checking_finds_everything_and_constructs_nothing() -> None:
     specs = [HookSpec(f"user_hooks:{name}") for name in ("brighter", "Broken", "nothing", "number")]
     found = check_hooks(specs, "preprocess")
-    assert [key for key, _, _ in found] == ["preprocess[2].hook", "preprocess[3].hook"]
+    assert [error.key for error in found] == ["preprocess[2].hook", "preprocess[3].hook"]
 
 
-def test_every_hook_of_the_library_can_be_a_hook() -> None:
-    draw: Callable[..., Any] = open_hooks(
-        [HookSpec("flowrun.hooks.draw_ssd:draw_ssd", {"threshold": 0.4})], "postprocess"
-    )[0]
-    assert draw is not None
+@pytest.mark.parametrize("name", sorted(file.stem for file in LIBRARY.glob("decode_*.py")))
+def test_every_hook_that_decodes_can_be_a_hook_and_takes_an_empty_answer(name: str) -> None:
+    specs = [HookSpec(f"flowrun.hooks.{name}:{name}", {"threshold": 0.4})]
+    (decode,) = open_hooks(specs, "postprocess")
+    found = decode(FRAME, Result({}, responses=0)).data
+    assert found in ({"detections": ()}, {"classes": ()})

@@ -19,16 +19,25 @@ LIMIT = 10.0  # seconds, a guard against hanging
 TIMESTAMP = "OVMS_MP_TIMESTAMP"
 FINAL = "triton_final_response"
 WANTS_FINAL = "triton_enable_empty_final_response"
-NAMES = {"ovms": "OpenVINO Model Server", "triton": "triton", "mlserver": "mlserver"}
+NAMES = {
+    "ovms": "OpenVINO Model Server",
+    "triton": "triton",
+    "mlserver": "mlserver",
+    "flowrun": "flowrun",
+}
 
 Tensors = Sequence[tuple[str, str, Sequence[int]]]
 PICTURE: Tensors = (("image", "UINT8", (-1, -1, 3)),)
 OUTPUT: Tensors = (("output", "UINT8", (-1, -1, 3)),)
+GRAPH: Tensors = (("image", "INVALID", ()),)  # what OVMS says of a MediaPipe graph
+GRAPH_OUTPUT: Tensors = (("output", "INVALID", ()),)
 
 
 @dataclass
 class ScriptedServer:
     """Answers each request with its own tensor, unless `plan` says something else for it.
+
+    OVMS has a graph, unless `inputs` say something else.
 
     Actions: "answer", "never", "late" (after the next request), "drain" (when the client has
     half-closed), "twice", "unknown" (under an id and a timestamp that nobody sent), "other output",
@@ -52,6 +61,7 @@ class ScriptedServer:
     limit: int = -1  # bytes of a message
     blocked: Sequence[str] = ()  # methods that never answer
     at_half_close: str = ""  # the status that only then shows
+    decoupled: bool = False  # as Triton says
 
     address: str = ""
     requests: list[Any] = field(default_factory=list)
@@ -60,6 +70,11 @@ class ScriptedServer:
     left: threading.Event = field(default_factory=threading.Event)  # by a client that waited
     half_closed: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Condition = field(default_factory=threading.Condition)
+
+    def __post_init__(self) -> None:
+        if self.style == "ovms":
+            self.inputs = GRAPH if self.inputs is PICTURE else self.inputs
+            self.outputs = GRAPH_OUTPUT if self.outputs is OUTPUT else self.outputs
 
     def start(self, address: str = "127.0.0.1:0", credentials: Any = None) -> None:
         self._pool = ThreadPoolExecutor(16, thread_name_prefix="scripted")
@@ -75,6 +90,7 @@ class ScriptedServer:
                 "ModelReady": "_model_ready",
                 "ModelMetadata": "_model_metadata",
                 "RepositoryIndex": "_repository_index",
+                "ModelConfig": "_model_config",
             }.items()
             if name not in self.unimplemented
         }
@@ -141,6 +157,11 @@ class ScriptedServer:
             index.models.add(name=name, reason=self.reason)
         return index
 
+    def _model_config(self, _request: Any, _context: grpc.ServicerContext) -> Any:
+        answer = pb.ModelConfigResponse()
+        answer.config.model_transaction_policy.decoupled = self.decoupled
+        return answer
+
     def _knows(self, request: Any) -> bool:
         return request.name in self.models and request.version in ("", *self.versions)
 
@@ -151,6 +172,8 @@ class ScriptedServer:
     # Inference.
 
     def _infer(self, request: Any, context: grpc.ServicerContext) -> bytes:
+        if not request.inputs:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a request without inputs")
         action = self._next(request)
         if action in ("never", "silence"):
             self._wait(context)
@@ -297,13 +320,14 @@ def connect() -> Iterator[Callable[..., ModelTransport]]:
         mode: Any = "stream",
         *,
         wanted: Sequence[str] = (),
-        pictures: bool = True,
+        like: Any = None,
+        shown: bool = False,
         **fields: Any,
     ) -> ModelTransport:
         servers = server if isinstance(server, list) else [server]
         fields = {"timeout": LIMIT, "model": "model", **fields}
         spec = TransportSpec(mode=mode, address=tuple(s.address for s in servers), **fields)
-        transports.append(open_transport(spec, wanted=wanted, pictures=pictures))
+        transports.append(open_transport(spec, wanted=wanted, like=like, shown=shown))
         return transports[-1]
 
     yield build

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from flowrun.errors import InvalidFlowError
-from flowrun.kserve.models import MODELS, TensorInfo, resolve_model
+from flowrun.kserve.models import MODELS, TensorInfo, named, resolve_model
 from flowrun.kserve.models.edges import BAND
 
 Picture = npt.NDArray[np.uint8]
@@ -45,14 +45,14 @@ def refusal(name: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ["identity", "grayscale", "edges"])
 def test_a_built_in_model_turns_an_image_into_an_image(name: str) -> None:
     image = np.full((64, 37, 3), 200, np.uint8)
     image.flags.writeable = False
     answer = infer(name, image)
     assert answer.dtype == np.uint8
     assert answer.shape == (64, 37, 3)
-    assert resolve_model(name).input == TensorInfo("image", "UINT8", (-1, -1, 3))
+    assert resolve_model(name).inputs == (TensorInfo("image", "UINT8", (-1, -1, 3)),)
     assert resolve_model(name).outputs == (TensorInfo("output", "UINT8", (-1, -1, 3)),)
 
 
@@ -101,7 +101,7 @@ def test_a_function_of_the_working_directory_is_a_model(folder: Path) -> None:
     (folder / "wd_model.py").write_text("def invert(image): return 255 - image\n")
     model = resolve_model("wd_model:invert")
     assert model.name == "wd_model:invert"
-    assert model.input == TensorInfo("image", "UINT8", (-1, -1, 3))
+    assert model.inputs == (TensorInfo("image", "UINT8", (-1, -1, 3)),)
     assert model.outputs == (TensorInfo("output"),)  # what it answers is not known before it runs
     answer = model.make()(np.zeros((1, 1, 3), np.uint8))
     assert isinstance(answer, np.ndarray)
@@ -118,6 +118,18 @@ def test_a_class_is_constructed_by_every_make(folder: Path) -> None:
     assert model.make() is not model.make()
 
 
+def test_what_a_module_made_itself_is_used_by_all_and_closed_by_none(folder: Path) -> None:
+    (folder / "wd_instance.py").write_text(
+        "class Loaded:\n"
+        "    def __call__(self, image): return image\n"
+        "    def close(self): raise RuntimeError\n"
+        "loaded = Loaded()\n"
+    )
+    made = resolve_model("wd_instance:loaded").make()
+    assert made(np.zeros((1, 1, 3), np.uint8)) is not None
+    assert not hasattr(made, "close")
+
+
 def test_a_callable_may_name_its_tensors(folder: Path) -> None:
     (folder / "wd_named.py").write_text(
         "def detect(image): return {}\n"
@@ -125,7 +137,7 @@ def test_a_callable_may_name_its_tensors(folder: Path) -> None:
         "detect.outputs = ('boxes', 'scores')\n"
     )
     model = resolve_model("wd_named:detect")
-    assert model.input == TensorInfo("first_input_video", "UINT8", (-1, -1, 3))
+    assert model.inputs == (TensorInfo("first_input_video", "UINT8", (-1, -1, 3)),)
     assert model.outputs == (TensorInfo("boxes"), TensorInfo("scores"))
 
 
@@ -134,18 +146,56 @@ def test_a_callable_with_one_output_may_name_it_without_a_tuple(folder: Path) ->
     assert resolve_model("wd_single:f").outputs == (TensorInfo("mask"),)
 
 
+def test_a_model_may_be_given_another_name(folder: Path) -> None:
+    (folder / "wd_renamed.py").write_text("def f(image): return image\n")
+    assert [resolve_model(model, "mine").name for model in ("edges", "wd_renamed:f")] == [
+        "mine"
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("word", "name", "model"),
+    [
+        ("edges", "edges", "edges"),
+        ("package.module:name", "package.module:name", "package.module:name"),
+        ("mine=edges", "mine", "edges"),
+        ("models/face.v2.xml", "face.v2", "models/face.v2.xml"),
+        ("face.ONNX", "face", "face.ONNX"),
+        ("mine=face.onnx", "mine", "face.onnx"),
+    ],
+)
+def test_what_a_model_is_served_as(word: str, name: str, model: str) -> None:
+    assert named(word) == (name, model)
+
+
+@pytest.mark.parametrize(
+    ("model", "package", "extra"),
+    [("face-detection", "cv2", "faces"), ("some.onnx", "openvino", "openvino")],
+)
+def test_a_package_that_is_missing_is_named_with_the_command_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch, model: str, package: str, extra: str
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", {}.get)
+    assert refusal(model) == (
+        f"transport.model: model {model!r} needs the package {package}, which is not installed\n"
+        f"  pip install 'flowrun[{extra}]'"
+    )
+
+
 def test_a_misspelt_built_in_model_is_guessed() -> None:
     assert refusal("edgse") == (
         "transport.model: there is no built-in model 'edgse'\n"
-        "  did you mean 'edges'? built in are identity, grayscale, edges;"
-        " your own is named package.module:name"
+        "  did you mean 'edges'? built in are identity, grayscale, edges, face-detection,"
+        " holisticTracking, irisTracking;"
+        " your own is named package.module:name, or the path of an .onnx or .xml file"
     )
 
 
 def test_a_name_like_no_other_lists_what_there_is() -> None:
-    assert refusal("holisticTracking") == (
-        "transport.model: there is no built-in model 'holisticTracking'\n"
-        "  built in are identity, grayscale, edges; your own is named package.module:name"
+    assert refusal("ByteTrack") == (
+        "transport.model: there is no built-in model 'ByteTrack'\n"
+        "  built in are identity, grayscale, edges, face-detection, holisticTracking, irisTracking;"
+        " your own is named package.module:name, or the path of an .onnx or .xml file"
     )
 
 

@@ -34,7 +34,7 @@ def model(name: str, make: Callable[[], Any], *outputs: str) -> Model:
     return Model(
         name,
         make,
-        TensorInfo("image", "UINT8", (-1, -1, 3)),
+        (TensorInfo("image", "UINT8", (-1, -1, 3)),),
         tuple(TensorInfo(output) for output in outputs or ("output",)),
     )
 
@@ -275,7 +275,7 @@ MISFITS: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "too few bytes": (
         lambda r: r.raw_input_contents.__setitem__(0, b"x" * 17),
-        "input 'image' of shape [2, 3, 3] has 18 bytes, got 17",
+        "input 'image' is malformed: UINT8 [2, 3, 3] has 18 bytes, 17 came",
     ),
     "another output": (
         lambda r: r.outputs.add(name="mask"),
@@ -449,6 +449,41 @@ def test_each_stream_has_an_instance_of_its_own(stub: Any) -> None:
         assert [pixels(each)[0] for each in answers] == [1, 2, 3]
 
 
+class Closing(Count):
+    closed: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def close(self) -> None:
+        self.closed.put(self.seen)
+
+
+def test_an_instance_is_closed_with_its_stream_and_the_shared_one_with_the_server() -> None:
+    with (
+        EmbeddedServer({"closing": model("closing", Closing)}) as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
+        stub = stubs.GRPCInferenceServiceStub(channel)
+        stub.ModelInfer(request("closing"), timeout=LIMIT)
+        streamed(stub, *[request("closing")] * 3)
+        assert Closing.closed.get(timeout=LIMIT) == 3
+        stub.ModelInfer(request("closing"), timeout=LIMIT)
+        assert Closing.closed.empty()
+    assert Closing.closed.get(timeout=LIMIT) == 2
+
+
+def test_what_close_of_a_model_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    class Stuck(Count):
+        def close(self) -> None:
+            raise OSError("still in use")
+
+    with (
+        EmbeddedServer({"stuck": model("stuck", Stuck)}) as server,
+        triton.InferenceServerClient(server.address) as client,
+    ):
+        client.infer("stuck", tensor())
+    (record,) = caplog.records
+    assert record.message.startswith("closing model 'stuck' raised OSError: still in use (at ")
+
+
 def test_two_streams_run_side_by_side(stub: Any) -> None:
     black = np.zeros((1, 1, 3), np.uint8)
     feeds: list[queue.SimpleQueue[Any]] = [queue.SimpleQueue(), queue.SimpleQueue()]
@@ -613,6 +648,15 @@ def test_serve_refuses_a_name_that_is_no_model() -> None:
         serve(["identity", "greyscale"], "127.0.0.1:0")
     assert str(caught.value) == (
         "there is no built-in model 'greyscale'\n"
-        "  did you mean 'grayscale'? built in are identity, grayscale, edges;"
-        " your own is named package.module:name"
+        "  did you mean 'grayscale'? built in are identity, grayscale, edges, face-detection,"
+        " holisticTracking, irisTracking;"
+        " your own is named package.module:name, or the path of an .onnx or .xml file"
     )
+
+
+def test_serve_takes_one_model_under_several_names_and_not_several_under_one() -> None:
+    with serve(["edges", "mine=edges"], "127.0.0.1:0") as server:
+        assert list(server.models) == ["edges", "mine"]
+    with pytest.raises(UsageError) as caught:
+        serve(["edges", "edges=identity"], "127.0.0.1:0")
+    assert str(caught.value) == "two models are called 'edges'\n  name one: NAME=MODEL"

@@ -342,6 +342,17 @@ def test_a_closed_sink_makes_room_for_another(child: Child) -> None:
     assert child.geometry()[2:] == (100, 200)
 
 
+def test_the_icon_of_the_window_is_a_light_letter_on_a_dark_ground(
+    display: str, start: Callable[[str | None], Child]
+) -> None:
+    start(display).do(
+        "from flowrun.media.sinks.window import _icon; icon = _icon()",
+        "shades = [icon.get_at((x, y)).r for x in range(32) for y in range(32)]",
+        "assert min(shades) == 24 and max(shades) == 208",
+        "assert 50 < sum(shade > 128 for shade in shades) < 300",
+    )
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")
 def test_a_machine_without_a_display_is_told_of_other_ways_to_look(
     display: str, start: Callable[[str | None], Child]

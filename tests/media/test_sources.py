@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from flowrun.errors import InvalidFlowError, SourceError
+from flowrun.letters import fitting_size, text_mask
 from flowrun.media.sources import make_source
 from flowrun.spec.flow import SourceSpec
 
@@ -179,6 +180,19 @@ def test_the_pattern_draws_another_picture_for_every_frame() -> None:
     assert [frame.time for frame in frames] == pytest.approx([n / 24 for n in range(12)])
     assert frames[0].duration == pytest.approx(1 / 24)
     assert info.time_base == Fraction(1, 24)
+
+
+@pytest.mark.parametrize("name", ["test:64x48", "test:321x240", "test:1280x720"])
+def test_the_number_of_the_frame_can_be_read_in_the_pattern(name: str) -> None:
+    info, frames = frames_of(SourceSpec(name), most=12)
+    size = fitting_size(("00000",), info.width * 3 // 4, info.height // 4)
+    digits = {digit: text_mask(digit, size) for digit in "0123456789"}
+    high, wide = digits["0"].shape
+    top, left = (info.height * 3 // 4 - high) // 2, (info.width - 5 * wide) // 2
+    for frame in frames:
+        places = (frame.image[top : top + high, left + n * wide :][:, :wide, 1] for n in range(5))
+        read = ["".join(d for d in digits if (digits[d] == place).all()) for place in places]
+        assert "".join(read) == f"{frame.index:05d}"
 
 
 def test_the_pattern_has_a_default_and_takes_the_keys_of_the_flow() -> None:

@@ -1,4 +1,5 @@
-"""A real MLServer with the models `identity` and `unary_only`, stopped by a signal.
+"""A real MLServer with the models `identity`, `unary_only` and those of `signatures.py`, stopped by
+a signal.
 
     PYTHON run_mlserver.py GRPC_PORT HTTP_PORT
 
@@ -12,9 +13,11 @@ import sys
 from collections.abc import AsyncIterator
 
 from mlserver import MLModel, MLServer, ModelSettings, Settings
+from mlserver.codecs import NumpyCodec
 from mlserver.types import InferenceRequest, InferenceResponse, MetadataTensor, ResponseOutput
+from signatures import SIGNATURES, Declared
 
-IMAGE = {"datatype": "UINT8", "shape": [-1, -1, 3]}
+IMAGE = ("UINT8", (-1, -1, 3))
 
 
 class UnaryOnly(MLModel):  # type: ignore[misc]
@@ -28,7 +31,7 @@ class UnaryOnly(MLModel):  # type: ignore[misc]
         return InferenceResponse(model_name=self.name, outputs=[output])
 
 
-class Identity(UnaryOnly):
+class Streamed(MLModel):  # type: ignore[misc]
     async def predict_stream(
         self, payloads: AsyncIterator[InferenceRequest]
     ) -> AsyncIterator[InferenceResponse]:
@@ -36,7 +39,35 @@ class Identity(UnaryOnly):
             yield await self.predict(payload)
 
 
+class Identity(Streamed, UnaryOnly):
+    """Identity for both calls."""
+
+
+class Signed(Streamed):
+    """The model of `signatures.py` under whose name it is served."""
+
+    async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+        tensors = {each.name: NumpyCodec.decode_input(each) for each in payload.inputs}
+        answered = SIGNATURES[self.name].infer(tensors) or {}
+        outputs = [NumpyCodec.encode_output(name, array) for name, array in answered.items()]
+        return InferenceResponse(model_name=self.name, outputs=outputs)
+
+
 MODELS = {"identity": Identity, "unary_only": UnaryOnly}
+
+
+def settings_for(
+    name: str, implementation: type[MLModel], inputs: Declared, outputs: Declared
+) -> ModelSettings:
+    def tensors(declared: Declared) -> list[MetadataTensor]:
+        return [
+            MetadataTensor(name=tensor, datatype=datatype, shape=list(shape))
+            for tensor, (datatype, shape) in declared.items()
+        ]
+
+    return ModelSettings(
+        name=name, implementation=implementation, inputs=tensors(inputs), outputs=tensors(outputs)
+    )
 
 
 async def main(grpc_port: int, http_port: int) -> None:
@@ -50,13 +81,12 @@ async def main(grpc_port: int, http_port: int) -> None:
         parallel_workers=0,  # streams work in the server's own process only
     )
     models = [
-        ModelSettings(
-            name=name,
-            implementation=implementation,
-            inputs=[MetadataTensor(name="image", **IMAGE)],
-            outputs=[MetadataTensor(name="output", **IMAGE)],
-        )
+        settings_for(name, implementation, {"image": IMAGE}, {"output": IMAGE})
         for name, implementation in MODELS.items()
+    ]
+    models += [
+        settings_for(name, Signed, signature.inputs, signature.outputs)
+        for name, signature in SIGNATURES.items()
     ]
     await MLServer(settings).start(models)
 

@@ -15,36 +15,59 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-IMAGE = "data_type: TYPE_UINT8 dims: [-1, -1, 3]"
+from signatures import SIGNATURES, Declared
 
-# name: (class in triton_models.py, instances, decoupled)
+IMAGE = ("UINT8", (-1, -1, 3))
+COMPRESSED = ("STRING", (1,))
+
+# name: (class in triton_models.py, instances, decoupled), image to output; `decode` takes a
+# compressed picture
 MODELS = {
     "identity": ("Identity", 1, False),
     "jitter": ("Jitter", 2, False),
     "jitter_decoupled": ("JitterDecoupled", 2, True),
     "resize320": ("Resize320", 1, False),
     "repeat": ("Repeat", 1, True),
+    "decode": ("Decode", 1, False),
 }
 
 
-def config(instances: int, decoupled: bool) -> str:
+def config(
+    inputs: Declared, outputs: Declared, *, instances: int = 1, decoupled: bool = False
+) -> str:
+    def tensors(declared: Declared) -> str:
+        return ", ".join(
+            f'{{ name: "{name}" data_type: TYPE_{datatype} dims: {list(shape)} }}'
+            for name, (datatype, shape) in declared.items()
+        )
+
     return f"""\
 backend: "python"
 max_batch_size: 0
-input [{{ name: "image" {IMAGE} }}]
-output [{{ name: "output" {IMAGE} }}]
+input [{tensors(inputs)}]
+output [{tensors(outputs)}]
 instance_group [{{ count: {instances} kind: KIND_CPU }}]
-model_transaction_policy {{ decoupled: {decoupled} }}
+model_transaction_policy {{ decoupled: {str(decoupled).lower()} }}
 """
 
 
 def write_repository(repository: Path) -> None:
-    source = Path(__file__).with_name("triton_models.py").read_text(encoding="utf-8")
     for name, (cls, instances, decoupled) in MODELS.items():
-        version = repository / name / "1"
-        version.mkdir(parents=True)
-        (version / "model.py").write_text(f"{source}\n\nTritonPythonModel = {cls}\n")
-        (version.parent / "config.pbtxt").write_text(config(instances, decoupled))
+        image = {"image": COMPRESSED if name == "decode" else IMAGE}
+        text = config(image, {"output": IMAGE}, instances=instances, decoupled=decoupled)
+        write_model(repository / name, cls, text)
+    for name, signature in SIGNATURES.items():
+        write_model(repository / name, "Signed", config(signature.inputs, signature.outputs))
+
+
+def write_model(folder: Path, cls: str, text: str) -> None:
+    version = folder / "1"
+    version.mkdir(parents=True)
+    here = Path(__file__).parent
+    source = (here / "triton_models.py").read_text(encoding="utf-8")
+    (version / "model.py").write_text(f"{source}\n\nTritonPythonModel = {cls}\n")
+    shutil.copy(here / "signatures.py", version)
+    (folder / "config.pbtxt").write_text(text)
 
 
 def prepare_backend(wheel: Path, backends: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import time
 from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from signatures import SIGNATURES
 
 
 def image_of(request: Any) -> Any:
@@ -69,3 +71,39 @@ class Repeat:
                 image[..., 2] = number
                 sender.send(answer(image))
             sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+
+class Decode:
+    """The picture in a JPEG (or whatever Pillow reads), RGB."""
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        from PIL import Image  # the other models do without it
+
+        answers = []
+        for request in requests:
+            (compressed,) = image_of(request)
+            answers.append(answer(np.asarray(Image.open(io.BytesIO(compressed)).convert("RGB"))))
+        return answers
+
+
+class Signed:
+    """The model of `signatures.py` under whose name Triton serves it. Triton has no ABORTED for a
+    model that has found nothing: then it is an error."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        self._signature = SIGNATURES[args["model_name"]]
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: Any) -> Any:
+        tensors = {
+            name: pb_utils.get_input_tensor_by_name(request, name).as_numpy()
+            for name in self._signature.inputs
+        }
+        answered = self._signature.infer(tensors)
+        if answered is None:
+            return pb_utils.InferenceResponse(error=pb_utils.TritonError("nothing was found"))
+        return pb_utils.InferenceResponse(
+            [pb_utils.Tensor(name, array) for name, array in answered.items()]
+        )

@@ -10,7 +10,7 @@ import pytest
 
 from flowrun.spec.check import check_paths
 from flowrun.spec.flow import Flow
-from flowrun.spec.problems import Problem
+from flowrun.spec.problems import Problem, Remark
 from flowrun.spec.report import render
 
 
@@ -65,12 +65,12 @@ def test_a_pipe_in_a_directory_is_left_alone(folder: Path) -> None:
     assert found(["empty"])[0] == []
 
 
-def test_problems_of_hooks_stand_where_the_hook_stands(tmp_path: Path, base: str) -> None:
+def test_what_checks_say_stands_once_where_its_key_stands(tmp_path: Path, base: str) -> None:
     path = tmp_path / "flow.yaml"
     hooks = "preprocess: [a:b]\npostprocess:\n- hook: c:d\n- {with: {}, hook: e:f}\n"
     path.write_text(base + hooks, encoding="utf-8")
 
-    def imports(flow: Flow) -> list[tuple[str, str, str]]:
+    def check(flow: Flow) -> list[Remark]:
         assert flow.name == "flow"
         keys = [
             "postprocess[1].hook",
@@ -78,24 +78,29 @@ def test_problems_of_hooks_stand_where_the_hook_stands(tmp_path: Path, base: str
             "postprocess[0].hook",
             "transport.input",
         ]
-        return [(key, f"about {key}", "") for key in keys]
+        return [Remark(key, "is bad") for key in keys]
 
-    _, problems = check_paths([str(path)], imports=imports)
-    assert [(problem.key, problem.line, problem.column) for problem in problems] == [
-        ("transport.input", 2, 1),
-        ("preprocess[0].hook", 4, 14),
-        ("postprocess[0].hook", 6, 9),
-        ("postprocess[1].hook", 7, 20),
+    def second(_: Flow) -> list[Remark]:
+        return [Remark("preprocess[0].hook", "is bad"), Remark("sink", "is odd", severity="note")]
+
+    _, problems = check_paths([str(path)], checks=[check, second])
+    assert [(problem.message, problem.line, problem.column) for problem in problems] == [
+        ("transport.input: is bad", 2, 1),
+        ("sink: is odd", 3, 7),
+        ("preprocess[0].hook: is bad", 4, 14),
+        ("postprocess[0].hook: is bad", 6, 9),
+        ("postprocess[1].hook: is bad", 7, 20),
     ]
-    assert problems[3].text == "- {with: {}, hook: e:f}"
-    assert problems[3].caret == " " * 19 + "^"
+    assert [problem.severity for problem in problems] == ["error", "note", *["error"] * 3]
+    assert problems[4].text == "- {with: {}, hook: e:f}"
+    assert problems[4].caret == " " * 19 + "^"
 
 
-def test_hooks_of_an_invalid_flow_are_not_imported(folder: Path) -> None:
-    def imports(flow: Flow) -> list[tuple[str, str, str]]:
+def test_an_invalid_flow_is_not_checked_further(folder: Path) -> None:
+    def check(flow: Flow) -> list[Remark]:
         raise AssertionError
 
-    _, problems = check_paths(["deep/bad.yaml"], imports=imports)
+    _, problems = check_paths(["deep/bad.yaml"], checks=[check])
     assert [problem.key for problem in problems] == ["limit"]
 
 
@@ -103,11 +108,12 @@ PROBLEMS = [
     Problem("50% a,b:c", "a,b:%.yaml", 3, 7, "x", "source: x", "      ^", "do\nthis"),
     Problem("there is no such file", "none"),
 ]
+NOTE = Problem("by the way", "c", 2, key="sink", severity="note")
 
 
 def test_the_text_report_ends_with_a_summary() -> None:
     assert render([Path("a,b:%.yaml"), Path("c")], PROBLEMS, "text") == (
-        "a,b:%.yaml:3:7: error: 50% a,b:c\n    source: x\n          ^\n    do\nthis\n"
+        "a,b:%.yaml:3:7: error: 50% a,b:c\n    source: x\n          ^\n    do\n    this\n"
         "none:1:1: error: there is no such file\n"
         "2 flows checked: 2 problems in 1 flow"
     )
@@ -119,6 +125,7 @@ def test_the_text_report_ends_with_a_summary() -> None:
         (["a"], [], "1 flow checked: no problems"),
         (["a", "b"], [], "2 flows checked: no problems"),
         ([], [Problem("m", "x")], "0 flows checked: 1 problem"),
+        (["c"], [NOTE], "1 flow checked: no problems"),
         (
             ["a", "b", "c"],
             [Problem("m", "a"), Problem("n", "b")],
@@ -155,8 +162,23 @@ def test_the_json_report_has_every_problem_with_its_place() -> None:
                 "hint": "",
             },
         ],
+        "notes": [],
     }
-    assert json.loads(render([], [], "json")) == {"valid": True, "files": [], "problems": []}
+    assert json.loads(render([], [NOTE], "json")) == {
+        "valid": True,
+        "files": [],
+        "problems": [],
+        "notes": [
+            {
+                "path": "c",
+                "line": 2,
+                "column": 1,
+                "key": "sink",
+                "message": "by the way",
+                "hint": "",
+            }
+        ],
+    }
 
 
 def test_the_github_report_is_escaped_workflow_commands() -> None:
@@ -165,3 +187,4 @@ def test_the_github_report_is_escaped_workflow_commands() -> None:
         "::error file=none,line=1,col=1,title=invalid flow::there is no such file"
     )
     assert render([Path("c")], [], "github") == ""
+    assert render([], [NOTE], "github") == ("::notice file=c,line=2,col=1,title=flow::by the way")

@@ -10,6 +10,7 @@ import pytest
 from flowrun.spec.flow import SinkSpec
 from flowrun.spec.load import load as load_flow
 from flowrun.spec.origin import Flag
+from flowrun.spec.problems import Remark
 
 OUT = "out.mp4"
 
@@ -86,9 +87,9 @@ def test_what_is_wrong_with_a_source_is_shown_at_the_flag_that_gave_it(
     path = tmp_path / "flow.yaml"
     path.write_text(base.replace("test", source))
     loaded = load_flow(path, overrides=[Flag("--input-stream", "source.uri", "gone.mp4")])
-    assert str(loaded.problem("source", "there is no file gone.mp4")) == (
-        "--input-stream:1:16: error: there is no file gone.mp4\n"
+    assert str(loaded.problem(Remark("source", "there is no file gone.mp4"))) == (
+        "--input-stream:1:16: error: source: there is no file gone.mp4\n"
         "    --input-stream gone.mp4\n"
         "                   ^"
     )
-    assert loaded.problem("transport.model", "no such model").path == str(path)
+    assert loaded.problem(Remark("transport.model", "no such model")).path == str(path)

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from flowrun.inference import Tensor
 
-Answer = np.ndarray[Any, Any] | Mapping[str, npt.NDArray[Any]] | None
-Infer = Callable[[npt.NDArray[np.uint8]], Answer]
+Answer = Tensor | Mapping[str, Tensor] | None
+Infer = Callable[[Any], Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +23,45 @@ class TensorInfo:
     datatype: str = "INVALID"
     shape: tuple[int, ...] = ()
 
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is an image as flowrun means it: UINT8, height x width x 3."""
+        return self.datatype == "UINT8" and self.shape[2:] == (3,)
+
+
+class ModelError(Exception):
+    """What an `Infer` raises to fail in words of its own, which go on after "model 'name' ".
+
+    `gone`: that instance cannot be called again; what it knew of its stream is lost.
+    """
+
+    def __init__(self, text: str, *, gone: bool = False) -> None:
+        super().__init__(text)
+        self.gone = gone
+
+
+def _nothing() -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`make()` gives a callable that takes one image and answers it.
+    """`make()` gives a callable that takes what was sent and answers it.
 
-    The image is uint8, shape (height, width, 3), read-only (it is the request's own memory; copy
-    before drawing into it). The answer is an array under the name of the first output, several as
-    a mapping from name to array, or `None` for no answer. `make` is called once per stream, and
-    once per server for all unary calls together, so that a class may keep state between frames.
+    It takes the array of the one input, or, `by_name`, a mapping from input name to array; the
+    arrays have the datatypes and shapes of `inputs`, and are read-only (they are the request's own
+    memory; copy before writing into them). An image is uint8, shape (height, width, 3). The answer
+    is an array under the name of the first output, several as a mapping from name to array, or
+    `None` for no answer. `make` is called once per stream, and once per server for all unary calls
+    together, so that a class may keep state between frames; its `close()`, if it has one, is called
+    at the end. `close` frees what the instances share, and ends their calls; idempotent.
     """
 
     name: str
     make: Callable[[], Infer]
-    input: TensorInfo
+    inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
+    by_name: bool = False
+    close: Callable[[], None] = _nothing
 
 
 def picture(name: str) -> TensorInfo:
@@ -48,4 +71,4 @@ def picture(name: str) -> TensorInfo:
 
 def image_model(name: str, function: Infer) -> Model:
     """A model from image to image, with the names that all built-in models share."""
-    return Model(name, lambda: function, picture("image"), (picture("output"),))
+    return Model(name, lambda: function, (picture("image"),), (picture("output"),))

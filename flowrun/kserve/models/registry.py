@@ -3,61 +3,138 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from flowrun.dotted import DottedPathError, resolve
 from flowrun.errors import InvalidFlowError
+from flowrun.kserve.models import alone
 from flowrun.kserve.models.edges import edges
+from flowrun.kserve.models.extras import require
+from flowrun.kserve.models.face_detection import FACE_DETECTION
 from flowrun.kserve.models.grayscale import grayscale
 from flowrun.kserve.models.identity import identity
-from flowrun.kserve.models.model import Model, TensorInfo, image_model, picture
+from flowrun.kserve.models.model import Model, ModelError, image_model
+from flowrun.kserve.models.openvino_file import file_model, is_file
+from flowrun.kserve.models.signature import ATTRIBUTES, read_signature
+from flowrun.kserve.models.workers import worker_model
 
 MODELS: dict[str, Model] = {
     "identity": image_model("identity", identity),
     "grayscale": image_model("grayscale", grayscale),
     "edges": image_model("edges", edges),
+    "face-detection": FACE_DETECTION,
 }
+# Models that need an environment of their own: (file and class in `alone`, what to install there).
+ALONE = {
+    "holisticTracking": ("holistic_tracking.py:HolisticTracking", "mediapipe==0.10.21"),
+    "irisTracking": ("iris_tracking.py:IrisTracking", "mediapipe==0.10.21"),
+}
+VENV = ".venv-mediapipe"
+EXTRAS = {"face-detection": ("cv2", "faces")}  # built-in model: (package, extra that brings it)
 
 
-def resolve_model(name: str) -> Model:
-    """The built-in model `name`, or the callable or class at the dotted path `name`.
+def named(word: str) -> tuple[str, str]:
+    """`NAME=MODEL` in two; without a name, a file is called by its stem, anything else as it is."""
+    name, equals, model = word.partition("=")
+    if not equals:
+        return Path(word).stem if is_file(word) else word, word
+    return name, model
 
-    A class is constructed without arguments. A callable may name its tensors by the attributes
-    `input` (a name; default "image") and `outputs` (a name or several; default "output").
-    Imports the user's module. Raises `InvalidFlowError` with the key `transport.model`.
+
+def resolve_model(model: str, name: str | None = None) -> Model:
+    """The built-in `model`, the one in the file at that path, or the callable or class at that
+    dotted path; called `name`, which is `model` if nothing else is said.
+
+    A class is constructed without arguments. A callable may say what its tensors are by attributes
+    (see `read_signature`). Imports the user's module. Raises `InvalidFlowError` with the key
+    `transport.model`.
     """
-    if name in MODELS:
-        return MODELS[name]
-    if ":" not in name:
+    name = name or model
+    if model in MODELS:
+        if model in EXTRAS:
+            require(*EXTRAS[model], model)
+        return replace(MODELS[model], name=name)
+    if is_file(model):
+        return file_model(name, model)
+    if model in ALONE:
         raise InvalidFlowError(
-            f"there is no built-in model {name!r}", key="transport.model", hint=_choices(name)
+            f"model {model!r} needs an environment of its own",
+            key="transport.model",
+            hint=f"{_environment(model)} && flowrun serve {model} --python {VENV}/bin/python",
         )
+    if ":" not in model:
+        raise InvalidFlowError(
+            f"there is no built-in model {model!r}", key="transport.model", hint=_choices(model)
+        )
+    return _callable(name, model)
+
+
+def resolve_elsewhere(model: str, name: str, python: str) -> Model:
+    """The one of `ALONE`, or the callable or class at the dotted path, in processes of the
+    interpreter `python`, which needs neither flowrun nor gRPC; anything else as `resolve_model`.
+
+    Starts a process. Raises `InvalidFlowError` with the key `transport.model` or `--python`.
+    """
+    if model not in ALONE and (model in MODELS or is_file(model) or ":" not in model):
+        return resolve_model(model, name)
+    target = str(Path(alone.__file__).with_name(ALONE[model][0])) if model in ALONE else model
     try:
-        found = resolve(name)
+        return worker_model(name, target, python)
+    except OSError as error:
+        raise InvalidFlowError(
+            f"{python!r} cannot be run: {error.strerror}",
+            key="--python",
+            hint="name the python of an environment"
+            + (f": {_environment(model)}" if model in ALONE else ""),
+        ) from error
+    except ModelError as error:
+        raise InvalidFlowError(
+            f"model {model!r} {error}",
+            key="--python",
+            hint=_environment(model) if model in ALONE else None,
+        ) from error
+
+
+def _environment(model: str) -> str:
+    """The command that makes the environment of one of `ALONE`."""
+    return f"python3 -m venv {VENV} && {VENV}/bin/pip install {ALONE[model][1]}"
+
+
+def _callable(name: str, path: str) -> Model:
+    try:
+        found = resolve(path)
     except DottedPathError as error:
         raise InvalidFlowError(
             error.message, key="transport.model", hint=error.hint or None
         ) from error
     if not callable(found) or (isinstance(found, type) and not _has_call(found)):
         raise InvalidFlowError(
-            f"{name!r} is {_what(found)}",
+            f"{path!r} is {_what(found)}",
             key="transport.model",
             hint="a model is a function that takes an image, or a class with __call__(self, image)",
         )
-    declared = getattr(found, "outputs", ()) or "output"
-    outputs = (declared,) if isinstance(declared, str) else declared
+    declared = {each: getattr(found, each) for each in ATTRIBUTES if hasattr(found, each)}
+    signature = read_signature(path, declared)
     return Model(
         name,
-        make=found if isinstance(found, type) else lambda: found,
-        input=picture(getattr(found, "input", "image")),
-        outputs=tuple(TensorInfo(output) for output in outputs),
+        # What the module made is the module's own to close.
+        found if isinstance(found, type) else lambda: found.__call__,
+        signature.inputs,
+        signature.outputs,
+        by_name=signature.by_name,
     )
 
 
 def _choices(name: str) -> str:
-    nearest = difflib.get_close_matches(name, MODELS, n=1)
+    names = [*MODELS, *ALONE]
+    nearest = difflib.get_close_matches(name, names, n=1)
     guess = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return f"{guess}built in are {', '.join(MODELS)}; your own is named package.module:name"
+    return (
+        f"{guess}built in are {', '.join(names)}; your own is named package.module:name, or the"
+        " path of an .onnx or .xml file"
+    )
 
 
 def _has_call(cls: type) -> bool:

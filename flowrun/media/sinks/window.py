@@ -17,7 +17,7 @@ import numpy as np
 
 from flowrun.errors import SinkError
 from flowrun.frame import Image
-from flowrun.media.font import draw, text_mask
+from flowrun.letters import fitting_size, middle, text_mask, write
 
 os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
 os.environ["SDL_NO_SIGNAL_HANDLERS"] = "1"  # SIGTERM is flowrun's
@@ -122,7 +122,8 @@ def fit(size: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:
 
 def _icon() -> pygame.Surface:
     image = np.full((32, 32, 3), 24, np.uint8)
-    draw(image, text_mask("F"), 4, ink=208, paper=24)
+    mask = text_mask("F", fitting_size(("F",), 32, 32))
+    write(image, mask, middle(image, mask), (208, 208, 208), (24, 24, 24))
     return pygame.image.frombuffer(image.tobytes(), (32, 32), "RGB")
 
 

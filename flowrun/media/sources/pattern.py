@@ -13,12 +13,13 @@ import numpy.typing as npt
 
 from flowrun.errors import InvalidFlowError
 from flowrun.frame import Frame, Image, VideoInfo
-from flowrun.media.font import draw, scale_to_fit, text_mask
+from flowrun.letters import fitting_size, middle, text_mask, write
 from flowrun.spec.flow import SourceSpec
 
 _DEFAULT_SIZE, _DEFAULT_FPS = (1280, 720), 30.0
 _URI = re.compile(r"test(?::(?P<w>\d+)x(?P<h>\d+)(?:@(?P<fps>\d+(?:\.\d+)?))?)?")
 _SMALLEST = 16  # pixels; below that there is nothing to see
+_WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _BARS = ((235, 235, 235), (235, 220, 40), (40, 220, 220), (40, 200, 60), (210, 60, 200),
          (220, 50, 40), (40, 60, 210), (30, 30, 30))  # fmt: skip
 
@@ -90,7 +91,10 @@ def _draw(image: Image, ramp: npt.NDArray[np.uint8], index: int) -> None:
     height, width = image.shape[:2]
     band = slice(height * 3 // 4, height)
     start = width - index % width
-    image[band] = ramp[start : start + width, None]
-    number = np.pad(text_mask(f"{index:05d}"), 1)
-    scale = max(1, scale_to_fit(number, width * 3 // 4, height // 4))
-    draw(image[: band.start], number, scale)
+    image[band] = ramp[start : start + width].repeat(3).reshape(width, 3)
+    number = f"{index:05d}"
+    size = max(1, fitting_size(("0" * len(number),), width * 3 // 4, height // 4))
+    # Digit by digit, as each of them is remembered; numbers are as many as frames.
+    mask = np.concatenate([text_mask(digit, size) for digit in number], axis=1)
+    above = image[: band.start]
+    write(above, mask, middle(above, mask), _WHITE, _BLACK)

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowrun.detection import Classification, Detection, with_detections
 from flowrun.errors import SinkError
 from flowrun.frame import Frame, VideoInfo
 from flowrun.media.protocols import Feed
@@ -143,6 +144,19 @@ def test_what_cannot_be_copied_or_contains_itself_is_shown_all_the_same(tmp_path
     assert line["data"]["box"] == {"name": "a", "corner": 1, "lock": repr(lock)}
     assert line["data"]["wide"] in ([repr(np.longdouble(1))], [1.0])
     assert line["data"]["circle"][0] == line["data"]["circle"][1][0] == 1
+
+
+def test_what_hooks_found_is_written_by_its_names(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    sink = opened(path)
+    seen = Detection((0.5, 1, 20, 30), 0.75, 1, "sign", "stop")
+    made = with_detections(FRAME, [seen]).attach(classes=(Classification(3, 0.5, "cat"),))
+    sink.note(Fate(data=made.data))
+    sink.close()
+    assert json.dumps(written(path)[0]["data"]) == (
+        '{"detections": [{"box": [0.5, 1, 20, 30], "score": 0.75, "class_id": 1, "label": "sign",'
+        ' "text": "stop"}], "classes": [{"class_id": 3, "score": 0.5, "label": "cat"}]}'
+    )
 
 
 @given(

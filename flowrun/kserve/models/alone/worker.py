@@ -1,0 +1,203 @@
+"""Runs one model for flowrun, in an environment that need not have flowrun.
+
+    PYTHON worker.py package.module:name
+    PYTHON worker.py /path/to/file.py:name
+
+Loads the model, says over standard output what it declares, and then answers what comes over
+standard input, one request at a time, until that ends. What the model itself prints goes to
+standard error.
+
+A message is a JSON object behind its length (4 bytes, little-endian), and behind it the bytes of
+the tensors that it lists under "tensors". Needs numpy and nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import queue
+import signal
+import struct
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+
+FAREWELL = 0.5  # seconds for `close` of the model, when flowrun has gone
+LENGTH = struct.Struct("<I")
+ATTRIBUTES = ("input", "inputs", "outputs")
+
+
+def send(file: BinaryIO, header: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
+    """Write one message. Raises `TypeError` for an array of objects that are neither bytes nor str,
+    before anything is written."""
+    listed: list[dict[str, Any]] = []
+    raws: list[Any] = []
+    for name, array in tensors.items():
+        entry: dict[str, Any] = {"name": name, "dtype": array.dtype.str, "shape": array.shape}
+        if array.dtype.kind in "OSU":
+            elements = [_to_bytes(each) for each in array.reshape(-1).tolist()]
+            entry["sizes"] = [len(each) for each in elements]
+            raws.append(np.frombuffer(b"".join(elements), np.uint8))
+        else:
+            raws.append(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        listed.append({**entry, "bytes": raws[-1].nbytes})
+    head = json.dumps({**header, "tensors": listed}).encode()
+    file.write(LENGTH.pack(len(head)) + head)
+    for raw in raws:
+        file.write(raw)
+    file.flush()
+
+
+def receive(file: BinaryIO) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read one message: its header, and its tensors (read-only). Raises `EOFError` at the end."""
+    header = json.loads(_read(file, LENGTH.unpack(_read(file, LENGTH.size))[0]))
+    tensors = {}
+    for entry in header.pop("tensors"):
+        raw = _read(file, entry["bytes"])
+        if "sizes" in entry:
+            ends = np.cumsum([0, *entry["sizes"]]).tolist()
+            array = np.empty(len(entry["sizes"]), object)
+            array[:] = [bytes(raw[a:b]) for a, b in zip(ends, ends[1:])]  # noqa: B905, RUF007 - 3.9
+        else:
+            array = np.frombuffer(raw, np.dtype(entry["dtype"]))
+        array.flags.writeable = False
+        tensors[entry["name"]] = array.reshape(entry["shape"])
+    return header, tensors
+
+
+def _read(file: BinaryIO, count: int) -> bytearray:
+    data = bytearray(count)
+    view, done = memoryview(data), 0
+    while done < count:
+        got = file.readinto(view[done:])  # type: ignore[attr-defined]
+        if not got:
+            raise EOFError
+        done += got
+    return data
+
+
+def _to_bytes(element: Any) -> bytes:
+    if not isinstance(element, (bytes, str)):
+        raise TypeError(f"an array of objects may hold bytes or str, not {type(element).__name__}")
+    return element.encode() if isinstance(element, str) else element
+
+
+class _Served:
+    """The model: loaded, and constructed for the first request."""
+
+    def __init__(self, target: str) -> None:
+        self._found = _load(target)
+        if not callable(self._found):
+            raise TypeError(f"{target!r} is of type {type(self._found).__name__}, no callable")
+        self._infer: Any = None
+        found = self._found
+        self.declared = {each: getattr(found, each) for each in ATTRIBUTES if hasattr(found, each)}
+        outputs = self.declared.get("outputs") or "output"
+        self._first_output = outputs if isinstance(outputs, str) else next(iter(outputs))
+
+    def answer(self, tensors: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Header and tensors of the answer."""
+        if self._infer is None:
+            try:
+                self._infer = self._found() if isinstance(self._found, type) else self._found
+            except (Exception, SystemExit) as error:
+                said = f"could not be constructed: {_described(error)}"
+                return {"error": said, "gone": True}, {}
+        given = tensors if "inputs" in self.declared else next(iter(tensors.values()))
+        try:
+            outputs = self._infer(given)
+        except (Exception, SystemExit) as error:
+            return {"error": f"raised {_described(error)}"}, {}
+        if outputs is None:
+            return {"nothing": True}, {}
+        named = outputs if isinstance(outputs, Mapping) else {self._first_output: outputs}
+        for name, array in named.items():
+            if not isinstance(array, np.ndarray):
+                what = f"{type(array).__name__} as {name!r}"
+                return {"error": f"answered {what}; it must be a numpy array"}, {}
+        return {}, dict(named)
+
+    def close(self) -> None:
+        if isinstance(self._found, type) and hasattr(self._infer, "close"):
+            self._infer.close()
+
+
+def _load(target: str) -> Any:
+    module_name, _, name = target.rpartition(":")
+    if module_name.endswith(".py"):
+        spec = importlib.util.spec_from_file_location("model", module_name)
+        assert spec is not None  # noqa: S101 - it ends in .py
+        assert spec.loader is not None  # noqa: S101
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    else:
+        module = importlib.import_module(module_name)
+    found: Any = module
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def _described(error: BaseException) -> str:
+    """What was raised, and where in code that is not installed, if any of it is."""
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if _is_model(each)]
+    own = [each for each in frames if "site-packages" not in each.filename]
+    place = (own or frames)[-1:]
+    return text + "".join(f" (at {each.filename}:{each.lineno})" for each in place)
+
+
+def _is_model(place: traceback.FrameSummary) -> bool:
+    library = os.path.dirname(os.__file__)
+    outside = not place.filename.startswith(library) or "site-packages" in place.filename
+    return outside and place.filename != __file__ and not place.filename.startswith("<")
+
+
+def _feed(requests: BinaryIO, waiting: queue.SimpleQueue[Any]) -> None:
+    """Read ahead, so that the end of the input ends the process, whatever the model does."""
+    try:
+        while True:
+            waiting.put(receive(requests))
+    except EOFError:
+        waiting.put(None)
+        time.sleep(FAREWELL)
+        os._exit(0)
+
+
+def main(target: str) -> int:
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)  # what the model prints is no answer
+    sys.stdout = sys.stderr  # and comes out line by line
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for flowrun, which then ends this
+    sys.path[0] = os.getcwd()
+    try:
+        served = _Served(target)
+        send(answers, {"declared": served.declared}, {})
+    except (Exception, SystemExit) as error:
+        send(answers, {"error": f"cannot be loaded: {_described(error)}", "gone": True}, {})
+        return 1
+    waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_feed, args=(requests, waiting), daemon=True).start()
+    while True:
+        request = waiting.get()
+        if request is None:
+            served.close()
+            return 0
+        header, tensors = served.answer(request[1])
+        try:
+            send(answers, header, tensors)
+        except TypeError as error:
+            send(answers, {"error": f"answered what cannot be sent: {error}"}, {})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

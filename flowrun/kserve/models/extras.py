@@ -1,0 +1,17 @@
+"""Packages that some models need and the base install does not bring."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from flowrun.errors import InvalidFlowError
+
+
+def require(package: str, extra: str, model: str) -> None:
+    """Raise `InvalidFlowError` with the key `transport.model` unless `package` can be imported."""
+    if importlib.util.find_spec(package) is None:
+        raise InvalidFlowError(
+            f"model {model!r} needs the package {package}, which is not installed",
+            key="transport.model",
+            hint=f"pip install 'flowrun[{extra}]'",
+        )

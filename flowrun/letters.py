@@ -1,0 +1,123 @@
+"""Letters in pictures that have to say something. The only module that touches a font.
+
+The font is one that the system brings, for Pillow's own has no letters with accents; that one
+stands in where a system has none.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+Color = tuple[int, int, int]  # in the order of the picture's channels
+Mask = npt.NDArray[np.uint8]
+
+_SYSTEMS = ("DejaVuSans.ttf", "Arial.ttf", "arial.ttf")  # Linux, macOS, Windows
+_PROBE = 20  # pixels; a size at which letters that differ look different
+_LARGE = 100  # pixels; what is measured at this size holds for others, nearly
+_NO_LETTER = "\uffff"  # is shown as what the font lacks
+
+
+@lru_cache(maxsize=128)
+def text_mask(text: str, size: int) -> Mask:
+    """`text` in one line of letters of `size` pixels: how much ink there is, 0 to 255.
+
+    Shape (`line_height(size)`, as wide as the text is), read-only. Takes any text: a letter that
+    the font lacks is shown without its accents, one that it does not know at all as a box, and a
+    line break as a space.
+    """
+    font = _font(size)
+    shown = "".join(map(_shown, unicodedata.normalize("NFC", " ".join(text.split()))))
+    paper = Image.new("L", (max(1, math.ceil(font.getlength(shown))), line_height(size)))
+    ImageDraw.Draw(paper).text((0, 0), shown, 255, font)
+    return np.asarray(paper)
+
+
+def stacked(lines: Sequence[str], size: int, *, centered: bool = False) -> Mask:
+    """The lines one below the other, at the left or each in the middle, as `text_mask` has them."""
+    masks = [text_mask(line, size) for line in lines]
+    height, width = line_height(size), max(mask.shape[1] for mask in masks)
+    whole = np.zeros((height * len(lines), width), np.uint8)
+    for n, mask in enumerate(masks):
+        left = (width - mask.shape[1]) // 2 if centered else 0
+        whole[n * height : (n + 1) * height, left : left + mask.shape[1]] = mask
+    return whole
+
+
+@lru_cache(maxsize=64)
+def fitting_size(lines: tuple[str, ...], width: int, height: int) -> int:
+    """The size of the largest letters in which the lines, stacked, fit into `width` x `height`
+    pixels; 0 if there is none."""
+    rows, columns = stacked(lines, _LARGE).shape
+    size = int(_LARGE * min(height / rows, width / columns))
+    while _fits(stacked(lines, size + 1), width, height):
+        size += 1
+    while size and not _fits(stacked(lines, size), width, height):
+        size -= 1
+    return size
+
+
+def write(
+    image: npt.NDArray[np.uint8], mask: Mask, at: tuple[int, int], ink: Color, paper: Color
+) -> None:
+    """Draw `mask` into `image`, uint8 (height, width, 3), in `ink` on a ground of `paper`.
+
+    `at` is the (left, top) of the mask, inside the picture; what does not fit is cut off.
+    """
+    left, top = at
+    part = image[top : top + mask.shape[0], left : left + mask.shape[1]]
+    part[:] = _ramp(paper, ink).take(mask[: part.shape[0], : part.shape[1]], axis=0)
+
+
+def middle(image: npt.NDArray[np.uint8], mask: Mask) -> tuple[int, int]:
+    """Where (left, top) `mask` has to stand to be in the middle of `image`; one that is too large
+    shows its beginning."""
+    rows, columns = image.shape[0] - mask.shape[0], image.shape[1] - mask.shape[1]
+    return max(0, columns // 2), max(0, rows // 2)
+
+
+def line_height(size: int) -> int:
+    """The height of a line of letters of `size` pixels, accents and tails included."""
+    return sum(_font(size).getmetrics())
+
+
+def _fits(mask: Mask, width: int, height: int) -> bool:
+    rows, columns = mask.shape
+    return bool(rows <= height and columns <= width)
+
+
+@lru_cache(maxsize=64)
+def _ramp(paper: Color, ink: Color) -> npt.NDArray[np.uint8]:
+    """The colour for each amount of ink."""
+    ramp: npt.NDArray[np.uint8] = np.linspace(paper, ink, 256).round().astype(np.uint8)
+    return ramp
+
+
+@lru_cache(maxsize=4096)
+def _shown(letter: str) -> str:
+    probe = _font(_PROBE)
+    if bytes(probe.getmask(letter)) != bytes(probe.getmask(_NO_LETTER)):
+        return letter
+    parts = unicodedata.normalize("NFKD", letter)
+    return "".join(part for part in parts if not unicodedata.combining(part)) or letter
+
+
+@lru_cache(maxsize=32)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return _face().font_variant(size=size)
+
+
+@lru_cache(maxsize=1)
+def _face() -> ImageFont.FreeTypeFont:
+    for name in _SYSTEMS:
+        with suppress(OSError):  # there is no such font
+            return ImageFont.truetype(name, layout_engine=ImageFont.Layout.BASIC)
+    return cast(ImageFont.FreeTypeFont, ImageFont.load_default(_PROBE))

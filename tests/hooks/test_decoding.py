@@ -1,0 +1,409 @@
+"""What a model answers about what it saw, in the pixels of the source's picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowrun.detection import Classification, Detection, classes_of, detections_of
+from flowrun.errors import InvalidFlowError
+from flowrun.frame import Frame
+from flowrun.hooks.decode_boxes import decode_boxes
+from flowrun.hooks.decode_classes import decode_classes
+from flowrun.hooks.decode_ctc import decode_ctc
+from flowrun.hooks.decode_ssd import decode_ssd
+from flowrun.hooks.decode_tensorflow import decode_tensorflow
+from flowrun.inference import Result
+from flowrun.view import Box, View
+
+NAN, INF = math.nan, math.inf
+HALF: Any = "0.5"  # as a variable of the flow gives it
+WORD: Any = "half"
+about: Any = pytest.approx
+ALPHABET = "#1234567890abcdefghijklmnopqrstuvwxyz"
+
+Decode = Callable[[Frame, Result], Frame]
+
+
+def frame(width: int = 200, height: int = 100, view: View | None = None) -> Frame:
+    image = np.broadcast_to(np.zeros(3, np.uint8), (height, width, 3))
+    return Frame(image, 7, 0.0, 0.0, 0.0, view=view)
+
+
+def result(**outputs: Any) -> Result:
+    return Result({name: np.asarray(value) for name, value in outputs.items()})
+
+
+def found(decode: Decode, answer: Result, of: Frame | None = None) -> list[Detection]:
+    return list(detections_of(decode(of or frame(), answer)))
+
+
+def read(text: str, sure: float = 1.0) -> Any:
+    """What a text model says, shape (len(text), 37), if it is so sure of every character."""
+    rest = (1 - sure) / (len(ALPHABET) - 1)
+    said = np.full((len(text), len(ALPHABET)), rest, np.float32)
+    for place, character in enumerate(text):
+        said[place, ALPHABET.index(character)] = sure
+    return said
+
+
+# What each model would answer if it saw `boxes` (n, 4), in pixels of a view of `size` pixels.
+
+
+def as_ssd(boxes: Any, size: Any) -> Result:
+    rows = [[0, 1, 0.9, *box] for box in boxes / (*size, *size)]
+    return result(detection_out=np.array([[rows]], np.float32).reshape(1, 1, -1, 7))
+
+
+def as_boxes(boxes: Any, _: Any) -> Result:
+    return result(boxes=np.array([[*box, 0.9] for box in boxes], np.float32).reshape(-1, 5))
+
+
+def as_tensorflow(boxes: Any, size: Any) -> Result:
+    corners = (boxes / (*size, *size))[:, [1, 0, 3, 2]].astype(np.float32)
+    ones = np.ones((1, len(boxes)), np.float32)
+    return result(
+        detection_boxes=corners[None],
+        detection_scores=ones * 0.9,
+        detection_classes=ones,
+        num_detections=np.array([len(boxes)], np.float32),
+    )
+
+
+def as_ctc(boxes: Any, _: Any) -> Result:
+    places = np.array([[[x0, y0, x1 - x0, y1 - y0]] for x0, y0, x1, y1 in boxes], np.float32)
+    texts = np.stack([read("ab1")[:, None]] * len(boxes)) if len(boxes) else np.zeros((0, 1, 3))
+    return result(texts=texts, text_coordinates=places.reshape(-1, 1, 4))
+
+
+MODELS: list[tuple[Decode, Callable[[Any, Any], Result]]] = [
+    (decode_ssd(), as_ssd),
+    (decode_boxes(), as_boxes),
+    (decode_tensorflow(), as_tensorflow),
+    (decode_ctc(), as_ctc),
+]
+EVERY = pytest.mark.parametrize(("decode", "answer"), MODELS, ids=lambda it: type(it).__name__)
+
+
+@st.composite
+def views(draw: st.DrawFn) -> tuple[Frame, View]:
+    """A picture, and a part of it, resized and perhaps with padding around it, for the model."""
+    side = st.integers(16, 2000)
+    width, height = draw(side), draw(side)
+    view = View(width, height)
+    if draw(st.booleans()):
+        left, top = draw(st.integers(0, width // 2)), draw(st.integers(0, height // 2))
+        view = view.cut(left, top, draw(st.integers(8, width)), draw(st.integers(8, height)))
+    view = view.resized(draw(st.integers(100, 1100)), draw(st.integers(100, 1100)))
+    left, top = draw(st.integers(0, 200)), draw(st.integers(0, 200))
+    view = view.cut(-left, -top, view.width + 2 * left, view.height + 2 * top)
+    return frame(width, height, view), view
+
+
+@st.composite
+def boxes(draw: st.DrawFn) -> tuple[Frame, Any, list[Box]]:
+    """A frame, boxes in what the model saw of it, and the same in the source's pixels."""
+    of, view = draw(views())
+    share = st.floats(0, 1)
+    made = []
+    for _ in range(draw(st.integers(0, 4))):
+        (x0, x1), (y0, y1) = (sorted((draw(share), draw(share))) for _ in range(2))
+        made.append((x0 * of.width, y0 * of.height, x1 * of.width, y1 * of.height))
+    made = [box for box in made if box[2] - box[0] > 1 and box[3] - box[1] > 1]
+    corner = (view.left, view.top) * 2
+    scale = (view.x_scale, view.y_scale) * 2
+    seen = (np.array(made, np.float64).reshape(-1, 4) - corner) / scale
+    return of, seen, made
+
+
+@EVERY
+@given(boxes())
+def test_boxes_come_back_to_where_they_are_in_the_source(
+    decode: Decode, answer: Any, drawn: Any
+) -> None:
+    of, seen, made = drawn
+    back = found(decode, answer(seen, (of.seen.width, of.seen.height)), of)
+    assert len(back) == len(made)
+    for detection, box in zip(back, made, strict=True):
+        assert detection.box == about(box, abs=1)
+        assert 0.89 < detection.score <= 1
+
+
+@EVERY
+@given(views(), st.lists(st.tuples(*[st.floats(-3000, 3000)] * 4), max_size=5))
+def test_no_box_leaves_the_picture_and_none_is_empty(
+    decode: Decode, answer: Any, drawn: Any, boxes: Any
+) -> None:
+    of, view = drawn
+    seen = np.array(boxes, np.float64).reshape(-1, 4)
+    for detection in found(decode, answer(seen, (view.width, view.height)), of):
+        x0, y0, x1, y1 = detection.box
+        assert 0 <= x0 < x1 <= of.width
+        assert 0 <= y0 < y1 <= of.height
+
+
+@EVERY
+def test_what_lies_in_the_padding_is_left_out(decode: Decode, answer: Any) -> None:
+    of = frame(200, 100, View(200, 100).cut(0, -50, 200, 200))
+    seen = np.array([[10, 0, 50, 49], [10, 40, 50, 60]], np.float64)
+    (detection,) = found(decode, answer(seen, (200, 200)), of)
+    assert detection.box == about((10, 0, 50, 10), abs=1e-3)
+
+
+@EVERY
+@pytest.mark.parametrize("number", [NAN, INF, -INF])
+def test_a_row_with_a_number_that_is_none_is_left_out(
+    decode: Decode, answer: Any, number: float
+) -> None:
+    seen = np.array([[10, 10, 50, 50], [10, 10, 50, 50]], np.float64)
+    for column in range(4):
+        wrong = seen.copy()
+        wrong[0, column] = number
+        said = answer(wrong, (200, 100))
+        assert len(found(decode, said)) == 1
+
+
+@EVERY
+def test_nothing_found_is_no_detection_behind_those_that_there_are(
+    decode: Decode, answer: Any
+) -> None:
+    before = Detection((0, 0, 1, 1), 1.0)
+    for nothing in (Result({}, responses=0), answer(np.empty((0, 4)), (200, 100))):
+        assert decode(frame(), nothing).data == {"detections": ()}
+        after = decode(frame().attach(detections=(before,), n=1), nothing)
+        assert after.data == {"detections": (before,), "n": 1}
+
+
+def test_the_rows_of_an_ssd_end_at_an_image_below_0_and_weak_ones_are_left_out() -> None:
+    rows = [[0, 2, 0.5, 0, 0, 1, 1], [0, 1, 0.4, 0, 0, 1, 1]]
+    rows += [[0, label, score, 0, 0, 1, 1] for label, score in [(1, NAN), (1, INF), (NAN, 0.9)]]
+    rows += [[-1, 0, 0, 0, 0, 0, 0], [0, 1, 0.9, 0, 0, 1, 1]]
+    whole = (0.0, 0.0, 200.0, 100.0)
+    for shape in ((7, 7), (1, 7, 7), (1, 1, 7, 7)):
+        said = result(detection_out=np.array(rows, np.float32).reshape(shape))
+        assert found(decode_ssd(labels={"2": "face"}), said) == [Detection(whole, 0.5, 2, "face")]
+        assert len(found(decode_ssd(threshold=0.3), said)) == 2
+
+
+def test_boxes_may_have_their_scores_and_classes_in_outputs_of_their_own() -> None:
+    corners = np.array([[0, 0, 50, 50], [10, 20, 30, 40], [0, 0, 5, 5]])
+    said = result(boxes=corners, scores=[[0.9, 0.4, 0.1]], labels=np.array([[1], [0], [1]]))
+    assert found(decode_boxes(labels=["text", "sign"]), said) == [
+        Detection((0, 0, 50, 50), 0.9, 1, "sign"),
+        Detection((10, 20, 30, 40), 0.4, 0, "text"),
+    ]
+    named = result(b=corners / 100, s=[0.9, 0.4, 0.1])
+    decode = decode_boxes(boxes="b", scores="s", normalized=True, threshold=HALF)
+    assert found(decode, named) == [Detection((0, 0, 100, 50), 0.9)]
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_tensorflow_says_how_many_rows_count_and_its_classes_start_at_1(batch: bool) -> None:
+    corners = np.array([[0, 0, 0.5, 1], [0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1]])
+    outputs = {
+        "detection_boxes": corners,
+        "detection_scores": np.array([0.9, 0.6, 0.8]),
+        "detection_classes": np.array([1.0, 17.0, 3.0]),
+    }
+    if batch:
+        outputs = {name: value[None] for name, value in outputs.items()}
+    two = result(**outputs, num_detections=[2.0] if batch else 2.0)
+    assert found(decode_tensorflow(labels="coco"), two) == [
+        Detection((0, 0, 200, 50), 0.9, 1, "person"),
+        Detection(about((40, 10, 80, 30)), 0.6, 17, "cat"),
+    ]
+    listed = found(decode_tensorflow(labels=["one", "two", "three"]), result(**outputs))
+    assert [it.label for it in listed] == ["one", None, "three"]
+    listed = found(decode_tensorflow(labels=["none", "one"], first_id=0), two)
+    assert [it.label for it in listed] == ["one", None]
+    for count, used in ((NAN, 0), (-1, 0), (INF, 3), (1, 1)):
+        said = result(**outputs, num_detections=[count])
+        assert len(found(decode_tensorflow(), said)) == used
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 4), (1, 4, 1, 1)])
+def test_the_likeliest_classes_come_first(shape: tuple[int, ...]) -> None:
+    said = result(prob=np.array([0.1, 0.6, NAN, 0.3], np.float32).reshape(shape))
+    (best,) = classes_of(decode_classes(labels=["a", "b"])(frame(), said))
+    assert best == Classification(1, about(0.6), "b")
+    three = classes_of(decode_classes(output="prob", k=3)(frame(), said))
+    assert [it.class_id for it in three] == [1, 3, 0]
+    assert len(classes_of(decode_classes(k=4, threshold=0.2)(frame(), said))) == 2
+
+
+def test_softmax_makes_probabilities_of_any_numbers() -> None:
+    said = result(x=np.array([[1000.0, 1000.0 + math.log(3), -INF]]))
+    two = classes_of(decode_classes(softmax=True, k=5)(frame(), said))
+    assert [it.class_id for it in two] == [1, 0]
+    assert [it.score for it in two] == about([0.75, 0.25])
+
+
+@given(st.lists(st.floats(-1e6, 1e6), max_size=20), st.integers(1, 8), st.booleans())
+def test_classes_are_the_k_best_in_order(scores: list[float], k: int, softmax: bool) -> None:
+    decode = decode_classes(k=k, softmax=softmax, threshold=-1e300)
+    made = classes_of(decode(frame(), result(x=np.array(scores))))
+    best = sorted(scores, reverse=True)[:k]
+    assert [scores[it.class_id] for it in made] == best or softmax
+    assert len({it.class_id for it in made}) == len(best)
+    if softmax:
+        assert all(0 <= it.score <= 1 for it in made)
+
+
+def test_an_answer_without_classes_is_none() -> None:
+    for nothing in (Result({}), result(x=np.zeros((1, 0))), result(x=[NAN, INF])):
+        assert decode_classes(softmax=True)(frame(), nothing).data == {"classes": ()}
+
+
+@pytest.mark.parametrize(
+    ("characters", "text"),
+    [("#aa##a#b1", "aab1"), ("aaaa", "a"), ("####", ""), ("z", "z"), ("##42", "42"), ("a#a", "aa")],
+)
+def test_repeated_characters_count_once_and_blanks_not_at_all(characters: str, text: str) -> None:
+    place = np.array([[10, 20, 30, 40]])
+    said = read(characters, sure=0.9)
+    for each in (said[None], said[None, :, None], said[:, None]):
+        (detection,) = found(decode_ctc(), result(texts=each, text_coordinates=place))
+        score = about(0.9)
+        assert detection == Detection((10, 20, 40, 60), score, text=text)
+
+
+@given(st.text("123abz", min_size=1, max_size=8), st.data())
+def test_a_text_that_is_written_with_blanks_and_repeats_is_read(text: str, data: Any) -> None:
+    times = st.integers(1, 3)
+    written = "".join(
+        "#" * data.draw(times) + character * data.draw(times) for character in text
+    ) + "#" * data.draw(st.integers(0, 2))
+    order = data.draw(st.permutations(range(len(ALPHABET))))
+    decode = decode_ctc(alphabet="".join(ALPHABET[n] for n in order))
+    numbers = np.log(read(written, sure=0.8)[:, order])  # no probabilities any more
+    said = result(texts=numbers[None], text_coordinates=[[0, 0, 9, 9]])
+    (detection,) = found(decode, said)
+    assert detection.text == text
+    assert detection.score == about(0.8, abs=1e-3)
+
+
+def test_the_score_of_a_text_is_the_mean_of_its_places() -> None:
+    said = np.concatenate([read("a", sure=0.9), read("b", sure=0.5)])[None]
+    (detection,) = found(decode_ctc(), result(texts=said, text_coordinates=[[0, 0, 9, 9]]))
+    assert detection.score == pytest.approx(0.7)
+
+
+def test_texts_that_are_doubtful_or_nonsense_are_left_out() -> None:
+    texts = np.stack([read("ab", sure=0.9), read("12", sure=0.5), read("zz", sure=NAN)])
+    said = result(texts=texts, text_coordinates=[[0, 0, 9, 9]] * 3)
+    assert [it.text for it in found(decode_ctc(threshold=0.6), said)] == ["ab"]
+    assert [it.text for it in found(decode_ctc(), said)] == ["ab", "12"]
+
+
+PLACES = np.zeros((3, 4))
+
+
+@pytest.mark.parametrize(
+    ("decode", "answer", "text"),
+    [
+        (
+            decode_ssd(),
+            result(other=1, more=2),
+            "the answer has no output 'detection_out', only 'other', 'more'",
+        ),
+        (
+            decode_ssd(),
+            result(detection_out=np.zeros((1, 1, 200, 6), np.float32)),
+            "the output 'detection_out' is float32 of shape (1, 1, 200, 6), not numbers of shape"
+            " (n, 7)",
+        ),
+        (
+            decode_ssd(),
+            result(detection_out=np.zeros((2, 3, 7))),
+            "the output 'detection_out' is float64 of shape (2, 3, 7), not numbers of shape (n, 7)",
+        ),
+        (
+            decode_ssd(),
+            result(detection_out=np.zeros(7)),
+            "the output 'detection_out' is float64 of shape (7,), not numbers of shape (n, 7)",
+        ),
+        (
+            decode_ssd(),
+            result(detection_out=np.full((1, 7), b"x", object)),
+            "the output 'detection_out' is object of shape (1, 7), not numbers",
+        ),
+        (
+            decode_boxes(),
+            result(boxes=np.zeros((1, 6), np.float16)),
+            "the output 'boxes' is float16 of shape (1, 6), not numbers of shape (n, 4) or (n, 5)",
+        ),
+        (
+            decode_boxes(),
+            result(boxes=PLACES),
+            "the answer has no output 'scores', only 'boxes'",
+        ),
+        (
+            decode_boxes(),
+            result(boxes=PLACES, scores=np.zeros((2, 3))),
+            "the output 'scores' is float64 of shape (2, 3), not numbers of shape (3,)",
+        ),
+        (
+            decode_tensorflow(),
+            result(detection_boxes=PLACES, detection_scores=[1]),
+            "the output 'detection_scores' is int64 of shape (1,), not numbers of shape (3,)",
+        ),
+        (
+            decode_classes(),
+            result(a=1, b=2),
+            "the answer has the outputs 'a', 'b'; name one of them",
+        ),
+        (
+            decode_classes(),
+            result(a=np.zeros((2, 5))),
+            "the output 'a' is float64 of shape (2, 5), not numbers of shape (n,)",
+        ),
+        (
+            decode_ctc(),
+            result(text_coordinates=PLACES, texts=np.zeros((30, 3, 37))),
+            "the output 'texts' is float64 of shape (30, 3, 37), not numbers of shape"
+            " (3, length, 37) or (3, length, 1, 37): 3 texts, 37 characters in the alphabet",
+        ),
+        (
+            decode_ctc(),
+            result(text_coordinates=PLACES, texts=np.zeros((3, 30, 36))),
+            "the output 'texts' is float64 of shape (3, 30, 36), not numbers of shape"
+            " (3, length, 37) or (3, length, 1, 37): 3 texts, 37 characters in the alphabet",
+        ),
+        (
+            decode_ctc(),
+            result(text_coordinates=PLACES, texts=np.zeros((3, 0, 37))),
+            "the output 'texts' is float64 of shape (3, 0, 37), not numbers of shape"
+            " (3, length, 37) or (3, length, 1, 37): 3 texts, 37 characters in the alphabet",
+        ),
+    ],
+)
+def test_what_is_no_answer_of_such_a_model_says_what_it_is(
+    decode: Decode, answer: Result, text: str
+) -> None:
+    with pytest.raises(ValueError) as raised:  # noqa: PT011 - the whole text is compared
+        decode(frame(), answer)
+    assert str(raised.value) == text
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: decode_ssd(threshold=WORD), "threshold: 'half' is not a number"),
+        (
+            lambda: decode_tensorflow(first_id=WORD),
+            "first_id: 'half' is not a whole number from 0 on",
+        ),
+        (lambda: decode_classes(k=0), "k: 0 is not a whole number from 1 on"),
+        (lambda: decode_ctc(blank="-"), f"blank: '-' is not one of the characters of {ALPHABET!r}"),
+    ],
+)
+def test_an_option_that_is_none_is_said_before_the_first_frame(make: Any, text: str) -> None:
+    with pytest.raises(InvalidFlowError) as raised:
+        make()
+    assert str(raised.value) == text

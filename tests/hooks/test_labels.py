@@ -1,0 +1,102 @@
+"""Names for the numbers of a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowrun.errors import InvalidFlowError
+from flowrun.hooks.label_files import read_labels
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("person\nbicycle\n", {0: "person", 1: "bicycle"}),
+        ("person\n\n 3 wheeler \n", {0: "person", 2: "3 wheeler"}),
+        ("1: person\r\n\r\n3:car\r\n", {1: "person", 3: "car"}),
+        ("1 traffic light\n10  stop sign\n", {1: "traffic light", 10: "stop sign"}),
+        ("\ufeffcat", {0: "cat"}),
+        ("", {}),
+    ],
+)
+def test_a_file_has_a_label_per_line_with_or_without_its_id(
+    tmp_path: Path, text: str, labels: dict[int, str]
+) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(text.encode())
+    assert read_labels(str(path)) == labels
+
+
+def test_ids_count_from_the_first_one_where_there_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text("a\nb\n")
+    assert read_labels(str(path), 1) == {1: "a", 2: "b"} == read_labels(["a", "b"], 1)
+    path.write_text("7: a\n")
+    assert read_labels(str(path), 1) == {7: "a"}
+
+
+def test_labels_may_stand_in_the_flow() -> None:
+    assert read_labels(["a", 2]) == {0: "a", 1: "2"}
+    assert read_labels({"1": "a", 3: "b"}) == {1: "a", 3: "b"}
+    assert read_labels(None) == {}
+
+
+@given(st.dictionaries(st.integers(0, 2000), st.from_regex(r"\w[\w -]*\w", fullmatch=True)))
+def test_every_file_with_ids_is_read_as_it_was_written(
+    tmp_path_factory: Any, labels: dict[int, str]
+) -> None:
+    path = tmp_path_factory.mktemp("labels") / "labels.txt"
+    path.write_text("".join(f"{n}: {label}\n" for n, label in labels.items()), encoding="utf-8")
+    assert read_labels(str(path)) == labels
+
+
+def test_coco_has_the_ids_of_tensorflow() -> None:
+    labels = read_labels("coco")
+    assert len(labels) == len(set(labels.values())) == 80
+    assert (labels[1], labels[44], labels[90]) == ("person", "bottle", "toothbrush")
+    assert not {0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91} & set(labels)
+
+
+def test_a_file_in_a_folder_may_be_called_as_what_flowrun_brings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "coco").write_text("mine\n")
+    monkeypatch.chdir(tmp_path)
+    assert read_labels("./coco") == {0: "mine"}
+
+
+def test_what_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "latin").write_bytes(b"caf\xe9\n")
+    (tmp_path / "folder").mkdir()
+    said = {
+        "coc": f"labels: there is no file coc (relative paths start at {tmp_path}); flowrun brings"
+        " coco",
+        "latin": "labels: latin is not UTF-8 text: invalid continuation byte",
+        "folder": "labels: folder cannot be read: Is a directory",
+    }
+    for name, text in said.items():
+        with pytest.raises(InvalidFlowError) as raised:
+            read_labels(name)
+        assert str(raised.value) == text
+
+
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [
+        ({"a": "b"}, "labels: 'a' is not a class id, which is a whole number"),
+        (
+            3,
+            "labels: 3 is neither a file of labels nor a list nor a mapping from id to label",
+        ),
+    ],
+)
+def test_what_is_no_list_of_labels_says_so(labels: Any, text: str) -> None:
+    with pytest.raises(InvalidFlowError) as raised:
+        read_labels(labels)
+    assert str(raised.value) == text

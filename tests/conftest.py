@@ -82,7 +82,8 @@ def triton_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 class Triton:
-    """A real Triton of a test's own, which may be killed and started again at its address."""
+    """A real Triton of a test's own with the model `identity`, which may be killed and started
+    again at its address."""
 
     def __init__(self, python: str, folder: Path) -> None:
         (self.port,) = _free_ports(1)
@@ -97,7 +98,8 @@ class Triton:
         self._starts += 1
         folder = self._folder / str(self._starts)
         folder.mkdir()
-        command = [self._python, str(SERVERS / "run_triton.py"), str(self.port), str(folder)]
+        script = str(SERVERS / "run_triton.py")
+        command = [self._python, script, str(self.port), str(folder), "identity"]
         self._running.enter_context(_running("triton", command, folder, self.port))
 
     def kill(self) -> None:

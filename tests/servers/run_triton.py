@@ -1,10 +1,10 @@
 """Turns into a real tritonserver that serves the models of `triton_models.py`.
 
-    PYTHON run_triton.py GRPC_PORT DIRECTORY
+    PYTHON run_triton.py GRPC_PORT DIRECTORY [MODEL…]
 
 PYTHON is that of an environment with `nvidia-pytriton`, whose wheel holds the server and its Python
-backend. DIRECTORY is empty and takes the model repository. The process is replaced by the server,
-which is stopped by a signal to its process group.
+backend. DIRECTORY is empty and takes the model repository, of the named models or of all. The
+process is replaced by the server, which is stopped by a signal to its process group.
 """
 
 from __future__ import annotations
@@ -51,13 +51,20 @@ model_transaction_policy {{ decoupled: {str(decoupled).lower()} }}
 """
 
 
-def write_repository(repository: Path) -> None:
-    for name, (cls, instances, decoupled) in MODELS.items():
-        image = {"image": COMPRESSED if name == "decode" else IMAGE}
-        text = config(image, {"output": IMAGE}, instances=instances, decoupled=decoupled)
+def write_repository(repository: Path, names: list[str]) -> None:
+    for name in names:
+        cls, text = described(name)
         write_model(repository / name, cls, text)
-    for name, signature in SIGNATURES.items():
-        write_model(repository / name, "Signed", config(signature.inputs, signature.outputs))
+
+
+def described(name: str) -> tuple[str, str]:
+    """The class in triton_models.py and the configuration of a model."""
+    if name in SIGNATURES:
+        signature = SIGNATURES[name]
+        return "Signed", config(signature.inputs, signature.outputs)
+    cls, instances, decoupled = MODELS[name]
+    image = {"image": COMPRESSED if name == "decode" else IMAGE}
+    return cls, config(image, {"output": IMAGE}, instances=instances, decoupled=decoupled)
 
 
 def write_model(folder: Path, cls: str, text: str) -> None:
@@ -78,12 +85,12 @@ def prepare_backend(wheel: Path, backends: Path) -> None:
     shutil.copy(stub, backends / "python")
 
 
-def main(port: str, directory: Path) -> None:
+def main(port: str, directory: Path, models: list[str]) -> None:
     spec = find_spec("pytriton")
     if spec is None or spec.origin is None:
         sys.exit(f"{sys.executable} has no nvidia-pytriton")
     wheel = Path(spec.origin).parent
-    write_repository(directory / "models")
+    write_repository(directory / "models", models or [*MODELS, *SIGNATURES])
     prepare_backend(wheel, directory / "backends")
     libraries = str(wheel.parent / "nvidia_pytriton.libs")
     environment = os.environ | {
@@ -107,4 +114,4 @@ def main(port: str, directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])

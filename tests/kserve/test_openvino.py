@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -247,3 +250,17 @@ def test_a_file_that_is_no_model_is_refused_in_the_words_of_openvino(
         f"transport.model: {str(path)!r} cannot be used: Unable to read the model: "
     )
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="sends POSIX signals")
+def test_signals_are_handled_once_the_models_are_gone(openvino_models: Path) -> None:
+    code = (
+        "import signal, sys, threading; from flowrun.kserve.models import resolve_model;"
+        "models = [resolve_model(sys.argv[1])];"
+        "last = threading.Thread(target=models.clear); last.start(); last.join();"
+        "handled = []; signal.signal(signal.SIGINT, lambda *_: handled.append(1));"
+        "signal.raise_signal(signal.SIGINT); print(handled)"
+    )
+    words = [sys.executable, "-c", code, str(openvino_models / "resnet.xml")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "[1]\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,11 @@ def file_model(name: str, path: str) -> Model:
             key="transport.model",
             hint=f"looked in {Path.cwd()}",
         )
-    import openvino
-
     try:
-        compiled = openvino.Core().compile_model(path, "CPU")
+        # On a thread that ends at once: the one that loads OpenVINO's CPU plugin gets a signal
+        # stack, which is freed with the last model, and crashes at the next signal.
+        with ThreadPoolExecutor(1) as thread:
+            compiled = thread.submit(_compiled, path).result()
     except RuntimeError as error:
         raise InvalidFlowError(
             f"{path!r} cannot be used: {_shortened(error)}", key="transport.model"
@@ -65,6 +67,12 @@ def file_model(name: str, path: str) -> Model:
         return _Request(compiled.create_infer_request(), inputs, outputs)
 
     return Model(name, make, inputs, outputs, by_name=True)
+
+
+def _compiled(path: str) -> Any:
+    import openvino
+
+    return openvino.Core().compile_model(path, "CPU")
 
 
 class _Request:

@@ -35,21 +35,21 @@ def decode(spec: SourceSpec, inputs: Sequence[str], times: str) -> list[str]:
     return [
         *LOG_LEVEL,
         *("-nostdin", "-copyts", *inputs),
-        *(*first, "-vf", ",".join([*rate, *pictures(spec)]), "-pix_fmt", PIXELS[spec.color]),
+        *(*first, "-vf", ",".join([*rate, *pictures(spec.size)]), "-pix_fmt", PIXELS[spec.color]),
         *("-c:v", "rawvideo", *_AT_ONCE, *last, "rawvideo", "pipe:1"),
         *(*first, *(["-vf", rate[0]] if rate else [])),
         *("-c:v", "wrapped_avframe", *_AT_ONCE, *last, "framecrc", times),
     ]
 
 
-def pictures(spec: SourceSpec) -> list[str]:
-    """The filters that make pictures of what was decoded, in `size` and as planes of G, B and R.
+def pictures(size: tuple[int, int] | None) -> list[str]:
+    """The filters that make pictures of what was decoded, of `size` and as planes of G, B and R.
 
     Taking the planes together is left to whoever reads them: swscale makes planes with the
     processor's vector units, and gets the same pixels at once three times slower.
     """
-    size = f"w={spec.size[0]}:h={spec.size[1]}:" if spec.size else ""
-    return [f"scale={size}out_range=pc:{_TO_RGB}", "format=gbrp"]
+    scaled = f"w={size[0]}:h={size[1]}:" if size else ""
+    return [f"scale={scaled}out_range=pc:{_TO_RGB}", "format=gbrp"]
 
 
 def loop(spec: SourceSpec) -> list[str]:

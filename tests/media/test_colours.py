@@ -41,19 +41,19 @@ def exactly(path: Path, scale: str, pixels: str, shape: tuple[int, ...]) -> Any:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_every_form_of_pixels_is_converted_exactly(make: Any, form: str) -> None:
+def test_every_form_of_pixels_is_converted_exactly(make: Any, form: str, decoder: Any) -> None:
     path = make("a.mkv", "-c:v", "ffv1", "-pix_fmt", form, source="testsrc=s=65x49:r=25")
-    found = pictures(SourceSpec(str(path), color="bgr"))
+    found = pictures(SourceSpec(str(path), color="bgr", decoder=decoder))
     assert (found == exactly(path, "", "bgr24", (20, 49, 65, 3))).all()
-    smaller = pictures(SourceSpec(str(path), size=(30, 70)))
+    smaller = pictures(SourceSpec(str(path), size=(30, 70), decoder=decoder))
     assert (smaller == exactly(path, "w=30:h=70:", "rgb24", (20, 70, 30, 3))).all()
 
 
 @pytest.mark.parametrize("name", LABELS)
-def test_range_and_matrix_are_those_of_the_video(make: Any, name: str) -> None:
+def test_range_and_matrix_are_those_of_the_video(make: Any, name: str, decoder: Any) -> None:
     wide, matrix = LABELS[name]
     labels = ["-color_range", wide, *(["-colorspace", matrix] if matrix else [])]
     scale = f"scale=out_range={wide}" + (f":out_color_matrix={matrix}" if matrix else "")
     path = make("a.mp4", "-vf", f"{scale},format=yuv420p", "-crf", "5", *labels)
-    found = pictures(SourceSpec(str(path)))
+    found = pictures(SourceSpec(str(path), decoder=decoder))
     assert (found == exactly(path, "", "rgb24", (20, 48, 64, 3))).all()

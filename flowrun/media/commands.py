@@ -12,10 +12,10 @@ from flowrun.media.ffmpeg import LOG_LEVEL
 from flowrun.spec.flow import SinkSpec, SourceSpec
 
 # Exact chroma: without these what is decoded is darker by a level and some decibels off.
-_TO_RGB = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+TO_RGB = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 # All pixels count for the chroma. The mean of those that share one is nearer to what was decoded
 # than a cubic curve through them, and half the work.
-_FROM_RGB = "flags=area+full_chroma_inp"
+FROM_RGB = "flags=area+full_chroma_inp"
 PIXELS = {"rgb": "rgb24", "bgr": "bgr24"}
 CODECS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".avi": "libx264"}
 CODECS[".webm"] = "libvpx-vp9"
@@ -49,7 +49,7 @@ def pictures(size: tuple[int, int] | None) -> list[str]:
     processor's vector units, and gets the same pixels at once three times slower.
     """
     scaled = f"w={size[0]}:h={size[1]}:" if size else ""
-    return [f"scale={scaled}out_range=pc:{_TO_RGB}", "format=gbrp"]
+    return [f"scale={scaled}out_range=pc:{TO_RGB}", "format=gbrp"]
 
 
 def loop(spec: SourceSpec) -> list[str]:
@@ -107,7 +107,7 @@ def publish(spec: SinkSpec, info: VideoInfo) -> list[str]:
 def _colors(info: VideoInfo) -> str:
     """The filter that gives RGB the matrix and the range of the source back."""
     matrix = f":out_color_matrix={info.color_space}" if info.color_space in _MATRICES else ""
-    return f"scale=out_range={info.color_range or 'tv'}:{_FROM_RGB}{matrix}"
+    return f"scale=out_range={info.color_range or 'tv'}:{FROM_RGB}{matrix}"
 
 
 def _codec_options(spec: SinkSpec, codec: str) -> list[str]:

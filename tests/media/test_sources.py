@@ -188,13 +188,14 @@ def test_what_is_no_video_says_why(make: Any, decoder: Any, tmp_path: Path) -> N
     assert raised.value.reason == "no video"
 
 
-def test_a_file_that_breaks_off_gives_what_it_has_and_warns(make: Any, caplog: Any) -> None:
+def test_a_file_that_breaks_off_gives_what_it_has(make: Any, caplog: Any, decoder: Any) -> None:
     path = make("a.mkv", source="testsrc2=s=320x240:r=25")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 2 // 3])
-    _, frames = frames_of(SourceSpec(str(path)))
+    _, frames = frames_of(SourceSpec(str(path), decoder=decoder))
     assert 0 < len(frames) < 20
-    assert "source: ffmpeg found" in caplog.text
+    if decoder == "ffmpeg":  # PyAV passes over it in silence
+        assert "source: ffmpeg found" in caplog.text
 
 
 def test_the_pattern_draws_another_picture_for_every_frame() -> None:

@@ -136,6 +136,12 @@ def opencv() -> None:
 
 
 @pytest.fixture(scope="session")
+def pyav() -> None:
+    if importlib.util.find_spec("av") is None:
+        _missing("av is not installed")
+
+
+@pytest.fixture(scope="session")
 def mediapipe_python() -> str:
     return _python("FLOWRUN_MEDIAPIPE_PYTHON")
 

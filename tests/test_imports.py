@@ -29,6 +29,7 @@ OWNERS = {
     "grpc": {"kserve"},
     "tritonclient": {"kserve"},
     "imageio_ffmpeg": {"media"},
+    "av": {"media"},
     "reactivex": {"operators", "compile", "run"},
     "yaml": {"spec"},
     "jsonschema": {"spec"},
@@ -67,6 +68,11 @@ def test_a_module_imports_only_from_the_layers_below_it_and_from_its_own(path: P
 
 def test_only_one_module_touches_imageio_ffmpeg() -> None:
     assert users("imageio_ffmpeg") == ["media/ffmpeg.py"]
+
+
+def test_only_what_decodes_in_process_touches_pyav() -> None:
+    names = ["media/av_filters.py", "media/av_info.py", "media/sources/av_decoder.py"]
+    assert users("av") == names
 
 
 def test_only_one_module_touches_pygame() -> None:

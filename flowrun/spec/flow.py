@@ -34,6 +34,7 @@ class SourceSpec:
     size: tuple[int, int] | None = None
     fps: float | None = None
     color: Color = "rgb"
+    decoder: Literal["ffmpeg", "av"] = "ffmpeg"
     pace: Literal["auto", "realtime", "fast"] = "auto"
     loop: bool = False
     rtsp_transport: Literal["tcp", "udp"] = "tcp"

@@ -84,6 +84,24 @@ def test_no_size_and_no_rate_is_changed(clip: Any, passes: Any, video: str, mode
     assert passes(clip(size, 12, rate), transport) == tuple(map(int, size.split("x")))
 
 
+@pytest.mark.usefixtures("pyav")
+def test_what_is_decoded_inside_the_run_comes_out_as_it_went_in(
+    flow: Any, flowrun: Any, look: Any, clip: Any, psnr: Any, tmp_path: Path
+) -> None:
+    source = clip("321x241", 30, "30000/1001")
+    path = flow(
+        source=f"{{uri: '{source}', decoder: av}}",
+        sink="{uri: out.mp4, quality: 5, preset: ultrafast}",
+        limits=None,
+    )
+    done = flowrun(path)
+    assert done.returncode == 0, done.stderr
+    before, after = look(source), look(tmp_path / "out.mp4")
+    assert (after.size, len(after.times)) == (before.size, 30)
+    assert after.seconds == pytest.approx(before.seconds, abs=1e-6)
+    assert psnr(source, tmp_path / "out.mp4") >= 40
+
+
 def test_a_model_that_answers_at_another_size_decides_the_size_of_the_recording(
     flow: Any, flowrun: Any, look: Any, clip: Any, tmp_path: Path
 ) -> None:

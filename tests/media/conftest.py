@@ -31,3 +31,11 @@ def make(tmp_path: Path) -> Make:
         return path
 
     return make
+
+
+@pytest.fixture(params=["ffmpeg", "av"])
+def decoder(request: pytest.FixtureRequest) -> str:
+    """Each of the decoders of files, as `source.decoder` calls them."""
+    if request.param == "av":
+        request.getfixturevalue("pyav")
+    return str(request.param)

@@ -46,6 +46,7 @@ def test_the_decoder_gives_pixels_and_times_of_the_same_frames() -> None:
     assert after(command, "-fps_mode") == ["passthrough", "passthrough"]
     pictures, times = after(command, "-vf")
     assert pictures.startswith("fps=5,scale=w=32:h=16:")
+    assert pictures.endswith(",format=gbrp")
     assert times == "fps=5"
     assert after(command, "-pix_fmt") == ["rgb24"]
     assert command[-1] == "pipe:7"

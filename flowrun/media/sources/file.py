@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
-from flowrun.errors import SourceError
+from flowrun.errors import InvalidFlowError, SourceError
 from flowrun.media import commands
 from flowrun.media.protocols import Source
 from flowrun.media.sources.decoder import Decoder
-from flowrun.media.sources.supervised import Supervised
+from flowrun.media.sources.supervised import Session, Supervised
 from flowrun.spec.flow import SourceSpec
 
 
 def file(spec: SourceSpec) -> Source:
     """Every picture of the file, as fast as it is asked for; with `loop`, again from the start."""
-    return Supervised(spec, lambda: Decoder(spec, _inputs))
+    return Supervised(spec, DECODERS[spec.decoder](spec))
+
+
+def _ffmpeg(spec: SourceSpec) -> Callable[[], Session]:
+    return lambda: Decoder(spec, _inputs)
+
+
+def _av(spec: SourceSpec) -> Callable[[], Session]:
+    """Raises `InvalidFlowError` without PyAV."""
+    try:
+        from flowrun.media.sources.av_decoder import AvDecoder
+    except ImportError as error:
+        raise InvalidFlowError(
+            f"`av` needs the package av, which cannot be imported: {error}",
+            key="source.decoder",
+            hint="pip install 'flowrun[av]', or leave `decoder` out",
+        ) from error
+    return lambda: AvDecoder(spec, _checked)
+
+
+DECODERS: dict[str, Callable[[SourceSpec], Callable[[], Session]]] = {"ffmpeg": _ffmpeg, "av": _av}
 
 
 def _inputs(spec: SourceSpec) -> list[str]:

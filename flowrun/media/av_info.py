@@ -1,0 +1,73 @@
+"""What PyAV knows of a video before there is a picture."""
+
+from __future__ import annotations
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from flowrun.frame import VideoInfo
+from flowrun.spec.flow import SourceSpec
+
+# ffmpeg's names for the numbers that the standards give.
+_RANGES = {1: "tv", 2: "pc"}
+_SPACES = {
+    0: "gbr",
+    1: "bt709",
+    4: "fcc",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "ycgco",
+    9: "bt2020nc",
+    10: "bt2020c",
+}
+_PRIMARIES = {
+    1: "bt709",
+    4: "bt470m",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "film",
+    9: "bt2020",
+    10: "smpte428",
+    11: "smpte431",
+    12: "smpte432",
+    22: "ebu3213",
+}
+_TRANSFERS = {
+    1: "bt709",
+    4: "bt470m",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "linear",
+    9: "log100",
+    10: "log316",
+    11: "iec61966-2-4",
+    12: "bt1361e",
+    13: "iec61966-2-1",
+    14: "bt2020-10",
+    15: "bt2020-12",
+    16: "smpte2084",
+    17: "smpte428",
+    18: "arib-std-b67",
+}
+
+
+def info(container: InputContainer, stream: VideoStream, spec: SourceSpec) -> VideoInfo:
+    """The container's word; size and time base are those of what is decoded."""
+    fps = spec.fps or (float(stream.average_rate) if stream.average_rate else None)
+    duration = container.duration / av.time_base if container.duration else None
+    codec = stream.codec_context
+    return VideoInfo(
+        width=stream.width,
+        height=stream.height,
+        fps=fps,
+        duration=duration,
+        frames=round(duration * fps) if duration and fps else None,
+        color_range=_RANGES.get(codec.color_range),
+        color_space=_SPACES.get(codec.colorspace),
+        color_primaries=_PRIMARIES.get(codec.color_primaries),
+        color_transfer=_TRANSFERS.get(codec.color_trc),
+    )

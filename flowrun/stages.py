@@ -231,8 +231,8 @@ def _checked(hook: Hook, made: Any, before: Frame, *, last: bool) -> Frame | Ten
     (last preprocess hook) tensors. Raises `HookError` otherwise."""
     if made is None:
         return None
-    if before is made:  # as hooks do that only look
-        return before
+    if isinstance(made, Frame) and made is before:  # as of hooks that only look
+        return made
     frame = made if isinstance(made, Frame) else replace(before, image=made)
     image = frame.image
     if is_picture(image):

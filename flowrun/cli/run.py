@@ -39,10 +39,12 @@ def main(words: Sequence[str]) -> int:
     options = parser.parse_args(words)
     log_to_stderr(verbose=options.verbose)
 
+    from flowrun.allocation import keep_freed_memory
     from flowrun.spec.load import load
     from flowrun.spec.problems import Remark
 
     loaded = load(options.flow, overrides=options.overrides)
+    keep_freed_memory()
     from flowrun.run import Run
     from flowrun.signals import Signals
 

@@ -21,6 +21,7 @@ LAYERS: list[set[str]] = [
     {"stages", "outlets"},
     {"compile"},
     {"run", "live"},
+    {"bench"},
     {"signals"},
     {"cli"},
 ]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--summary FILE|-]      run it
        flowrun validate PATH… [--imports] [--live] [--format text|json|github]
        flowrun serve [NAME=]MODEL… [--address HOST:PORT] [--python PATH]
+       flowrun bench FLOW [--frames N]
        flowrun devices
        flowrun schema"""
 

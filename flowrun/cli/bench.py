@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +57,8 @@ def main(words: Sequence[str]) -> int:
 
 
 def _measure(flow: Flow, frames: int) -> None:
+    import tempfile
+
     from flowrun.bench import best, bottleneck, sweep, with_sink
 
     print(f"{flow.name}: the first {frames} frames, its sink replaced by null")

@@ -11,6 +11,8 @@ from flowrun.allocation import keep_freed_memory
 from flowrun.run import Run
 from flowrun.spec.load import load_flow
 
+keep_freed_memory()
+
 
 def run(job: Job) -> Outcome:
     flow = {
@@ -26,7 +28,6 @@ def run(job: Job) -> Outcome:
     }
     path = Path(job.out).with_suffix(".yaml")
     path.write_text(json.dumps(flow), encoding="utf-8")
-    keep_freed_memory()
     summary = Run(load_flow(path)).run()
     took = summary.latency_ms["end_to_end"]
     return Outcome(summary.delivered, (took["p50"] or 0.0, took["p95"] or 0.0))

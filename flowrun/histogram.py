@@ -6,6 +6,8 @@ import math
 
 _PER_OCTAVE = 32  # buckets per doubling: a percentile is at most 1/32 too high
 _OCTAVES = 42  # from 1 µs to 50 days; what lies outside counts into the first or last bucket
+_BUCKETS = _PER_OCTAVE * _OCTAVES
+_frexp = math.frexp
 
 
 class Histogram:
@@ -18,15 +20,18 @@ class Histogram:
     __slots__ = ("_buckets", "count", "maximum", "total")
 
     def __init__(self) -> None:
-        self._buckets = [0] * (_PER_OCTAVE * _OCTAVES)
+        self._buckets = [0] * _BUCKETS
         self.count = 0
         self.total = 0.0
         self.maximum: float | None = None
 
     def add(self, seconds: float) -> None:
         """Count one duration; a negative one counts as zero."""
+        # Ten times for every frame: no call that can be spared.
         seconds = max(seconds, 0.0)
-        self._buckets[_bucket(seconds)] += 1
+        mantissa, exponent = _frexp(seconds * 1e6)  # mantissa in [0.5, 1)
+        bucket = int((exponent - 2 + 2 * mantissa) * _PER_OCTAVE) if exponent > 0 else 0  # < 1 µs
+        self._buckets[bucket if bucket < _BUCKETS else -1] += 1
         self.count += 1
         self.total += seconds
         if self.maximum is None or seconds > self.maximum:
@@ -43,14 +48,6 @@ class Histogram:
             if n and seen >= rank:
                 return min(_upper_edge(bucket), self.maximum)
         return self.maximum
-
-
-def _bucket(seconds: float) -> int:
-    mantissa, exponent = math.frexp(seconds * 1e6)  # mantissa in [0.5, 1)
-    if exponent < 1:  # below 1 µs
-        return 0
-    inside = int((mantissa - 0.5) * 2 * _PER_OCTAVE)
-    return min((exponent - 1) * _PER_OCTAVE + inside, _PER_OCTAVE * _OCTAVES - 1)
 
 
 def _upper_edge(bucket: int) -> float:

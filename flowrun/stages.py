@@ -167,6 +167,8 @@ class Stages:
         elif self._postprocess:
             after = self._run(self._postprocess, "postprocess", frame, result)
             made = after and after[0]
+            if made is not None and made is not frame:
+                made = replace(frame, image=made.image, data=made.data)
         else:
             try:
                 made = frame.with_image(to_picture(result, self._spec))
@@ -174,7 +176,7 @@ class Stages:
                 self._ledger.failed(frame, "postprocess")
                 raise
         self._ledger.took("postprocess", self._ledger.clock() - began, frame)
-        return made and replace(frame, image=made.image, data=made.data)
+        return made
 
     def _run(
         self, hooks: Sequence[Hook], cause: FailCause, frame: Frame, *result: Result
@@ -229,12 +231,12 @@ def _checked(hook: Hook, made: Any, before: Frame, *, last: bool) -> Frame | Ten
     (last preprocess hook) tensors. Raises `HookError` otherwise."""
     if made is None:
         return None
-    frame = made if isinstance(made, Frame) else None
-    image = made if frame is None else frame.image
+    if isinstance(made, Frame) and made is before:  # as of hooks that only look
+        return made
+    frame = made if isinstance(made, Frame) else replace(before, image=made)
+    image = frame.image
     if is_picture(image):
-        after = replace(before, image=image)
-        if frame is not None:
-            after = replace(after, data=frame.data, view=frame.view)
+        after = replace(before, image=image, data=frame.data, view=frame.view)
         return _stretched(after, before) if _in_front(hook) else after
     if _in_front(hook) and last:
         if isinstance(made, Mapping):

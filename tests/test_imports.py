@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "flowrun"
 
 # From the ground up; modules on one line never import each other.
 LAYERS: list[set[str]] = [
-    {"errors", "histogram", "ending", "view", "letters"},
+    {"errors", "histogram", "ending", "view", "letters", "allocation"},
     {"spec", "frame", "dotted", "hook_times"},
     {"inference", "detection"},
     {"media", "kserve", "hooks"},
@@ -21,6 +21,7 @@ LAYERS: list[set[str]] = [
     {"stages", "outlets"},
     {"compile"},
     {"run", "live"},
+    {"bench"},
     {"signals"},
     {"cli"},
 ]

@@ -24,19 +24,36 @@ def test_every_public_name_is_there_and_every_name_is_public() -> None:
     assert declared == set(flowrun.__all__) == set(flowrun._HOMES)
 
 
-def test_checking_a_flow_imports_neither_numpy_nor_grpc(tmp_path: Path) -> None:
+LIBRARIES = "{'numpy', 'grpc', 'PIL', 'reactivex', 'tritonclient', 'imageio_ffmpeg', 'ctypes'}"
+
+
+def loaded(words: list[str], suspects: str, folder: Path) -> list[str]:
+    """What the command line prints, and in the last line which of `suspects` it has imported."""
     code = (
-        "import sys; from flowrun.cli import main; main(['validate', sys.argv[1]]);"
-        "print(sorted({'numpy', 'grpc', 'reactivex'} & set(sys.modules)))"
+        "import contextlib, sys; from flowrun.cli import main\n"
+        "with contextlib.suppress(SystemExit): main(sys.argv[1:])\n"
+        f"print(sorted({suspects} & set(sys.modules)))"
     )
-    flows = Path(flowrun.__file__).parents[1] / "flows"
     done = subprocess.run(
-        [sys.executable, "-c", code, str(flows)],
+        [sys.executable, "-c", code, *words],
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
-        cwd=tmp_path,
+        cwd=folder,
     )
+    return done.stdout.splitlines()
+
+
+def test_checking_a_flow_imports_nothing_that_only_a_run_needs(tmp_path: Path) -> None:
+    flows = Path(flowrun.__file__).parents[1] / "flows"
+    said = loaded(["validate", str(flows)], LIBRARIES, tmp_path)
     count = len(list(flows.glob("*.yaml")))
-    assert done.stdout.splitlines()[-2:] == [f"{count} flows checked: no problems", "[]"]
+    assert said[-2:] == [f"{count} flows checked: no problems", "[]"]
+
+
+def test_the_help_imports_not_even_the_language_of_flows(tmp_path: Path) -> None:
+    suspects = LIBRARIES[:-1] + ", 'yaml', 'jsonschema', 'flowrun.spec.flow', 'tempfile'}"
+    said = loaded(["--help"], suspects, tmp_path)
+    assert said[0].startswith("usage: flowrun FLOW.yaml")
+    assert said[-1] == "[]"

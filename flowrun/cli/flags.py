@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from flowrun.spec.origin import Flag
-
 # Flag, key of the flow, what to write, what it means.
 FLAGS = (
     ("--grpc-address", "transport.address", "HOST:PORT", "the model server"),
@@ -58,6 +56,8 @@ class _Override(argparse.Action):
         values: Any,
         option_string: str | None = None,
     ) -> None:
+        from flowrun.spec.origin import Flag
+
         # With the demo client 0 is no limit, which here is null.
         value = "null" if self._key.startswith("limits.") and values == "0" else values
         flag = Flag(option_string or self.option_strings[0], self._key, value)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--summary FILE|-]      run it
        flowrun validate PATH… [--imports] [--live] [--format text|json|github]
        flowrun serve [NAME=]MODEL… [--address HOST:PORT] [--python PATH]
+       flowrun bench FLOW [--frames N]
        flowrun devices
        flowrun schema"""
 
@@ -39,10 +40,12 @@ def main(words: Sequence[str]) -> int:
     options = parser.parse_args(words)
     log_to_stderr(verbose=options.verbose)
 
+    from flowrun.allocation import keep_freed_memory
     from flowrun.spec.load import load
     from flowrun.spec.problems import Remark
 
     loaded = load(options.flow, overrides=options.overrides)
+    keep_freed_memory()
     from flowrun.run import Run
     from flowrun.signals import Signals
 

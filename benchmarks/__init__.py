@@ -1,0 +1,1 @@
+"""What flowrun costs, measured beside what its work costs at least. See docs/benchmarks.md."""

@@ -1,0 +1,107 @@
+"""What the chain itself costs, without media and without a server: `python -m benchmarks.chain`.
+
+All operators, the ledger, two hooks that do nothing, a transport that answers at once and a sink
+that forgets, on the three threads of a run. Prints JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+
+import numpy as np
+
+from flowrun.compile import Threads, compile_flow
+from flowrun.frame import Frame, VideoInfo
+from flowrun.hooks.hook import Hook
+from flowrun.inference import Request, Result
+from flowrun.ledger import Ledger
+from flowrun.media.protocols import Feed
+from flowrun.media.sinks import open_sink
+from flowrun.outlets import Outlet, Outlets
+from flowrun.spec.flow import BackpressureSpec, Flow, SinkSpec, SourceSpec, TransportSpec
+from flowrun.stages import Stages
+from flowrun.threads import Loops
+
+SMALL = (36, 64, 3)
+FIRST = 100  # frames until everything is warm
+
+
+class AtOnce:
+    """A transport whose answers are there before they are asked for."""
+
+    def submit(self, request: Request) -> Future[Result | None]:
+        future: Future[Result | None] = Future()
+        future.set_result(Result({"output": request.inputs[""]}))
+        return future
+
+
+def cost(frames: int) -> list[tuple[float, float]]:
+    """Wall and processor time in seconds at each thousandth of the way from `FIRST` to the end."""
+    picture = np.zeros(SMALL, np.uint8)
+    marks: list[tuple[float, float]] = []
+    every = max(1, (frames - FIRST) // 1000)
+
+    def source() -> Iterator[Frame]:
+        for index in range(frames):
+            if index >= FIRST and (index - FIRST) % every == 0:
+                marks.append((time.monotonic(), _cpu()))
+            yield Frame(picture, index, index / 25, 0.04, time.monotonic())
+
+    flow = Flow(
+        "chain",
+        SourceSpec("test"),
+        TransportSpec("stream", ("nowhere:1",), "none"),
+        (SinkSpec("null"),),
+        backpressure=BackpressureSpec("every_frame"),
+    )
+    ledger, loops = Ledger(), Loops()
+    stages = Stages(
+        flow.transport,
+        preprocess=[Hook("preprocess[0]", "none", "fail", lambda frame: frame, lambda: None)],
+        transport=AtOnce(),
+        postprocess=[
+            Hook("postprocess[0]", "none", "fail", lambda frame, result: frame, lambda: None)
+        ],
+        ledger=ledger,
+    )
+    sink = open_sink(SinkSpec("null"), Feed(VideoInfo(SMALL[1], SMALL[0])))
+    outlets = Outlets(ledger, [Outlet("sink", sink)])
+    on = Threads(loops.thread("source"), loops.thread("preprocess"), loops.main)
+    chain = compile_flow(flow, source(), stages, outlets, ledger, on)
+    subscription = chain.subscribe(on_error=loops.main.fail, on_completed=loops.main.stop)
+    try:
+        loops.main.run()
+    finally:
+        subscription.dispose()
+        loops.stop(5.0)
+    marks.append((time.monotonic(), _cpu()))
+    return marks
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def main(frames: int) -> None:
+    marks = cost(frames)
+    (began, cpu), (ended, cpu_ended) = marks[0], marks[-1]
+    tenth = max(1, len(marks) // 10)
+    early = marks[tenth][1] - marks[0][1]
+    late = marks[-1][1] - marks[-1 - tenth][1]
+    count = frames - FIRST
+    measured = {
+        "wall_us": (ended - began) / count * 1e6,
+        "cpu_us": (cpu_ended - cpu) / count * 1e6,
+        "growth": late / early,
+    }
+    print(json.dumps(measured))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

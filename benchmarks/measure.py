@@ -1,0 +1,164 @@
+"""Runs clients against servers, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cases import Case
+from benchmarks.job import Job
+from flowrun.media.ffmpeg import executable
+
+LIMIT = 600.0  # seconds for one client; a guard against hanging, not an expectation
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A recording that was made for this."""
+
+    path: Path
+    width: int
+    height: int
+    frames: int
+
+    @property
+    def megabytes(self) -> float:
+        """Of a picture of it."""
+        return self.width * self.height * 3 / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one client did; times in seconds, `p50_ms` and `p95_ms` of a frame's way through."""
+
+    frames: int
+    seconds: float
+    cpu: float
+    ffmpeg_cpu: float
+    rss_bytes: int
+    p50_ms: float
+    p95_ms: float
+
+    @property
+    def fps(self) -> float:
+        return self.frames / self.seconds
+
+    @property
+    def cpu_ms(self) -> float:
+        """Of the client, for each frame."""
+        return self.cpu / self.frames * 1000
+
+    @property
+    def ffmpeg_ms(self) -> float:
+        """Of its ffmpeg processes, for each frame."""
+        return self.ffmpeg_cpu / self.frames * 1000
+
+
+def clip(folder: Path, size: str, frames: int) -> Clip:
+    """H.264 of a moving pattern with noise, so that it is neither trivial to decode nor to encode;
+    made once for each folder."""
+    width, height = map(int, size.split("x"))
+    path = folder / f"{size}-{frames}.mp4"
+    if not path.exists():
+        picture = f"testsrc2=s={size}:r=25,noise=alls=12:allf=t,format=yuv420p"
+        command = [executable(), "-nostdin", "-hide_banner", "-loglevel", "error", "-f", "lavfi"]
+        command += ["-i", picture, "-frames:v", str(frames), "-c:v", "libx264"]
+        command += ["-preset", "veryfast", "-crf", "28", str(path)]
+        subprocess.run(command, check=True, timeout=LIMIT)
+    return Clip(path, width, height, frames)
+
+
+class Servers:
+    """The echo servers and `flowrun serve identity`, until the end of the block; idle ones cost
+    nothing. `addresses` has them by name."""
+
+    def __init__(self) -> None:
+        self.addresses: dict[str, str] = {}
+        self._running = ExitStack()
+
+    def __enter__(self) -> Servers:
+        echo = self._start("benchmarks.echo", stdout=subprocess.PIPE)
+        assert echo.stdout is not None
+        self.addresses |= json.loads(echo.stdout.readline())
+        serve = self._start(
+            *("flowrun", "serve", "identity", "--address", "127.0.0.1:0"), stderr=subprocess.PIPE
+        )
+        assert serve.stderr is not None
+        said = serve.stderr.readline()
+        found = re.search(r" at (\S+);", said)
+        if found is None:
+            raise RuntimeError(f"flowrun serve said {said!r}")
+        self.addresses["serve"] = found[1]
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._running.close()
+
+    def _start(self, *words: str, **pipes: Any) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *words], stdin=subprocess.PIPE, text=True, **pipes
+        )
+        self._running.enter_context(process)  # which waits for its end
+        self._running.callback(process.terminate)
+        return process
+
+
+def start(case: Case, clip: Clip, out: Path, servers: Servers) -> subprocess.Popen[str]:
+    """A client that has its job."""
+    job = Job(
+        *(str(clip.path), str(out), clip.width, clip.height, clip.frames),
+        *(servers.addresses[case.server], case.window, case.true_colors, dict(case.transport)),
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.client", case.way],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(asdict(job)))
+    process.stdin.close()
+    process.stdin = None  # or `communicate` would flush it
+    return process
+
+
+def finish(process: subprocess.Popen[str], clip: Clip) -> Measured:
+    """What the client says of itself. Raises `RuntimeError` with its words if it failed, and if it
+    did not deliver every frame."""
+    out, err = process.communicate(timeout=LIMIT)
+    if process.returncode:
+        raise RuntimeError(f"{process.args!r} failed:\n{err}")
+    measured = Measured(**json.loads(out.splitlines()[-1]))
+    if measured.frames != clip.frames:
+        raise RuntimeError(f"{process.args!r} delivered {measured.frames} of {clip.frames} frames")
+    return measured
+
+
+def rounds(
+    cases: Mapping[str, Case], clip: Clip, folder: Path, servers: Servers, count: int
+) -> dict[str, list[Measured]]:
+    """Every case `count` times, in turns, so that what slows the machine slows all of them."""
+    found: dict[str, list[Measured]] = {name: [] for name in cases}
+    for number in range(count):
+        names: Sequence[str] = list(cases) if number % 2 == 0 else list(cases)[::-1]
+        for name in names:
+            process = start(cases[name], clip, folder / "out.mp4", servers)
+            found[name].append(finish(process, clip))
+            print(".", end="", file=sys.stderr, flush=True)
+    return found
+
+
+def side_by_side(
+    case: Case, clip: Clip, folder: Path, servers: Servers, count: int
+) -> list[Measured]:
+    """`count` clients at once."""
+    started = [start(case, clip, folder / f"out{n}.mp4", servers) for n in range(count)]
+    return [finish(process, clip) for process in started]

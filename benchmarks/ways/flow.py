@@ -1,0 +1,33 @@
+"""flowrun: a flow with these keys, run as the command line runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from benchmarks.echo import MODEL
+from benchmarks.job import Job, Outcome
+from flowrun.allocation import keep_freed_memory
+from flowrun.run import Run
+from flowrun.spec.load import load_flow
+
+keep_freed_memory()
+
+
+def run(job: Job) -> Outcome:
+    flow = {
+        "source": job.clip,
+        "transport": {
+            "mode": "stream",
+            "address": job.address,
+            "model": MODEL,
+            "in_flight": job.window,
+            **job.transport,
+        },
+        "sink": {"uri": job.out, "codec": "mpeg4", "quality": 5, "overwrite": True},
+    }
+    path = Path(job.out).with_suffix(".yaml")
+    path.write_text(json.dumps(flow), encoding="utf-8")
+    summary = Run(load_flow(path)).run()
+    took = summary.latency_ms["end_to_end"]
+    return Outcome(summary.delivered, (took["p50"] or 0.0, took["p95"] or 0.0))

@@ -1,0 +1,63 @@
+"""The benchmarks run, and their figures are what they are called."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks import table
+from benchmarks.cases import CASES, DEMO, FLOOR
+from benchmarks.measure import Measured
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no getrusage")
+def test_the_smoke_run_measures_every_case_and_writes_table_json_and_picture(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("cv2")
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick", "--out", str(tmp_path)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "benchmarks.json").read_text())
+    assert [row["case"] for row in found["compared"]] == list(CASES)
+    assert all(row["fps"] > 0 and row["cpu_ms"] > 0 for row in found["compared"])
+    assert [each["flows"] for each in found["side_by_side"]] == [1, 2]
+    assert all(f"| {case} |" in done.stdout for case in CASES)
+    picture = ElementTree.fromstring((tmp_path / "benchmarks.svg").read_text())
+    assert len(picture.findall(".//{http://www.w3.org/2000/svg}polyline")) == 9
+
+
+def measured(seconds: float, cpu: float) -> Measured:
+    return Measured(100, seconds, cpu, 1.0, 1, 10.0, 20.0)
+
+
+def test_a_ratio_is_the_median_of_the_ratios_within_each_round() -> None:
+    found = {
+        FLOOR: [measured(1.0, 1.0), measured(2.0, 2.0), measured(4.0, 1.0)],
+        "flowrun": [measured(2.0, 2.0), measured(8.0, 6.0), measured(4.0, 9.0)],
+    }
+    floor, flowrun = table.rows(found)
+    assert floor["cpu_by_floor"] == floor["fps_by_floor"] == [1.0, 1.0, 1.0]
+    assert flowrun["cpu_by_floor"] == [3.0, 2.0, 9.0]
+    assert flowrun["fps_by_floor"] == [0.5, 0.25, 1.0]
+    assert flowrun["fps_by_demo"] is None
+    assert DEMO not in found
+
+
+def test_a_row_says_what_one_frame_cost() -> None:
+    (row,) = table.rows({FLOOR: [measured(2.0, 0.5)]})
+    assert (row["fps"], row["cpu_ms"], row["ffmpeg_cpu_ms"]) == (50.0, 5.0, 10.0)
+    assert "| copy floor | 50.0 | 5.0 | 10.0 | 10 / 20 | 1.00 (1.00–1.00) |" in table.text([row])  # noqa: RUF001

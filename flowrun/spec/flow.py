@@ -75,6 +75,7 @@ class TransportSpec:
     layout: Literal["HWC", "CHW"] = "HWC"
     batch: bool = False
     encoding: Literal["raw", "jpeg"] = "raw"
+    shared_memory: Literal["system"] | None = None
     in_flight: int = 4
     timeout: float = 10.0
     on_error: OnError = "drop"

@@ -29,6 +29,7 @@ MODELS = {
     "resize320": ("Resize320", 1, False),
     "repeat": ("Repeat", 1, True),
     "decode": ("Decode", 1, False),
+    "grow": ("Grow", 1, False),
 }
 
 
@@ -56,6 +57,8 @@ def write_repository(repository: Path) -> None:
         image = {"image": COMPRESSED if name == "decode" else IMAGE}
         text = config(image, {"output": IMAGE}, instances=instances, decoupled=decoupled)
         write_model(repository / name, cls, text)
+    labelled = config({"image": IMAGE, "text": COMPRESSED}, {"output": IMAGE, "label": COMPRESSED})
+    write_model(repository / "label", "Label", labelled)
     for name, signature in SIGNATURES.items():
         write_model(repository / name, "Signed", config(signature.inputs, signature.outputs))
 

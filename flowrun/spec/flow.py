@@ -76,7 +76,7 @@ class TransportSpec:
     batch: bool = False
     encoding: Literal["raw", "jpeg"] = "raw"
     shared_memory: Literal["system"] | None = None
-    in_flight: int = 4
+    in_flight: int | Literal["auto"] = 4
     timeout: float = 10.0
     on_error: OnError = "drop"
     on_outage: Literal["auto", "hold", "passthrough", "drop", "fail"] = "auto"

@@ -123,7 +123,7 @@ def _pool(
         )
     from flowrun.kserve.shared.pool import Pool  # needs what only Linux has
 
-    pool = Pool(open_channel(spec, address), spec, wording, headers)
+    pool = Pool(open_channel(spec, address), wording, headers)
     try:
         pool.prepare()
     except BaseException:

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowrun.errors import DeadlineError, TransportError
+from flowrun.errors import ContractError, DeadlineError, TransportError
 from flowrun.inference import Request, Result
+from flowrun.kserve import transport as transport_module
 from flowrun.kserve.contract import ModelInfo
 from flowrun.kserve.models.model import TensorInfo
 from flowrun.kserve.status import Wording
@@ -139,7 +140,6 @@ class Parts:
         self.short: set[str] = set()  # regions with which the server is done within a second
         self.pool = Pool(
             self.server,  # type: ignore[arg-type]
-            SPEC,
             Wording(SPEC, "h:1"),
             sleep=self._sleep,
             clock=lambda: self.now,
@@ -297,6 +297,17 @@ def test_the_end_does_not_wait_for_a_server_that_is_away(parts: Parts) -> None:
     parts.server.says = grpc.StatusCode.UNAVAILABLE
     parts.transport.close()
     assert parts.now == 0.0
+
+
+def test_elsewhere_than_on_linux_the_flow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(ContractError) as caught:
+        transport_module._pool(SPEC, ("h:1",), Wording(SPEC, "h:1"), ())
+    assert str(caught.value) == (
+        "transport.shared_memory: flowrun shares memory with a server on Linux only, and this is"
+        " darwin\n"
+        "  leave `shared_memory` out"
+    )
 
 
 def test_after_the_end_nothing_is_taken(parts: Parts) -> None:

@@ -14,11 +14,11 @@ import grpc
 from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import ContractError, RunError, TransportError
-from flowrun.kserve.contract import LEAST, SERVICE
+from flowrun.kserve.contract import SERVICE
 from flowrun.kserve.shared.region import PAGE, Memory, Region, is_left_over, sweep
 from flowrun.kserve.status import Wording
-from flowrun.spec.flow import TransportSpec
 
+PATIENCE = 2.0  # seconds that the server has to get to know a region
 CLOSING = 2.0  # seconds in which the server has to finish with the last requests
 
 _KEY = "transport.shared_memory"
@@ -36,13 +36,13 @@ class Pool:
     """Regions, each registered once and used again when nobody shows its memory any more. There are
     as many as there were tensors alive at once: what is in flight, and what the chain holds.
 
-    `take` is called by one thread at a time and waits for the server where it needs a new region.
+    `take` is called by one thread at a time. Where it needs a new region it waits for the server,
+    for `PATIENCE`.
     """
 
     def __init__(
         self,
         channel: grpc.Channel,
-        spec: TransportSpec,
         wording: Wording,
         headers: tuple[tuple[str, str], ...] = (),
         *,
@@ -50,7 +50,6 @@ class Pool:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._channel = channel
-        self._timeout = max(spec.timeout, LEAST)
         self._wording = wording
         self._headers = headers
         self._sleep = sleep
@@ -182,7 +181,7 @@ class Pool:
             response_deserializer=getattr(pb, f"{method}Response").FromString,
         )
         request = getattr(pb, f"{method}Request")(**fields)
-        return call(request, timeout=self._timeout, metadata=self._headers)
+        return call(request, timeout=PATIENCE, metadata=self._headers)
 
     # Words.
 

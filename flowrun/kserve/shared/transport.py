@@ -43,8 +43,7 @@ class SharedMemoryTransport:
         self._pool = pool
         self._outputs = [tensor.name for tensor in inner.model.outputs or ()]
         self._sending = threading.Lock()  # one thread at a time submits
-        self._form: _Form = ()  # of the last request
-        self._sizes: dict[str, int] | None = None  # of the answers to its like, once there is one
+        self._learnt: tuple[_Form, dict[str, int]] = ((), {})  # how large answers to a form are
 
     @property
     def reopened(self) -> int:
@@ -61,21 +60,16 @@ class SharedMemoryTransport:
         self._pool.close()
 
     def _send(self, request: Request, future: Future[Result | None], *, share: bool) -> None:
+        form = tuple((name, each.dtype.str, each.shape) for name, each in request.inputs.items())
         places, regions = NOWHERE, list[Region]()
         held: list[Places] = []
         with self._sending:
-            form = self._form_of(request)
-            if share and self._sizes is not None:
-                places = self._places(request.inputs, self._sizes, regions)
+            known, sizes = self._learnt
+            if share and form == known:
+                places = self._places(request.inputs, sizes, regions)
             held.append(places)
             sent = self._inner.submit(replace(request, places=places))
         sent.add_done_callback(partial(self._ended, request, form, held, regions, future))
-
-    def _form_of(self, request: Request) -> _Form:
-        form = tuple((name, each.dtype.str, each.shape) for name, each in request.inputs.items())
-        if form != self._form:
-            self._form, self._sizes = form, None
-        return self._form
 
     def _places(
         self, inputs: Mapping[str, Tensor], sizes: Mapping[str, int], regions: list[Region]
@@ -137,11 +131,12 @@ class SharedMemoryTransport:
         future.set_exception(error)
 
     def _learn(self, form: _Form, outputs: Mapping[str, Tensor]) -> None:
-        """How large the outputs are that come with inputs of this form."""
-        if form is not self._form:
-            return
-        sizes = self._sizes = self._sizes or {}
+        """How large the outputs are that come with inputs of this form, the last to be answered.
+        Answers may come on several threads: at worst one teaches in vain."""
+        known, sizes = self._learnt
+        sizes = dict(sizes) if form == known else {}
         for name, tensor in outputs.items():
-            known = sizes.get(name, 0)
-            if tensor.dtype.kind != "O" and tensor.nbytes > known:
-                sizes[name] = int(tensor.nbytes * _MORE) if known else tensor.nbytes
+            size = sizes.get(name, 0)
+            if tensor.dtype.kind != "O" and tensor.nbytes > size:
+                sizes[name] = int(tensor.nbytes * _MORE) if size else tensor.nbytes
+        self._learnt = form, sizes

@@ -38,4 +38,5 @@ def test_checking_a_flow_imports_neither_numpy_nor_grpc(tmp_path: Path) -> None:
         check=True,
         cwd=tmp_path,
     )
-    assert done.stdout.splitlines()[-2:] == ["6 flows checked: no problems", "[]"]
+    count = len(list(flows.glob("*.yaml")))
+    assert done.stdout.splitlines()[-2:] == [f"{count} flows checked: no problems", "[]"]

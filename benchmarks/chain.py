@@ -22,6 +22,7 @@ from flowrun.inference import Request, Result
 from flowrun.ledger import Ledger
 from flowrun.media.protocols import Feed
 from flowrun.media.sinks import open_sink
+from flowrun.operators.limit import Limit
 from flowrun.outlets import Outlet, Outlets
 from flowrun.spec.flow import BackpressureSpec, Flow, SinkSpec, SourceSpec, TransportSpec
 from flowrun.stages import Stages
@@ -68,6 +69,7 @@ def cost(frames: int) -> list[tuple[float, float]]:
             Hook("postprocess[0]", "none", "fail", lambda frame, result: frame, lambda: None)
         ],
         ledger=ledger,
+        window=Limit(flow.transport.in_flight),
     )
     sink = open_sink(SinkSpec("null"), Feed(VideoInfo(SMALL[1], SMALL[0])))
     outlets = Outlets(ledger, [Outlet("sink", sink)])

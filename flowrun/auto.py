@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
+from flowrun.operators.limit import AdaptiveLimit, Limit
 from flowrun.spec.flow import Flow, OnOutage
+
+MOST_IN_FLIGHT = 256  # as the schema allows at most
 
 
 def paced(flow: Flow) -> Flow:
@@ -16,7 +20,7 @@ def paced(flow: Flow) -> Flow:
 
 
 def decided(flow: Flow, *, live: bool) -> Flow:
-    """Everything else decided, once it is known whether the source is live."""
+    """Policies decided, once it is known whether the source is live."""
     policy = flow.backpressure.policy
     if policy == "auto":
         policy = "latest" if live else "every_frame"
@@ -34,6 +38,15 @@ def on_outage(flow: Flow, *, live: bool) -> OnOutage:
     if policy != "auto":
         return policy
     return "drop" if live else "hold"
+
+
+def window(flow: Flow, clock: Callable[[], float]) -> Limit:
+    """The in-flight window of a flow that has its `backpressure.policy`: found where the flow says
+    `in_flight: auto`, and up to the number where frames are dropped rather than grow old."""
+    most = flow.transport.in_flight
+    if most == "auto":
+        return AdaptiveLimit(MOST_IN_FLIGHT, clock)
+    return Limit(most) if flow.backpressure.policy == "every_frame" else AdaptiveLimit(most, clock)
 
 
 def reason(flow: Flow, policy: str, *, live: bool) -> str:

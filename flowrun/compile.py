@@ -43,8 +43,8 @@ def compile_flow(
 ) -> Observable[Frame]:
     """The frames that have been through a sink, in source order for each of them.
 
-    `flow` has no `auto` left. At most `backpressure.buffer` frames wait (with `latest` one), one is
-    preprocessed, and `transport.in_flight` are between the request and the end of the sink's write;
+    `flow` has its policy. At most `backpressure.buffer` frames wait (with `latest` one), one is
+    preprocessed, and the window of `stages` is between the request and the end of the sink's write;
     the source holds one more, and each sink with a queue what that holds.
     """
     policy, buffer = flow.backpressure.policy, flow.backpressure.buffer

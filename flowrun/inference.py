@@ -13,16 +13,36 @@ Tensor = npt.NDArray[Any]
 Parameter = bool | int | float | str
 
 
+Place = tuple[str, memoryview]  # the name of a region, and its memory
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where tensors lie that client and server share, by name, so that no message carries them.
+
+    An output that is `None` comes in the message; with no `outputs` at all the model answers all it
+    has, in messages.
+    """
+
+    inputs: Mapping[str, Place] = field(default_factory=dict)
+    outputs: Mapping[str, Place | None] = field(default_factory=dict)
+
+
+NOWHERE = Places()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
     """Tensors by input name. The arrays must not change until the answer is there.
 
     An empty name stands for the model's only input. `made_by` is the key of the flow that decides
-    on their form: `transport`, or the hook that made them, such as `preprocess[1]`.
+    on their form: `transport`, or the hook that made them, such as `preprocess[1]`. `places` says
+    which of them lie in shared memory.
     """
 
     inputs: Mapping[str, Tensor]
     made_by: str = "transport"
+    places: Places = NOWHERE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

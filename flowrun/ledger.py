@@ -65,7 +65,8 @@ class Summary:
     time, `None` if nothing was captured. `period_ms` is what a frame has: the median time from one
     captured frame to the next on the source's own time line, so that a recording that is read as
     fast as it goes is judged like the camera it came from; `None` without two frames. `hooks` says
-    for each what it takes of that (see `hook_times.shares`). `sinks` has the counts of each sink.
+    for each what it takes of that (see `hook_times.shares`). `in_flight` is the window at the end:
+    how many requests may be at the server at once. `sinks` has the counts of each sink.
     """
 
     flow: str
@@ -83,6 +84,7 @@ class Summary:
     bottleneck: str | None
     period_ms: float | None
     hooks: list[dict[str, Any]]
+    in_flight: int
     sinks: list[dict[str, Any]]
 
     def to_json(self) -> dict[str, Any]:
@@ -249,6 +251,7 @@ class Ledger:
             period_ms=None if period is None else round(period * 1000, 3),
             hooks=shares(self._hooks, period),
             generation=generation,
+            in_flight=window,
             sinks=[dict(each) for each in sinks],
         )
 

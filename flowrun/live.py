@@ -21,6 +21,7 @@ from flowrun.kserve.server import serving
 from flowrun.kserve.transport import look_up
 from flowrun.ledger import Ledger
 from flowrun.media.sources import make_source
+from flowrun.operators.limit import Limit
 from flowrun.spec.flow import Flow, SourceSpec
 from flowrun.spec.problems import Remark
 from flowrun.stages import Stages
@@ -102,6 +103,7 @@ def _prepared(flow: Flow, frame: Frame) -> tuple[Request | None, list[Remark]]:
                 transport=_Nowhere(),
                 postprocess=(),
                 ledger=ledger,
+                window=Limit(1),
                 color=flow.source.color,
             )
             ledger.captured(frame)

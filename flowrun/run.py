@@ -22,7 +22,7 @@ from flowrun.media.protocols import Feed, Source
 from flowrun.media.sinks import open_sink
 from flowrun.media.sinks.jsonl import JsonLinesSink
 from flowrun.media.sources import make_source
-from flowrun.operators.limit import AdaptiveLimit, Limit
+from flowrun.operators.limit import Limit
 from flowrun.operators.loop import LoopScheduler
 from flowrun.outlets import Outlet, Outlets, queue_for
 from flowrun.pictures import to_request
@@ -47,7 +47,7 @@ class Run:
         self._source: Source | None = None
         self._transport: ModelTransport | None = None
         self._outlets: tuple[Outlet, ...] = ()
-        self._window = Limit(flow.transport.in_flight)
+        self._window = Limit(1)  # until it is known whether frames may be dropped
         self._files = ExitStack()  # `.jsonl`, closed after the books: these tell of every fate
 
     def run(self) -> Summary:
@@ -70,7 +70,7 @@ class Run:
         reopened = self._transport.reopened if self._transport else 0
         return self.ledger.summary(
             self.flow.name,
-            window=self._window.value,
+            window=self._window.settled,
             reconnects={
                 "source": self._source.reconnects if self._source else 0,
                 "transport": reopened,
@@ -98,10 +98,8 @@ class Run:
         if info is None:
             return  # stopped before there was a frame
         flow = auto.decided(flow, live=info.live)
-        policy = flow.backpressure.policy
-        log.info(auto.reason(self.flow, policy, live=info.live))
-        if policy != "every_frame":
-            self._window = AdaptiveLimit(flow.transport.in_flight, self.ledger.clock)
+        log.info(auto.reason(self.flow, flow.backpressure.policy, live=info.live))
+        self._window = auto.window(flow, self.ledger.clock)
         transport = self._open_transport(parts, auto.on_outage(flow, live=info.live), info)
         loops = Loops()
         self._ending.when_aborted(loops.main.stop)
@@ -130,6 +128,8 @@ class Run:
             source.stop()
             if not loops.stop(0.2 if self._ending.aborted else JOIN):
                 log.warning("the run is over, but a hook has not returned yet")
+        if flow.transport.in_flight == "auto":
+            log.info("in_flight: auto has settled on %d", self._window.settled)
         if outlets.errors and not self._ending.aborted:
             raise outlets.errors[0]
         self._check_something_came(stages)

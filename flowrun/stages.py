@@ -75,7 +75,7 @@ class Stages:
         transport: Submit,
         postprocess: Sequence[Hook],
         ledger: Ledger,
-        window: Limit | None = None,
+        window: Limit,
         max_age: float | None = None,
         color: Color = "rgb",
     ) -> None:
@@ -84,7 +84,7 @@ class Stages:
         self._transport = transport
         self._postprocess = postprocess
         self._ledger = ledger
-        self.window = window or Limit(spec.in_flight)
+        self.window = window
         self._max_age = max_age  # seconds
         self._took = {
             hook.key: ledger.hook(hook.key, hook.path) for hook in (*preprocess, *postprocess)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from flowrun import auto
+from flowrun.operators.limit import AdaptiveLimit, Limit
 from flowrun.spec.flow import BackpressureSpec, Flow, SinkSpec, SourceSpec, TransportSpec
 
 
@@ -72,6 +74,36 @@ def test_in_an_outage_recordings_wait_and_live_sources_drop_unless_the_flow_says
     live: bool, said: str, policy: str
 ) -> None:
     assert auto.decided(flow(outage=said), live=live).transport.on_outage == policy
+
+
+@pytest.mark.parametrize(
+    ("said", "policy", "kind", "most"),
+    [
+        (4, "every_frame", Limit, 4),
+        (4, "latest", AdaptiveLimit, 4),
+        (4, "bounded_age", AdaptiveLimit, 4),
+        ("auto", "every_frame", AdaptiveLimit, 256),
+        ("auto", "latest", AdaptiveLimit, 256),
+    ],
+)
+def test_the_window_is_found_where_frames_are_dropped_and_where_the_flow_says_auto(
+    said: Any, policy: str, kind: type[Limit], most: int
+) -> None:
+    of = flow(policy=policy)
+    of = replace(of, transport=replace(of.transport, in_flight=said))
+    now = 0.0
+    window = auto.window(of, lambda: now)
+    assert type(window) is kind
+    largest = inside = 0
+    for _ in range(10_000):
+        while inside < window.value:
+            window.enter()
+            inside += 1
+        now += 1 / window.value  # the more are in flight, the sooner one comes back
+        window.leave()
+        inside -= 1
+        largest = max(largest, window.value)
+    assert largest == most
 
 
 def test_the_policy_is_said_with_its_reason() -> None:

@@ -17,7 +17,6 @@ from flowrun.frame import Frame
 from flowrun.inference import Request, Result
 from flowrun.ledger import Ledger
 from flowrun.operators.bounded import WhenFull
-from flowrun.operators.limit import AdaptiveLimit, Limit
 from flowrun.operators.virtual import VirtualTime
 from flowrun.outlets import Outlet, Outlets, Queue
 from flowrun.spec.flow import BackpressureSpec, Flow, Limits, SinkSpec, SourceSpec, TransportSpec
@@ -121,16 +120,13 @@ class World:
 
     def run(self) -> dict[str, Any]:
         ledger = Ledger(lambda: self.virtual.now)
-        window = Limit(self.flow.transport.in_flight)
-        if self.flow.backpressure.policy != "every_frame":
-            window = AdaptiveLimit(self.flow.transport.in_flight, ledger.clock)
         stages = Stages(
             self.flow.transport,
             preprocess=(),
             transport=self,
             postprocess=(),
             ledger=ledger,
-            window=window,
+            window=auto.window(self.flow, ledger.clock),
             max_age=self.flow.backpressure.max_age,
         )
         pairs = zip(self.sinks, self.queues, strict=True)

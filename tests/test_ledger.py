@@ -93,7 +93,7 @@ def test_the_summary_has_all_keys_from_the_start_and_is_json() -> None:
     assert list(summary) == [
         *("flow", "captured", "delivered", "dropped", "failed", "aborted", "repeated"),
         *("reconnects", "generation", "duration_s", "fps", "latency_ms", "bottleneck"),
-        *("period_ms", "hooks", "sinks"),
+        *("period_ms", "hooks", "in_flight", "sinks"),
     ]
     assert list(summary["dropped"]) == ["superseded", "stale", "hook", "no_response"]
     assert list(summary["failed"]) == ["preprocess", "transport", "timeout", "postprocess", "sink"]

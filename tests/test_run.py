@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections import Counter
 from pathlib import Path
@@ -52,3 +53,16 @@ def test_a_jsonl_file_has_a_line_for_every_captured_frame_also_for_those_aborted
     assert sorted(line["index"] for line in lines) == list(range(summary.captured))
     assert (fates["delivered"], fates["aborted"]) == (summary.delivered, summary.aborted)
     assert summary.aborted > 0
+
+
+def test_a_window_that_was_left_to_flowrun_is_said_at_the_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    transport = TransportSpec("unary", ("embedded",), "identity", in_flight="auto")
+    limits = Limits(frames=100)
+    run = Run(Flow("f", SourceSpec("test:64x48@30"), transport, (SinkSpec("null"),), limits=limits))
+    with caplog.at_level(logging.INFO, "flowrun"):
+        summary = run.run()
+    assert summary.delivered == 100
+    assert 1 <= summary.in_flight <= 256
+    assert f"in_flight: auto has settled on {summary.in_flight}" in caplog.messages

@@ -13,6 +13,7 @@ from flowrun.frame import Frame
 from flowrun.hooks.hook import Hook
 from flowrun.inference import Request, Result
 from flowrun.ledger import Ledger
+from flowrun.operators.limit import Limit
 from flowrun.operators.outcome import Outcome
 from flowrun.spec.flow import TransportSpec
 from flowrun.stages import Answer, Job, Stages
@@ -59,6 +60,7 @@ class Bench:
             transport=self.fake,
             postprocess=postprocess,
             ledger=self.ledger,
+            window=Limit(4),
         )
 
     def captured(self, index: int = 0) -> Frame:

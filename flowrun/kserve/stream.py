@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 
 from flowrun.errors import ContractError, TransportError
-from flowrun.inference import Parameter, Request, Result
+from flowrun.inference import NOWHERE, Parameter, Places, Request, Result
 from flowrun.kserve import wire
 from flowrun.kserve.contract import SERVICE, ModelInfo
 from flowrun.kserve.fit import check, named
@@ -70,6 +70,7 @@ class StreamTransport:
         self._open_call = partial(infer, metadata=headers)
         self._grace = min(GRACE, spec.timeout)
         self._key = 0
+        self._places: dict[str, Places] = {}  # of the requests that are open, by their ids
 
         lock = threading.Lock()
         self._changed = threading.Condition(lock)  # guards everything below
@@ -108,6 +109,7 @@ class StreamTransport:
                 str(key),
                 inputs,
                 {**self._parameters, **stamp},
+                request.places,
             )
         except (TransportError, ContractError) as error:
             future.set_exception(error)
@@ -116,6 +118,9 @@ class StreamTransport:
         with self._changed:
             if self._closing:
                 raise self._wording.closed()
+            if request.places is not NOWHERE:
+                self._places[str(key)] = request.places
+                future.add_done_callback(lambda _: self._places.pop(str(key)))
             self._unsent.append(pending)
             self._to_send.notify()
             if self._keeper is None:
@@ -237,7 +242,7 @@ class StreamTransport:
     def _answered(self, session: Session, data: bytes) -> None:
         answer: wire.Answer | TransportError
         try:
-            answer = wire.decode_stream(data)
+            answer = wire.decode_stream(data, lambda key: self._places.get(key, NOWHERE))
         except TransportError as error:
             answer = error
         with self._changed:

@@ -74,12 +74,14 @@ def from_raw(raw: bytes | memoryview, datatype: str, shape: tuple[int, ...]) -> 
     count = _count(shape)
     if datatype == BYTES:
         return _objects(_split(bytes(raw), count), shape)
-    dtype = _dtype(datatype)
-    if len(raw) != count * dtype.itemsize:
-        raise TransportError(
-            f"{datatype} {list(shape)} has {count * dtype.itemsize} bytes, {len(raw)} came"
-        )
-    return np.frombuffer(raw, dtype).reshape(shape)
+    if len(raw) != (size := size_of(datatype, shape)):
+        raise TransportError(f"{datatype} {list(shape)} has {size} bytes, {len(raw)} came")
+    return np.frombuffer(raw, _dtype(datatype)).reshape(shape)
+
+
+def size_of(datatype: str, shape: tuple[int, ...]) -> int:
+    """The bytes of a tensor that is not BYTES. Raises `TransportError` for what there is not."""
+    return _count(shape) * _dtype(datatype).itemsize
 
 
 def from_contents(contents: Any, datatype: str, shape: tuple[int, ...]) -> Tensor:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
 
+from flowrun.errors import ContractError
 from flowrun.inference import Request
 from flowrun.kserve.channel import metadata, open_channel
 from flowrun.kserve.contract import ModelInfo, ask
@@ -15,6 +18,9 @@ from flowrun.kserve.status import Wording
 from flowrun.kserve.stream import StreamTransport
 from flowrun.kserve.unary import UnaryTransport
 from flowrun.spec.flow import OnOutage, TransportSpec
+
+if TYPE_CHECKING:
+    from flowrun.kserve.shared.pool import Pool
 
 __all__ = ["TRANSPORTS", "ModelTransport", "look_up", "open_supervised", "open_transport"]
 
@@ -65,8 +71,12 @@ def open_supervised(
 def look_up(spec: TransportSpec, address: Sequence[str]) -> ModelInfo:
     """What the server at `address` says of itself and of the model; nothing stays open. Waits and
     raises as `open_transport`."""
+    wording, headers = _wording(spec, address), metadata(spec)
     with open_channel(spec, address) as channel:
-        return ask(channel, spec, _wording(spec, address), metadata(spec))
+        model = ask(channel, spec, wording, headers)
+    if spec.shared_memory is not None:
+        _pool(spec, address, wording, headers).close()
+    return model
 
 
 def _connect(
@@ -87,13 +97,45 @@ def _connect(
             _log.warning("%s", remark)
         check(model, spec, like, wanted=wanted, shown=shown)
         outputs = frozenset(name for name in (spec.output, *wanted) if name)
-        transport = TRANSPORTS[spec.mode](
+        transport: ModelTransport = TRANSPORTS[spec.mode](
             channel, spec, model, wording=wording, headers=headers, wanted=outputs
         )
+        if spec.shared_memory is not None:
+            transport = _sharing(transport, spec, _pool(spec, addresses, wording, headers))
     except BaseException:
         channel.close()
         raise
     return transport, readiness(channel, spec, headers)
+
+
+def _pool(
+    spec: TransportSpec,
+    address: Sequence[str],
+    wording: Wording,
+    headers: tuple[tuple[str, str], ...],
+) -> Pool:
+    """Shared memory, tried out with the server."""
+    if sys.platform != "linux":
+        raise ContractError(
+            f"flowrun shares memory with a server on Linux only, and this is {sys.platform}",
+            key="transport.shared_memory",
+            hint="leave `shared_memory` out",
+        )
+    from flowrun.kserve.shared.pool import Pool  # needs what only Linux has
+
+    pool = Pool(open_channel(spec, address), wording, headers)
+    try:
+        pool.prepare()
+    except BaseException:
+        pool.close()
+        raise
+    return pool
+
+
+def _sharing(transport: ModelTransport, spec: TransportSpec, pool: Pool) -> ModelTransport:
+    from flowrun.kserve.shared.transport import SharedMemoryTransport
+
+    return SharedMemoryTransport(transport, spec, pool)
 
 
 def _wording(spec: TransportSpec, addresses: Sequence[str]) -> Wording:

@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from flowrun.errors import ContractError, TransportError
-from flowrun.inference import Request, Result
+from flowrun.inference import Places, Request, Result
 from flowrun.kserve import wire
 from flowrun.kserve.contract import SERVICE, ModelInfo
 from flowrun.kserve.fit import check, named
@@ -71,6 +71,7 @@ class UnaryTransport:
                 str(next(self._ids)),
                 inputs,
                 self._spec.parameters,
+                request.places,
             )
         except (TransportError, ContractError) as error:
             future.set_exception(error)
@@ -82,7 +83,7 @@ class UnaryTransport:
             self._open[future] = call
             self._sent += 1
             number = self._sent
-        call.add_done_callback(partial(self._done, future, number))
+        call.add_done_callback(partial(self._done, future, number, request.places))
         return future
 
     def close(self) -> None:
@@ -95,14 +96,15 @@ class UnaryTransport:
             future.set_exception(self._wording.closed())
         self._channel.close()
 
-    def _done(self, future: Future[Result | None], number: int, call: Any) -> None:
+    def _done(self, future: Future[Result | None], number: int, places: Places, call: Any) -> None:
         with self._lock:
             if self._open.pop(future, None) is None:
                 return  # closed
         try:
-            result = self._result(call, number)
+            result = self._result(call, number, places)
         except TransportError as error:
-            future.set_exception(error)
+            # Its frames would keep shared memory alive as long as the error is.
+            future.set_exception(error.with_traceback(None))
         except Exception as error:  # a bug: its traceback travels with the future
             failure = TransportError(f"the answer could not be read: {error!r}")
             failure.__cause__ = error
@@ -110,10 +112,10 @@ class UnaryTransport:
         else:
             future.set_result(result)
 
-    def _result(self, call: Any, number: int) -> Result | None:
+    def _result(self, call: Any, number: int, places: Places) -> Result | None:
         code = call.code()
         if code is grpc.StatusCode.OK:
-            answer = wire.decode(call.result())
+            answer = wire.decode(call.result(), places)
             if answer.problem is not None:
                 raise answer.problem
             with self._lock:

@@ -5,7 +5,7 @@ protobuf writes and reads everything but the raw contents of the tensors, which 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +13,9 @@ from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import TransportError
-from flowrun.inference import Parameter, Tensor
+from flowrun.inference import NOWHERE, Parameter, Place, Places, Tensor
 from flowrun.kserve.fields import UnreadableError, fields, head
-from flowrun.kserve.tensors import datatype_of, from_contents, from_raw, to_raw
+from flowrun.kserve.tensors import datatype_of, from_contents, from_raw, size_of, to_raw
 
 _INT64 = range(-(2**63), 2**63)
 _UINT64 = range(2**64)
@@ -46,8 +46,10 @@ def encode(
     request_id: str,
     inputs: Mapping[str, Tensor],
     parameters: Mapping[str, Parameter],
+    places: Places = NOWHERE,
 ) -> bytes:
-    """A ModelInferRequest; the elements of an array that lies in one piece are copied once.
+    """A ModelInferRequest; the elements of an array that lies in one piece are copied once, and
+    those of one that has a place in shared memory stay there.
 
     Raises `TransportError` for what the protocol cannot carry.
     """
@@ -57,38 +59,45 @@ def encode(
     contents: list[bytes | memoryview] = []
     for name, array in inputs.items():
         datatype = datatype_of(array)
-        message.inputs.add(name=name, datatype=datatype, shape=array.shape)
+        tensor = message.inputs.add(name=name, datatype=datatype, shape=array.shape)
+        if name in places.inputs:
+            _place(tensor, places.inputs[name])
+            continue
         raw = to_raw(array, datatype)
         contents += (head(_RAW_INPUTS, len(raw)), raw)
+    for name, place in places.outputs.items():
+        output = message.outputs.add(name=name)
+        if place is not None:
+            _place(output, place)
     pieces = [message.SerializeToString(), *contents]  # in the order of their numbers
     if (size := sum(map(len, pieces))) > _LARGEST:
         raise TransportError(f"the request cannot be sent: it has {size} bytes (2 GiB at most)")
     return b"".join(pieces)
 
 
-def decode(data: bytes) -> Answer:
-    """The answer to a unary call, its tensors views of `data`. Raises `TransportError` if that is
-    no ModelInferResponse."""
+def decode(data: bytes, places: Places = NOWHERE) -> Answer:
+    """The answer to a unary call, its tensors views of `data` or of where they were to be put.
+    Raises `TransportError` if that is no ModelInferResponse."""
     try:
-        return _answer([memoryview(data)])
+        return _answer([memoryview(data)], lambda _: places)
     except (UnreadableError, DecodeError) as error:
         raise _no_answer(data) from error
 
 
-def decode_stream(data: bytes) -> Answer:
-    """One answer in a stream, as `decode`.
+def decode_stream(data: bytes, places: Callable[[str], Places] = lambda _: NOWHERE) -> Answer:
+    """One answer in a stream, as `decode`; `places` knows those of a request by its id.
 
     MLServer sends a bare ModelInferResponse where the protocol has a ModelStreamInferResponse.
     """
     try:
         envelope = list(fields(memoryview(data)))
         if any(each.number > _RESPONSE for each in envelope):
-            return _answer([memoryview(data)])
+            return _answer([memoryview(data)], places)
         held = [(each.number, each.content) for each in envelope if each.content is not None]
         # What comes twice: the last text stands, and messages are merged, as if they were one.
         texts = [str(content, "utf-8") for number, content in held if number == _ERROR]
         responses = [content for number, content in held if number == _RESPONSE]
-        return _answer(responses, texts[-1] or None if texts else None)
+        return _answer(responses, places, texts[-1] or None if texts else None)
     except (UnreadableError, DecodeError, UnicodeDecodeError) as error:
         raise _no_answer(data) from error
 
@@ -110,11 +119,20 @@ def _set(slot: Any, name: str, value: Parameter) -> None:
         )
 
 
+def _place(tensor: Any, place: Place) -> None:
+    region, memory = place
+    tensor.parameters["shared_memory_region"].string_param = region
+    tensor.parameters["shared_memory_byte_size"].int64_param = len(memory)
+    tensor.parameters["shared_memory_offset"].int64_param = 0
+
+
 def _no_answer(data: bytes) -> TransportError:
     return TransportError(f"the server sent {len(data)} bytes that are no answer")
 
 
-def _answer(parts: Sequence[memoryview], error: str | None = None) -> Answer:
+def _answer(
+    parts: Sequence[memoryview], places: Callable[[str], Places], error: str | None = None
+) -> Answer:
     """A ModelInferResponse that comes in `parts`: protobuf reads all of it but the raw contents,
     which stay where they are."""
     raws: list[memoryview] = []
@@ -132,12 +150,13 @@ def _answer(parts: Sequence[memoryview], error: str | None = None) -> Answer:
         if kind is not None:
             parameters[name] = getattr(value, kind)
     try:
-        return Answer(message.id, parameters, error, _tensors(message, raws))
+        outputs = _tensors(message, raws, places(message.id))
+        return Answer(message.id, parameters, error, outputs)
     except TransportError as problem:
         return Answer(message.id, parameters, error, problem=problem)
 
 
-def _tensors(message: Any, raws: Sequence[memoryview]) -> dict[str, Tensor]:
+def _tensors(message: Any, raws: Sequence[memoryview], places: Places) -> dict[str, Tensor]:
     if raws and len(raws) != len(message.outputs):
         raise TransportError(
             f"the answer has {len(message.outputs)} outputs with {len(raws)} contents"
@@ -145,10 +164,14 @@ def _tensors(message: Any, raws: Sequence[memoryview]) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for index, output in enumerate(message.outputs):
         shape = tuple(output.shape)
+        raw = raws[index] if raws else None
+        place = places.outputs.get(output.name)
         try:
+            if place is not None and not raw:  # an empty content stands for what lies elsewhere
+                raw = place[1][: size_of(output.datatype, shape)]
             tensors[output.name] = (
-                from_raw(raws[index], output.datatype, shape)
-                if raws
+                from_raw(raw, output.datatype, shape)
+                if raw is not None
                 else from_contents(output.contents, output.datatype, shape)
             )
         except TransportError as error:

@@ -14,6 +14,11 @@ class Limit:
             raise ValueError(f"limit is {value}, must be at least 1")
         self.value = value
 
+    @property
+    def settled(self) -> int:
+        """The number without what is only being tried."""
+        return self.value
+
     def enter(self) -> None:
         """A value takes a slot."""
 
@@ -32,10 +37,11 @@ class AdaptiveLimit(Limit):
     """As many as keep the other side busy and no more, from 1 to `maximum`: what is more only
     queues there, and gets old.
 
-    Now and then, while the window is full, one more or one less is tried. If n at once are answered
-    at some rate, n + 1 that do not wait for each other are answered at (n + 1) / n of it; one more
-    stays if it brings at least half of that gain, and is given up if it does not. After a try that
-    was in vain the next one comes later.
+    Hill climbing on the throughput. While the window is full, some more or some less are tried. If
+    n at once are answered at some rate, n + k that do not wait for each other are answered at
+    (n + k) / n of it; k more stay if they bring at least half of that gain, and are given up if
+    they do not. At first the window doubles, as in TCP's slow start (RFC 5681); from the first try
+    in vain on the step is halved each time, down to one. Then tries in vain become rare.
 
     `clock` gives seconds.
     """
@@ -51,10 +57,16 @@ class AdaptiveLimit(Limit):
         self._since = 0.0
         self._left = self._left_full = 0  # since then
         self._rate = 0.0  # per second, at the limit that is not a try
-        self._step = 0  # the try: one more, one less or none
-        self._next_step = 1
+        self._step = 0  # the try: how many more, or less (below 0); none
+        self._direction = 1
+        self._stride = 1
+        self._starting = True  # no try was in vain so far
         self._patience = _PATIENCE
         self._judgements = 0  # since the last try
+
+    @property
+    def settled(self) -> int:
+        return self.value - self._step
 
     def enter(self) -> None:
         self._inside += 1
@@ -79,32 +91,40 @@ class AdaptiveLimit(Limit):
             self._end_try(rate, full)
         elif full:
             if rate < _SLUMP * self._rate:
-                self._patience, self._next_step = 1, -1
+                self._patience, self._direction = 1, -1
+                self._stride = max(1, self.value // 2)
             self._rate = rate
             self._judgements += 1
             if self._judgements >= self._patience:
                 self._try()
 
     def _try(self) -> None:
-        step = self._next_step
-        if not 1 <= self.value + step <= self._maximum:
-            step = -step
-        if 1 <= self.value + step <= self._maximum:
-            self._step = step
-            self._change(step)
+        for direction in (self._direction, -self._direction):
+            tried = min(max(self.value + direction * self._stride, 1), self._maximum)
+            if tried != self.value:
+                self._step = tried - self.value
+                self._direction = direction
+                self._change(self._step)
+                return
 
     def _end_try(self, rate: float, full: bool) -> None:
         step, self._step = self._step, 0
         less, more = (self._rate, rate) if step > 0 else (rate, self._rate)
         smaller = min(self.value, self.value - step)
-        worth = more >= less * (1 + _WORTH / smaller) or (step > 0 and not full)
+        gained = more >= less * (1 + _WORTH * abs(step) / smaller) or (step == 1 and not full)
         self._judgements = 0
-        if worth == (step > 0):
-            self._rate, self._patience, self._next_step = rate, 1, step
+        if gained == (step > 0):
+            self._rate, self._patience = rate, 1
+            if self._starting:
+                self._stride = self.value
+            return
+        self._starting = False
+        self._direction = -self._direction
+        if self._stride > 1:
+            self._stride, self._patience = self._stride // 2, 1
         else:
             self._patience = min(max(self._patience * 2, _PATIENCE), _LONGEST)
-            self._next_step = -step
-            self._change(-step)
+        self._change(-step)
 
     def _change(self, by: int) -> None:
         self.value += by

@@ -44,11 +44,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(f"{pattern[:-1]}\\Z" if pattern.endswith("$") else pattern)
 
 
-def _planned(
-    on: Validator, planned: bool | list[Any], value: Any, of: Schema
-) -> Iterator[ValidationError]:
-    values = planned if isinstance(planned, list) else []
-    if value in values or (planned is True and not _same(value, of.get("default"))):
+def _planned(on: Validator, _: bool, value: Any, of: Schema) -> Iterator[ValidationError]:
+    if not _same(value, of.get("default")):
         yield ValidationError("is planned")
 
 

@@ -76,7 +76,8 @@ class TransportSpec:
     layout: Literal["HWC", "CHW"] = "HWC"
     batch: bool = False
     encoding: Literal["raw", "jpeg"] = "raw"
-    in_flight: int = 4
+    shared_memory: Literal["system"] | None = None
+    in_flight: int | Literal["auto"] = 4
     timeout: float = 10.0
     on_error: OnError = "drop"
     on_outage: Literal["auto", "hold", "passthrough", "drop", "fail"] = "auto"

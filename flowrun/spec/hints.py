@@ -61,7 +61,7 @@ def wrong_value(node: Node, of: Schema) -> str:
         return "remove the quotes"
     if "boolean" in allowed and text.lower() in _SWITCHES:
         return f"write `{_SWITCHES[text.lower()]}`"
-    near = nearest(text, tuple(of.get("enum", ())))
+    near = nearest(text, tuple(filter(None, of.get("enum", ()))))
     words = [near] if near else _repaired(text, of["pattern"]) if "pattern" in of else []
     return f"did you mean `{words[0]}`?" if words else ""
 

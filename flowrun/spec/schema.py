@@ -1,8 +1,8 @@
 """The JSON Schema of a flow: the single source of the format.
 
 Beside standard keywords it uses three of its own, which validators ignore: `x-short` names the key
-that the short form stands for, `x-planned` what is not supported yet (true: anything but the
-default; a list: these values), and `errorMessage` says what is allowed (editors show it as well).
+that the short form stands for, `x-planned` marks what is not supported yet (anything but the
+default), and `errorMessage` says what is allowed (editors show it as well).
 """
 
 from __future__ import annotations

@@ -78,8 +78,7 @@ def _message(error: ValidationError, path: Path, node: Node) -> str:
     name = f"`{dotted(path)}`" if path else "the flow"
     of = _schema(error)
     if error.validator == "x-planned":
-        planned = name if of["x-planned"] is True else f"`{dotted(path)}: {node.value}`"
-        return f"{planned} is not supported yet"
+        return f"{name} is not supported yet"
     if error.validator == "uniqueItems":
         return f"{name} names an item twice"
     if error.validator == "minItems":

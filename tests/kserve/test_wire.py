@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as arrays
 from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import TransportError
+from flowrun.inference import Places
 from flowrun.kserve.fields import head
 from flowrun.kserve.tensors import DATATYPES, datatype_of, from_contents, from_raw, to_raw
 from flowrun.kserve.wire import Answer, decode, decode_stream, encode
@@ -311,3 +312,61 @@ def test_an_error_in_a_stream_keeps_its_id() -> None:
     message.infer_response.id = "9"
     answer = decode_stream(message.SerializeToString())
     assert (answer.id, answer.error) == ("9", "no")
+
+
+def test_a_request_for_shared_memory_is_that_of_tritonclient() -> None:
+    image, small = np.zeros((4, 5, 3), np.uint8), np.arange(2, dtype=np.float32)
+    inputs = [
+        triton.InferInput("image", [4, 5, 3], "UINT8"),
+        triton.InferInput("small", [2], "FP32"),
+    ]
+    inputs[0].set_shared_memory("in", 60)
+    inputs[1].set_data_from_numpy(small)
+    outputs = [triton.InferRequestedOutput("output"), triton.InferRequestedOutput("scores")]
+    outputs[0].set_shared_memory("out", 90)
+    theirs = triton._utils._get_inference_request(
+        "m", inputs, "", "7", outputs, 0, False, False, 0, None, None
+    )
+    places = Places(
+        {"image": ("in", memoryview(bytes(60)))},
+        {"output": ("out", memoryview(bytes(90))), "scores": None},
+    )
+    data = encode("m", None, "7", {"image": image, "small": small}, {}, places)
+    assert without_defaults(pb.ModelInferRequest.FromString(data)) == without_defaults(theirs)
+
+
+def without_defaults(message: Any) -> Any:
+    """An offset of 0 may be said or not."""
+    for tensor in (*message.inputs, *message.outputs):
+        tensor.parameters.pop("shared_memory_offset", None)
+        tensor.parameters.pop("binary_data", None)
+    return message
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_an_output_without_content_is_read_where_it_was_to_be_put(wrapped: bool) -> None:
+    image, scores = np.arange(12, dtype=np.uint8).reshape(2, 2, 3), np.arange(3, dtype=np.float32)
+    message = response(output=image, scores=scores)
+    message.raw_output_contents[0] = b""
+    region = bytearray(image.tobytes() + bytes(4))
+    places = Places(outputs={"output": ("out", memoryview(region).toreadonly()), "scores": None})
+    if wrapped:
+        message = pb.ModelStreamInferResponse(infer_response=message)
+        answer = decode_stream(message.SerializeToString(), {"7": places}.__getitem__)
+    else:
+        answer = decode(message.SerializeToString(), places)
+    np.testing.assert_array_equal(answer.outputs["output"], image)
+    np.testing.assert_array_equal(answer.outputs["scores"], scores)
+    region[0] = 99
+    assert answer.outputs["output"][0, 0, 0] == 99
+    assert not answer.outputs["output"].flags.writeable
+
+
+def test_an_output_that_is_larger_than_its_place_is_malformed() -> None:
+    message = response(output=np.zeros((2, 2, 3), np.uint8))
+    message.raw_output_contents[0] = b""
+    places = Places(outputs={"output": ("out", memoryview(bytes(8)))})
+    answer = decode(message.SerializeToString(), places)
+    assert str(answer.problem) == (
+        "transport: output 'output' is malformed: UINT8 [2, 2, 3] has 12 bytes, 8 came"
+    )

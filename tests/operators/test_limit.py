@@ -133,9 +133,10 @@ def test_a_limit_is_raised_by_one_at_most_beyond_what_is_ever_in_flight(
     demand: float, in_flight: int
 ) -> None:
     server = Server(16, 16, 0.1, demand=demand)
-    server.serve(5000)
+    server.serve(300)  # at first it doubles
+    values = server.serve(5000)
     assert server.most == in_flight
-    assert in_flight <= max(server.values) <= in_flight + 1
+    assert in_flight <= max(values) <= in_flight + 1
 
 
 @pytest.mark.parametrize(("before", "after"), [(0.05, 0.5), (0.5, 0.05), (0.05, 0.051)])
@@ -191,7 +192,6 @@ def test_it_stays_from_one_to_the_maximum_whatever_the_times(maximum: int, steps
     inside = 0
     for enters, seconds in steps:
         now += seconds
-        before = limit.value
         if enters and inside < limit.value:
             inside += 1
             limit.enter()
@@ -199,4 +199,4 @@ def test_it_stays_from_one_to_the_maximum_whatever_the_times(maximum: int, steps
             inside -= 1
             limit.leave()
         assert 1 <= limit.value <= maximum
-        assert abs(limit.value - before) <= 1
+        assert 1 <= limit.settled <= maximum

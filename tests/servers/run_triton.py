@@ -29,6 +29,7 @@ MODELS = {
     "resize320": ("Resize320", 1, False),
     "repeat": ("Repeat", 1, True),
     "decode": ("Decode", 1, False),
+    "grow": ("Grow", 1, False),
 }
 
 
@@ -62,6 +63,9 @@ def described(name: str) -> tuple[str, str]:
     if name in SIGNATURES:
         signature = SIGNATURES[name]
         return "Signed", config(signature.inputs, signature.outputs)
+    if name == "label":
+        image_and_text = {"image": IMAGE, "text": COMPRESSED}
+        return "Label", config(image_and_text, {"output": IMAGE, "label": COMPRESSED})
     cls, instances, decoupled = MODELS[name]
     image = {"image": COMPRESSED if name == "decode" else IMAGE}
     return cls, config(image, {"output": IMAGE}, instances=instances, decoupled=decoupled)
@@ -90,7 +94,7 @@ def main(port: str, directory: Path, models: list[str]) -> None:
     if spec is None or spec.origin is None:
         sys.exit(f"{sys.executable} has no nvidia-pytriton")
     wheel = Path(spec.origin).parent
-    write_repository(directory / "models", models or [*MODELS, *SIGNATURES])
+    write_repository(directory / "models", models or [*MODELS, "label", *SIGNATURES])
     prepare_backend(wheel, directory / "backends")
     libraries = str(wheel.parent / "nvidia_pytriton.libs")
     environment = os.environ | {

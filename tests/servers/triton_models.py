@@ -73,6 +73,31 @@ class Repeat:
             sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
 
+class Grow:
+    """The picture as many times, one below the other, as its first pixel's red says."""
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        pictures = map(image_of, requests)
+        return [answer(np.tile(each, (int(each[0, 0, 0]), 1, 1))) for each in pictures]
+
+
+class Label:
+    """Identity of a picture and of a text."""
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        return [
+            pb_utils.InferenceResponse(
+                [
+                    pb_utils.Tensor("output", image_of(request)),
+                    pb_utils.Tensor(
+                        "label", pb_utils.get_input_tensor_by_name(request, "text").as_numpy()
+                    ),
+                ]
+            )
+            for request in requests
+        ]
+
+
 class Decode:
     """The picture in a JPEG (or whatever Pillow reads), RGB."""
 

@@ -109,7 +109,7 @@ FLOWS = st.fixed_dictionaries(
             optional={
                 "version": st.integers(0, 99) | NAMES,
                 "batch": st.booleans(),
-                "in_flight": st.integers(1, 256),
+                "in_flight": st.integers(1, 256) | st.just("auto"),
                 "timeout": DURATIONS,
                 "headers": st.dictionaries(st.sampled_from(["a", "x-b"]), WORDS),
             },

@@ -1,0 +1,85 @@
+"""`shared_memory: system` with a real Triton, as a user runs it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
+
+FRAMES = 30
+MEMORY = Path("/dev/shm")
+
+
+def transport(address: str, mode: str = "stream", *more: str) -> str:
+    return f"{{{', '.join((f'mode: {mode}', f'address: {address!r}', 'model: identity', *more))}}}"
+
+
+@pytest.mark.parametrize("mode", ["stream", "unary"])
+def test_the_recording_is_the_same_as_with_messages(
+    triton_address: str,
+    clip: Any,
+    flow: Any,
+    flowrun: Any,
+    finished: Any,
+    psnr: Any,
+    tmp_path: Path,
+    mode: str,
+) -> None:
+    keys = {"source": f"'{clip('640x360', FRAMES)}'", "limits": None}
+    for name, more in {"messages": (), "shared": ("shared_memory: system",)}.items():
+        path = flow(transport=transport(triton_address, mode, *more), sink=f"{name}.mkv", **keys)
+        checked = flowrun("validate", "--live", path)
+        assert (checked.returncode, checked.stdout) == (0, "1 flow checked: no problems\n")
+        assert finished(path)["delivered"] == FRAMES
+    assert psnr(tmp_path / "messages.mkv", tmp_path / "shared.mkv") == float("inf")
+
+
+def test_the_next_run_cleans_up_what_a_killed_one_left(
+    triton_address: str, flow: Any, finished: Any, going: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "hooks.py").write_text(
+        "import sys\n"
+        "def wait(frame, result):\n"
+        "    if frame.index == 10:\n"
+        "        print('waiting', flush=True)\n"
+        "        sys.stdin.read()\n"
+        "    return frame\n"
+    )
+    with_memory = transport(triton_address, "stream", "shared_memory: system")
+    run = going(flow(transport=with_memory, postprocess="['hooks:wait']"))
+    assert run.process.stdout.readline() == "waiting\n"
+    pattern = f"flowrun.{run.process.pid}.*"
+    assert set(MEMORY.glob(pattern))
+    run.process.kill()
+    run.process.wait()
+    assert set(MEMORY.glob(pattern))
+    finished(flow(transport=with_memory))
+    assert not set(MEMORY.glob(pattern))
+
+
+def test_a_server_that_does_not_share_is_said_at_its_line(
+    model_server: Any, flow: Any, flowrun: Any
+) -> None:
+    model_server.start()
+    line = f"transport: {transport(model_server.address, 'unary', 'shared_memory: system')}"
+    path = flow(transport=line.partition(": ")[2])
+    column = line.index("system")
+    text = (
+        f"flow.yaml:3:{column + 1}: error: transport.shared_memory: the server at"
+        f" {model_server.address} does not share memory with its clients\n"
+        f"    {line}\n"
+        f"    {' ' * column}^\n"
+        "    leave `shared_memory` out; of the servers that flowrun knows, Triton has it\n"
+    )
+    checked = flowrun("validate", "--live", path.name)
+    assert (checked.returncode, checked.stdout) == (
+        78,
+        f"{text}1 flow checked: 1 problem in 1 flow\n",
+    )
+    run = flowrun(path.name)
+    assert run.returncode == 1
+    assert run.stderr.endswith(text)

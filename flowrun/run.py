@@ -97,6 +97,10 @@ class Run:
 
     def _go(self, parts: ExitStack) -> None:
         flow = auto.paced(self.flow)
+        if flow.metrics is not None:
+            from flowrun.metrics import Metrics
+
+            parts.callback(Metrics(flow.metrics, self._status).close)
         preprocess = self._hooks(parts, "preprocess")
         postprocess = self._hooks(parts, "postprocess")
         source, info = self._open_source(parts, flow.source)

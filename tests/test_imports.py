@@ -20,6 +20,8 @@ LAYERS: list[set[str]] = [
     {"ledger", "pictures", "threads", "auto"},
     {"stages", "outlets"},
     {"compile", "status"},
+    {"exposition"},
+    {"metrics"},
     {"run", "live"},
     {"signals"},
     {"cli"},
@@ -33,6 +35,7 @@ OWNERS = {
     "yaml": {"spec"},
     "jsonschema": {"spec"},
     "openvino": {"kserve"},
+    "prometheus_client": {"exposition", "metrics"},
     "cv2": {"kserve"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

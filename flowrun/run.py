@@ -47,14 +47,14 @@ class Run:
         self.ledger = Ledger()
         self._ending = Ending(DRAIN + flow.transport.timeout)
         self._status = Status(flow, self.ledger, self._ending)
-        self._files = ExitStack()  # `.jsonl`, closed after the books: these tell of every fate
+        self._told = ExitStack()  # `.jsonl` and traces, closed after the books: of every fate
 
     def run(self) -> Summary:
         """Open everything, run until the source ends, `stop` or an error, and close everything.
 
         Every frame has its fate when this returns or raises; `summary` then is final.
         """
-        with self._files:
+        with self._told:
             try:
                 with ExitStack() as parts:
                     self._go(parts)
@@ -101,6 +101,12 @@ class Run:
             from flowrun.metrics import Metrics
 
             parts.callback(Metrics(flow.metrics, self._status).close)
+        if flow.traces is not None:
+            from flowrun.traces import Traces
+
+            traces = Traces(flow.traces, flow.name)
+            self._told.callback(traces.close)
+            self.ledger.on_fate(traces.note)
         preprocess = self._hooks(parts, "preprocess")
         postprocess = self._hooks(parts, "postprocess")
         source, info = self._open_source(parts, flow.source)
@@ -207,7 +213,7 @@ class Run:
             sink = open_sink(spec, self._feed(key, info))
             self._ending.when_aborted(sink.abort)
             if isinstance(sink, JsonLinesSink):
-                self._files.callback(sink.close)
+                self._told.callback(sink.close)
                 self.ledger.on_fate(sink.note)
                 files.append(Outlet(key, sink))
             else:

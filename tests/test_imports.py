@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"ledger", "pictures", "threads", "auto"},
     {"stages", "outlets"},
     {"compile", "status"},
-    {"exposition"},
+    {"exposition", "traces"},
     {"metrics"},
     {"run", "live"},
     {"signals"},
@@ -36,6 +36,7 @@ OWNERS = {
     "jsonschema": {"spec"},
     "openvino": {"kserve"},
     "prometheus_client": {"exposition", "metrics"},
+    "opentelemetry": {"traces"},
     "cv2": {"kserve"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -69,7 +69,7 @@ def cost(frames: int) -> list[tuple[float, float]]:
             Hook("postprocess[0]", "none", "fail", lambda frame, result: frame, lambda: None)
         ],
         ledger=ledger,
-        window=Limit(flow.transport.in_flight),
+        window=Limit(4),
     )
     sink = open_sink(SinkSpec("null"), Feed(VideoInfo(SMALL[1], SMALL[0])))
     outlets = Outlets(ledger, [Outlet("sink", sink)])

@@ -132,6 +132,12 @@ class MetricsSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class TracesSpec:
+    endpoint: str
+    sample: float = 0.1  # share of the frames
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
     name: str
     source: SourceSpec
@@ -143,3 +149,4 @@ class Flow:
     backpressure: BackpressureSpec = BackpressureSpec()
     limits: Limits = Limits()
     metrics: MetricsSpec | None = None
+    traces: TracesSpec | None = None

@@ -26,6 +26,7 @@ from flowrun.operators.limit import AdaptiveLimit, Limit
 from flowrun.operators.loop import LoopScheduler
 from flowrun.outlets import Outlet, Outlets, queue_for
 from flowrun.pictures import to_request
+from flowrun.queues import several
 from flowrun.spec.flow import Flow, OnOutage, SourceSpec
 from flowrun.stages import Stages
 from flowrun.threads import Loops
@@ -187,9 +188,8 @@ class Run:
     def _open_sinks(
         self, parts: ExitStack, flow: Flow, info: VideoInfo, loops: Loops
     ) -> tuple[Outlet, ...]:
-        """The sinks that frames go to. A `.jsonl` file beside others takes no frames, only what the
-        ledger says of them."""
-        several = sum(spec.kind != "jsonl" for spec in flow.sinks) > 1
+        """The sinks that frames go to."""
+        many = several(flow)
         outlets, files = [], []
         for number, spec in enumerate(flow.sinks):
             key = f"sink[{number}]" if len(flow.sinks) > 1 else "sink"
@@ -201,7 +201,7 @@ class Run:
                 files.append(Outlet(key, sink))
             else:
                 parts.callback(sink.close)
-                outlets.append(Outlet(key, sink, queue_for(spec, flow, loops, several=several)))
+                outlets.append(Outlet(key, sink, queue_for(spec, flow, loops, several=many)))
         self._outlets = tuple(outlets or files[:1])
         return self._outlets
 

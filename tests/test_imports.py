@@ -17,10 +17,10 @@ LAYERS: list[set[str]] = [
     {"inference", "detection"},
     {"media", "kserve", "hooks"},
     {"operators"},
-    {"ledger", "pictures", "threads", "auto"},
+    {"ledger", "pictures", "threads", "auto", "queues"},
     {"stages", "outlets"},
     {"compile"},
-    {"run", "live"},
+    {"run", "live", "graph"},
     {"signals"},
     {"cli"},
 ]

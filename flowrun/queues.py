@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from flowrun.operators.bounded import WhenFull
 from flowrun.spec.flow import Flow, SinkSpec
+
+if TYPE_CHECKING:
+    from flowrun.operators.bounded import WhenFull
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +32,9 @@ def in_front_of(spec: SinkSpec, flow: Flow, *, several: bool) -> Room | None:
     """In front of a sink of `flow`, which has no `auto` left; `None` for a sink without a queue,
     which is written by the thread that delivers.
 
-    A single sink that nobody watches needs none. A watched one alone makes the chain wait, so that frames
-    are dropped before the server works on them. Several do so only where nothing may be lost, and
-    never for the screen.
+    A single sink that nobody watches needs none. A watched one alone makes the chain wait, so that
+    frames are dropped before the server works on them. Several do so only where nothing may be
+    lost, and never for the screen.
     """
     if not several and not spec.watched:
         return None
@@ -52,3 +55,8 @@ def several(flow: Flow) -> bool:
 def writer(spec: SinkSpec) -> str:
     """The thread that writes a sink with a queue: the caller's for the screen."""
     return "main" if spec.kind == "screen" else f"sink-{spec.kind}"
+
+
+def delivers_apart(flow: Flow) -> bool:
+    """Whether a thread of its own delivers, because the screen needs the caller's."""
+    return any(spec.kind == "screen" for spec in flow.sinks)

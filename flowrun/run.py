@@ -26,7 +26,7 @@ from flowrun.operators.limit import AdaptiveLimit, Limit
 from flowrun.operators.loop import LoopScheduler
 from flowrun.outlets import Outlet, Outlets, queue_for
 from flowrun.pictures import to_request
-from flowrun.queues import several
+from flowrun.queues import delivers_apart, several
 from flowrun.spec.flow import Flow, OnOutage, SourceSpec
 from flowrun.stages import Stages
 from flowrun.threads import Loops
@@ -118,11 +118,10 @@ class Run:
                 max_age=flow.backpressure.max_age,
                 color=flow.source.color,
             )
-            watched = any(spec.kind == "screen" for spec in flow.sinks)
             on = Threads(
                 loops.thread("source"),
                 loops.thread("preprocess"),
-                loops.thread("deliver") if watched else loops.main,
+                loops.thread("deliver") if delivers_apart(flow) else loops.main,
             )
             self._subscribe(
                 compile_flow(flow, source, stages, outlets, self.ledger, on), loops.main

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--summary FILE|-]      run it
        flowrun validate PATH… [--imports] [--live] [--format text|json|github]
        flowrun graph FLOW.yaml [--set KEY=VALUE]… [--format text|mermaid]
+       flowrun explain FLOW.yaml [--set KEY=VALUE]… [--format text|json]
        flowrun serve [NAME=]MODEL… [--address HOST:PORT] [--python PATH]
        flowrun devices
        flowrun schema"""

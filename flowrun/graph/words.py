@@ -74,19 +74,8 @@ def transport(flow: Flow) -> Iterator[Stage]:
         "transport.output", spec.output or ("all of them" if flow.postprocess else "the only one")
     )
     yield Stage("transport.on_error", f"{spec.on_error}, at the latest after {spec.timeout:g} s")
-    yield Stage("transport.on_outage", _outage(flow))
-
-
-def _outage(flow: Flow) -> str:
-    live, said = flow.source.live, flow.transport.on_outage
-    if said != "auto":
-        return said
-    if live is None:
-        return (
-            f"{auto.on_outage(flow, live=False)} for a video of known length,"
-            f" else {auto.on_outage(flow, live=True)}"
-        )
-    return f"{auto.on_outage(flow, live=live)}, as the source is {'live' if live else 'not live'}"
+    outage = auto.foreseen(flow).get("transport.on_outage", spec.on_outage)
+    yield Stage("transport.on_outage", outage)
 
 
 def room(what: str, of: Room, who: str) -> str:
@@ -98,12 +87,9 @@ def room(what: str, of: Room, who: str) -> str:
 
 def policy(flow: Flow) -> str:
     """The backpressure policy of `flow` and its reason, as far as it is known beforehand."""
-    live = flow.source.live
-    if live is None and flow.backpressure.policy == "auto":
-        known, unknown = (
-            auto.decided(flow, live=each).backpressure.policy for each in (False, True)
-        )
-        return f"backpressure: {known} for a video of known length, else {unknown}"
+    live, foreseen = flow.source.live, auto.foreseen(flow)
+    if live is None and "backpressure.policy" in foreseen:
+        return f"backpressure: {foreseen['backpressure.policy']}"
     decided = auto.decided(flow, live=bool(live)).backpressure.policy
     said = auto.reason(flow, decided, live=bool(live))
     age = flow.backpressure.max_age

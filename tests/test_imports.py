@@ -21,7 +21,7 @@ LAYERS: list[set[str]] = [
     {"stages", "outlets"},
     {"compile"},
     {"run", "live", "graph"},
-    {"signals", "explain"},
+    {"signals", "explain", "report"},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

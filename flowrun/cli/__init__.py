@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from flowrun.cli import devices, explain, graph, run, schema, serve, validate
+from flowrun.cli import devices, explain, graph, report, run, schema, serve, validate
 from flowrun.cli.terminal import FAILED, INTERNAL, INTERRUPTED, exit_code, say
 from flowrun.errors import FlowrunError, InvalidFlowError
 
@@ -15,6 +15,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "validate": validate.main,
     "graph": graph.main,
     "explain": explain.main,
+    "report": report.main,
     "serve": serve.main,
     "devices": devices.main,
     "schema": schema.main,

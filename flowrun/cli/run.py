@@ -22,6 +22,7 @@ USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--summary FILE|-]      run it
        flowrun validate PATH… [--imports] [--live] [--format text|json|github]
        flowrun graph FLOW.yaml [--set KEY=VALUE]… [--format text|mermaid]
        flowrun explain FLOW.yaml [--set KEY=VALUE]… [--format text|json]
+       flowrun report SUMMARY [--lines FILE] [-o FILE]
        flowrun serve [NAME=]MODEL… [--address HOST:PORT] [--python PATH]
        flowrun devices
        flowrun schema"""

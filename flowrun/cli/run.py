@@ -25,7 +25,7 @@ USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--summary FILE|-]      run it
        flowrun report SUMMARY [--lines FILE] [-o FILE]
        flowrun serve [NAME=]MODEL… [--address HOST:PORT] [--python PATH]
        flowrun devices
-       flowrun schema"""
+       flowrun schema [--format json|markdown]"""
 
 
 def main(words: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ import ast
 import functools
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,6 +16,8 @@ from typing import Any, NoReturn
 import pytest
 
 from flowrun.cli import main
+from flowrun.run import Run
+from flowrun.spec.load import load_flow
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -155,3 +158,20 @@ def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
 def test_the_readme_leads_to_every_page() -> None:
     links = re.findall(r"\]\((docs/[^)#]+)\)", PAGES[0].read_text(encoding="utf-8"))
     assert {page.name for page in PAGES[1:]} <= {Path(link).name for link in links}
+
+
+def test_the_hooks_of_the_page_on_the_demo_client_run_in_its_flow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs/moving-from-the-demo-client.md").read_text(encoding="utf-8")
+    (code,), (flow,) = blocks(page, "python"), blocks(page, "yaml")
+    (tmp_path / "tracking.py").write_text(code, encoding="utf-8")
+    (tmp_path / "flow.yaml").write_text(flow, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    here = ["source.uri=test:64x48@30", "sink=null", "limits.frames=5"]
+    here += [f"transport.{key}" for key in ("address=embedded", "model=identity", "input=image")]
+    try:
+        summary = Run(load_flow(tmp_path / "flow.yaml", overrides=here)).run()
+    finally:
+        sys.modules.pop("tracking", None)
+    assert (summary.captured, summary.delivered) == (5, 5)

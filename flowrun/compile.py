@@ -57,6 +57,7 @@ def compile_flow(
             room.when_full,
             on.preprocess,
             ledger.superseded,
+            stages.buffer,
         ),
         filter_map(stages.fresh),  # so far frames are dropped unseen, and from here on no more
     )
@@ -76,10 +77,8 @@ def into(outlet: Outlet, outlets: Outlets) -> Callable[[Observable[Frame]], Obse
     queue = outlet.queue
     if queue is None:
         return write
-    steps = [
-        bounded(queue.capacity, queue.when_full, queue.on, partial(outlets.drop, outlet)),
-        write,
-    ]
+    drop = partial(outlets.drop, outlet)
+    steps = [bounded(queue.capacity, queue.when_full, queue.on, drop, queue.waiting), write]
     if isinstance(outlet.sink, LiveSink):
         steps.append(meanwhile(partial(outlets.tick, outlet), outlet.sink.every, queue.on))
     return lambda frames: frames.pipe(*steps)

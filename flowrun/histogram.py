@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from itertools import accumulate
 
 _PER_OCTAVE = 32  # buckets per doubling: a percentile is at most 1/32 too high
 _OCTAVES = 42  # from 1 µs to 50 days; what lies outside counts into the first or last bucket
+
+# Half octaves from 0.5 ms to 25 s, as numbers of buckets, whose upper edges these are.
+_SHOWN = tuple(_PER_OCTAVE * octave + half for octave in range(9, 25) for half in (-1, 15))
 
 
 class Histogram:
@@ -45,22 +50,28 @@ class Histogram:
         edge of its bucket, never above the maximum. `None` without values."""
         if self.maximum is None:
             return None
-        rank, seen = math.ceil(share * self.count), 0
-        for bucket, n in enumerate(self._buckets):
-            seen += n
-            if n and seen >= rank:
-                return min(_upper_edge(bucket), self.maximum)
-        return self.maximum
+        rank = max(1, math.ceil(share * self.count))
+        bucket = bisect_left(list(accumulate(self._buckets)), rank)
+        return min(_upper_edge(bucket), self.maximum)
+
+    def cumulated(self) -> list[int]:
+        """How many values do not exceed each of `EDGES`, exactly; and, last, how many there are."""
+        counts = list(accumulate(self._buckets))
+        return [*(counts[bucket] for bucket in _SHOWN), counts[-1]]
 
 
 def _bucket(seconds: float) -> int:
     mantissa, exponent = math.frexp(seconds * 1e6)  # mantissa in [0.5, 1)
     if exponent < 1:  # below 1 µs
         return 0
-    inside = int((mantissa - 0.5) * 2 * _PER_OCTAVE)
-    return min((exponent - 1) * _PER_OCTAVE + inside, _PER_OCTAVE * _OCTAVES - 1)
+    # A bucket ends with its upper edge. Nothing is rounded here: the edges are exact.
+    inside = math.ceil((mantissa - 0.5) * 2 * _PER_OCTAVE) - 1
+    return min(max((exponent - 1) * _PER_OCTAVE + inside, 0), _PER_OCTAVE * _OCTAVES - 1)
 
 
 def _upper_edge(bucket: int) -> float:
     octave, inside = divmod(bucket, _PER_OCTAVE)
     return math.ldexp(1 + (inside + 1) / _PER_OCTAVE, octave) / 1e6
+
+
+EDGES = tuple(map(_upper_edge, _SHOWN))  # seconds

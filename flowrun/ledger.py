@@ -14,6 +14,7 @@ from flowrun.errors import LedgerError
 from flowrun.frame import Frame
 from flowrun.histogram import Histogram
 from flowrun.hook_times import HookTime, complaints, shares
+from flowrun.rate import Rate
 
 DropCause = Literal["superseded", "stale", "hook", "no_response"]
 FailCause = Literal["preprocess", "transport", "timeout", "postprocess", "sink"]
@@ -127,12 +128,15 @@ class Ledger:
         self._listeners: list[Callable[[Fate], None]] = []
         self._captured = 0
         self._fates: Counter[Any] = Counter()
-        self._latency: dict[str, Histogram] = {
+        self.latency: Mapping[str, Histogram] = {
             name: Histogram() for name in ("end_to_end", *STAGES)
         }
-        self._hooks: list[HookTime] = []
+        self.hooks: list[HookTime] = []
+        self.bytes = 0  # of the pictures that were captured
         self._gaps = Histogram()  # between captured frames, on the source's time line
         self._time = 0.0  # of the last captured frame there, once there is one
+        self._start = 0.0  # of the first one there
+        self._delivering = Rate()
         self._began: float | None = None
         self._last = 0.0  # when the last frame was captured, once there is one
         self._ended: float | None = None
@@ -144,8 +148,9 @@ class Ledger:
                 raise LedgerError(f"frame {frame.index} was captured twice")
             self._open[frame.index] = _Entry(frame.time, frame.captured)
             self._captured += 1
+            self.bytes += frame.image.nbytes
             if self._began is None:
-                self._began = frame.captured
+                self._began, self._start = frame.captured, frame.time
             else:
                 self._gaps.add(frame.time - self._time)
             self._last, self._time = frame.captured, frame.time
@@ -157,7 +162,7 @@ class Ledger:
 
     def delivered(self, frame: Frame) -> None:
         """A sink accepted `frame`. One thread at a time."""
-        self._latency["end_to_end"].add(self.clock() - frame.captured)
+        self.latency["end_to_end"].add(self.clock() - frame.captured)
         self._settle(frame, "delivered")
 
     def dropped(self, frame: Frame, cause: DropCause) -> None:
@@ -173,7 +178,7 @@ class Ledger:
     def took(self, stage: Stage, seconds: float, frame: Frame | None = None) -> None:
         """Note what one frame cost one stage, which only one thread notes at a time; `frame`, if it
         is captured already, tells which."""
-        self._latency[stage].add(seconds)
+        self.latency[stage].add(seconds)
         if frame is not None and self._listeners:
             with self._lock:
                 entry = self._open.get(frame.index)
@@ -183,8 +188,8 @@ class Ledger:
     def hook(self, key: str, name: str) -> Histogram:
         """Where one thread notes what the hook at `key` of the flow, called `name`, took for each
         frame, in seconds. To be asked before the first frame, in the order of the flow."""
-        self._hooks.append(HookTime(key, name))
-        return self._hooks[-1].took
+        self.hooks.append(HookTime(key, name))
+        return self.hooks[-1].took
 
     def close(self) -> None:
         """The run is over: what has no fate yet was aborted. Raises `LedgerError` if the sum is
@@ -210,9 +215,22 @@ class Ledger:
         with self._lock:
             return 0.0 if self._began is None else self._last - self._began
 
+    @property
+    def position(self) -> float:
+        """Seconds from the first captured frame to the last one so far, on the source's time
+        line: how far a recording is."""
+        with self._lock:
+            return 0.0 if self._began is None else self._time - self._start
+
+    @property
+    def fps_now(self) -> float:
+        """Frames delivered per second over the last few seconds."""
+        with self._lock:
+            return self._delivering.value(self.clock())
+
     def mean(self, stage: Stage) -> float | None:
         """What a frame cost `stage` on average, in seconds; `None` if nothing was measured."""
-        histogram = self._latency[stage]
+        histogram = self.latency[stage]
         return histogram.total / histogram.count if histogram.count else None
 
     def summary(
@@ -244,10 +262,10 @@ class Ledger:
             reconnects={name: reconnects.get(name, 0) for name in ("source", "transport", "sink")},
             duration_s=round(seconds, 3),
             fps=round(fates["delivered"] / seconds, 2) if seconds else 0.0,
-            latency_ms={name: _in_ms(histogram) for name, histogram in self._latency.items()},
+            latency_ms={name: _in_ms(histogram) for name, histogram in self.latency.items()},
             bottleneck=self._bottleneck(window),
             period_ms=None if period is None else round(period * 1000, 3),
-            hooks=shares(self._hooks, period),
+            hooks=shares(self.hooks, period),
             generation=generation,
             sinks=[dict(each) for each in sinks],
         )
@@ -256,11 +274,11 @@ class Ledger:
         # A stage's use is the time it spent on frames; the window shares its time over its slots.
         # "buffer" and "order" are waiting for somebody else, and so never the cause.
         busy = {
-            "source": self._latency["source"].total,
-            "preprocess": self._latency["preprocess"].total,
-            "transport": self._latency["transport"].total / window,
-            "postprocess": self._latency["postprocess"].total,
-            "sink": self._latency["sink"].total,
+            "source": self.latency["source"].total,
+            "preprocess": self.latency["preprocess"].total,
+            "transport": self.latency["transport"].total / window,
+            "postprocess": self.latency["postprocess"].total,
+            "sink": self.latency["sink"].total,
         }
         name, most = max(busy.items(), key=lambda item: item[1])
         return name if most > 0 else None
@@ -276,6 +294,8 @@ class Ledger:
                 name = f"{fate}.{cause}" if cause else fate
                 raise LedgerError(f"frame {frame.index} met a second fate: {name}")
             self._fates[(fate, cause) if cause else fate] += 1
+            if fate == "delivered":
+                self._delivering.add(self.clock())
         self._tell(frame.index, entry, fate, cause, frame.data)
 
     def _tell(

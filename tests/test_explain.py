@@ -52,10 +52,11 @@ def explained(path: str | Path, *overrides: str | Flag, **environ: str) -> dict[
 
 
 def keys(part: Schema, path: str = "") -> Iterator[str]:
-    """Every key of the schema that stands for a value, lists as if they had one item."""
-    if "items" in part and path != "transport.address":
+    """Every key of the schema that stands for a value: lists as if they had one item, mappings
+    that may be null as if they were."""
+    if "properties" in part.get("items", {}):
         yield from keys(part["items"], f"{path}[0]")
-    elif part.get("properties") and path not in ("metrics", "transport.tls"):
+    elif "properties" in part and part.get("default", {}) is not None:
         for key, child in part["properties"].items():
             yield from keys(child, f"{path}.{key}" if path else key)
     else:

@@ -12,14 +12,16 @@ PACKAGE = Path(__file__).parent.parent / "flowrun"
 
 # From the ground up; modules on one line never import each other.
 LAYERS: list[set[str]] = [
-    {"errors", "histogram", "ending", "view", "letters"},
-    {"spec", "frame", "dotted", "hook_times"},
+    {"errors", "histogram", "rate", "ending", "view", "letters"},
+    {"spec", "frame", "dotted", "hook_times", "httpd"},
     {"inference", "detection"},
     {"media", "kserve", "hooks"},
     {"operators"},
     {"ledger", "pictures", "threads", "auto", "queues"},
     {"stages", "outlets"},
-    {"compile"},
+    {"compile", "status"},
+    {"exposition", "traces"},
+    {"metrics"},
     {"run", "live", "graph"},
     {"signals", "explain", "report"},
     {"cli"},
@@ -33,6 +35,8 @@ OWNERS = {
     "yaml": {"spec"},
     "jsonschema": {"spec"},
     "openvino": {"kserve"},
+    "prometheus_client": {"exposition", "metrics"},
+    "opentelemetry": {"traces"},
     "cv2": {"kserve"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ from flowrun.cli import main
 from flowrun.graph.chain import CALLER, Chain, chain_of
 from flowrun.graph.mermaid import mermaid
 from flowrun.graph.text import text
+from flowrun.run import Run
 from flowrun.spec.flow import (
     BackpressureSpec,
     Flow,
@@ -172,3 +174,29 @@ def test_no_secret_is_ever_in_a_picture(user_info: str, header: str, option: str
     chain = chain_of(secret)
     for picture in (text(chain), mermaid(chain)):
         assert not any(each in picture for each in (user_info, header, option))
+
+
+@pytest.mark.parametrize("policy", ["every_frame", "latest"])
+def test_the_queues_of_the_picture_are_those_of_a_run(
+    policy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    several = replace(
+        flow("test:64x48@30", "null", "out.mkv", policy=policy),
+        transport=TransportSpec("unary", ("embedded",), "identity"),
+        limits=Limits(frames=3),
+    )
+    run = Run(several)
+    run.run()
+    chain = chain_of(several)
+    rooms = {"buffer": chain.boxes[1].before[0]}
+    rooms |= {sink.stages[0].key: sink.before[0] for sink in chain.sinks}
+    capacities = {each["name"]: each["capacity"] for each in run.status()["queues"]}
+    assert {name: int(re.findall(r"\d+", room)[0]) for name, room in rooms.items()} == capacities
+
+
+def test_the_threads_are_those_of_the_picture_in_the_readme() -> None:
+    readme = (HERE.parents[1] / "README.md").read_text(encoding="utf-8")
+    picture = readme.partition("## The picture")[2].partition("## ")[0]
+    threads = [box.thread for box in chain_of(flow()).boxes]
+    assert all(thread in picture for thread in threads if thread != "model server")

@@ -49,6 +49,25 @@ def window(flow: Flow, clock: Callable[[], float]) -> Limit:
     return Limit(most) if flow.backpressure.policy == "every_frame" else AdaptiveLimit(most, clock)
 
 
+def foreseen(flow: Flow) -> dict[str, str]:
+    """By key, what each `auto` that is decided here will mean in a run of `flow`, as far as it is
+    known before the source is open."""
+    live, recorded = decided(flow, live=True), decided(flow, live=False)
+    policies = {
+        "backpressure.policy": (live.backpressure.policy, recorded.backpressure.policy),
+        "transport.on_outage": (live.transport.on_outage, recorded.transport.on_outage),
+    }
+    said = {
+        True: "{0}, as the source is live",
+        False: "{1}, as the source is not live",
+        None: "{1} for a video of known length, else {0}",
+    }[flow.source.live]
+    found = {key: said.format(*both) for key, both in policies.items() if both[0] != both[1]}
+    if flow.source.pace == "auto" and not flow.source.live:
+        found["source.pace"] = paced(flow).source.pace
+    return found
+
+
 def reason(flow: Flow, policy: str, *, live: bool) -> str:
     """One line on the `policy` that was decided on for `flow`, and on where it comes from."""
     what = {

@@ -20,6 +20,7 @@ from flowrun.operators.meanwhile import meanwhile
 from flowrun.operators.pull import pull
 from flowrun.operators.scheduler import WaitableScheduler
 from flowrun.outlets import Outlet, Outlets
+from flowrun.queues import buffer
 from flowrun.spec.flow import Flow, Limits
 from flowrun.stages import Stages
 
@@ -47,13 +48,13 @@ def compile_flow(
     preprocessed, and the window of `stages` is between the request and the end of the sink's write;
     the source holds one more, and each sink with a queue what that holds.
     """
-    policy, buffer = flow.backpressure.policy, flow.backpressure.buffer
+    room = buffer(flow)
     frames = pull(stages.capture(source), on.source).pipe(
         limited(flow.limits),
         ops.do_action(ledger.captured),
         bounded(
-            1 if policy == "latest" else buffer,
-            "block" if policy == "every_frame" else "drop_oldest",
+            room.capacity,
+            room.when_full,
             on.preprocess,
             ledger.superseded,
             stages.buffer,

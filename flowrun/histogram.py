@@ -49,6 +49,14 @@ class Histogram:
         if self.maximum is None or seconds > self.maximum:
             self.maximum = seconds
 
+    def merge(self, other: Histogram) -> None:
+        """Count everything that `other` has counted."""
+        self._buckets = [a + b for a, b in zip(self._buckets, other._buckets, strict=True)]
+        self.count += other.count
+        self.total += other.total
+        if other.maximum is not None:
+            self.maximum = max(self.maximum or 0.0, other.maximum)
+
     def percentile(self, share: float) -> float | None:
         """The duration in seconds that `share` (0 to 1) of the values do not exceed: the upper
         edge of its bucket, never above the maximum. `None` without values."""

@@ -15,6 +15,7 @@ from flowrun.media.protocols import LiveSink, Sink
 from flowrun.operators.bounded import WhenFull
 from flowrun.operators.level import Level
 from flowrun.operators.scheduler import WaitableScheduler
+from flowrun.queues import in_front_of, writer
 from flowrun.spec.flow import Flow, SinkSpec
 from flowrun.threads import Loops
 
@@ -162,18 +163,10 @@ class Outlets:
 
 
 def queue_for(spec: SinkSpec, flow: Flow, loops: Loops, *, several: bool) -> Queue | None:
-    """The queue in front of a sink of `flow`, which has no `auto` left.
-
-    A single sink that nobody watches needs none. Otherwise each has its thread, the screen the
-    caller's. A single one makes the chain wait, so that frames are dropped before the server works
-    on them. Several do so only where nothing may be lost, and never for the screen.
-    """
-    if not several and not spec.watched:
+    """The queue in front of a sink of `flow` (see `queues`), and its thread, which runs at once."""
+    room = in_front_of(spec, flow, several=several)
+    if room is None:
         return None
-    screen = spec.kind == "screen"
-    waits = not several or (flow.backpressure.policy == "every_frame" and not screen)
-    return Queue(
-        capacity=flow.backpressure.buffer if several and not screen else 1,
-        when_full="block" if waits else "drop_oldest",
-        on=loops.main if screen else loops.thread(f"sink-{spec.kind}"),
-    )
+    name = writer(spec)
+    on = loops.main if name == "main" else loops.thread(name)
+    return Queue(room.capacity, room.when_full, on)

@@ -26,6 +26,7 @@ from flowrun.media.sources import make_source
 from flowrun.operators.loop import LoopScheduler
 from flowrun.outlets import Outlet, Outlets, queue_for
 from flowrun.pictures import to_request
+from flowrun.queues import delivers_apart, several
 from flowrun.spec.flow import Flow, OnOutage, SourceSpec
 from flowrun.stages import Stages
 from flowrun.status import Status
@@ -130,11 +131,10 @@ class Run:
                 max_age=flow.backpressure.max_age,
                 color=flow.source.color,
             )
-            watched = any(spec.kind == "screen" for spec in flow.sinks)
             on = Threads(
                 loops.thread("source"),
                 loops.thread("preprocess"),
-                loops.thread("deliver") if watched else loops.main,
+                loops.thread("deliver") if delivers_apart(flow) else loops.main,
             )
             self._subscribe(
                 compile_flow(flow, source, stages, outlets, self.ledger, on), loops.main
@@ -203,9 +203,8 @@ class Run:
     def _open_sinks(
         self, parts: ExitStack, flow: Flow, info: VideoInfo, loops: Loops
     ) -> tuple[Outlet, ...]:
-        """The sinks that frames go to. A `.jsonl` file beside others takes no frames, only what the
-        ledger says of them."""
-        several = sum(spec.kind != "jsonl" for spec in flow.sinks) > 1
+        """The sinks that frames go to."""
+        many = several(flow)
         outlets, files = [], []
         for number, spec in enumerate(flow.sinks):
             key = f"sink[{number}]" if len(flow.sinks) > 1 else "sink"
@@ -217,7 +216,7 @@ class Run:
                 files.append(Outlet(key, sink))
             else:
                 parts.callback(sink.close)
-                outlets.append(Outlet(key, sink, queue_for(spec, flow, loops, several=several)))
+                outlets.append(Outlet(key, sink, queue_for(spec, flow, loops, several=many)))
         self._status.outlets = tuple(outlets or files[:1])
         return self._status.outlets
 

@@ -7,12 +7,15 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from flowrun.cli import bench, devices, run, schema, serve, validate
+from flowrun.cli import bench, devices, explain, graph, report, run, schema, serve, validate
 from flowrun.cli.terminal import FAILED, INTERNAL, INTERRUPTED, exit_code, say
 from flowrun.errors import FlowrunError, InvalidFlowError
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "validate": validate.main,
+    "graph": graph.main,
+    "explain": explain.main,
+    "report": report.main,
     "serve": serve.main,
     "bench": bench.main,
     "devices": devices.main,

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--summary FILE|-]      run it
        flowrun validate PATH… [--imports] [--live] [--format text|json|github]
+       flowrun graph FLOW.yaml [--set KEY=VALUE]… [--format text|mermaid]
+       flowrun explain FLOW.yaml [--set KEY=VALUE]… [--format text|json]
+       flowrun report SUMMARY [--lines FILE] [-o FILE]
        flowrun serve [NAME=]MODEL… [--address HOST:PORT] [--python PATH]
        flowrun bench FLOW [--frames N]
        flowrun devices
-       flowrun schema"""
+       flowrun schema [--format json|markdown]"""
 
 
 def main(words: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from flowrun.spec.kinds import SinkKind, SourceKind, sink_kind, source_kind
+from flowrun.spec.kinds import LIVE, SinkKind, SourceKind, sink_kind, source_kind
 
 Parameter = bool | int | float | str
 OnError = Literal["fail", "drop", "passthrough"]
@@ -47,6 +47,11 @@ class SourceSpec:
     @property
     def kind(self) -> SourceKind:
         return source_kind(self.uri)
+
+    @property
+    def live(self) -> bool | None:
+        """Whether it cannot wait for whoever is slow; `None`: that is known once it is open."""
+        return LIVE[self.kind]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flowrun.spec.nodes import Finding, Node, Place, dotted, leaves, shown
+from flowrun.spec.nodes import Finding, Node, Place, Used, dotted, leaves, shown
 from flowrun.spec.origin import Origin
 
 LONGEST = 65_536  # characters of a result
@@ -40,15 +40,16 @@ class _Variable:
 def interpolate(root: Node, environ: Mapping[str, str], origin: Origin) -> list[Finding]:
     """Replace the variables in every string below `root`, in place, and say what is missing.
 
-    What came from a variable is marked `open`; a string that cannot be interpolated stays.
+    What came from a variable is marked `open` and knows its `variables`; a string that cannot be
+    interpolated stays.
     """
     findings = []
     for path, node in leaves(root):
         if not isinstance(node.value, str) or "${" not in node.value:
             continue
         try:
-            node.value, variables = expand(node.value, environ)
-            node.open = node.open or variables
+            node.value, node.variables = expand(node.value, environ)
+            node.open = node.open or bool(node.variables)
         except InterpolationError as error:
             at = origin.line(node.place).find(error.text, node.place.column - 1)
             place = Place(node.place.override, node.place.line, at + 1) if at >= 0 else node.place
@@ -56,15 +57,15 @@ def interpolate(root: Node, environ: Mapping[str, str], origin: Origin) -> list[
     return findings
 
 
-def expand(text: str, environ: Mapping[str, str]) -> tuple[str, bool]:
-    """The text with its variables replaced, and whether there were any.
+def expand(text: str, environ: Mapping[str, str]) -> tuple[str, tuple[Used, ...]]:
+    """The text with its variables replaced, and those that were looked up, in their order.
 
     Raises `InterpolationError` for a missing variable, a malformed one, or a result that is longer
     than `LONGEST`.
     """
     parts, _ = _parse(text, 0, 0)
-    result = _value(parts, environ)
-    return result, any(isinstance(part, _Variable) for part in parts)
+    used: list[Used] = []
+    return _value(parts, environ, used), tuple(used)
 
 
 def _parse(text: str, at: int, depth: int) -> tuple[tuple[str | _Variable, ...], int]:
@@ -103,11 +104,11 @@ def _variable(text: str, at: int, depth: int) -> tuple[_Variable, int]:
     return _Variable(name, operator, argument), end
 
 
-def _value(parts: tuple[str | _Variable, ...], environ: Mapping[str, str]) -> str:
+def _value(parts: tuple[str | _Variable, ...], environ: Mapping[str, str], used: list[Used]) -> str:
     values: list[str] = []
     length = 0
     for part in parts:
-        value = part if isinstance(part, str) else _look_up(part, environ)
+        value = part if isinstance(part, str) else _look_up(part, environ, used)
         length += len(value)
         if length > LONGEST:
             raise InterpolationError(f"the result is longer than {LONGEST:,} characters", "${")
@@ -115,14 +116,16 @@ def _value(parts: tuple[str | _Variable, ...], environ: Mapping[str, str]) -> st
     return "".join(values)
 
 
-def _look_up(variable: _Variable, environ: Mapping[str, str]) -> str:
+def _look_up(variable: _Variable, environ: Mapping[str, str], used: list[Used]) -> str:
     value = environ.get(variable.name)
     if value or (value is not None and variable.operator == "}"):
+        used.append(Used(variable.name, found=True))
         return value
     if variable.operator == ":-":
-        return _value(variable.argument, environ)
+        used.append(Used(variable.name, found=False))
+        return _value(variable.argument, environ, used)
     text = f"${{{variable.name}"
-    said = shown(_value(variable.argument, environ).strip())
+    said = shown(_value(variable.argument, environ, used).strip())
     message = f"the environment variable `{shown(variable.name)}` is not set"
     if said:
         raise InterpolationError(f"{message}: {said}", text)

@@ -23,6 +23,14 @@ SINK_PATTERNS: dict[str, str] = {
     "jsonl": r"(?i:.+\.jsonl)",
     "video": r"(?i:.+\.(mp4|mkv|avi|mov|webm))",
 }
+# Whether it cannot wait for whoever is slow; `None`: that is known once it is open.
+LIVE: dict[SourceKind, bool | None] = {
+    "camera": True,
+    "rtsp": True,
+    "http": None,  # a video of known length is read like a file
+    "test": False,
+    "file": False,
+}
 
 
 def source_kind(uri: str) -> SourceKind:

@@ -24,13 +24,20 @@ class Place(NamedTuple):
 START = Place(False, 1, 1)
 
 
+class Used(NamedTuple):
+    """A variable that a text was made with: `found` in the environment, or by its default."""
+
+    name: str
+    found: bool
+
+
 @dataclass(slots=True)
 class Node:
     """`value` holds nodes if it is a mapping or a list. `key_place` is where its key stands.
 
     `style` tells a plain scalar from a quoted one and from none at all (`key:` and nothing more).
     `open` marks text from an interpolation or an override, which the schema may still read as a
-    number, a boolean or null.
+    number, a boolean or null. `variables` are those of the interpolation.
     """
 
     value: dict[str, Node] | list[Node] | Scalar
@@ -38,6 +45,7 @@ class Node:
     key_place: Place | None = None
     style: Literal["plain", "quoted", "empty"] = "plain"
     open: bool = False
+    variables: tuple[Used, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowrun.spec.interpolate import InterpolationError, expand
+from flowrun.spec.nodes import Used
 
 HINT = "write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`, and `$${` for a literal `${`"
 
@@ -41,15 +42,21 @@ SAFE = st.text(st.characters(exclude_characters="${}"), max_size=20)
 
 @given(SAFE, st.text(max_size=20), SAFE)
 def test_a_value_is_taken_as_it_is_and_never_read_again(left: str, value: str, right: str) -> None:
-    assert expand(f"{left}${{X}}{right}", {"X": value}) == (left + value + right, True)
-    assert expand(f"{left}${{Y:-{right}}}", {"X": value}) == (left + right, True)
+    assert expand(f"{left}${{X}}{right}", {"X": value}) == (
+        left + value + right,
+        (Used("X", found=True),),
+    )
+    assert expand(f"{left}${{Y:-{right}}}", {"X": value}) == (
+        left + right,
+        (Used("Y", found=False),),
+    )
 
 
 @given(st.text(max_size=30))
 def test_a_text_escaped_by_a_dollar_comes_out_as_it_was(text: str) -> None:
     if not text.endswith("$"):
         text = text.replace("$$", "$")
-        assert expand(text.replace("${", "$${"), {}) == (text, False)
+        assert expand(text.replace("${", "$${"), {}) == (text, ())
 
 
 @given(st.text(st.sampled_from("${}:-?A"), max_size=30))

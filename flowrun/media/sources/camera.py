@@ -11,7 +11,7 @@ from flowrun.spec.flow import SourceSpec
 
 def camera(spec: SourceSpec) -> Source:
     """What the camera sees, in the size and at the rate that the flow asks of it."""
-    return Supervised(spec, lambda: Decoder(spec, _inputs, live=True))
+    return Supervised(spec, lambda: Decoder(spec, _inputs, live=spec.live))
 
 
 def _inputs(spec: SourceSpec) -> list[str]:

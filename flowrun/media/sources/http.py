@@ -11,7 +11,7 @@ from flowrun.spec.flow import SourceSpec
 
 def http(spec: SourceSpec) -> Source:
     """What has a known length is read like a file; what has none is live."""
-    return Supervised(spec, lambda: Decoder(spec, http_input, live=None))
+    return Supervised(spec, lambda: Decoder(spec, http_input, live=spec.live))
 
 
 def http_input(spec: SourceSpec) -> list[str]:

@@ -14,7 +14,7 @@ _LOW_DELAY = ("-flags", "low_delay", "-fpsprobesize", "0")
 
 def rtsp(spec: SourceSpec) -> Source:
     """The stream as it comes, over TCP or UDP as `rtsp_transport` says."""
-    return Supervised(spec, lambda: Decoder(spec, rtsp_input, live=True))
+    return Supervised(spec, lambda: Decoder(spec, rtsp_input, live=spec.live))
 
 
 def rtsp_input(spec: SourceSpec) -> list[str]:

@@ -1,0 +1,23 @@
+# flowrun and nothing else: flows and hooks are mounted into /flows, the working directory.
+ARG PYTHON=3.11.11-slim-bookworm
+
+FROM python:${PYTHON} AS build
+WORKDIR /src
+COPY pyproject.toml README.md ./
+COPY schemas schemas
+COPY flowrun flowrun
+# Such as EXTRAS=[openvino,faces]; for the pieces see pyproject.toml.
+ARG EXTRAS=
+RUN python -m venv /opt/flowrun
+RUN /opt/flowrun/bin/pip install --no-cache-dir --only-binary :all: --no-binary flowrun ".${EXTRAS}"
+
+FROM python:${PYTHON}
+COPY --from=build /opt/flowrun /opt/flowrun
+ENV PATH=/opt/flowrun/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+RUN useradd --uid 10001 --create-home flowrun && install -d -o flowrun /flows
+USER flowrun
+WORKDIR /flows
+# The run stops like after Ctrl-C: what is in flight is finished, and the file.
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["flowrun"]
+CMD ["--help"]

@@ -1,0 +1,36 @@
+"""`flowrun explain`"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from flowrun.cli.flags import add_overrides
+from flowrun.cli.terminal import DONE, Parser
+
+
+def main(words: Sequence[str]) -> int:
+    """Print every value of a flow with where it comes from; secrets are hidden.
+
+    As JSON: `{"flow", "path", "values": [{"key", "value", "line", "flag", "variables", "means"}]}`.
+    """
+    parser = Parser(
+        prog="flowrun explain", description="Print every value of a flow, and where it comes from."
+    )
+    parser.add_argument("flow", metavar="FLOW.yaml")
+    add_overrides(parser)
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    options = parser.parse_args(words)
+
+    from flowrun.explain import explain, table
+    from flowrun.spec.load import load
+
+    loaded = load(options.flow, overrides=options.overrides)
+    values = explain(loaded)
+    if options.format == "json":
+        listed = [value.to_json() for value in values]
+        found = {"flow": loaded.flow.name, "path": options.flow, "values": listed}
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        print(table(options.flow, values))
+    return DONE

@@ -1,0 +1,27 @@
+"""`flowrun graph`"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowrun.cli.flags import add_overrides
+from flowrun.cli.terminal import DONE, Parser
+
+
+def main(words: Sequence[str]) -> int:
+    """Print what a run compiles the flow into, without opening or importing anything."""
+    parser = Parser(prog="flowrun graph", description="Print the chain that a flow is run as.")
+    parser.add_argument("flow", metavar="FLOW.yaml")
+    add_overrides(parser)
+    parser.add_argument("--format", choices=("text", "mermaid"), default="text")
+    options = parser.parse_args(words)
+
+    from flowrun.spec.load import load_flow
+
+    flow = load_flow(options.flow, overrides=options.overrides)
+    from flowrun.graph.chain import chain_of
+    from flowrun.graph.mermaid import mermaid
+    from flowrun.graph.text import text
+
+    print((mermaid if options.format == "mermaid" else text)(chain_of(flow)))
+    return DONE

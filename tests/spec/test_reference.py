@@ -1,0 +1,60 @@
+"""The reference of the docs is made from the schema, and is that of this schema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flowrun.cli import main
+from flowrun.spec.reference import reference
+from flowrun.spec.schema import Schema, inlined, schema_text
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference.md"
+
+
+def keys(part: Schema, prefix: str = "") -> Iterator[str]:
+    for key, child in part.get("properties", {}).items():
+        if "properties" not in child or "null" in child["type"]:
+            yield prefix + key
+        yield from keys(child, f"{prefix}{key}.")
+
+
+def test_the_page_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", "--format", "markdown"]) == 0
+    assert PAGE.read_text(encoding="utf-8") == capsys.readouterr().out, (
+        "flowrun schema --format markdown > docs/reference.md"
+    )
+
+
+def test_every_key_of_the_schema_has_its_row() -> None:
+    first, *sections = reference().split("\n\n## ")
+    found = {section.partition("`\n")[0].strip("`"): section for section in sections}
+    for key, part in inlined()["properties"].items():
+        rows = re.findall(r"^\| `([^`]+)` \|", found.get(key, first), re.MULTILINE)
+        inside = part if "properties" in part else part.get("items", {})
+        assert rows == list(keys(inside)) if inside else key in rows
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "| `version` | `1` | `1` | The version of the format. |",
+        "| `uri` | text, integer | required | `camera:0` (or a bare number), ",
+        "| `size` | size, `null` | `null` | Scale the frames to this size, such as `1280x720`; a",
+        "| `loop` | `true`, `false` | `false` | Start a file again when it ends. Means nothing for"
+        " a camera, for an RTSP stream, for the test pattern. |",
+        "| `quality` | number 0 to 100, `null` | `null` | ",
+        "| `max_age` | duration, `null` | `null` | ",
+        "| `tls.cert` | text, `null` | `null` | ",
+    ],
+)
+def test_a_row_says_what_may_stand_there_and_what_it_means(row: str) -> None:
+    assert row in reference()
+
+
+def test_every_key_and_value_that_is_planned_says_so() -> None:
+    planned = schema_text().count('"x-planned"')
+    assert reference().count("Not supported yet") == planned

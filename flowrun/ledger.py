@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
+from flowrun.bottleneck import WORKING, in_words
 from flowrun.errors import LedgerError
 from flowrun.frame import Frame
 from flowrun.histogram import Histogram
@@ -62,7 +63,9 @@ class Summary:
     `duration_s` is wall-clock time from the first captured frame to the end; `fps` delivered
     frames per second of it. `latency_ms` holds p50, p95, p99 and max in milliseconds, `None`
     where nothing was measured. `bottleneck` is the stage that was busy the largest part of the
-    time, `None` if nothing was captured. `period_ms` is what a frame has: the median time from one
+    time, `None` if nothing was captured. `busy_ms` is what a frame costs each stage that works, on
+    average, in milliseconds; the server's time is shared by the requests that may be in flight.
+    `period_ms` is what a frame has: the median time from one
     captured frame to the next on the source's own time line, so that a recording that is read as
     fast as it goes is judged like the camera it came from; `None` without two frames. `hooks` says
     for each what it takes of that (see `hook_times.shares`). `sinks` has the counts of each sink.
@@ -81,6 +84,7 @@ class Summary:
     fps: float
     latency_ms: dict[str, dict[str, float | None]]
     bottleneck: str | None
+    busy_ms: dict[str, float | None]
     period_ms: float | None
     hooks: list[dict[str, Any]]
     sinks: list[dict[str, Any]]
@@ -106,12 +110,15 @@ class Summary:
                 f" + aborted {self.aborted}",
                 f"  {self.duration_s:.1f} s, {self.fps:.1f} fps"
                 f", latency ms: {milliseconds('end_to_end')}",
-                f"  bottleneck: {self.bottleneck or '-'}"
+                f"  bottleneck: {self._bottleneck()}"
                 + "".join(f", {name} reconnects: {n}" for name, n in self.reconnects.items() if n)
                 + (f", frames repeated: {self.repeated}" if self.repeated else ""),
                 *complaints(self.hooks, self.period_ms),
             ]
         )
+
+    def _bottleneck(self) -> str:
+        return in_words(self.bottleneck, self.busy_ms, self.period_ms, self.captured, self.dropped)
 
 
 class Ledger:
@@ -246,6 +253,7 @@ class Ledger:
             fps=round(fates["delivered"] / seconds, 2) if seconds else 0.0,
             latency_ms={name: _in_ms(histogram) for name, histogram in self._latency.items()},
             bottleneck=self._bottleneck(window),
+            busy_ms={stage: self._busy_ms(stage, window) for stage in WORKING},
             period_ms=None if period is None else round(period * 1000, 3),
             hooks=shares(self._hooks, period),
             generation=generation,
@@ -253,17 +261,15 @@ class Ledger:
         )
 
     def _bottleneck(self, window: int) -> str | None:
-        # A stage's use is the time it spent on frames; the window shares its time over its slots.
-        # "buffer" and "order" are waiting for somebody else, and so never the cause.
-        busy = {
-            "source": self._latency["source"].total,
-            "preprocess": self._latency["preprocess"].total,
-            "transport": self._latency["transport"].total / window,
-            "postprocess": self._latency["postprocess"].total,
-            "sink": self._latency["sink"].total,
-        }
+        busy = {stage: self._latency[stage].total / _slots(stage, window) for stage in WORKING}
         name, most = max(busy.items(), key=lambda item: item[1])
         return name if most > 0 else None
+
+    def _busy_ms(self, stage: str, window: int) -> float | None:
+        took = self._latency[stage]
+        if not took.count:
+            return None
+        return round(took.total / took.count / _slots(stage, window) * 1000, 3)
 
     def _settle(
         self, frame: Frame, fate: FateName, cause: DropCause | FailCause | None = None
@@ -291,6 +297,11 @@ class Ledger:
         took: dict[str, float] = {"end_to_end": self.clock() - entry.captured, **entry.took}
         for listener in self._listeners:
             listener(Fate(index, entry.time, fate, cause, took, data))
+
+
+def _slots(stage: str, window: int) -> int:
+    """How many frames share the time of a stage: as many as may be at the server."""
+    return window if stage == "transport" else 1
 
 
 def _in_ms(histogram: Histogram) -> dict[str, float | None]:

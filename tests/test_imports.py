@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "flowrun"
 
 # From the ground up; modules on one line never import each other.
 LAYERS: list[set[str]] = [
-    {"errors", "histogram", "ending", "view", "letters"},
+    {"errors", "histogram", "bottleneck", "ending", "view", "letters"},
     {"spec", "frame", "dotted", "hook_times"},
     {"inference", "detection"},
     {"media", "kserve", "hooks"},

@@ -56,6 +56,7 @@ def compile_flow(
             "block" if policy == "every_frame" else "drop_oldest",
             on.preprocess,
             ledger.superseded,
+            stages.buffer,
         ),
         filter_map(stages.fresh),  # so far frames are dropped unseen, and from here on no more
     )
@@ -75,10 +76,8 @@ def into(outlet: Outlet, outlets: Outlets) -> Callable[[Observable[Frame]], Obse
     queue = outlet.queue
     if queue is None:
         return write
-    steps = [
-        bounded(queue.capacity, queue.when_full, queue.on, partial(outlets.drop, outlet)),
-        write,
-    ]
+    drop = partial(outlets.drop, outlet)
+    steps = [bounded(queue.capacity, queue.when_full, queue.on, drop, queue.waiting), write]
     if isinstance(outlet.sink, LiveSink):
         steps.append(meanwhile(partial(outlets.tick, outlet), outlet.sink.every, queue.on))
     return lambda frames: frames.pipe(*steps)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from itertools import accumulate
 
 _PER_OCTAVE = 32  # buckets per doubling: a percentile is at most 1/32 too high
 _OCTAVES = 42  # from 1 µs to 50 days; what lies outside counts into the first or last bucket
@@ -37,12 +39,9 @@ class Histogram:
         edge of its bucket, never above the maximum. `None` without values."""
         if self.maximum is None:
             return None
-        rank, seen = math.ceil(share * self.count), 0
-        for bucket, n in enumerate(self._buckets):
-            seen += n
-            if n and seen >= rank:
-                return min(_upper_edge(bucket), self.maximum)
-        return self.maximum
+        rank = max(1, math.ceil(share * self.count))
+        bucket = bisect_left(list(accumulate(self._buckets)), rank)
+        return min(_upper_edge(bucket), self.maximum)
 
 
 def _bucket(seconds: float) -> int:

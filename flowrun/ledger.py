@@ -15,6 +15,7 @@ from flowrun.errors import LedgerError
 from flowrun.frame import Frame
 from flowrun.histogram import Histogram
 from flowrun.hook_times import HookTime, complaints, shares
+from flowrun.rate import Rate
 
 DropCause = Literal["superseded", "stale", "hook", "no_response"]
 FailCause = Literal["preprocess", "transport", "timeout", "postprocess", "sink"]
@@ -134,12 +135,14 @@ class Ledger:
         self._listeners: list[Callable[[Fate], None]] = []
         self._captured = 0
         self._fates: Counter[Any] = Counter()
-        self._latency: dict[str, Histogram] = {
+        self.latency: Mapping[str, Histogram] = {
             name: Histogram() for name in ("end_to_end", *STAGES)
         }
         self._hooks: list[HookTime] = []
         self._gaps = Histogram()  # between captured frames, on the source's time line
         self._time = 0.0  # of the last captured frame there, once there is one
+        self._start = 0.0  # of the first one there
+        self._delivering = Rate()
         self._began: float | None = None
         self._last = 0.0  # when the last frame was captured, once there is one
         self._ended: float | None = None
@@ -152,7 +155,7 @@ class Ledger:
             self._open[frame.index] = _Entry(frame.time, frame.captured)
             self._captured += 1
             if self._began is None:
-                self._began = frame.captured
+                self._began, self._start = frame.captured, frame.time
             else:
                 self._gaps.add(frame.time - self._time)
             self._last, self._time = frame.captured, frame.time
@@ -164,7 +167,7 @@ class Ledger:
 
     def delivered(self, frame: Frame) -> None:
         """A sink accepted `frame`. One thread at a time."""
-        self._latency["end_to_end"].add(self.clock() - frame.captured)
+        self.latency["end_to_end"].add(self.clock() - frame.captured)
         self._settle(frame, "delivered")
 
     def dropped(self, frame: Frame, cause: DropCause) -> None:
@@ -180,7 +183,7 @@ class Ledger:
     def took(self, stage: Stage, seconds: float, frame: Frame | None = None) -> None:
         """Note what one frame cost one stage, which only one thread notes at a time; `frame`, if it
         is captured already, tells which."""
-        self._latency[stage].add(seconds)
+        self.latency[stage].add(seconds)
         if frame is not None and self._listeners:
             with self._lock:
                 entry = self._open.get(frame.index)
@@ -217,9 +220,22 @@ class Ledger:
         with self._lock:
             return 0.0 if self._began is None else self._last - self._began
 
+    @property
+    def position(self) -> float:
+        """Seconds from the first captured frame to the last one so far, on the source's time
+        line: how far a recording is."""
+        with self._lock:
+            return 0.0 if self._began is None else self._time - self._start
+
+    @property
+    def fps_now(self) -> float:
+        """Frames delivered per second over the last few seconds."""
+        with self._lock:
+            return self._delivering.value(self.clock())
+
     def mean(self, stage: Stage) -> float | None:
         """What a frame cost `stage` on average, in seconds; `None` if nothing was measured."""
-        histogram = self._latency[stage]
+        histogram = self.latency[stage]
         return histogram.total / histogram.count if histogram.count else None
 
     def summary(
@@ -251,7 +267,7 @@ class Ledger:
             reconnects={name: reconnects.get(name, 0) for name in ("source", "transport", "sink")},
             duration_s=round(seconds, 3),
             fps=round(fates["delivered"] / seconds, 2) if seconds else 0.0,
-            latency_ms={name: _in_ms(histogram) for name, histogram in self._latency.items()},
+            latency_ms={name: _in_ms(histogram) for name, histogram in self.latency.items()},
             bottleneck=self._bottleneck(window),
             busy_ms={stage: self._busy_ms(stage, window) for stage in WORKING},
             period_ms=None if period is None else round(period * 1000, 3),
@@ -261,12 +277,12 @@ class Ledger:
         )
 
     def _bottleneck(self, window: int) -> str | None:
-        busy = {stage: self._latency[stage].total / _slots(stage, window) for stage in WORKING}
+        busy = {stage: self.latency[stage].total / _slots(stage, window) for stage in WORKING}
         name, most = max(busy.items(), key=lambda item: item[1])
         return name if most > 0 else None
 
     def _busy_ms(self, stage: str, window: int) -> float | None:
-        took = self._latency[stage]
+        took = self.latency[stage]
         if not took.count:
             return None
         return round(took.total / took.count / _slots(stage, window) * 1000, 3)
@@ -282,6 +298,8 @@ class Ledger:
                 name = f"{fate}.{cause}" if cause else fate
                 raise LedgerError(f"frame {frame.index} met a second fate: {name}")
             self._fates[(fate, cause) if cause else fate] += 1
+            if fate == "delivered":
+                self._delivering.add(self.clock())
         self._tell(frame.index, entry, fate, cause, frame.data)
 
     def _tell(

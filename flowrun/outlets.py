@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from flowrun.errors import SinkAwayError, SinkError
@@ -13,6 +13,7 @@ from flowrun.frame import Frame
 from flowrun.ledger import Ledger
 from flowrun.media.protocols import LiveSink, Sink
 from flowrun.operators.bounded import WhenFull
+from flowrun.operators.level import Level
 from flowrun.operators.scheduler import WaitableScheduler
 from flowrun.spec.flow import Flow, SinkSpec
 from flowrun.threads import Loops
@@ -27,6 +28,7 @@ class Queue:
     capacity: int  # frames
     when_full: WhenFull
     on: WaitableScheduler
+    waiting: Level[Frame] = field(default_factory=Level, compare=False)
 
 
 @dataclass(slots=True, eq=False)

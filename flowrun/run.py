@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from reactivex import Observable
@@ -22,12 +23,13 @@ from flowrun.media.protocols import Feed, Source
 from flowrun.media.sinks import open_sink
 from flowrun.media.sinks.jsonl import JsonLinesSink
 from flowrun.media.sources import make_source
-from flowrun.operators.limit import AdaptiveLimit, Limit
+from flowrun.operators.limit import AdaptiveLimit
 from flowrun.operators.loop import LoopScheduler
 from flowrun.outlets import Outlet, Outlets, queue_for
 from flowrun.pictures import to_request
 from flowrun.spec.flow import Flow, OnOutage, SourceSpec
 from flowrun.stages import Stages
+from flowrun.status import Status
 from flowrun.threads import Loops
 
 log = logging.getLogger("flowrun")
@@ -44,10 +46,7 @@ class Run:
         self.flow = flow
         self.ledger = Ledger()
         self._ending = Ending(DRAIN + flow.transport.timeout)
-        self._source: Source | None = None
-        self._transport: ModelTransport | None = None
-        self._outlets: tuple[Outlet, ...] = ()
-        self._window = Limit(flow.transport.in_flight)
+        self._status = Status(flow, self.ledger, self._ending)
         self._files = ExitStack()  # `.jsonl`, closed after the books: these tell of every fate
 
     def run(self) -> Summary:
@@ -62,24 +61,30 @@ class Run:
             finally:
                 self._ending.close()
                 self.ledger.close()
+                self._status.ended = True
         return self.summary()
 
     def summary(self) -> Summary:
         """The books as they are now. From any thread."""
-        sinks = [outlet.counts() for outlet in self._outlets]
-        reopened = self._transport.reopened if self._transport else 0
-        return self.ledger.summary(
-            self.flow.name,
-            window=self._window.value,
-            reconnects={
-                "source": self._source.reconnects if self._source else 0,
-                "transport": reopened,
-                "sink": sum(each["reconnects"] for each in sinks),
-            },
-            repeated=sum(each["repeated"] for each in sinks),
-            generation=reopened + 1 if self.flow.transport.mode == "stream" else 1,
-            sinks=sinks,
-        )
+        return self._status.summary()
+
+    def status(self) -> dict[str, Any]:
+        """What the run is doing now, ready for JSON: the keys of the summary and, beside them,
+
+        `state`        "starting", "running", "stopping" or "ended"
+        `ready`        whether it runs, and source, model server and sinks are there
+        `waiting_for`  a sentence for each that is not, such as "source: rtsp://… is away since
+                       12:00:01"
+        `queues`       of each `name` ("buffer", or the sink's key), `depth` and `capacity` in
+                       frames, and `oldest_s`, the age of the oldest one since it was captured
+        `in_flight`    requests now, and `window`, how many there may be
+        `fps_now`      frames delivered per second over the last four seconds
+        `source`       `live`, `width`, `height`, `fps`, `duration`, `frames` (`None` if unknown),
+                       and `time`, how many seconds of it have been captured
+
+        From any thread, at any time; costs about a millisecond, and nothing per frame.
+        """
+        return self._status.to_json()
 
     def stop(self) -> None:
         """Capture nothing more; what is in flight is finished, within `DRAIN`. Idempotent."""
@@ -101,7 +106,7 @@ class Run:
         policy = flow.backpressure.policy
         log.info(auto.reason(self.flow, policy, live=info.live))
         if policy != "every_frame":
-            self._window = AdaptiveLimit(flow.transport.in_flight, self.ledger.clock)
+            self._status.window = AdaptiveLimit(flow.transport.in_flight, self.ledger.clock)
         transport = self._open_transport(parts, auto.on_outage(flow, live=info.live), info)
         loops = Loops()
         self._ending.when_aborted(loops.main.stop)
@@ -113,7 +118,8 @@ class Run:
                 transport=transport,
                 postprocess=postprocess,
                 ledger=self.ledger,
-                window=self._window,
+                window=self._status.window,
+                buffer=self._status.buffer,
                 max_age=flow.backpressure.max_age,
                 color=flow.source.color,
             )
@@ -161,10 +167,11 @@ class Run:
         return hooks
 
     def _open_source(self, parts: ExitStack, spec: SourceSpec) -> tuple[Source, VideoInfo | None]:
-        source = self._source = make_source(spec)
+        source = self._status.source = make_source(spec)
         parts.callback(source.close)
         self._ending.when_stopped(source.stop)
-        return source, source.open()
+        self._status.info = source.open()
+        return source, self._status.info
 
     def _open_transport(
         self, parts: ExitStack, on_outage: OnOutage, info: VideoInfo
@@ -173,7 +180,7 @@ class Run:
         if not flow.preprocess:  # or else the first frame will tell what they make of it
             blank = np.zeros((info.height, info.width, 3), np.uint8)
             like = to_request(blank, flow.transport, flow.source.color)
-        transport = self._transport = open_supervised(
+        transport = self._status.transport = open_supervised(
             flow.transport,
             on_outage,
             address=parts.enter_context(serving(flow.transport)),
@@ -202,13 +209,14 @@ class Run:
             else:
                 parts.callback(sink.close)
                 outlets.append(Outlet(key, sink, queue_for(spec, flow, loops, several=several)))
-        self._outlets = tuple(outlets or files[:1])
-        return self._outlets
+        self._status.outlets = tuple(outlets or files[:1])
+        return self._status.outlets
 
     def _feed(self, key: str, info: VideoInfo) -> Feed:
         def lost_since() -> datetime | None:
             shown = self.flow.source.on_loss == "placeholder"
-            return self._source.lost_since if shown and self._source else None
+            source = self._status.source
+            return source.lost_since if shown and source else None
 
         return Feed(
             info,

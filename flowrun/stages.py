@@ -18,6 +18,7 @@ from flowrun.frame import Frame
 from flowrun.hooks.hook import Hook
 from flowrun.inference import Request, Result, Tensor
 from flowrun.ledger import FailCause, Ledger
+from flowrun.operators.level import Level
 from flowrun.operators.limit import Limit
 from flowrun.pictures import is_picture, to_picture, to_request
 from flowrun.spec.flow import Color, TransportSpec
@@ -76,6 +77,7 @@ class Stages:
         postprocess: Sequence[Hook],
         ledger: Ledger,
         window: Limit | None = None,
+        buffer: Level[Frame] | None = None,
         max_age: float | None = None,
         color: Color = "rgb",
     ) -> None:
@@ -85,6 +87,7 @@ class Stages:
         self._postprocess = postprocess
         self._ledger = ledger
         self.window = window or Limit(spec.in_flight)
+        self.buffer = buffer  # what waits for preprocessing, for whoever watches
         self._max_age = max_age  # seconds
         self._took = {
             hook.key: ledger.hook(hook.key, hook.path) for hook in (*preprocess, *postprocess)

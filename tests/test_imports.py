@@ -12,14 +12,14 @@ PACKAGE = Path(__file__).parent.parent / "flowrun"
 
 # From the ground up; modules on one line never import each other.
 LAYERS: list[set[str]] = [
-    {"errors", "histogram", "bottleneck", "ending", "view", "letters"},
-    {"spec", "frame", "dotted", "hook_times"},
+    {"errors", "histogram", "bottleneck", "rate", "ending", "view", "letters"},
+    {"spec", "frame", "dotted", "hook_times", "httpd"},
     {"inference", "detection"},
     {"media", "kserve", "hooks"},
     {"operators"},
     {"ledger", "pictures", "threads", "auto"},
     {"stages", "outlets"},
-    {"compile"},
+    {"compile", "status"},
     {"run", "live"},
     {"signals"},
     {"cli"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -234,3 +235,19 @@ def test_every_listener_hears_of_every_captured_frame_once_in_the_order_of_the_f
     if fates:
         ledger.dropped(frame(0), "hook")  # too late: nobody hears of it
     assert len(heard) == len(fates)
+
+
+def test_it_knows_how_far_the_source_is_and_how_fast_frames_are_delivered_now() -> None:
+    clock = Clock()
+    ledger = Ledger(clock)
+    assert (ledger.position, ledger.fps_now) == (0.0, 0.0)
+    for index in range(100):
+        clock.now = 100.0 + index / 10
+        at = replace(frame(index), time=7.0 + index / 25, captured=clock.now)
+        ledger.captured(at)
+        if index % 2:
+            ledger.delivered(at)
+        else:
+            ledger.dropped(at, "stale")
+    assert ledger.position == pytest.approx(99 / 25)
+    assert ledger.fps_now == pytest.approx(5.0, abs=0.3)

@@ -6,6 +6,7 @@ import json
 import threading
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,3 +53,45 @@ def test_a_jsonl_file_has_a_line_for_every_captured_frame_also_for_those_aborted
     assert sorted(line["index"] for line in lines) == list(range(summary.captured))
     assert (fates["delivered"], fates["aborted"]) == (summary.delivered, summary.aborted)
     assert summary.aborted > 0
+
+
+def test_the_status_of_a_run_can_be_asked_before_it_while_it_runs_and_after_it() -> None:
+    run = Run(
+        Flow(
+            name="f",
+            source=SourceSpec("test:64x48@30"),
+            transport=TransportSpec(mode="unary", address=("embedded",), model="identity"),
+            sinks=(SinkSpec("null"), SinkSpec("null")),
+            limits=Limits(frames=40),
+        )
+    )
+    seen: list[dict[str, Any]] = [run.status()]
+
+    def look(fate: Fate) -> None:
+        if fate.index == 20:
+            seen.append(run.status())
+
+    run.ledger.on_fate(look)
+    summary = run.run()
+    before, during, after = *seen, run.status()
+    assert [each["state"] for each in (before, during, after)] == ["starting", "running", "ended"]
+    assert [each["ready"] for each in (before, during, after)] == [False, True, False]
+    assert before["waiting_for"] == [
+        "source: test:64x48@30 is not open yet",
+        "transport: embedded is not open yet",
+        "sink: null, null is not open yet",
+    ]
+    assert [each["name"] for each in during["queues"]] == ["buffer", "sink[0]", "sink[1]"]
+    assert all(0 <= each["depth"] <= each["capacity"] == 4 for each in during["queues"])
+    assert 1 <= during["in_flight"] <= during["window"] == 4
+    assert during["source"] == {
+        "live": False,
+        "width": 64,
+        "height": 48,
+        "fps": 30.0,
+        "duration": None,
+        "frames": None,
+        "time": pytest.approx((during["captured"] - 1) / 30, abs=0.05),
+    }
+    assert (after["in_flight"], [each["depth"] for each in after["queues"]]) == (0, [0, 0, 0])
+    assert summary.to_json().items() <= after.items()

@@ -9,6 +9,7 @@ from bisect import insort
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Protocol
 
@@ -68,6 +69,7 @@ class OutageTransport:
     policy they end at once with an `OutageError`. A request that was lost `TRIES` times ends with
     the `TransportError` of the last time.
 
+    `lost_since` is when the server was found away, in local time, `None` while it is there.
     `ready` gets the seconds for which it may wait for a connection. Futures are completed by the
     thread that brings the answer, `flowrun-outage`, and whoever calls `release` or `close`.
     """
@@ -82,6 +84,7 @@ class OutageTransport:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = inner.model
+        self.lost_since: datetime | None = None
         self._inner = inner
         self._ready = ready
         self._policy = policy
@@ -227,8 +230,11 @@ class OutageTransport:
             if not self._ready(PATIENCE if noticed else 0.0):
                 if not noticed and self._policy != "fail":  # whose error says it
                     _log.warning("%s; %s", _away(outage.error).message, _MEANWHILE[self._policy])
+                if not noticed:
+                    self.lost_since = datetime.now()
                 noticed = True
             elif self._resume(outage):
+                self.lost_since = None
                 self._tell(outage, noticed=noticed)
                 return
             pause = min(max(2 * pause, FIRST_PAUSE), LONGEST_PAUSE)

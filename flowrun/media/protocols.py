@@ -90,3 +90,12 @@ class LiveSink(Sink, Protocol):
     def tick(self) -> None:
         """Called about `every` seconds, on the thread that writes. Must not block for longer than
         a write may. Raises `SinkError`."""
+
+
+@runtime_checkable
+class RemoteSink(Sink, Protocol):
+    """A sink at an `address` (without secrets), which may be away for a while: since `lost_since`,
+    in local time, `None` while it is there. Any thread reads both."""
+
+    address: str
+    lost_since: datetime | None

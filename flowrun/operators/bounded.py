@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 from reactivex import Observable, abc
 
 from flowrun.operators.boundary import Boundary
+from flowrun.operators.level import Level
 from flowrun.operators.scheduler import WaitableScheduler
 
 T = TypeVar("T")
@@ -20,6 +21,7 @@ def bounded(
     when_full: WhenFull,
     scheduler: WaitableScheduler,
     on_drop: Callable[[T], None],
+    level: Level[T] | None = None,
 ) -> Callable[[Observable[T]], Observable[T]]:
     """The same values in the same order, given on by `scheduler`; at most `capacity` wait here.
 
@@ -27,6 +29,7 @@ def bounded(
     that has no place. "drop_oldest": `on_next` does not wait; the oldest value makes room and goes
     to `on_drop`, on upstream's thread. If `on_drop` raises, its error ends the stream after the
     values that are here. Dispose discards what is here and reports it to nobody.
+    `level` tells whoever watches what waits here.
     """
     if capacity < 1:
         raise ValueError(f"capacity is {capacity}, must be at least 1")
@@ -36,6 +39,8 @@ def bounded(
             observer: abc.ObserverBase[T], outer: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
             buffer = _Buffer(observer, scheduler, capacity, when_full == "block", on_drop)
+            if level is not None:
+                level.watch(buffer.held, capacity)
             return buffer.connect(source, outer)
 
         return Observable(subscribe)
@@ -56,7 +61,7 @@ class _Buffer(Boundary[T, T]):
         self._capacity = capacity
         self._blocks = blocks
         self._on_drop = on_drop
-        self._queue: deque[T] = deque()
+        self.held: deque[T] = deque()
 
     def on_next(self, value: T) -> None:
         evicted: list[T] = []
@@ -66,8 +71,8 @@ class _Buffer(Boundary[T, T]):
             if self._full():
                 if self._blocks:
                     raise RuntimeError("upstream did not wait until on_next returned")
-                evicted.append(self._queue.popleft())
-            self._queue.append(value)
+                evicted.append(self.held.popleft())
+            self.held.append(value)
             wake = self._wake()
         if wake:
             self._scheduler.schedule(self._drain)
@@ -84,22 +89,22 @@ class _Buffer(Boundary[T, T]):
             self._upstream.dispose()
 
     def _ready(self) -> bool:
-        return bool(self._queue)
+        return bool(self.held)
 
     def _empty(self) -> bool:
-        return not self._queue
+        return not self.held
 
     def _full(self) -> bool:
-        return len(self._queue) >= self._capacity
+        return len(self.held) >= self._capacity
 
     def _take(self) -> T:
         if self._blocks and self._full():
             self._changed.notify_all()
-        return self._queue.popleft()
+        return self.held.popleft()
 
     def _given(self) -> None:
         """It left when it was taken: what downstream works on waits no more."""
 
     def _clear(self) -> Sequence[Callable[[], object]]:
-        self._queue.clear()
+        self.held.clear()
         return ()

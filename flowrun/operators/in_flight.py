@@ -132,5 +132,7 @@ class _Window(Boundary[T, Outcome[T, R]]):
 
     def _clear(self) -> Sequence[Callable[[], object]]:
         futures = [slot.future for slot in self._slots if slot.future is not None]
+        for _ in self._slots:
+            self._limit.leave()
         self._slots.clear()
         return [future.cancel for future in futures]

@@ -7,18 +7,22 @@ from collections.abc import Callable
 
 
 class Limit:
-    """A fixed number. `enter` and `leave` are called under the lock of the operator that asks."""
+    """A fixed number, and how many are `inside`. `enter` and `leave` are called under the lock of
+    the operator that asks; any thread reads."""
 
     def __init__(self, value: int) -> None:
         if value < 1:
             raise ValueError(f"limit is {value}, must be at least 1")
         self.value = value
+        self.inside = 0
 
     def enter(self) -> None:
         """A value takes a slot."""
+        self.inside += 1
 
     def leave(self) -> None:
         """A slot is free again."""
+        self.inside -= 1
 
 
 _SAMPLES = 6  # the least number of values by which a limit is judged
@@ -46,7 +50,6 @@ class AdaptiveLimit(Limit):
         super().__init__(1)
         self._maximum = maximum
         self._clock = clock
-        self._inside = 0
         self._skip = 1  # values that entered under another limit
         self._since = 0.0
         self._left = self._left_full = 0  # since then
@@ -56,12 +59,9 @@ class AdaptiveLimit(Limit):
         self._patience = _PATIENCE
         self._judgements = 0  # since the last try
 
-    def enter(self) -> None:
-        self._inside += 1
-
     def leave(self) -> None:
-        full = self._inside >= self.value
-        self._inside -= 1
+        full = self.inside >= self.value
+        super().leave()
         if self._skip:
             self._skip -= 1
             self._begin()
@@ -108,7 +108,7 @@ class AdaptiveLimit(Limit):
 
     def _change(self, by: int) -> None:
         self.value += by
-        self._skip = self._inside
+        self._skip = self.inside
 
     def _begin(self) -> None:
         self._since = self._clock()

@@ -12,6 +12,7 @@ from reactivex import operators as ops
 from reactivex.subject import Subject
 
 from flowrun.operators.bounded import WhenFull, bounded
+from flowrun.operators.level import Level
 from flowrun.operators.loop import LoopScheduler, ThreadLoop
 from flowrun.operators.pull import pull
 from flowrun.operators.virtual import VirtualTime
@@ -95,8 +96,11 @@ def test_a_drop_is_reported_outside_the_lock(virtual: VirtualTime, watch: Any) -
     # Whoever learns of a drop may want to end the stream at once, which takes the lock.
     subject: Subject[int] = Subject()
     watched: list[Any] = []
-    buffer = bounded(1, "drop_oldest", virtual.loop("sink"), lambda value: watched[0].dispose())
-    watched.append(watch(subject.pipe(buffer)))
+
+    def dispose(_: int) -> None:
+        watched[0].dispose()
+
+    watched.append(watch(subject.pipe(bounded(1, "drop_oldest", virtual.loop("sink"), dispose))))
     subject.on_next(1)
     subject.on_next(2)
     virtual.run()
@@ -303,3 +307,24 @@ def test_an_observer_is_called_by_the_thread_of_the_scheduler_only(
     assert watched.values == list(range(500))
     assert watched.threads == {threading.current_thread().name}
     assert watched.breaches == []
+
+
+@pytest.mark.parametrize("when_full", ["block", "drop_oldest"])
+def test_a_level_tells_what_waits_of_how_many_and_which_is_the_oldest(
+    virtual: VirtualTime, watch: Any, when_full: WhenFull
+) -> None:
+    level: Level[int] = Level()
+    subject: Subject[int] = Subject()
+    buffer = bounded(4, when_full, virtual.loop("sink"), never, level)
+    assert (level.depth, level.capacity, level.oldest) == (0, 0, None)
+    seen: list[tuple[int, int | None]] = []
+    watched = watch(subject.pipe(buffer), lambda _: seen.append((level.depth, level.oldest)))
+    assert (level.depth, level.capacity, level.oldest) == (0, 4, None)
+    for number in range(3):
+        subject.on_next(number)
+    assert (level.depth, level.oldest) == (3, 0)
+    virtual.run()
+    assert seen == [(2, 1), (1, 2), (0, None)]  # what downstream works on waits no more
+    subject.on_next(3)
+    watched.dispose()
+    assert (level.depth, level.oldest) == (0, None)

@@ -9,6 +9,7 @@ import pytest
 from reactivex.subject import Subject
 
 from flowrun.operators.in_flight import in_flight
+from flowrun.operators.limit import AdaptiveLimit, Limit
 from flowrun.operators.outcome import Outcome
 from flowrun.operators.pull import pull
 from flowrun.operators.virtual import VirtualTime
@@ -336,3 +337,25 @@ def test_upstream_that_does_not_wait_is_told_instead_of_filling_memory(
 def test_a_limit_below_one_is_refused(virtual: VirtualTime, server: Server) -> None:
     with pytest.raises(ValueError, match=r"^limit is 0, must be at least 1$"):
         in_flight(server.submit, 0, virtual.loop("deliver"))
+
+
+@pytest.mark.parametrize("limit", [Limit(3), AdaptiveLimit(3)])
+def test_the_limit_counts_those_between_submit_and_the_end_of_downstream(
+    virtual: VirtualTime, watch: Any, server: Server, limit: Limit
+) -> None:
+    limit.value = 3
+    subject: Subject[int] = Subject()
+    seen: list[int] = []
+    flow = subject.pipe(in_flight(server.submit, limit, virtual.loop("deliver")))
+    watched = watch(flow, lambda _: seen.append(limit.inside))
+    for number in range(2):
+        subject.on_next(number)
+    server.answer(1)
+    virtual.run()
+    assert (limit.inside, seen) == (2, [])
+    server.answer(0)
+    virtual.run()
+    assert (limit.inside, seen) == (0, [2, 1])
+    subject.on_next(2)
+    watched.dispose()
+    assert limit.inside == 0  # nobody waits for it any more

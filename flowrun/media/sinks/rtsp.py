@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from dataclasses import replace
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from flowrun.errors import SinkAwayError, SinkError
@@ -39,10 +40,11 @@ class RtspSink:
     def __init__(self, spec: SinkSpec, feed: Feed) -> None:
         self.repeated = 0
         self.reconnects = 0
+        self.address = redact(spec.uri)
+        self.lost_since: datetime | None = None
         interval = 1 / (spec.fps or feed.info.fps or _FPS)
         self.every = interval / 2
         self._spec, self._feed = spec, feed
-        self._uri = redact(spec.uri)
         self._clock = LiveClock(interval)
         self._repeats = spec.timing != "source"
         self._size: tuple[int, int] | None = None  # of the stream
@@ -70,7 +72,7 @@ class RtspSink:
         if first:
             self._publication = self._open(picture)
         elif self._publication is None:
-            raise SinkAwayError(f"{self._uri} is away", key=self._feed.key)
+            raise SinkAwayError(f"{self.address} is away", key=self._feed.key)
         elif (error := self._send(self._publication, picture)) is not None:
             raise SinkAwayError(error.message, key=self._feed.key) from error
 
@@ -117,6 +119,7 @@ class RtspSink:
             publication.write(picture)
         except SinkError as error:
             self._publication = None
+            self.lost_since = datetime.now()
             publication.give_up()
             if not self._over.is_set():
                 log.warning("%s: %s; trying again", self._feed.key, error.message)
@@ -150,14 +153,15 @@ class RtspSink:
                 log.debug("%s: %s", self._feed.key, error.message)
                 continue
             self.reconnects += 1
-            log.warning("%s: %s is back", self._feed.key, self._uri)
+            self.lost_since = None
+            log.warning("%s: %s is back", self._feed.key, self.address)
             self._publication = publication
             return
 
     def _open(self, picture: Frame) -> Publication:
         with self._lock:
             if self._over.is_set():
-                raise SinkError(f"{self._uri} was given up", key=self._feed.key)
+                raise SinkError(f"{self.address} was given up", key=self._feed.key)
             size = (picture.width, picture.height)
             publication = self._latest = Publication(self._spec, self._feed, size)
         try:

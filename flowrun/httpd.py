@@ -1,0 +1,202 @@
+"""A small HTTP server beside a run: some routes, on a thread of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from flowrun.errors import RunError
+
+log = logging.getLogger("flowrun")
+
+TEXT = "text/plain; charset=utf-8"
+JSON = "application/json"
+HTML = "text/html; charset=utf-8"
+_PATIENCE = 10.0  # seconds for a request to arrive, and for a client to take what is sent
+_CLOSING = 0.9  # seconds for what is being answered to end
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A GET request. `headers` ignores case in its names."""
+
+    path: str
+    query: Mapping[str, str]
+    headers: Message[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer. A `body` that is no `bytes` is sent piece by piece until it ends, the client is
+    gone or the server closes, and then closed if it can be; it may not block for longer than half
+    a second: an empty piece says that there is nothing yet."""
+
+    body: bytes | Iterable[bytes]
+    type: str = TEXT
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Route = Callable[[Asked], Reply]  # on a thread of the connection's own
+
+
+class HttpServer:
+    """Answers GET and HEAD at `address` (`host:port`) from a table of routes, path by path, until
+    `close`.
+
+    Every connection is one request and has a thread, `flowrun-http`; at most `connections` of them,
+    and whoever comes then gets a 503. What a route raises is a 500, and logged. `key` is where the
+    address stands in the flow. Raises `RunError` if nobody can listen there.
+    """
+
+    def __init__(
+        self, address: str, routes: Mapping[str, Route], *, key: str, connections: int = 32
+    ) -> None:
+        try:
+            self._server = _Server(address, routes, connections)
+        except OSError as error:
+            raise RunError(
+                f"cannot listen on {address} ({error.strerror or error})",
+                key=key,
+                hint="another run, or another program, may listen there: choose a free port of this"
+                " machine, such as 127.0.0.1:9101",
+            ) from error
+        host, port = self._server.server_address[:2]
+        shown = f"[{host!s}]" if ":" in str(host) else str(host)
+        self.url = f"http://{shown}:{port}"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.1,), name="flowrun-http", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Answer nobody any more, cut off whoever is being answered, and leave no thread; within a
+        second unless a route does not return. Idempotent."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(TCPServer):
+    request_queue_size = 32
+    allow_reuse_address = os.name == "posix"  # elsewhere that would take the port from its owner
+
+    def __init__(self, address: str, routes: Mapping[str, Route], connections: int) -> None:
+        host, _, port = address.rpartition(":")
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+        self.address_family, *_, where = found[0]
+        self.routes = routes
+        self.closing = threading.Event()
+        self._free = threading.BoundedSemaphore(connections)
+        self._lock = threading.Lock()
+        self._open: dict[threading.Thread, socket.socket] = {}
+        super().__init__((str(where[0]), int(where[1])), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._free.acquire(blocking=False):
+            request.settimeout(_CLOSING)
+            with contextlib.suppress(OSError):  # it may be gone already
+                request.sendall(b"HTTP/1.0 503 Too many connections\r\nRetry-After: 1\r\n\r\n")
+            self.shutdown_request(request)
+            return
+        thread = threading.Thread(
+            target=self._answer, args=(request, client_address), name="flowrun-http", daemon=True
+        )
+        with self._lock:
+            self._open[thread] = request
+        thread.start()
+
+    def server_close(self) -> None:
+        super().server_close()
+        self.closing.set()
+        with self._lock:
+            rest = dict(self._open)
+        for request in rest.values():
+            with contextlib.suppress(OSError):  # it may be closed already
+                request.shutdown(socket.SHUT_RDWR)
+        end = time.monotonic() + _CLOSING
+        for thread in rest:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Somebody left in the middle."""
+        log.debug("http: %s went away", client_address, exc_info=True)
+
+    def _answer(self, request: socket.socket, client_address: Any) -> None:
+        try:
+            self.finish_request(request, client_address)
+        except OSError:
+            self.handle_error(request, client_address)
+        finally:
+            with self._lock:
+                del self._open[threading.current_thread()]
+            self.shutdown_request(request)
+            self._free.release()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    server_version, sys_version = "flowrun", ""
+    timeout = _PATIENCE
+
+    def do_GET(self) -> None:
+        reply = self._reply()
+        whole = reply.body if isinstance(reply.body, bytes) else None
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.type)
+        self.send_header("Cache-Control", "no-store")
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        if whole is not None:
+            self.send_header("Content-Length", str(len(whole)))
+        self.end_headers()
+        if self.command == "HEAD":
+            _close(reply.body)
+        elif whole is not None:
+            self.wfile.write(whole)
+        else:
+            self._stream(reply.body)
+
+    do_HEAD = do_GET  # noqa: N815 - the name that the library calls
+
+    def log_message(self, text: str, *values: object) -> None:
+        log.debug("http: %s: " + text, self.address_string(), *values)
+
+    def _reply(self) -> Reply:
+        url = urlsplit(self.path)
+        route = self.server.routes.get(url.path)
+        if route is None:
+            known = "\n".join(sorted(self.server.routes))
+            return Reply(f"nothing here; there are\n{known}\n".encode(), status=404)
+        try:
+            return route(Asked(url.path, dict(parse_qsl(url.query)), self.headers))
+        except Exception:
+            log.exception("http: %s failed: this is a bug in flowrun", url.path)
+            return Reply(b"this is a bug in flowrun; its log has the traceback\n", status=500)
+
+    def _stream(self, pieces: Any) -> None:
+        try:
+            for piece in pieces:
+                if self.server.closing.is_set():
+                    return
+                if piece:
+                    self.wfile.write(piece)
+        finally:
+            _close(pieces)
+
+
+def _close(body: Any) -> None:
+    close = getattr(body, "close", None)
+    if close is not None:
+        close()

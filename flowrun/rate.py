@@ -1,0 +1,43 @@
+"""How often something happens now."""
+
+from __future__ import annotations
+
+_BIN = 0.25  # seconds
+_BINS = 16  # those that are over; one more is filled
+
+
+class Rate:
+    """Events per second over the last four seconds, in fixed memory.
+
+    Times are of one monotonic clock, in seconds. The caller sees to it that one thread at a time is
+    in here.
+    """
+
+    __slots__ = ("_began", "_counts", "_last")
+
+    def __init__(self) -> None:
+        self._counts = [0] * (_BINS + 1)  # bin n, which begins at n * _BIN, has place n modulo that
+        self._began: float | None = None
+        self._last = 0  # the newest bin there
+
+    def add(self, now: float) -> None:
+        """Something happened."""
+        if self._began is None:
+            self._began, self._last = now, int(now // _BIN)
+        self._move_to(now)
+        self._counts[self._last % len(self._counts)] += 1
+
+    def value(self, now: float) -> float:
+        """Events per second from the first one, but no longer than four seconds, to `now`; at least
+        a second is looked at, so that the first few say nothing wild."""
+        if self._began is None:
+            return 0.0
+        self._move_to(now)
+        seconds = now - max(self._began, (self._last - _BINS) * _BIN)
+        return sum(self._counts) / max(seconds, 1.0)
+
+    def _move_to(self, now: float) -> None:
+        newest = int(now // _BIN)
+        for number in range(max(self._last + 1, newest - _BINS), newest + 1):
+            self._counts[number % len(self._counts)] = 0
+        self._last = max(self._last, newest)

@@ -1,8 +1,10 @@
-"""What holds a run up, in words."""
+"""What holds a run up, and that in words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+from flowrun.histogram import Histogram
 
 WORKING = ("source", "preprocess", "transport", "postprocess", "sink")  # the others only wait
 _NAMES = {
@@ -10,6 +12,30 @@ _NAMES = {
     "transport": "server",
     "postprocess": "postprocess hooks",
 }
+
+
+def busy_ms(latency: Mapping[str, Histogram], taken: int, window: int) -> dict[str, float | None]:
+    """What a frame costs each stage that works, on average, in milliseconds; `None` where nothing
+    was measured.
+
+    `taken` is the number of frames that were not too late: one that a hook left out costs the
+    stages behind it nothing. The server's time is shared by the `window` of requests that may be
+    in flight.
+    """
+    costs: dict[str, float | None] = {}
+    for stage in WORKING:
+        took = latency[stage]
+        at_once = window if stage == "transport" else 1
+        mean = took.total / max(took.count, taken) / at_once if took.count else None
+        costs[stage] = None if mean is None else round(mean * 1000, 3)
+    return costs
+
+
+def slowest(costs: Mapping[str, float | None], late: int) -> str | None:
+    """The stage that a frame costs most; `None` if nothing was measured. The source, which may just
+    be waiting for its next frame, is none that others are too `late` for."""
+    able = {name: cost for name, cost in costs.items() if cost and not (late and name == "source")}
+    return max(able, key=lambda name: able[name], default=None)
 
 
 def in_words(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from flowrun.bottleneck import WORKING, in_words
+from flowrun.bottleneck import busy_ms, in_words, slowest
 from flowrun.errors import LedgerError
 from flowrun.frame import Frame
 from flowrun.histogram import Histogram
@@ -63,10 +63,9 @@ class Summary:
     `generation` counts the streams to the model: with each one a stateful graph has forgotten.
     `duration_s` is wall-clock time from the first captured frame to the end; `fps` delivered
     frames per second of it. `latency_ms` holds p50, p95, p99 and max in milliseconds, `None`
-    where nothing was measured. `bottleneck` is the stage that was busy the largest part of the
-    time, `None` if nothing was captured. `busy_ms` is what a frame costs each stage that works, on
-    average, in milliseconds; the server's time is shared by the requests that may be in flight.
-    `period_ms` is what a frame has: the median time from one
+    where nothing was measured. `busy_ms` is what a frame costs each stage that works,
+    on average, and `bottleneck` the one that it costs most (see `flowrun.bottleneck`), `None` if
+    nothing was measured. `period_ms` is what a frame has: the median time from one
     captured frame to the next on the source's own time line, so that a recording that is read as
     fast as it goes is judged like the camera it came from; `None` without two frames. `hooks` says
     for each what it takes of that (see `hook_times.shares`). `sinks` has the counts of each sink.
@@ -256,6 +255,8 @@ class Ledger:
             end = self._ended if self._ended is not None else self.clock()
             seconds = 0.0 if self._began is None else max(0.0, end - self._began)
             period = self._gaps.percentile(0.5)
+        late = fates["dropped", "superseded"] + fates["dropped", "stale"]
+        busy = busy_ms(self.latency, captured - late, window)
         return Summary(
             flow=flow,
             captured=captured,
@@ -268,24 +269,13 @@ class Ledger:
             duration_s=round(seconds, 3),
             fps=round(fates["delivered"] / seconds, 2) if seconds else 0.0,
             latency_ms={name: _in_ms(histogram) for name, histogram in self.latency.items()},
-            bottleneck=self._bottleneck(window),
-            busy_ms={stage: self._busy_ms(stage, window) for stage in WORKING},
+            bottleneck=slowest(busy, late),
+            busy_ms=busy,
             period_ms=None if period is None else round(period * 1000, 3),
             hooks=shares(self._hooks, period),
             generation=generation,
             sinks=[dict(each) for each in sinks],
         )
-
-    def _bottleneck(self, window: int) -> str | None:
-        busy = {stage: self.latency[stage].total / _slots(stage, window) for stage in WORKING}
-        name, most = max(busy.items(), key=lambda item: item[1])
-        return name if most > 0 else None
-
-    def _busy_ms(self, stage: str, window: int) -> float | None:
-        took = self.latency[stage]
-        if not took.count:
-            return None
-        return round(took.total / took.count / _slots(stage, window) * 1000, 3)
 
     def _settle(
         self, frame: Frame, fate: FateName, cause: DropCause | FailCause | None = None
@@ -315,11 +305,6 @@ class Ledger:
         took: dict[str, float] = {"end_to_end": self.clock() - entry.captured, **entry.took}
         for listener in self._listeners:
             listener(Fate(index, entry.time, fate, cause, took, data))
-
-
-def _slots(stage: str, window: int) -> int:
-    """How many frames share the time of a stage: as many as may be at the server."""
-    return window if stage == "transport" else 1
 
 
 def _in_ms(histogram: Histogram) -> dict[str, float | None]:

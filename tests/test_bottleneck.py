@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowrun.bottleneck import WORKING, in_words
+from flowrun.bottleneck import WORKING, busy_ms, in_words, slowest
+from flowrun.histogram import Histogram
 
 DROPPED = {"superseded": 0, "stale": 0, "hook": 0, "no_response": 0}
 
@@ -37,6 +38,39 @@ def test_the_line_says_who_is_how_slow_for_what_and_what_that_cost(
 def test_a_loss_too_small_for_a_whole_percent_is_still_said() -> None:
     said = in_words("sink", {"sink": 50.0}, None, 1000, {**DROPPED, "stale": 4})
     assert said == "sink 50 ms per frame: less than 1 % dropped"
+
+
+def took(seconds: float, times: int) -> Histogram:
+    histogram = Histogram()
+    for _ in range(times):
+        histogram.add(seconds)
+    return histogram
+
+
+def test_the_server_shares_its_time_between_the_frames_that_may_be_there() -> None:
+    latency = {**dict.fromkeys(WORKING, Histogram()), "transport": took(0.2, 10)}
+    nothing = dict.fromkeys(WORKING)
+    assert busy_ms(latency, 10, 4) == {**nothing, "transport": 50}
+    assert busy_ms(latency, 10, 1) == {**nothing, "transport": 200}
+
+
+def test_frames_that_a_hook_left_out_make_the_stages_behind_it_cheaper_and_late_ones_do_not() -> (
+    None
+):
+    latency = {**dict.fromkeys(WORKING, Histogram()), "transport": took(0.1, 10)}
+    latency["preprocess"] = took(0.02, 100)
+    costs = busy_ms(latency, 100, 1)
+    assert (costs["preprocess"], costs["transport"]) == (20, 10)
+    assert slowest(costs, 0) == "preprocess"
+    assert slowest(busy_ms(latency, 10, 1), 90) == "transport"
+
+
+def test_a_source_that_waits_for_its_next_frame_is_not_what_frames_are_dropped_for() -> None:
+    costs = {**dict.fromkeys(WORKING), "source": 33.0, "transport": 25.0}
+    assert slowest(costs, 0) == "source"
+    assert slowest(costs, 1) == "transport"
+    assert slowest({**costs, "transport": None}, 1) is None
+    assert slowest(dict.fromkeys(WORKING), 0) is None
 
 
 @given(st.floats(0, 1e4), st.floats(0.1, 1e4))

@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "flowrun"
 
 # From the ground up; modules on one line never import each other.
 LAYERS: list[set[str]] = [
-    {"errors", "histogram", "bottleneck", "rate", "ending", "view", "letters"},
+    {"errors", "histogram", "rate", "ending", "view", "letters"},
+    {"bottleneck"},
     {"spec", "frame", "dotted", "hook_times", "httpd"},
     {"inference", "detection"},
     {"media", "kserve", "hooks"},

@@ -142,7 +142,7 @@ def test_the_text_names_what_was_lost_and_leaves_out_what_was_not() -> None:
     assert str(ledger.summary("demo")) == (
         "demo: captured 3 = delivered 1 + dropped 1 (hook 1) + failed 1 (timeout 1) + aborted 0\n"
         "  1.0 s, 1.0 fps, latency ms: p50 1000.0 · p95 1000.0 · p99 1000.0 · max 1000.0\n"
-        "  bottleneck: sink 100 ms per frame > 33 ms frame period"
+        "  bottleneck: sink 33 ms per frame = 33 ms frame period"
     )
 
 

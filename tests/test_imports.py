@@ -35,6 +35,7 @@ OWNERS = {
     "jsonschema": {"spec"},
     "openvino": {"kserve"},
     "cv2": {"kserve"},
+    "tqdm": {"cli"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -16,6 +16,7 @@ from flowrun.cli.terminal import DONE, Parser, exit_code, log_to_stderr, say
 from flowrun.errors import FlowrunError, UsageError
 
 if TYPE_CHECKING:
+    from flowrun.cli.progress import Progress
     from flowrun.run import Run
 
 USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--summary FILE|-]      run it
@@ -43,13 +44,16 @@ def main(words: Sequence[str]) -> int:
     from flowrun.spec.problems import Remark
 
     loaded = load(options.flow, overrides=options.overrides)
+    from flowrun.cli.progress import Progress
     from flowrun.run import Run
     from flowrun.signals import Signals
 
     run = Run(loaded.flow)
-    with Signals(run, last=lambda number: _leave(run, options, number)) as signals:
+    progress = Progress(loaded.flow, run.status)
+    with Signals(run, last=lambda number: _leave(run, options, number, progress)) as signals:
         try:
-            run.run()
+            with progress:
+                run.run()
         except FlowrunError as error:
             if error.key is not None and not error.key.startswith("--"):
                 # The line of the flow says more than the name of the key alone.
@@ -87,8 +91,9 @@ def _report(run: Run, options: argparse.Namespace) -> None:
         raise UsageError(f"--summary {target}: {error.strerror}") from error
 
 
-def _leave(run: Run, options: argparse.Namespace, number: int) -> NoReturn:
+def _leave(run: Run, options: argparse.Namespace, number: int, progress: Progress) -> NoReturn:
     """The end when somebody's code holds a thread for good: say how far it came, and go."""
+    progress.close()
     run.ledger.close()
     _report(run, options)
     say("flowrun: a hook, a model or a server did not return; left without it")

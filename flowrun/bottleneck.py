@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flowrun.histogram import Histogram
-
 WORKING = ("source", "preprocess", "transport", "postprocess", "sink")  # the others only wait
 _NAMES = {
     "preprocess": "preprocess hooks",
@@ -14,21 +12,11 @@ _NAMES = {
 }
 
 
-def busy_ms(latency: Mapping[str, Histogram], taken: int, window: int) -> dict[str, float | None]:
-    """What a frame costs each stage that works, on average, in milliseconds; `None` where nothing
-    was measured.
-
-    `taken` is the number of frames that were not too late: one that a hook left out costs the
-    stages behind it nothing. The server's time is shared by the `window` of requests that may be
-    in flight.
-    """
-    costs: dict[str, float | None] = {}
-    for stage in WORKING:
-        took = latency[stage]
-        at_once = window if stage == "transport" else 1
-        mean = took.total / max(took.count, taken) / at_once if took.count else None
-        costs[stage] = None if mean is None else round(mean * 1000, 3)
-    return costs
+def per_frame(seconds: float, frames: int, taken: int) -> float | None:
+    """What a frame costs a stage on average, in milliseconds, that was busy for `seconds` with
+    `frames` of those that were `taken`, which are all that were not too late: one that a hook left
+    out costs the stages behind it nothing. `None` where nothing was measured."""
+    return round(seconds / max(frames, taken) * 1000, 3) if frames else None
 
 
 def slowest(costs: Mapping[str, float | None], late: int) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from flowrun.bottleneck import busy_ms, in_words, slowest
+from flowrun.bottleneck import WORKING, in_words, per_frame, slowest
 from flowrun.errors import LedgerError
 from flowrun.frame import Frame
 from flowrun.histogram import Histogram
@@ -137,6 +137,7 @@ class Ledger:
         self.latency: Mapping[str, Histogram] = {
             name: Histogram() for name in ("end_to_end", *STAGES)
         }
+        self._busy: dict[str, float] = dict.fromkeys(STAGES, 0.0)  # seconds
         self._hooks: list[HookTime] = []
         self._gaps = Histogram()  # between captured frames, on the source's time line
         self._time = 0.0  # of the last captured frame there, once there is one
@@ -179,10 +180,14 @@ class Ledger:
     def failed(self, frame: Frame, cause: FailCause) -> None:
         self._settle(frame, "failed", cause)
 
-    def took(self, stage: Stage, seconds: float, frame: Frame | None = None) -> None:
+    def took(
+        self, stage: Stage, seconds: float, frame: Frame | None = None, *, beside: int = 0
+    ) -> None:
         """Note what one frame cost one stage, which only one thread notes at a time; `frame`, if it
-        is captured already, tells which."""
+        is captured already, tells which. It shared the time with as many others as are `beside`
+        it."""
         self.latency[stage].add(seconds)
+        self._busy[stage] += seconds / (1 + beside)
         if frame is not None and self._listeners:
             with self._lock:
                 entry = self._open.get(frame.index)
@@ -241,14 +246,12 @@ class Ledger:
         self,
         flow: str,
         *,
-        window: int = 1,
         reconnects: Mapping[str, int] = MappingProxyType({}),
         repeated: int = 0,
         generation: int = 1,
         sinks: Sequence[Mapping[str, Any]] = (),
     ) -> Summary:
-        """The state of the books. `window` is the number of requests that may be in flight; the
-        rest is what others have counted."""
+        """The state of the books, with what others have counted."""
         with self._lock:
             fates = Counter(self._fates)
             captured = self._captured
@@ -256,7 +259,10 @@ class Ledger:
             seconds = 0.0 if self._began is None else max(0.0, end - self._began)
             period = self._gaps.percentile(0.5)
         late = fates["dropped", "superseded"] + fates["dropped", "stale"]
-        busy = busy_ms(self.latency, captured - late, window)
+        busy = {
+            stage: per_frame(self._busy[stage], self.latency[stage].count, captured - late)
+            for stage in WORKING
+        }
         return Summary(
             flow=flow,
             captured=captured,

@@ -75,7 +75,6 @@ class Status:
         reopened = self.transport.reopened if self.transport else 0
         return self.ledger.summary(
             self.flow.name,
-            window=self.window.value,
             reconnects={
                 "source": self.source.reconnects if self.source else 0,
                 "transport": reopened,

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowrun.bottleneck import WORKING, busy_ms, in_words, slowest
-from flowrun.histogram import Histogram
+from flowrun.bottleneck import WORKING, in_words, per_frame, slowest
 
 DROPPED = {"superseded": 0, "stale": 0, "hook": 0, "no_response": 0}
 
@@ -40,29 +39,11 @@ def test_a_loss_too_small_for_a_whole_percent_is_still_said() -> None:
     assert said == "sink 50 ms per frame: less than 1 % dropped"
 
 
-def took(seconds: float, times: int) -> Histogram:
-    histogram = Histogram()
-    for _ in range(times):
-        histogram.add(seconds)
-    return histogram
-
-
-def test_the_server_shares_its_time_between_the_frames_that_may_be_there() -> None:
-    latency = {**dict.fromkeys(WORKING, Histogram()), "transport": took(0.2, 10)}
-    nothing = dict.fromkeys(WORKING)
-    assert busy_ms(latency, 10, 4) == {**nothing, "transport": 50}
-    assert busy_ms(latency, 10, 1) == {**nothing, "transport": 200}
-
-
-def test_frames_that_a_hook_left_out_make_the_stages_behind_it_cheaper_and_late_ones_do_not() -> (
-    None
-):
-    latency = {**dict.fromkeys(WORKING, Histogram()), "transport": took(0.1, 10)}
-    latency["preprocess"] = took(0.02, 100)
-    costs = busy_ms(latency, 100, 1)
-    assert (costs["preprocess"], costs["transport"]) == (20, 10)
-    assert slowest(costs, 0) == "preprocess"
-    assert slowest(busy_ms(latency, 10, 1), 90) == "transport"
+def test_a_frame_left_out_by_a_hook_cost_nothing_and_one_that_was_late_does_not_count() -> None:
+    assert per_frame(1.0, 10, taken=100) == 10
+    assert per_frame(1.0, 10, taken=10) == 100
+    assert per_frame(1.0, 10, taken=8) == 100  # two were overtaken later, in front of the sink
+    assert per_frame(0.0, 0, taken=10) is None
 
 
 def test_a_source_that_waits_for_its_next_frame_is_not_what_frames_are_dropped_for() -> None:

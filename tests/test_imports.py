@@ -12,8 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "flowrun"
 
 # From the ground up; modules on one line never import each other.
 LAYERS: list[set[str]] = [
-    {"errors", "histogram", "rate", "ending", "view", "letters"},
-    {"bottleneck"},
+    {"errors", "histogram", "rate", "bottleneck", "ending", "view", "letters"},
     {"spec", "frame", "dotted", "hook_times", "httpd"},
     {"inference", "detection"},
     {"media", "kserve", "hooks"},

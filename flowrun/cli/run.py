@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from flowrun import __version__
-from flowrun.cli.flags import add_overrides
+from flowrun.cli.flags import add_overrides, bare
 from flowrun.cli.terminal import DONE, Parser, exit_code, log_to_stderr, say
 from flowrun.errors import FlowrunError, UsageError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flowrun.cli.progress import Progress
     from flowrun.run import Run
 
-USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--summary FILE|-]      run it
+USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--web [HOST:PORT]] [--summary FILE|-]      run it
        flowrun validate PATH… [--imports] [--live] [--format text|json|github]
        flowrun serve [NAME=]MODEL… [--address HOST:PORT] [--python PATH]
        flowrun devices
@@ -37,7 +37,7 @@ def main(words: Sequence[str]) -> int:
     )
     parser.add_argument("--verbose", action="store_true", help="more log lines, and tracebacks")
     parser.add_argument("--version", action="version", version=f"flowrun {__version__}")
-    options = parser.parse_args(words)
+    options = parser.parse_args(bare(words))
     log_to_stderr(verbose=options.verbose)
 
     from flowrun.spec.load import load

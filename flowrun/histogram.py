@@ -10,6 +10,9 @@ _PER_OCTAVE = 32  # buckets per doubling: a percentile is at most 1/32 too high
 _BAR = _PER_OCTAVE // 4  # buckets in a bar of a picture
 _OCTAVES = 42  # from 1 µs to 50 days; what lies outside counts into the first or last bucket
 
+# Half octaves from 0.5 ms to 25 s, as numbers of buckets, whose upper edges these are.
+_SHOWN = tuple(_PER_OCTAVE * octave + half for octave in range(9, 25) for half in (-1, 15))
+
 
 class Histogram:
     """A log-linear histogram of seconds: 1,344 counters, whatever the number of values.
@@ -54,15 +57,24 @@ class Histogram:
         shown = range(filled[0], filled[-1] + 1)
         return [(_upper_edge((bar + 1) * _BAR - 1), counts[bar]) for bar in shown]
 
+    def cumulated(self) -> list[int]:
+        """How many values do not exceed each of `EDGES`, exactly; and, last, how many there are."""
+        counts = list(accumulate(self._buckets))
+        return [*(counts[bucket] for bucket in _SHOWN), counts[-1]]
+
 
 def _bucket(seconds: float) -> int:
     mantissa, exponent = math.frexp(seconds * 1e6)  # mantissa in [0.5, 1)
     if exponent < 1:  # below 1 µs
         return 0
-    inside = int((mantissa - 0.5) * 2 * _PER_OCTAVE)
-    return min((exponent - 1) * _PER_OCTAVE + inside, _PER_OCTAVE * _OCTAVES - 1)
+    # A bucket ends with its upper edge. Nothing is rounded here: the edges are exact.
+    inside = math.ceil((mantissa - 0.5) * 2 * _PER_OCTAVE) - 1
+    return min(max((exponent - 1) * _PER_OCTAVE + inside, 0), _PER_OCTAVE * _OCTAVES - 1)
 
 
 def _upper_edge(bucket: int) -> float:
     octave, inside = divmod(bucket, _PER_OCTAVE)
     return math.ldexp(1 + (inside + 1) / _PER_OCTAVE, octave) / 1e6
+
+
+EDGES = tuple(map(_upper_edge, _SHOWN))  # seconds

@@ -138,7 +138,8 @@ class Ledger:
             name: Histogram() for name in ("end_to_end", *STAGES)
         }
         self._busy: dict[str, float] = dict.fromkeys(STAGES, 0.0)  # seconds
-        self._hooks: list[HookTime] = []
+        self.hooks: list[HookTime] = []
+        self.bytes = 0  # of the pictures that were captured
         self._gaps = Histogram()  # between captured frames, on the source's time line
         self._time = 0.0  # of the last captured frame there, once there is one
         self._start = 0.0  # of the first one there
@@ -154,6 +155,7 @@ class Ledger:
                 raise LedgerError(f"frame {frame.index} was captured twice")
             self._open[frame.index] = _Entry(frame.time, frame.captured)
             self._captured += 1
+            self.bytes += frame.image.nbytes
             if self._began is None:
                 self._began, self._start = frame.captured, frame.time
             else:
@@ -197,8 +199,8 @@ class Ledger:
     def hook(self, key: str, name: str) -> Histogram:
         """Where one thread notes what the hook at `key` of the flow, called `name`, took for each
         frame, in seconds. To be asked before the first frame, in the order of the flow."""
-        self._hooks.append(HookTime(key, name))
-        return self._hooks[-1].took
+        self.hooks.append(HookTime(key, name))
+        return self.hooks[-1].took
 
     def close(self) -> None:
         """The run is over: what has no fate yet was aborted. Raises `LedgerError` if the sum is
@@ -278,7 +280,7 @@ class Ledger:
             bottleneck=slowest(busy, late),
             busy_ms=busy,
             period_ms=None if period is None else round(period * 1000, 3),
-            hooks=shares(self._hooks, period),
+            hooks=shares(self.hooks, period),
             generation=generation,
             sinks=[dict(each) for each in sinks],
         )

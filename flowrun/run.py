@@ -48,7 +48,7 @@ class Run:
         self.ledger = Ledger()
         self._ending = Ending(DRAIN + flow.transport.timeout)
         self._status = Status(flow, self.ledger, self._ending)
-        self._told = ExitStack()  # sinks that tell of every fate, and so are closed after the books
+        self._told = ExitStack()  # what tells of every fate, and so is closed after the books
 
     def run(self) -> Summary:
         """Open everything, run until the source ends, `stop` or an error, and close everything.
@@ -100,6 +100,16 @@ class Run:
 
     def _go(self, parts: ExitStack) -> None:
         flow = auto.paced(self.flow)
+        if flow.metrics is not None:
+            from flowrun.metrics import Metrics
+
+            parts.callback(Metrics(flow.metrics, self._status).close)
+        if flow.traces is not None:
+            from flowrun.traces import Traces
+
+            traces = Traces(flow.traces, flow.name)
+            self._told.callback(traces.close)
+            self.ledger.on_fate(traces.note)
         preprocess = self._hooks(parts, "preprocess")
         postprocess = self._hooks(parts, "postprocess")
         source, info = self._open_source(parts, flow.source)

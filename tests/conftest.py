@@ -2,14 +2,15 @@
 
 They run in environments of their own, named by FLOWRUN_TRITON_PYTHON, FLOWRUN_MLSERVER_PYTHON,
 FLOWRUN_MEDIAPIPE_PYTHON and FLOWRUN_RTSP_PYTHON (paths of the python executables); the display is
-the Xvfb on PATH, the browser the chromium there. A test that needs a server that is not there is
-skipped, or fails if FLOWRUN_REQUIRE is "all".
+the Xvfb on PATH, the browser the chromium there, and so are prometheus and its promtool. A test
+that needs a server that is not there is skipped, or fails if FLOWRUN_REQUIRE is "all".
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import re
 import select
@@ -19,6 +20,9 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,6 +46,8 @@ MARKERS = {
     "rtsp_server": "rtsp",
     "display": "screen",
     "chromium": "browser",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
 }
 LOGS: dict[str, Path] = {}  # fixture -> log of its server
 
@@ -129,6 +135,12 @@ def mlserver_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def free_address() -> Callable[[], str]:
+    """An address of this machine that nobody listens at."""
+    return lambda: f"127.0.0.1:{_free_ports(1)[0]}"
+
+
+@pytest.fixture(scope="session")
 def opencv() -> None:
     if importlib.util.find_spec("cv2") is None:
         _missing("opencv-python-headless is not installed")
@@ -195,7 +207,83 @@ def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of a browser."""
-    return shutil.which("chromium") or _missing("chromium is not on PATH")
+    return _executable("chromium")
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Callable[..., str]:
+    """`promtool("check", "metrics", said=TEXT)`: what it has to say, if it finds nothing wrong."""
+    executable = _executable("promtool")
+
+    def promtool(*words: str | Path, said: str = "") -> str:
+        done = subprocess.run(
+            [executable, *map(str, words)],
+            input=said,
+            capture_output=True,
+            text=True,
+            timeout=STARTING,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    return promtool
+
+
+class Prometheus:
+    """A real Prometheus that scrapes and evaluates rules five times a second."""
+
+    def __init__(self, address: str) -> None:
+        self._url = f"http://{address}/api/v1"
+
+    def query(self, text: str, at: float) -> list[tuple[dict[str, str], float]]:
+        """Labels and values at a time since the epoch, without those that are no number."""
+        found = self._get("query", query=text, time=str(at))["result"]
+        values = [(each["metric"], float(each["value"][1])) for each in found]
+        return [(labels, value) for labels, value in values if value == value]  # noqa: PLR0124
+
+    def rules(self) -> dict[str, tuple[str, str]]:
+        """Health and state of each alert."""
+        rules = [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
+        return {rule["name"]: (rule["health"], rule["state"]) for rule in rules}
+
+    def _get(self, what: str, **parameters: str) -> Any:
+        url = f"{self._url}/{what}?{urllib.parse.urlencode(parameters)}"
+        try:
+            with urllib.request.urlopen(url, timeout=STARTING) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            with error:
+                pytest.fail(f"{parameters}: {error.read().decode()}")
+
+
+@pytest.fixture
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Prometheus]]:
+    """`prometheus(RULES, job=ADDRESS, …)`: one that scrapes these addresses, ready."""
+    executable = _executable("prometheus")
+    with contextlib.ExitStack() as stack:
+
+        def prometheus(rules: Path, **jobs: str) -> Prometheus:
+            folder = tmp_path_factory.mktemp("prometheus")
+            LOGS["prometheus"] = folder / "log"
+            times = {"scrape_interval": "200ms", "scrape_timeout": "200ms"}
+            config = {
+                "global": {**times, "evaluation_interval": "200ms"},
+                "rule_files": [str(rules)],
+                "scrape_configs": [
+                    {"job_name": job, "static_configs": [{"targets": [address]}]}
+                    for job, address in jobs.items()
+                ],
+            }
+            (folder / "prometheus.yml").write_text(json.dumps(config))  # which is YAML, too
+            address = f"127.0.0.1:{_free_ports(1)[0]}"
+            command = [executable, "--config.file=prometheus.yml", "--storage.tsdb.path=data"]
+            command.append(f"--web.listen-address={address}")
+            process = stack.enter_context(_process(command, folder, folder / "log"))
+            _wait_for_http(process, f"http://{address}/-/ready", folder / "log")
+            return Prometheus(address)
+
+        yield prometheus
 
 
 class RtspServer:
@@ -335,6 +423,13 @@ def _python(variable: str) -> str:
     return python
 
 
+def _executable(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        _missing(f"{name} is not on PATH")
+    return found
+
+
 def _missing(what: str) -> NoReturn:
     if os.environ.get("FLOWRUN_REQUIRE") == "all":
         pytest.fail(f"{what}, and FLOWRUN_REQUIRE=all asks for every server")
@@ -397,6 +492,17 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) ->
             with contextlib.suppress(subprocess.TimeoutExpired):
                 status = process.wait(0.1)
                 pytest.fail(f"{process.args!r} ended with status {status}\n{_tail(log)}")
+    pytest.fail(f"{process.args!r} was not ready within {STARTING:.0f} s\n{_tail(log)}")
+
+
+def _wait_for_http(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    end = time.monotonic() + STARTING
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            status = process.wait(0.1)
+            pytest.fail(f"{process.args!r} ended with status {status}\n{_tail(log)}")
     pytest.fail(f"{process.args!r} was not ready within {STARTING:.0f} s\n{_tail(log)}")
 
 

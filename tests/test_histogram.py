@@ -8,7 +8,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowrun.histogram import Histogram
+from flowrun.histogram import EDGES, Histogram
 
 
 @given(
@@ -57,3 +57,20 @@ def test_the_bars_hold_every_value_once_and_leave_no_gap(values: list[float]) ->
     for edge, below in zip(edges, itertools.accumulate(count for _, count in bars), strict=True):
         near = [sum(value < edge * (1 + error) for value in values) for error in (-1e-9, 1e-9)]
         assert near[0] <= below <= near[1]
+
+
+AT_AN_EDGE = st.sampled_from(EDGES)
+
+
+@given(st.lists(st.floats(0.0, 100.0) | AT_AN_EDGE | st.integers(0, 30_000).map(lambda n: n / 1e3)))
+def test_how_many_values_do_not_exceed_an_edge_is_counted_exactly(values: list[float]) -> None:
+    histogram = Histogram()
+    for value in values:
+        histogram.add(value)
+    expected = [sum(value <= edge for value in values) for edge in EDGES]
+    assert histogram.cumulated() == [*expected, len(values)]
+
+
+def test_the_edges_go_from_half_a_millisecond_to_beyond_every_usual_timeout() -> None:
+    assert list(EDGES) == sorted(set(EDGES))
+    assert (EDGES[0], EDGES[-1], len(EDGES)) == (0.000512, 25.165824, 32)

@@ -20,6 +20,8 @@ LAYERS: list[set[str]] = [
     {"ledger", "pictures", "threads", "auto"},
     {"stages", "outlets"},
     {"compile", "status"},
+    {"exposition", "traces"},
+    {"metrics"},
     {"run", "live"},
     {"signals"},
     {"cli"},
@@ -33,6 +35,8 @@ OWNERS = {
     "yaml": {"spec"},
     "jsonschema": {"spec"},
     "openvino": {"kserve"},
+    "prometheus_client": {"exposition", "metrics"},
+    "opentelemetry": {"traces"},
     "cv2": {"kserve"},
     "tqdm": {"cli"},
 }

@@ -15,6 +15,7 @@ from flowrun.spec.flow import (
     SinkSpec,
     SourceSpec,
     Tls,
+    TracesSpec,
     TransportSpec,
 )
 from flowrun.spec.units import duration, size
@@ -25,7 +26,7 @@ Data = Mapping[str, Any]
 def build(data: Data, *, name: str) -> Flow:
     """The flow that `data`, valid by the schema, describes; `name` is for one that gives none."""
     sinks = data["sink"] if isinstance(data["sink"], list) else [data["sink"]]
-    metrics = data.get("metrics")
+    metrics, traces = data.get("metrics"), data.get("traces")
     return Flow(
         name=data.get("name", name),
         source=_source(data["source"]),
@@ -36,6 +37,7 @@ def build(data: Data, *, name: str) -> Flow:
         backpressure=_backpressure(data.get("backpressure", {})),
         limits=Limits(**_fields(data.get("limits", {}), frames=int, duration=duration)),
         metrics=None if metrics is None else MetricsSpec(**_long(metrics, "address")),
+        traces=None if traces is None else _traces(traces),
     )
 
 
@@ -87,6 +89,10 @@ def _sink(value: Any) -> SinkSpec:
 
 def _backpressure(value: Any) -> BackpressureSpec:
     return BackpressureSpec(**_fields(_long(value, "policy"), max_age=duration, buffer=int))
+
+
+def _traces(value: Any) -> TracesSpec:
+    return TracesSpec(**_fields(_long(value, "endpoint"), sample=float))
 
 
 def _reconnect(data: Data) -> Reconnect:

@@ -130,6 +130,12 @@ class MetricsSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class TracesSpec:
+    endpoint: str
+    sample: float = 0.1  # share of the frames
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
     name: str
     source: SourceSpec
@@ -141,3 +147,4 @@ class Flow:
     backpressure: BackpressureSpec = BackpressureSpec()
     limits: Limits = Limits()
     metrics: MetricsSpec | None = None
+    traces: TracesSpec | None = None

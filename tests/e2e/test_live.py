@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import signal
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +32,16 @@ class World:
     destination: Any
     model: Any
     begin: Callable[..., Any]
+    metrics: str  # address
+
+    def missing(self) -> set[str]:
+        """The parts that the run itself finds missing, by their keys of the flow."""
+        with pytest.raises(urllib.error.HTTPError, match="503") as caught:
+            urllib.request.urlopen(f"http://{self.metrics}/readyz", timeout=LIMIT)
+        with caught.value as answer:
+            said = answer.read().decode()
+        assert re.fullmatch(r"([a-z]+: \S+ is away since \d\d:\d\d:\d\d\n)+", said)
+        return {line.partition(":")[0] for line in said.splitlines()}
 
     def recordings(self) -> list[Path]:
         return [path for path in self.destination.recordings("out") if path.stat().st_size]
@@ -43,7 +55,8 @@ class World:
 
 
 @pytest.fixture
-def world(rtsp_server: Any, model_server: Any, going: Any, flow: Any) -> World:
+def world(rtsp_server: Any, model_server: Any, going: Any, flow: Any, free_address: Any) -> World:
+    metrics = free_address()
     source, destination, model = rtsp_server(), rtsp_server(), model_server
 
     def begin(*, source_keys: str = "", sink: str = "{rtsp}", **keys: Any) -> Any:
@@ -53,11 +66,11 @@ def world(rtsp_server: Any, model_server: Any, going: Any, flow: Any) -> World:
             source=f"{{uri: '{uri}', read_timeout: 2s, {RECONNECT}{source_keys}}}",
             transport=f"{{mode: stream, address: '{model.address}', model: identity}}",
             sink=sink.replace("{rtsp}", rtsp),
-            **{"limits": None, **keys},
+            **{"limits": None, "metrics": metrics, **keys},
         )
         return going(path)
 
-    return World(source, destination, model, begin)
+    return World(source, destination, model, begin, metrics)
 
 
 @pytest.fixture
@@ -99,6 +112,11 @@ def test_a_server_may_go_away_and_come_back(up: World, stamps: Any, gone: str) -
     for name in names:
         getattr(up, name).kill()
     time.sleep(AWAY)  # the outage itself
+    missing = {"source": "source", "destination": "sink", "model": "transport"}
+    # Without a source nothing is sent, so that a model server may be missing unnoticed.
+    assert up.missing() - ({"transport"} if gone == "all three" else set()) == {
+        missing[name] for name in names if name == gone or name != "model"
+    }
     for name in names:
         getattr(up, name).start()
     code, summary, said = live.ends()

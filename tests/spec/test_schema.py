@@ -30,6 +30,7 @@ from flowrun.spec.flow import (
     SinkSpec,
     SourceSpec,
     Tls,
+    TracesSpec,
     TransportSpec,
 )
 from flowrun.spec.kinds import SINK_PATTERNS, SOURCE_PATTERNS, sink_kind, source_kind
@@ -50,6 +51,7 @@ MAPPINGS: dict[type[Any], Schema] = {
     BackpressureSpec: TOP["backpressure"],
     Limits: TOP["limits"],
     MetricsSpec: TOP["metrics"],
+    TracesSpec: TOP["traces"],
 }
 CASES = [
     pytest.param(of, field, MAPPINGS[of]["properties"], id=f"{of.__name__}.{field.name}")

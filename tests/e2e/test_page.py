@@ -141,7 +141,7 @@ def test_the_page_shows_picture_and_figures_on_desk_and_phone_in_light_and_dark(
     path = flow(source="'test:640x360@30'", sink="[null, 'web:127.0.0.1:0']", limits=None)
     process = started(path)
     browser.open(address(process))
-    browser.wait_for("document.getElementById('picture').naturalWidth === 640")
+    browser.wait_for("document.getElementById('picture')?.naturalWidth === 640")
     browser.wait_for("document.querySelectorAll('#histogram i').length > 0")
     for size in (DESK, PHONE):
         for scheme, ground in (("light", (246, 246, 244)), ("dark", (20, 22, 24))):
@@ -163,7 +163,7 @@ def test_the_figures_on_the_page_are_in_the_end_those_of_the_summary(
     browser.open(address(process))
     browser.wait_for("Number(document.querySelector('#numbers dd')?.textContent) > 0")
     process.send_signal(signal.SIGINT)
-    browser.wait_for("document.getElementById('state').textContent === 'ended'")
+    browser.wait_for("document.getElementById('state')?.textContent === 'ended'")
     assert browser.value("document.getElementById('notice').textContent") == (
         "The run has ended. These figures are final."
     )
@@ -208,11 +208,10 @@ def test_a_page_whose_run_was_killed_says_so_and_keeps_its_figures(
     browser.open(address(process))
     browser.wait_for("Number(document.querySelector('#numbers dd')?.textContent) > 0")
     process.kill()
-    browser.wait_for("document.getElementById('state').textContent === 'gone'")
+    browser.wait_for("document.getElementById('state')?.textContent === 'gone'")
     said = browser.value("document.getElementById('notice').textContent")
     assert re.fullmatch(
-        r"flowrun does not answer any more since \d\d:\d\d:\d\d\. These are the last figures it"
-        r" gave\.",
+        r"flowrun has not answered since \d\d:\d\d:\d\d\. These are the last figures it gave\.",
         said,
     )
     assert browser.value("Number(document.querySelector('#numbers dd')?.textContent) > 0")

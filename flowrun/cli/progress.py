@@ -135,11 +135,20 @@ def _line() -> Iterator[Show]:
 
     tqdm.monitor_interval = 0  # no thread of its own: ours draws
     tqdm.set_lock(threading.RLock())  # nor a lock between processes
-    with logging_redirect_tqdm(), tqdm(total=1.0, leave=False, dynamic_ncols=True) as bar:
+    with logging_redirect_tqdm(), tqdm(total=1.0, leave=False, ncols=_columns()) as bar:
 
         def show(done: float | None, numbers: str) -> None:
             bar.bar_format = "{desc}" if done is None else "{percentage:3.0f}%|{bar}| {desc}"
             bar.n = done or 0.0
+            bar.ncols = _columns()  # it may have been resized
             bar.set_description_str(numbers)
 
         yield show
+
+
+def _columns() -> int:
+    """How wide the line may be, so that there is room for the `^C` of a terminal behind it."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns - 3
+    except OSError:
+        return 77

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from itertools import accumulate
 
 _PER_OCTAVE = 32  # buckets per doubling: a percentile is at most 1/32 too high
+_BAR = _PER_OCTAVE // 4  # buckets in a bar of a picture
 _OCTAVES = 42  # from 1 µs to 50 days; what lies outside counts into the first or last bucket
 _BUCKETS = _PER_OCTAVE * _OCTAVES
 _LONGEST = 2.0**_OCTAVES  # µs
@@ -65,6 +66,16 @@ class Histogram:
         rank = max(1, math.ceil(share * self.count))
         bucket = bisect_left(list(accumulate(self._buckets)), rank)
         return min(_upper_edge(bucket), self.maximum)
+
+    def bars(self) -> list[tuple[float, int]]:
+        """The values as four bars per doubling: the upper edge of each in seconds and how many lie
+        below it and not below the one before, from the first bar that has any to the last."""
+        counts = [sum(self._buckets[at : at + _BAR]) for at in range(0, len(self._buckets), _BAR)]
+        filled = [bar for bar, count in enumerate(counts) if count]
+        if not filled:
+            return []
+        shown = range(filled[0], filled[-1] + 1)
+        return [(_upper_edge((bar + 1) * _BAR - 1), counts[bar]) for bar in shown]
 
     def cumulated(self) -> list[int]:
         """How many values do not exceed each of `EDGES`, exactly; and, last, how many there are."""

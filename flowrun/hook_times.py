@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flowrun.bottleneck import short
 from flowrun.histogram import Histogram
 
 
@@ -58,12 +59,8 @@ def shares(hooks: Sequence[HookTime], period: float | None) -> list[dict[str, An
 def complaints(hooks: Sequence[dict[str, Any]], period_ms: float | None) -> list[str]:
     """A line for each slow one of the summary's `hooks`."""
     return [
-        f"  {each['hook']} {each['name']} takes {_short(each['mean_ms'])} ms"
-        f" of the {_short(period_ms)} ms that a frame has"
+        f"  {each['hook']} {each['name']} takes {short(each['mean_ms'])} ms"
+        f" of the {short(period_ms)} ms that a frame has"
         for each in hooks
         if period_ms and each["slow"]
     ]
-
-
-def _short(milliseconds: float) -> str:
-    return f"{milliseconds:.0f}" if milliseconds >= 10 else f"{milliseconds:.1f}"  # noqa: PLR2004

@@ -25,6 +25,7 @@ JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 _PATIENCE = 10.0  # seconds for a request to arrive, and for a client to take what is sent
 _CLOSING = 0.9  # seconds for what is being answered to end
+_UNDER_WAY = 256 * 1024  # bytes to a slow client: what it gets after them is as new as can be
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ class _Server(TCPServer):
                 request.sendall(b"HTTP/1.0 503 Too many connections\r\nRetry-After: 1\r\n\r\n")
             self.shutdown_request(request)
             return
+        request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNDER_WAY)
         thread = threading.Thread(
             target=self._answer, args=(request, client_address), name="flowrun-http", daemon=True
         )

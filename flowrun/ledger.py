@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
+from flowrun.bottleneck import WORKING, in_words, per_frame, slowest
 from flowrun.errors import LedgerError
 from flowrun.frame import Frame
 from flowrun.histogram import Histogram
@@ -62,8 +63,9 @@ class Summary:
     `generation` counts the streams to the model: with each one a stateful graph has forgotten.
     `duration_s` is wall-clock time from the first captured frame to the end; `fps` delivered
     frames per second of it. `latency_ms` holds p50, p95, p99 and max in milliseconds, `None`
-    where nothing was measured. `bottleneck` is the stage that was busy the largest part of the
-    time, `None` if nothing was captured. `period_ms` is what a frame has: the median time from one
+    where nothing was measured. `busy_ms` is what a frame costs each stage that works,
+    on average, and `bottleneck` the one that it costs most (see `flowrun.bottleneck`), `None` if
+    nothing was measured. `period_ms` is what a frame has: the median time from one
     captured frame to the next on the source's own time line, so that a recording that is read as
     fast as it goes is judged like the camera it came from; `None` without two frames. `hooks` says
     for each what it takes of that (see `hook_times.shares`). `window` is the number of requests
@@ -84,6 +86,7 @@ class Summary:
     fps: float
     latency_ms: dict[str, dict[str, float | None]]
     bottleneck: str | None
+    busy_ms: dict[str, float | None]
     period_ms: float | None
     hooks: list[dict[str, Any]]
     window: int
@@ -110,12 +113,15 @@ class Summary:
                 f" + aborted {self.aborted}",
                 f"  {self.duration_s:.1f} s, {self.fps:.1f} fps"
                 f", latency ms: {milliseconds('end_to_end')}",
-                f"  bottleneck: {self.bottleneck or '-'}"
+                f"  bottleneck: {self._bottleneck()}"
                 + "".join(f", {name} reconnects: {n}" for name, n in self.reconnects.items() if n)
                 + (f", frames repeated: {self.repeated}" if self.repeated else ""),
                 *complaints(self.hooks, self.period_ms),
             ]
         )
+
+    def _bottleneck(self) -> str:
+        return in_words(self.bottleneck, self.busy_ms, self.period_ms, self.captured, self.dropped)
 
 
 class Ledger:
@@ -134,6 +140,7 @@ class Ledger:
         self.latency: Mapping[str, Histogram] = {
             name: Histogram() for name in ("end_to_end", *STAGES)
         }
+        self._busy: dict[str, float] = dict.fromkeys(STAGES, 0.0)  # seconds
         self.hooks: list[HookTime] = []
         self.bytes = 0  # of the pictures that were captured
         self._gaps = Histogram()  # between captured frames, on the source's time line
@@ -178,10 +185,14 @@ class Ledger:
     def failed(self, frame: Frame, cause: FailCause) -> None:
         self._settle(frame, "failed", cause)
 
-    def took(self, stage: Stage, seconds: float, frame: Frame | None = None) -> None:
+    def took(
+        self, stage: Stage, seconds: float, frame: Frame | None = None, *, beside: int = 0
+    ) -> None:
         """Note what one frame cost one stage, which only one thread notes at a time; `frame`, if it
-        is captured already, tells which."""
+        is captured already, tells which. It shared the time with as many others as are `beside`
+        it."""
         self.latency[stage].add(seconds)
+        self._busy[stage] += seconds / (1 + beside)
         if frame is not None and self._listeners:
             with self._lock:
                 entry = self._open.get(frame.index)
@@ -246,14 +257,18 @@ class Ledger:
         generation: int = 1,
         sinks: Sequence[Mapping[str, Any]] = (),
     ) -> Summary:
-        """The state of the books. `window` is the number of requests that may be in flight; the
-        rest is what others have counted."""
+        """The state of the books, with what others have counted."""
         with self._lock:
             fates = Counter(self._fates)
             captured = self._captured
             end = self._ended if self._ended is not None else self.clock()
             seconds = 0.0 if self._began is None else max(0.0, end - self._began)
             period = self._gaps.percentile(0.5)
+        late = fates["dropped", "superseded"] + fates["dropped", "stale"]
+        busy = {
+            stage: per_frame(self._busy[stage], self.latency[stage].count, captured - late)
+            for stage in WORKING
+        }
         return Summary(
             flow=flow,
             captured=captured,
@@ -266,26 +281,14 @@ class Ledger:
             duration_s=round(seconds, 3),
             fps=round(fates["delivered"] / seconds, 2) if seconds else 0.0,
             latency_ms={name: _in_ms(histogram) for name, histogram in self.latency.items()},
-            bottleneck=self._bottleneck(window),
+            bottleneck=slowest(busy, late),
+            busy_ms=busy,
             period_ms=None if period is None else round(period * 1000, 3),
             hooks=shares(self.hooks, period),
             generation=generation,
             window=window,
             sinks=[dict(each) for each in sinks],
         )
-
-    def _bottleneck(self, window: int) -> str | None:
-        # A stage's use is the time it spent on frames; the window shares its time over its slots.
-        # "buffer" and "order" are waiting for somebody else, and so never the cause.
-        busy = {
-            "source": self.latency["source"].total,
-            "preprocess": self.latency["preprocess"].total,
-            "transport": self.latency["transport"].total / window,
-            "postprocess": self.latency["postprocess"].total,
-            "sink": self.latency["sink"].total,
-        }
-        name, most = max(busy.items(), key=lambda item: item[1])
-        return name if most > 0 else None
 
     def _settle(
         self, frame: Frame, fate: FateName, cause: DropCause | FailCause | None = None

@@ -22,6 +22,7 @@ from flowrun.ledger import Ledger, Summary
 from flowrun.media.protocols import Feed, Source
 from flowrun.media.sinks import open_sink
 from flowrun.media.sinks.jsonl import JsonLinesSink
+from flowrun.media.sinks.web import WebSink
 from flowrun.media.sources import make_source
 from flowrun.operators.loop import LoopScheduler
 from flowrun.outlets import Outlet, Outlets, queue_for
@@ -47,7 +48,7 @@ class Run:
         self.ledger = Ledger()
         self._ending = Ending(DRAIN + flow.transport.timeout)
         self._status = Status(flow, self.ledger, self._ending)
-        self._told = ExitStack()  # `.jsonl` and traces, closed after the books: of every fate
+        self._told = ExitStack()  # what tells of every fate, and so is closed after the books
 
     def run(self) -> Summary:
         """Open everything, run until the source ends, `stop` or an error, and close everything.
@@ -81,6 +82,8 @@ class Run:
         `fps_now`      frames delivered per second over the last four seconds
         `source`       `live`, `width`, `height`, `fps`, `duration`, `frames` (`None` if unknown),
                        and `time`, how many seconds of it have been captured
+        `latency_histogram`  of the time from capture to sink, bars from left to right: `up_to_ms`
+                       and `frames`
 
         From any thread, at any time; costs about a millisecond, and nothing per frame.
         """
@@ -215,7 +218,7 @@ class Run:
                 self.ledger.on_fate(sink.note)
                 files.append(Outlet(key, sink))
             else:
-                parts.callback(sink.close)
+                (self._told if isinstance(sink, WebSink) else parts).callback(sink.close)
                 outlets.append(Outlet(key, sink, queue_for(spec, flow, loops, several=many)))
         self._status.outlets = tuple(outlets or files[:1])
         return self._status.outlets
@@ -233,4 +236,5 @@ class Run:
             name=self.flow.name,
             stop=self.stop,
             lost_since=lost_since,
+            status=self.status,
         )

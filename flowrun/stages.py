@@ -141,7 +141,8 @@ class Stages:
         job, error = outcome.item, outcome.error
         now = self._ledger.clock()
         if error is None:
-            self._ledger.took("transport", job.answered - job.sent, job.frame)
+            beside = max(0, self.window.inside - 1)
+            self._ledger.took("transport", job.answered - job.sent, job.frame, beside=beside)
             self._ledger.took("order", now - job.answered, job.frame)
             if outcome.value is None or not (outcome.value.outputs or self._postprocess):
                 self._ledger.dropped(job.frame, "no_response")

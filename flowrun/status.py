@@ -99,6 +99,10 @@ class Status:
             "window": self.window.value,
             "fps_now": round(self.ledger.fps_now, 2),
             "source": self._source(),
+            "latency_histogram": [
+                {"up_to_ms": round(edge * 1000, 3), "frames": frames}
+                for edge, frames in self.ledger.latency["end_to_end"].bars()
+            ],
         }
 
     def queues(self) -> list[dict[str, Any]]:

@@ -2,8 +2,8 @@
 
 They run in environments of their own, named by FLOWRUN_TRITON_PYTHON, FLOWRUN_MLSERVER_PYTHON,
 FLOWRUN_MEDIAPIPE_PYTHON and FLOWRUN_RTSP_PYTHON (paths of the python executables); the display is
-the Xvfb on PATH, and so are prometheus and its promtool. A test that needs a server that is not
-there is skipped, or fails if FLOWRUN_REQUIRE is "all".
+the Xvfb on PATH, the browser the chromium there, and so are prometheus and its promtool. A test
+that needs a server that is not there is skipped, or fails if FLOWRUN_REQUIRE is "all".
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ MARKERS = {
     "mediapipe_python": "mediapipe",
     "rtsp_server": "rtsp",
     "display": "screen",
+    "chromium": "browser",
     "prometheus": "prometheus",
     "promtool": "prometheus",
 }
@@ -209,6 +210,12 @@ def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f":{name}"
         process.terminate()  # killed, it would leave its socket and its lock in /tmp
         process.wait(STARTING)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a browser."""
+    return _executable("chromium")
 
 
 @pytest.fixture(scope="session")

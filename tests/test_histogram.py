@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from hypothesis import given
@@ -41,6 +42,21 @@ def test_any_duration_counts_and_needs_no_more_memory(value: float) -> None:
 def test_nothing_measured_has_no_percentile() -> None:
     assert Histogram().percentile(0.5) is None
     assert Histogram().maximum is None
+
+
+@given(st.lists(st.floats(0, 1e5), max_size=50))
+def test_the_bars_hold_every_value_once_and_leave_no_gap(values: list[float]) -> None:
+    histogram = Histogram()
+    for value in values:
+        histogram.add(value)
+    bars = histogram.bars()
+    assert sum(count for _, count in bars) == len(values)
+    assert all(bars[at][1] for at in (0, -1) if bars)
+    edges = [edge for edge, _ in bars]
+    assert all(1 < above / below < 1.26 for below, above in itertools.pairwise(edges))
+    for edge, below in zip(edges, itertools.accumulate(count for _, count in bars), strict=True):
+        near = [sum(value < edge * (1 + error) for value in values) for error in (-1e-9, 1e-9)]
+        assert near[0] <= below <= near[1]
 
 
 AT_AN_EDGE = st.sampled_from(EDGES)

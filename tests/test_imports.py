@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "flowrun"
 
 # From the ground up; modules on one line never import each other.
 LAYERS: list[set[str]] = [
-    {"errors", "histogram", "rate", "ending", "view", "letters", "allocation"},
+    {"errors", "histogram", "rate", "bottleneck", "ending", "view", "letters", "allocation"},
     {"spec", "frame", "dotted", "hook_times", "httpd"},
     {"inference", "detection"},
     {"media", "kserve", "hooks"},
@@ -40,6 +40,7 @@ OWNERS = {
     "prometheus_client": {"exposition", "metrics"},
     "opentelemetry": {"traces"},
     "cv2": {"kserve"},
+    "tqdm": {"cli"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

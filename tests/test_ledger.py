@@ -94,7 +94,7 @@ def test_the_summary_has_all_keys_from_the_start_and_is_json() -> None:
     assert list(summary) == [
         *("flow", "captured", "delivered", "dropped", "failed", "aborted", "repeated"),
         *("reconnects", "generation", "duration_s", "fps", "latency_ms", "bottleneck"),
-        *("period_ms", "hooks", "window", "sinks"),
+        *("busy_ms", "period_ms", "hooks", "window", "sinks"),
     ]
     assert list(summary["dropped"]) == ["superseded", "stale", "hook", "no_response"]
     assert list(summary["failed"]) == ["preprocess", "transport", "timeout", "postprocess", "sink"]
@@ -103,6 +103,8 @@ def test_the_summary_has_all_keys_from_the_start_and_is_json() -> None:
     for points in summary["latency_ms"].values():
         assert points == {"p50": None, "p95": None, "p99": None, "max": None}
     assert (summary["bottleneck"], summary["period_ms"]) == (None, None)
+    working = ("source", "preprocess", "transport", "postprocess", "sink")
+    assert summary["busy_ms"] == dict.fromkeys(working)
 
 
 def test_rates_latencies_and_the_bottleneck_come_from_the_clock() -> None:
@@ -110,18 +112,18 @@ def test_rates_latencies_and_the_bottleneck_come_from_the_clock() -> None:
     ledger = Ledger(clock)
     for index in range(10):
         ledger.captured(frame(index))
-        ledger.took("transport", 0.4)
+        ledger.took("transport", 0.4, beside=3)
         ledger.took("sink", 0.15)
     clock.now = 105.0
     for index in range(10):
         ledger.delivered(frame(index))
     ledger.close()
-    summary = ledger.summary("f", window=4, reconnects={"transport": 2}, generation=3)
+    summary = ledger.summary("f", reconnects={"transport": 2}, generation=3)
     assert (summary.duration_s, summary.fps) == (5.0, 2.0)
     assert summary.latency_ms["end_to_end"]["max"] == 5000.0
     assert (summary.reconnects["transport"], summary.generation) == (2, 3)
-    assert summary.bottleneck == "sink"  # 1.5 s, and 4 s shared by four slots
-    assert ledger.summary("f", window=1).bottleneck == "transport"
+    assert summary.bottleneck == "sink"  # 1.5 s, and 4 s for four frames at a time
+    assert (summary.busy_ms["sink"], summary.busy_ms["transport"]) == (150, 100)
 
 
 def test_the_text_names_what_was_lost_and_leaves_out_what_was_not() -> None:
@@ -138,7 +140,7 @@ def test_the_text_names_what_was_lost_and_leaves_out_what_was_not() -> None:
     assert str(ledger.summary("demo")) == (
         "demo: captured 3 = delivered 1 + dropped 1 (hook 1) + failed 1 (timeout 1) + aborted 0\n"
         "  1.0 s, 1.0 fps, latency ms: p50 1000.0 · p95 1000.0 · p99 1000.0 · max 1000.0\n"
-        "  bottleneck: sink"
+        "  bottleneck: sink 33 ms per frame = 33 ms frame period"
     )
 
 

@@ -198,6 +198,17 @@ def test_none_from_a_hook_drops_the_frame() -> None:
     assert bench.fates() == {"hook": 1}
 
 
+@pytest.mark.parametrize(("inside", "busy"), [(0, 200), (1, 200), (4, 50)])
+def test_frames_that_are_at_the_server_together_share_its_time(inside: int, busy: float) -> None:
+    bench = Bench()
+    job = bench.job()
+    for _ in range(inside):
+        bench.stages.window.enter()
+    job.answered = 0.2
+    bench.stages.settle(Outcome(job, Result({})))
+    assert bench.ledger.summary("f").busy_ms["transport"] == busy
+
+
 @pytest.mark.parametrize(
     ("error", "fate"), [(TransportError("gone"), "transport"), (DeadlineError("late"), "timeout")]
 )

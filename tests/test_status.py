@@ -171,3 +171,21 @@ def test_the_numbers_of_the_summary_are_there_under_their_names() -> None:
     assert (said["repeated"], said["generation"]) == (10, 4)
     assert said["reconnects"] == {"source": 2, "transport": 3, "sink": 4}
     assert (said["in_flight"], said["window"], said["source"]["time"]) == (1, 4, 1.5)
+
+
+def test_the_histogram_of_the_latency_has_every_delivered_frame() -> None:
+    world = World()
+    assert world.now_says["latency_histogram"] == []
+    world.open()
+    for index in range(3):
+        frame = Frame(np.zeros((2, 2, 3), np.uint8), index, 0.0, 0.0, world.now)
+        world.ledger.captured(frame)
+        world.now += 0.02 * (index + 1)
+        world.ledger.delivered(frame)
+    assert world.now_says["latency_histogram"] == [
+        {"up_to_ms": 20.48, "frames": 1},
+        *({"up_to_ms": edge, "frames": 0} for edge in (24.576, 28.672, 32.768)),
+        {"up_to_ms": 40.96, "frames": 1},
+        *({"up_to_ms": edge, "frames": 0} for edge in (49.152, 57.344)),
+        {"up_to_ms": 65.536, "frames": 1},
+    ]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowrun.cli.flags import add_overrides
+from flowrun.cli.flags import add_overrides, bare
 from flowrun.cli.terminal import DONE, Parser, exit_code, log_to_stderr, say
 from flowrun.errors import FlowrunError, UsageError
 
@@ -33,7 +33,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--frames", metavar="N", type=int, default=FRAMES, help="in each run")
     add_overrides(parser)
     parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args(words)
+    options = parser.parse_args(bare(words))
     if options.frames < 1:
         raise UsageError(f"{options.frames} is no number of frames", key="--frames")
     log_to_stderr(verbose=options.verbose)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from flowrun.cli.flags import add_overrides
+from flowrun.cli.flags import add_overrides, bare
 from flowrun.cli.terminal import DONE, Parser
 
 
@@ -20,7 +20,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("flow", metavar="FLOW.yaml")
     add_overrides(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    options = parser.parse_args(words)
+    options = parser.parse_args(bare(words))
 
     from flowrun.explain import explain, table
     from flowrun.spec.load import load

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Sequence
 from typing import Any
+
+from flowrun.spec.kinds import SinkKind
 
 # Flag, key of the flow, what to write, what it means.
 FLAGS = (
@@ -28,6 +32,16 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         dest="overrides",
         help="set one key of the flow, such as limits.frames=10; the last one wins",
     )
+    parser.add_argument(
+        "--web",
+        metavar="HOST:PORT",
+        nargs="?",
+        action=_Override,
+        key="sink",
+        adds="web",
+        help="add a page with the live picture and the figures of the run, at 127.0.0.1:8080",
+        dest="overrides",
+    )
     group = parser.add_argument_group(
         "the demo client's flags",
         "Each sets one key of the flow. --grpc_address and the like do, too.",
@@ -40,14 +54,24 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
             )
 
 
+def bare(words: Sequence[str]) -> list[str]:
+    """`words`, with a `--web` that no address follows written so that it does not take the flow for
+    one."""
+    following = [*words, ""][1:]
+    return [
+        "--web=" if word == "--web" and not re.fullmatch(r"(.*:)?\d+", after) else word
+        for word, after in zip(words, following, strict=True)
+    ]
+
+
 def _underscored(name: str) -> str:
     return "--" + name.removeprefix("--").replace("-", "_")
 
 
 class _Override(argparse.Action):
-    def __init__(self, *, key: str, **options: Any) -> None:
+    def __init__(self, *, key: str, adds: SinkKind | None = None, **options: Any) -> None:
         super().__init__(**options)
-        self._key = key
+        self._key, self._adds = key, adds
 
     def __call__(
         self,
@@ -60,5 +84,6 @@ class _Override(argparse.Action):
 
         # With the demo client 0 is no limit, which here is null.
         value = "null" if self._key.startswith("limits.") and values == "0" else values
-        flag = Flag(option_string or self.option_strings[0], self._key, value)
+        name = option_string or self.option_strings[0]
+        flag = Flag(name, self._key, value or "", self._adds)
         namespace.overrides = [*namespace.overrides, flag]

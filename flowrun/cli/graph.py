@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flowrun.cli.flags import add_overrides
+from flowrun.cli.flags import add_overrides, bare
 from flowrun.cli.terminal import DONE, Parser
 
 
@@ -14,7 +14,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("flow", metavar="FLOW.yaml")
     add_overrides(parser)
     parser.add_argument("--format", choices=("text", "mermaid"), default="text")
-    options = parser.parse_args(words)
+    options = parser.parse_args(bare(words))
 
     from flowrun.spec.load import load_flow
 

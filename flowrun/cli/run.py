@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from flowrun import __version__
-from flowrun.cli.flags import add_overrides
+from flowrun.cli.flags import add_overrides, bare
 from flowrun.cli.terminal import DONE, Parser, exit_code, log_to_stderr, say
 from flowrun.errors import FlowrunError, UsageError
 
 if TYPE_CHECKING:
+    from flowrun.cli.progress import Progress
     from flowrun.run import Run
 
-USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--summary FILE|-]      run it
+USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--web [HOST:PORT]] [--summary FILE|-]      run it
        flowrun validate PATH… [--imports] [--live] [--format text|json|github]
        flowrun graph FLOW.yaml [--set KEY=VALUE]… [--format text|mermaid]
        flowrun explain FLOW.yaml [--set KEY=VALUE]… [--format text|json]
@@ -40,7 +41,7 @@ def main(words: Sequence[str]) -> int:
     )
     parser.add_argument("--verbose", action="store_true", help="more log lines, and tracebacks")
     parser.add_argument("--version", action="version", version=f"flowrun {__version__}")
-    options = parser.parse_args(words)
+    options = parser.parse_args(bare(words))
     log_to_stderr(verbose=options.verbose)
 
     from flowrun.allocation import keep_freed_memory
@@ -49,13 +50,16 @@ def main(words: Sequence[str]) -> int:
 
     loaded = load(options.flow, overrides=options.overrides)
     keep_freed_memory()
+    from flowrun.cli.progress import Progress
     from flowrun.run import Run
     from flowrun.signals import Signals
 
     run = Run(loaded.flow)
-    with Signals(run, last=lambda number: _leave(run, options, number)) as signals:
+    progress = Progress(loaded.flow, run.status)
+    with Signals(run, last=lambda number: _leave(run, options, number, progress)) as signals:
         try:
-            run.run()
+            with progress:
+                run.run()
         except FlowrunError as error:
             if error.key is not None and not error.key.startswith("--"):
                 # The line of the flow says more than the name of the key alone.
@@ -93,8 +97,9 @@ def _report(run: Run, options: argparse.Namespace) -> None:
         raise UsageError(f"--summary {target}: {error.strerror}") from error
 
 
-def _leave(run: Run, options: argparse.Namespace, number: int) -> NoReturn:
+def _leave(run: Run, options: argparse.Namespace, number: int, progress: Progress) -> NoReturn:
     """The end when somebody's code holds a thread for good: say how far it came, and go."""
+    progress.close()
     run.ledger.close()
     _report(run, options)
     say("flowrun: a hook, a model or a server did not return; left without it")

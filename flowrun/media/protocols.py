@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from flowrun.frame import Frame, VideoInfo
 
@@ -49,6 +49,7 @@ class Feed:
     channels; `key` where the sink stands in the flow, for errors; `name` what the flow is called.
     `stop` ends the run as a Ctrl-C does: from any thread, without waiting. `lost_since` says
     since when (local time) the source has been away and a live sink should show a placeholder.
+    `status` is what the run is doing, as `Run.status` says it, from any thread.
     """
 
     info: VideoInfo
@@ -57,6 +58,7 @@ class Feed:
     name: str = "flowrun"
     stop: Callable[[], None] = lambda: None
     lost_since: Callable[[], datetime | None] = lambda: None
+    status: Callable[[], dict[str, Any]] = dict
 
 
 class Sink(Protocol):

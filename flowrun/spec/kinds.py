@@ -8,6 +8,12 @@ from typing import Literal, cast
 SourceKind = Literal["camera", "rtsp", "http", "test", "file"]
 SinkKind = Literal["null", "screen", "web", "rtsp", "jsonl", "video"]
 
+# HOST:PORT to listen on; port 0 is one that is free.
+_ADDRESS = (
+    r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])"
+    r":(0|[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
+)
+
 # The first pattern that matches decides; what none matches is a path (`file`) or an error (sinks).
 SOURCE_PATTERNS: dict[str, str] = {
     "camera": r"camera:.+|\d+",
@@ -18,7 +24,7 @@ SOURCE_PATTERNS: dict[str, str] = {
 SINK_PATTERNS: dict[str, str] = {
     "null": r"null",
     "screen": r"screen",
-    "web": r"web(:.+)?",
+    "web": rf"web(:{_ADDRESS})?",
     "rtsp": r"(?i:rtsps?)://.+",
     "jsonl": r"(?i:.+\.jsonl)",
     "video": r"(?i:.+\.(mp4|mkv|avi|mov|webm))",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flowrun.spec.kinds import SinkKind
 from flowrun.spec.nodes import Finding, Place
 from flowrun.spec.problems import Problem
 from flowrun.spec.quote import quote
@@ -14,14 +15,15 @@ from flowrun.spec.secrets import redact
 @dataclass(frozen=True, slots=True)
 class Flag:
     """An override with a flag of its own: `name` as the user spelt it, `value` for the flow's
-    `key`."""
+    `key`. With `adds`, a kind of sink, it is the address of one more of them, if not empty."""
 
     name: str
     key: str
     value: str
+    adds: SinkKind | None = None
 
     def __str__(self) -> str:
-        return f"{self.name} {self.value}"
+        return f"{self.name} {self.value}".rstrip()
 
 
 Override = str | Flag  # KEY=VALUE, or a flag

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from flowrun.spec.kinds import SinkKind, sink_kind
 from flowrun.spec.nodes import Finding, Node, Place, UnreadableError, dotted, shown
@@ -22,6 +23,9 @@ def apply_overrides(root: Node, overrides: Sequence[Override]) -> list[Finding]:
     findings = []
     for number, override in enumerate(overrides, start=1):
         place = Place(True, number, 1)
+        if isinstance(override, Flag) and override.adds:
+            _add_sink(root, override, place)
+            continue
         if isinstance(override, Flag):
             start, value, path = override.name, override.value, _path(root, override)
         else:
@@ -48,6 +52,23 @@ def _path(root: Node, flag: Flag) -> list[str]:
     if uri is None or _kind(uri.value) not in (_kind(flag.value), None):
         return ["sink"]
     return ["sink", "uri"]
+
+
+def _add_sink(root: Node, flag: Flag, place: Place) -> None:
+    """One more sink of the kind `flag.adds`, or another address for the one that is there."""
+    flow = cast(dict[str, Node], root.value)
+    before = flow.get("sink")
+    sinks = [] if before is None else before.value if isinstance(before.value, list) else [before]
+    others = [each for each in sinks if _kind(_uri(each)) != flag.adds]
+    if flag.value or len(others) == len(sinks):
+        uri = f"{flag.adds}:{flag.value}" if flag.value else f"{flag.adds}"
+        at = place._replace(column=len(flag.name) + 2) if flag.value else place
+        flow["sink"] = Node([*others, Node(uri, at, place, open=True)], place, place)
+
+
+def _uri(sink: Node) -> object:
+    uri = sink.value.get("uri") if isinstance(sink.value, dict) else sink
+    return uri.value if uri is not None else None
 
 
 def _kind(uri: object) -> SinkKind | None:

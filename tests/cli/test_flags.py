@@ -6,14 +6,14 @@ import argparse
 
 import pytest
 
-from flowrun.cli.flags import add_overrides
+from flowrun.cli.flags import add_overrides, bare
 from flowrun.spec.origin import Flag, Override
 
 
 def parse(*words: str) -> list[Override]:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     add_overrides(parser)
-    return list(parser.parse_args(words).overrides)
+    return list(parser.parse_args(bare(words)).overrides)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,26 @@ def test_the_flags_have_a_group_of_their_own_in_the_help() -> None:
     assert group.count("  --") == 7
     assert "--grpc-address HOST:PORT" in group
     assert "--model_name" not in group
+
+
+@pytest.mark.parametrize(
+    ("words", "address"),
+    [
+        (["--web"], ""),
+        (["--web", "--set", "name=a"], ""),
+        (["--web", "127.0.0.1:8081"], "127.0.0.1:8081"),
+        (["--web", "[::1]:0"], "[::1]:0"),
+        (["--web", "8081"], "8081"),
+        (["--web=box:80"], "box:80"),
+    ],
+)
+def test_a_page_may_have_an_address(words: list[str], address: str) -> None:
+    assert parse(*words)[0] == Flag("--web", "sink", address, "web")
+
+
+def test_a_page_without_an_address_leaves_the_flow_alone() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("flow")
+    add_overrides(parser)
+    for words in (["--web", "flow.yaml"], ["--web", "a:1", "flow.yaml"], ["flow.yaml", "--web"]):
+        assert parser.parse_args(bare(words)).flow == "flow.yaml"

@@ -89,11 +89,6 @@ CASES: dict[str, tuple[dict[str, str], int, str]] = {
         "          ^\n"
         "    choose another path, or say `overwrite: true` under `sink`\n",
     ),
-    "a kind of sink that comes later": (
-        {"sink": "web"},
-        78,
-        "flow.yaml:4:7: error: sink: web sinks are not supported yet\n    sink: web\n          ^\n",
-    ),
 }
 
 

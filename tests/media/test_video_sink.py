@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flowrun.errors import InvalidFlowError, SinkError
+from flowrun.errors import SinkError
 from flowrun.frame import Frame, VideoInfo
 from flowrun.media import commands
 from flowrun.media.encoder import Encoder
@@ -267,8 +267,3 @@ def test_no_thread_and_no_descriptor_is_left(tmp_path: Path) -> None:
     for _ in range(10):
         once()
     assert count() == before
-
-
-def test_a_kind_that_comes_later_is_refused() -> None:
-    with pytest.raises(InvalidFlowError, match="sink: web sinks are not supported yet"):
-        open_sink(SinkSpec("web"), Feed(INFO))

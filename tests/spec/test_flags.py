@@ -93,3 +93,64 @@ def test_what_is_wrong_with_a_source_is_shown_at_the_flag_that_gave_it(
         "                   ^"
     )
     assert loaded.problem(Remark("transport.model", "no such model")).path == str(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "sinks"),
+    [
+        ("null", ["null", "web"]),
+        ("out.mp4", ["out.mp4", "web"]),
+        ("[out.mp4, screen]", ["out.mp4", "screen", "web"]),
+        ("web", ["web"]),
+        ("'web:127.0.0.1:99'", ["web:127.0.0.1:99"]),
+        ("[web, out.mp4]", ["web", "out.mp4"]),
+    ],
+)
+def test_a_page_stands_beside_the_other_sinks_once(
+    load: Any, base: str, old: str, sinks: list[str]
+) -> None:
+    flow = load(base.replace("sink: null", f"sink: {old}"), [Flag("--web", "sink", "", "web")])
+    assert [sink.uri for sink in flow.sinks] == sinks
+
+
+@pytest.mark.parametrize("old", ["web", "[web]", "[{uri: 'web:127.0.0.1:99'}]"])
+def test_a_page_that_the_flow_has_already_gets_the_address_of_the_flag(
+    load: Any, base: str, old: str
+) -> None:
+    page = Flag("--web", "sink", "127.0.0.1:8081", "web")
+    text = base.replace("sink: null", f"sink: {old}")
+    assert load(text, [page]).sinks == (SinkSpec("web:127.0.0.1:8081"),)
+
+
+def test_a_page_does_for_a_flow_without_a_sink(load: Any, base: str) -> None:
+    page = Flag("--web", "sink", "", "web")
+    assert load(base.replace("sink: null\n", ""), [page]).sinks == (SinkSpec("web"),)
+
+
+def test_a_page_and_an_output_of_the_command_line_stand_side_by_side(load: Any, base: str) -> None:
+    page, output = Flag("--web", "sink", "", "web"), Flag("--output-stream", "sink.uri", OUT)
+    assert load(base, [output, page]).sinks == (SinkSpec(OUT), SinkSpec("web"))
+
+
+def test_an_address_for_the_page_that_is_none_is_shown_as_it_was_typed(
+    complain: Any, base: str
+) -> None:
+    assert complain(base, [Flag("--web", "sink", "8080", "web")]) == [
+        "--web:1:7: error: `sink[1]` is 'web:8080', expected `screen`, `web` or `web:HOST:PORT`,"
+        " `null`, an `rtsp://` URL, or a path that ends in .mp4, .mkv, .avi, .mov, .webm or"
+        " .jsonl\n"
+        "    --web 8080\n"
+        "          ^"
+    ]
+
+
+@pytest.mark.parametrize(("value", "column"), [("127.0.0.1:80", 7), ("", 1)])
+def test_a_page_that_cannot_be_served_is_shown_at_its_flag(
+    base: str, tmp_path: Path, value: str, column: int
+) -> None:
+    path = tmp_path / "flow.yaml"
+    path.write_text(base)
+    loaded = load_flow(path, overrides=["name=a", Flag("--web", "sink", value, "web")])
+    problem = loaded.problem(Remark("sink[1]", "cannot listen"))
+    assert (problem.path, problem.line, problem.column) == ("--web", 1, column)
+    assert problem.text == f"--web {value}".rstrip()

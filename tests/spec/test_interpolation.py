@@ -134,8 +134,8 @@ def test_a_variable_may_hold_a_camera_a_null_sink_and_a_switch(load: Any, base: 
 
 def test_an_empty_variable_is_no_null_sink(complain: Any, base: str) -> None:
     assert complain(base.replace("null", "${SINK}"), environ={"SINK": ""}) == [
-        "flow.yaml:3:7: error: `sink` is '', expected `screen`, `web`, `null`, an `rtsp://` URL, "
-        "or a path that ends in .mp4, .mkv, .avi, .mov, .webm or .jsonl\n"
+        "flow.yaml:3:7: error: `sink` is '', expected `screen`, `web` or `web:HOST:PORT`, "
+        "`null`, an `rtsp://` URL, or a path that ends in .mp4, .mkv, .avi, .mov, .webm or .jsonl\n"
         "    sink: ${SINK}\n"
         "          ^"
     ]

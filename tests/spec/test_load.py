@@ -166,7 +166,7 @@ def test_any_line_end_and_a_byte_order_mark_are_fine(load: Any, base: str, end: 
         "sink: [screen, out.mp4, {uri: web}]",
     ],
 )
-def test_kinds_of_later_versions_are_valid_already(load: Any, base: str, line: str) -> None:
+def test_every_kind_has_a_short_form(load: Any, base: str, line: str) -> None:
     key = line.partition(":")[0]
     load("".join(each for each in base.splitlines(True) if not each.startswith(key)) + line)
 

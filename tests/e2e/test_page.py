@@ -1,0 +1,217 @@
+"""The page of a run in a real browser, told what to do through pipes."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import io
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="hands pipes to the browser")
+
+LIMIT = 60.0  # seconds, a guard against hanging
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+YELLOW = (235, 221, 40)  # a stripe of the test pattern
+DESK, PHONE = (1280, 900), (390, 844)
+
+
+class Browser:
+    """One tab. What the page's scripts raise is in `complaints`."""
+
+    def __init__(self, chromium: str, profile: Path) -> None:
+        self.complaints: list[str] = []
+        self._asked = 0
+        self._read, theirs_to_write = os.pipe()
+        theirs_to_read, self._write = os.pipe()
+        # It reads from 3 and writes to 4: far from these, so that neither covers the other.
+        far = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (theirs_to_read, theirs_to_write)]
+        moved = f"os.dup2({far[0]}, 3); os.dup2({far[1]}, 4); os.execv(sys.argv[1], sys.argv[1:])"
+        command = [sys.executable, "-c", f"import os, sys; {moved}", chromium, *FLAGS]
+        self._process = subprocess.Popen(
+            [*command, f"--user-data-dir={profile}", "--remote-debugging-pipe"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=far,
+            start_new_session=True,
+        )
+        for fd in (theirs_to_read, theirs_to_write, *far):
+            os.close(fd)
+        self._buffer = b""
+        self._session = ""
+        target = self._do("Target.createTarget", url="about:blank")["targetId"]
+        attached = self._do("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = attached["sessionId"]
+        self._do("Runtime.enable")
+
+    def close(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        os.close(self._read)
+        os.close(self._write)
+
+    def open(self, url: str) -> None:
+        self._do("Page.navigate", url=url)
+
+    def looks(self, size: tuple[int, int], scheme: str) -> Any:
+        """A picture of the page at a size and in a colour scheme: uint8, (height, width, 3)."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self._do("Emulation.setEmulatedMedia", features=features)
+        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1}
+        self._do("Emulation.setDeviceMetricsOverride", **metrics, mobile=size == PHONE)
+        made = base64.b64decode(self._do("Page.captureScreenshot")["data"])
+        return np.asarray(Pillow.open(io.BytesIO(made)).convert("RGB"))
+
+    def value(self, script: str) -> Any:
+        """What the expression is in the page."""
+        got = self._do("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in got, got
+        return got["result"].get("value")
+
+    def wait_for(self, condition: str) -> None:
+        """Until the expression is true in the page."""
+        look = f"const look = () => {condition} ? found(1) : setTimeout(look, 20); look()"
+        assert self.value(f"new Promise(found => {{ {look} }})") == 1
+
+    def _do(self, method: str, **parameters: Any) -> Any:
+        self._asked += 1
+        session = {"sessionId": self._session} if self._session else {}
+        asked = {"id": self._asked, "method": method, "params": parameters, **session}
+        os.write(self._write, json.dumps(asked).encode() + b"\0")
+        while (said := self._next()).get("id") != self._asked:
+            if said.get("method") == "Runtime.exceptionThrown":
+                self.complaints.append(str(said["params"]))
+        assert "error" not in said, said
+        return said["result"]
+
+    def _next(self) -> Any:
+        while b"\0" not in self._buffer:
+            assert select.select([self._read], [], [], LIMIT)[0], "the browser is silent"
+            got = os.read(self._read, 1 << 20)
+            assert got, "the browser has gone"
+            self._buffer += got
+        message, _, self._buffer = self._buffer.partition(b"\0")
+        return json.loads(message)
+
+
+@pytest.fixture
+def browser(chromium: str, tmp_path: Path) -> Iterator[Browser]:
+    made = Browser(chromium, tmp_path / "profile")
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def address(process: subprocess.Popen[str]) -> str:
+    """Where the log says that the page is."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if found := re.search(r"watch the run at (\S+)", line):
+            return found[1]
+    raise AssertionError("the log names no address")
+
+
+def share_of(seen: Any, color: tuple[int, ...]) -> float:
+    """How much of a picture has that colour, about."""
+    return float((abs(seen.astype(int) - color) < 12).all(axis=2).mean())
+
+
+def test_the_page_shows_picture_and_figures_on_desk_and_phone_in_light_and_dark(
+    flow: Any, started: Callable[..., Any], browser: Browser, tmp_path: Path
+) -> None:
+    path = flow(source="'test:640x360@30'", sink="[null, 'web:127.0.0.1:0']", limits=None)
+    process = started(path)
+    browser.open(address(process))
+    browser.wait_for("document.getElementById('picture')?.naturalWidth === 640")
+    browser.wait_for("document.querySelectorAll('#histogram i').length > 0")
+    for size in (DESK, PHONE):
+        for scheme, ground in (("light", (246, 246, 244)), ("dark", (20, 22, 24))):
+            seen = browser.looks(size, scheme)
+            Pillow.fromarray(seen).save(tmp_path / f"{scheme}-{size[0]}.png")
+            assert seen.shape == (size[1], size[0], 3)
+            assert share_of(seen, ground) > 0.05
+            assert share_of(seen, YELLOW) > 0.01
+        assert browser.value("document.documentElement.scrollWidth <= innerWidth")
+    assert browser.value("document.title") == "flow · flowrun"
+    assert browser.complaints == []
+
+
+def test_the_figures_on_the_page_are_in_the_end_those_of_the_summary(
+    flow: Any, started: Callable[..., Any], browser: Browser, tmp_path: Path
+) -> None:
+    path = flow(source="'test:64x48@30'", limits=None, backpressure="latest")
+    process = started(path, "--web", "127.0.0.1:0", "--summary", "summary.json")
+    browser.open(address(process))
+    browser.wait_for("Number(document.querySelector('#numbers dd')?.textContent) > 0")
+    process.send_signal(signal.SIGINT)
+    browser.wait_for("document.getElementById('state')?.textContent === 'ended'")
+    assert browser.value("document.getElementById('notice').textContent") == (
+        "The run has ended. These figures are final."
+    )
+    process.communicate(timeout=LIMIT)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    table = "Object.fromEntries([...document.querySelectorAll('#{} tr')].map(row => {}))"
+    cells = "[...row.querySelectorAll('td')].map(cell => cell.textContent)"
+    fates = browser.value(table.format("ledger", f"[row.firstChild.textContent, {cells}[0]]"))
+    names = {"transport": "server", "no_response": "no response"}
+    assert fates == {
+        "delivered": str(summary["delivered"]),
+        **{
+            f"{fate}: {names.get(cause, cause)}": str(count)
+            for fate in ("dropped", "failed")
+            for cause, count in summary[fate].items()
+        },
+        "aborted": str(summary["aborted"]),
+        "under way": "0",
+    }
+    points = browser.value(table.format("latency", f"[row.firstChild.textContent, {cells}]"))
+    names |= {"end_to_end": "end to end"}
+    assert points == {
+        names.get(stage, stage): [shown(value) for value in points.values()]
+        for stage, points in summary["latency_ms"].items()
+    }
+    bars = browser.value("[...document.querySelectorAll('#histogram i')].map(bar => bar.title)")
+    frames = [int(re.sub(r".*: (.*) frames", r"\1", bar)) for bar in bars]
+    assert sum(frames) == summary["delivered"] > 0
+    assert browser.complaints == []
+
+
+def shown(milliseconds: float | None) -> str:
+    if milliseconds is None:
+        return "-"
+    return f"{milliseconds:.1f}" if milliseconds < 9.95 else f"{milliseconds:.0f}"
+
+
+def test_a_page_whose_run_was_killed_says_so_and_keeps_its_figures(
+    flow: Any, started: Callable[..., Any], browser: Browser
+) -> None:
+    process = started(flow(source="'test:64x48@30'", sink="'web:127.0.0.1:0'", limits=None))
+    browser.open(address(process))
+    browser.wait_for("Number(document.querySelector('#numbers dd')?.textContent) > 0")
+    process.kill()
+    browser.wait_for("document.getElementById('state')?.textContent === 'gone'")
+    said = browser.value("document.getElementById('notice').textContent")
+    assert re.fullmatch(
+        r"flowrun has not answered since \d\d:\d\d:\d\d\. These are the last figures it gave\.",
+        said,
+    )
+    assert browser.value("Number(document.querySelector('#numbers dd')?.textContent) > 0")

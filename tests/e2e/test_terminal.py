@@ -1,0 +1,116 @@
+"""A whole run on a terminal, as its user sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="makes POSIX terminals")
+
+LIMIT = 60.0  # seconds, a guard against hanging
+REALTIME = "{uri: 'test:64x48@30', pace: realtime}"
+
+
+class Terminal:
+    """What a run writes to a terminal 100 columns wide; `stdout` is a pipe."""
+
+    def __init__(self, folder: Path, *words: str | Path) -> None:
+        import fcntl
+        import pty
+        import termios
+
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "flowrun", *map(str, words)],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            env={**os.environ, "TERM": "xterm"},
+            text=True,
+        )
+        os.close(theirs)
+        self.text = ""
+
+    def until(self, pattern: str) -> None:
+        """Read until something like that has been written."""
+        while not re.search(pattern, self.text):
+            read = self._read()
+            assert read, self.text
+            self.text += read
+
+    def end(self) -> str:
+        """Wait for the end; what stands on stdout."""
+        said, _ = self.process.communicate(timeout=LIMIT)
+        while read := self._read():
+            self.text += read
+        return str(said)
+
+    def left(self) -> list[str]:
+        """The lines that stand there in the end."""
+        return [line.rpartition("\r")[2] for line in self.text.replace("\r\n", "\n").split("\n")]
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+        os.close(self._ours)
+
+    def _read(self) -> str:
+        try:
+            return os.read(self._ours, 4096).decode()
+        except OSError:  # how Linux says that nobody has the other side any more
+            return ""
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    made: list[Terminal] = []
+
+    def terminal(*words: str | Path) -> Terminal:
+        made.append(Terminal(tmp_path, *words))
+        return made[-1]
+
+    yield terminal
+    for each in made:
+        each.close()
+
+
+def test_a_run_of_known_length_has_a_bar_and_stdout_only_the_summary(
+    flow: Any, terminal: Callable[..., Terminal]
+) -> None:
+    run = terminal(flow(source=REALTIME, limits="{frames: 60}"), "--summary", "-")
+    run.until(r"\r *\d+%\|.*\| 0:0[01] left, \d+ frames, ")
+    assert json.loads(run.end())["captured"] == 60
+    _, counts, times, bottleneck, nothing = run.left()
+    assert counts == "flow: captured 60 = delivered 60 + dropped 0 + failed 0 + aborted 0"
+    assert re.fullmatch(r"  \d+\.\d s, .*", times)
+    assert bottleneck.startswith("  bottleneck: ")
+    assert nothing == ""
+
+
+def test_a_signal_takes_the_line_away_and_leaves_whole_lines(
+    flow: Any, terminal: Callable[..., Terminal]
+) -> None:
+    run = terminal(flow(source=REALTIME, limits=None))
+    run.until(r"\r0:0\d, \d+ frames, ")
+    run.process.send_signal(signal.SIGINT)
+    run.end()
+    assert run.process.returncode == 130
+    _, stopping, counts, times, bottleneck, nothing = run.left()
+    assert stopping == (
+        "flowrun: INFO: stopping: what is in flight is finished; a second signal gives it up"
+    )
+    assert counts.startswith("flow: captured ")
+    assert re.fullmatch(r"  \d+\.\d s, .*", times)
+    assert bottleneck.startswith("  bottleneck: ")
+    assert nothing == ""

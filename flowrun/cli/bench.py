@@ -62,9 +62,7 @@ def _measure(flow: Flow, frames: int) -> None:
     from flowrun.bench import best, bottleneck, sweep, with_sink
 
     print(f"{flow.name}: the first {frames} frames, its sink replaced by null")
-    print(
-        "in_flight  delivered      fps   answer ms p50 / p95   whole way ms p50 / p95", flush=True
-    )
+    print(HEAD, flush=True)
     trials = []
     for trial in sweep(flow, frames, _execute):
         trials.append(trial)

@@ -20,6 +20,7 @@ Show = Callable[[float | None, str], None]  # how much is done (0 to 1), and the
 
 DRAWING = 0.25  # seconds from one picture of the line to the next
 LOGGING = 10.0  # seconds from one log line to the next; a run shorter than that has none
+_LEAST = 1e-6  # of a run has to be over for the rest of it to be foreseen
 
 
 class Progress:
@@ -96,8 +97,11 @@ def in_numbers(status: Status, done: float | None) -> str:
         return waiting[0]
     seconds, again = status["duration_s"], sum(status["reconnects"].values())
     median = status["latency_ms"]["end_to_end"]["p50"]
+    clock = _clock(seconds)
+    if done is not None and done > _LEAST:
+        clock = f"{_clock(seconds * (1 - done) / done)} left"
     facts = [
-        (True, f"{_clock(seconds * (1 - done) / done)} left" if done else _clock(seconds)),
+        (True, clock),
         (True, f"{status['delivered']} frames"),
         (True, f"{status['fps_now']:.1f} fps"),
         *((count, f"{count} {fate}") for fate, count in _lost(status).items()),

@@ -102,6 +102,7 @@ def test_every_state_of_a_run_has_a_line(
 def test_a_line_gives_the_numbers_and_leaves_out_what_is_as_it_should_be() -> None:
     assert in_numbers(status(), None) == "0:04, 118 frames, 30.0 fps, 41 ms, 2 in flight"
     assert in_numbers(status(), 0.25) == "0:12 left, 118 frames, 30.0 fps, 41 ms, 2 in flight"
+    assert in_numbers(status(), 1e-308) == in_numbers(status(), 0.0) == in_numbers(status(), None)
     assert in_numbers(status(duration_s=7322.0), None).startswith("2:02:02, ")
     trouble = status(
         dropped={"superseded": 2, "stale": 1},

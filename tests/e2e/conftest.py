@@ -195,6 +195,24 @@ def finished(flowrun: Flowrun, tmp_path: Path) -> Callable[[Path], dict[str, Any
     return finished
 
 
+@pytest.fixture
+def refused(flowrun: Flowrun) -> Callable[[Path, str], None]:
+    """Assert that a check against the server says `text`, the one problem of a flow in the empty
+    directory, and that a run ends with it."""
+
+    def refused(path: Path, text: str) -> None:
+        checked = flowrun("validate", "--live", path.name)
+        assert (checked.returncode, checked.stdout) == (
+            78,
+            f"{text}1 flow checked: 1 problem in 1 flow\n",
+        )
+        run = flowrun(path.name)
+        assert run.returncode == 1
+        assert run.stderr.endswith(text)
+
+    return refused
+
+
 class ModelServer:
     """`flowrun serve identity`, which may be killed and started again at its address."""
 

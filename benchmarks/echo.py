@@ -19,6 +19,7 @@ from typing import Any
 import grpc
 from tritonclient.grpc import service_pb2 as pb
 
+from flowrun.allocation import keep_freed_memory
 from flowrun.kserve.fields import fields, head
 
 MODEL = "identity"
@@ -103,6 +104,7 @@ def _accept(listener: socket.socket) -> None:
 
 
 def main() -> None:
+    keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         unix = f"unix:{folder}/echo"
         server = grpc.server(ThreadPoolExecutor(64), handlers=[handler()], options=_OPTIONS)

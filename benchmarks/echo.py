@@ -19,7 +19,8 @@ from typing import Any
 import grpc
 from tritonclient.grpc import service_pb2 as pb
 
-from flowrun.kserve.fields import fields, head
+from flowrun.allocation import keep_freed_memory
+from flowrun.kserve.fields import apart, head
 
 MODEL = "identity"
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
@@ -31,14 +32,8 @@ _RESPONSE = 2  # infer_response of an answer in a stream
 
 def answer(data: bytes) -> list[bytes | memoryview]:
     """The pieces of the ModelInferResponse that gives the tensor of a request back."""
-    rest: list[memoryview] = []
-    contents: list[memoryview] = []
-    for each in fields(memoryview(data)):
-        if each.number == _CONTENTS and each.content is not None:
-            contents.append(each.content)
-        else:
-            rest.append(each.whole)
-    request = pb.ModelInferRequest.FromString(b"".join(rest))
+    rest, contents = apart([memoryview(data)], _CONTENTS)
+    request = pb.ModelInferRequest.FromString(rest)
     message = pb.ModelInferResponse(model_name=MODEL, model_version="1", id=request.id)
     for tensor in request.inputs:
         message.outputs.add(name="output", datatype=tensor.datatype, shape=tensor.shape)
@@ -103,6 +98,7 @@ def _accept(listener: socket.socket) -> None:
 
 
 def main() -> None:
+    keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         unix = f"unix:{folder}/echo"
         server = grpc.server(ThreadPoolExecutor(64), handlers=[handler()], options=_OPTIONS)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # glibc's <malloc.h>
 _LARGEST = 32 << 20  # bytes; as far as glibc can be told, and more than a picture of 4K
 _KEPT = 512 << 20  # bytes; in truth what a run needs at its fullest
+# By the variable that glibc reads at the start of a process: the number of <malloc.h>, the wish.
+_WISHES = {
+    "MALLOC_TRIM_THRESHOLD_": (-1, _KEPT),
+    "MALLOC_MMAP_THRESHOLD_": (-3, _LARGEST),
+    "MALLOC_ARENA_MAX": (-8, 1),
+}
 
 
 def keep_freed_memory() -> bool:
@@ -23,5 +29,10 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    wishes = {_TRIM_THRESHOLD: _KEPT, _MMAP_THRESHOLD: _LARGEST, _ARENA_MAX: 1}
-    return all(mallopt(name, value) for name, value in wishes.items())
+    return all(mallopt(name, wish) for name, wish in _WISHES.values())
+
+
+def environment() -> dict[str, str]:
+    """This process's environment, in which a child keeps freed memory too, as far as it has glibc
+    and nobody has told it otherwise."""
+    return {name: str(wish) for name, (_, wish) in _WISHES.items()} | os.environ

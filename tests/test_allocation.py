@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
 
 import pytest
+
+from flowrun.allocation import environment
 
 COUNT = """
 import resource, sys, threading
@@ -31,15 +34,36 @@ print(faults() * resource.getpagesize() / 6_220_800)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other systems are left as they are")
+glibc = pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="other systems are left as they are"
+)
+
+
+@glibc
 def test_pictures_that_come_and_go_get_their_memory_from_the_kernel_once() -> None:
     kept = fetched("kept")
     assert kept < 6  # pictures' worth of pages, of two at a time
     assert kept < fetched("given back") / 4
 
 
-def fetched(which: str) -> float:
+@glibc
+def test_a_child_does_the_same_without_a_word_of_its_own() -> None:
+    assert fetched("given back", environment()) < 6
+
+
+def test_who_has_told_the_allocator_otherwise_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "8")
+    assert environment()["MALLOC_ARENA_MAX"] == "8"
+    assert environment().items() >= os.environ.items()
+
+
+def fetched(which: str, env: dict[str, str] | None = None) -> float:
     done = subprocess.run(
-        [sys.executable, "-c", COUNT, which], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", COUNT, which],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env=env,
     )
     return float(done.stdout)

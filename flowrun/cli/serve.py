@@ -27,6 +27,9 @@ def main(words: Sequence[str]) -> int:
     options = parser.parse_args(words)
     log_to_stderr(verbose=options.verbose)
 
+    from flowrun.allocation import keep_freed_memory
+
+    keep_freed_memory()
     from flowrun.kserve.server import serve
     from flowrun.signals import wait_for_signal
 

@@ -5,7 +5,7 @@ The encoding is that of https://protobuf.dev/programming-guides/encoding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 VARINT, FIXED64, BYTES, GROUP, END_OF_GROUP, FIXED32 = range(6)  # wire types
@@ -54,6 +54,20 @@ def fields(message: memoryview) -> Iterator[Field]:
         yield Field(number, message[start:position], None if inside else content)
     if depth:
         raise UnreadableError
+
+
+def apart(messages: Iterable[memoryview], number: int) -> tuple[bytes, list[memoryview]]:
+    """The parts of a message merged, but for its fields `number`; and the contents of these, as
+    views of their memory. Raises `UnreadableError`."""
+    rest: list[memoryview] = []
+    contents: list[memoryview] = []
+    for message in messages:
+        for each in fields(message):
+            if each.number == number and each.content is not None:
+                contents.append(each.content)
+            else:
+                rest.append(each.whole)
+    return b"".join(rest), contents
 
 
 def head(number: int, length: int) -> bytes:

@@ -1,12 +1,14 @@
 """What a request sends to a model, checked, and the message with the model's answer.
 
-The only place where the embedded server knows how tensors lie in messages.
+The only place where the embedded server knows how tensors lie in messages. protobuf reads and
+writes everything but their raw contents, which it would copy twice each way.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -17,37 +19,82 @@ from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import TransportError
 from flowrun.inference import Tensor
+from flowrun.kserve.fields import apart, head
 from flowrun.kserve.models import Model, TensorInfo
 from flowrun.kserve.served import RefusedError, fits, invalid
 from flowrun.kserve.tensors import BYTES, datatype_of, from_raw, to_raw
 
 VERSION = "1"  # every model has this one version
+_RAW_INPUTS = 7  # the last field of ModelInferRequest
+_RAW_OUTPUTS = 6  # the last field of ModelInferResponse
+_RESPONSE = 2  # the last field of ModelStreamInferResponse
 
 
-def read_inputs(model: Model, request: Any) -> dict[str, Tensor]:
-    """The request's inputs by name, checked: read-only views of the message's own bytes.
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """A ModelInferRequest: `message` is all of it but the raw contents of its tensors; `contents`
+    are these, views of what came."""
+
+    message: Any
+    contents: Sequence[memoryview]
+
+    @classmethod
+    def read(cls, data: bytes) -> Request:
+        """Raises `UnreadableError` or protobuf's `DecodeError` for what is no such message."""
+        rest, contents = apart([memoryview(data)], _RAW_INPUTS)
+        return cls(pb.ModelInferRequest.FromString(rest), contents)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Response:
+    """A ModelInferResponse: `message` is all of it but the raw contents of its tensors."""
+
+    message: Any
+    contents: Sequence[bytes | memoryview] = ()
+
+    def unary(self) -> bytes:
+        """The answer to a call of its own."""
+        return b"".join(self._pieces())
+
+    def in_stream(self, error: str = "") -> bytes:
+        """One answer in a stream, with the text of an `error`."""
+        pieces = self._pieces()
+        envelope = pb.ModelStreamInferResponse(error_message=error).SerializeToString()
+        return b"".join([envelope, head(_RESPONSE, sum(map(len, pieces))), *pieces])
+
+    def _pieces(self) -> list[bytes | memoryview]:
+        pieces: list[bytes | memoryview] = [self.message.SerializeToString()]
+        for raw in self.contents:
+            pieces += (head(_RAW_OUTPUTS, len(raw)), raw)
+        return pieces
+
+
+def read_inputs(model: Model, request: Request) -> dict[str, Tensor]:
+    """The request's inputs by name, checked: read-only views of what came.
 
     A model takes exactly its inputs, in any order. One that is a picture may come as a JPEG or PNG
     (BYTES [1]). Raises `RefusedError`.
     """
-    names = [tensor.name for tensor in request.inputs]
+    tensors, raws = request.message.inputs, request.contents
+    names = [tensor.name for tensor in tensors]
     if sorted(names) != sorted(tensor.name for tensor in model.inputs):
         got = ", ".join(map(repr, names)) or "none"
         raise invalid(f"model {model.name!r} takes {_listed(model.inputs)}; got {got}")
-    raws = request.raw_input_contents
     if len(raws) != len(names):
         what = f"input {names[0]!r}" if len(names) == 1 else f"the {len(names)} inputs"
         entries = "one entry" if len(names) == 1 else f"{len(names)} entries"
         raise invalid(f"{what} must come as {entries} of raw_input_contents, got {len(raws)}")
-    given = {tensor.name: (tensor, raw) for tensor, raw in zip(request.inputs, raws, strict=True)}
+    given = {tensor.name: (tensor, raw) for tensor, raw in zip(tensors, raws, strict=True)}
     return {declared.name: _read(declared, *given[declared.name]) for declared in model.inputs}
 
 
-def response(model: Model, request: Any, outputs: Mapping[str, Tensor]) -> Any:
-    """A ModelInferResponse with those of `outputs` that the request asks for (all, if it names
-    none), under the request's id."""
-    wanted = [tensor.name for tensor in request.outputs] or list(outputs)
-    message = pb.ModelInferResponse(model_name=model.name, model_version=VERSION, id=request.id)
+def response(model: Model, request: Request, outputs: Mapping[str, Tensor]) -> Response:
+    """The response with those of `outputs` that the request asks for (all, if it names none),
+    under the request's id. Raises `RefusedError`."""
+    asked = request.message
+    wanted = [tensor.name for tensor in asked.outputs] or list(outputs)
+    message = pb.ModelInferResponse(model_name=model.name, model_version=VERSION, id=asked.id)
+    contents: list[bytes | memoryview] = []
     for name in wanted:
         if name not in outputs:
             answered = ", ".join(map(repr, outputs))
@@ -56,13 +103,13 @@ def response(model: Model, request: Any, outputs: Mapping[str, Tensor]) -> Any:
         datatype = datatype_of(array)
         message.outputs.add(name=name, datatype=datatype, shape=array.shape)
         try:
-            message.raw_output_contents.append(_raw(array, datatype))
+            contents.append(to_raw(array, datatype))
         except TransportError as error:
             raise RefusedError(
                 grpc.StatusCode.INTERNAL,
                 f"output {name!r} of model {model.name!r} cannot be sent: {error.message}",
             ) from error
-    return message
+    return Response(message, contents)
 
 
 def _listed(tensors: tuple[TensorInfo, ...]) -> str:
@@ -70,7 +117,7 @@ def _listed(tensors: tuple[TensorInfo, ...]) -> str:
     return f"the inputs {names}" if len(tensors) > 1 else f"one input, {names}"
 
 
-def _read(declared: TensorInfo, tensor: Any, raw: bytes) -> Tensor:
+def _read(declared: TensorInfo, tensor: Any, raw: memoryview) -> Tensor:
     name, shape = declared.name, tuple(tensor.shape)
     compressed = tensor.datatype == BYTES and declared.is_picture
     if tensor.datatype != declared.datatype and not compressed:
@@ -108,12 +155,3 @@ def _decoded(name: str, data: bytes) -> Tensor:
         raise invalid(f"input {name!r} cannot be decoded: {error}") from error
     array.flags.writeable = False
     return array
-
-
-def _raw(array: Tensor, datatype: str) -> bytes:
-    owner: object = array
-    while isinstance(owner, np.ndarray):
-        owner = owner.base
-    if isinstance(owner, bytes) and len(owner) == array.nbytes and array.flags.c_contiguous:
-        return owner  # the model answered what it was sent: no copy
-    return bytes(to_raw(array, datatype))

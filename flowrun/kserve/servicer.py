@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 from tritonclient.grpc import service_pb2 as pb
 
-from flowrun.kserve.messages import VERSION, read_inputs, response
+from flowrun.kserve.messages import VERSION, Request, Response, read_inputs, response
 from flowrun.kserve.models import Infer, Model, TensorInfo
 from flowrun.kserve.served import RefusedError, construct, dispose, invalid, run
 
@@ -47,7 +47,6 @@ class Servicer:
             "ServerMetadata": self.server_metadata,
             "ModelReady": self.model_ready,
             "ModelMetadata": self.model_metadata,
-            "ModelInfer": self.model_infer,
             "RepositoryIndex": self.repository_index,
         }
         handlers = {
@@ -58,10 +57,11 @@ class Servicer:
             )
             for name, call in unary.items()
         }
+        handlers["ModelInfer"] = grpc.unary_unary_rpc_method_handler(
+            self.model_infer, request_deserializer=Request.read
+        )
         handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(
-            self.model_stream_infer,
-            request_deserializer=pb.ModelInferRequest.FromString,
-            response_serializer=pb.ModelStreamInferResponse.SerializeToString,
+            self.model_stream_infer, request_deserializer=Request.read
         )
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
@@ -100,28 +100,32 @@ class Servicer:
             outputs=[_metadata(output) for output in model.outputs],
         )
 
-    def model_infer(self, request: Any, context: grpc.ServicerContext) -> Any:
+    def model_infer(self, request: Request, context: grpc.ServicerContext) -> bytes:
+        asked = request.message
+        answer: Response | None = None
         try:
-            model = self._find(request.model_name, request.model_version)
+            model = self._find(asked.model_name, asked.model_version)
             inputs = read_inputs(model, request)
             with self._shared[model.name] as infer:
                 outputs = run(model, infer, inputs)
-            message = response(model, request, outputs) if outputs else None
+            if outputs:
+                answer = response(model, request, outputs)
         except RefusedError as refused:
             context.abort(refused.code, refused.text)
-        if message is None:
+        if answer is None:
             context.abort(grpc.StatusCode.ABORTED, f"model {model.name!r} has no answer to this")
-        return message
+        return answer.unary()
 
     def model_stream_infer(
-        self, requests: Iterator[Any], context: grpc.ServicerContext
-    ) -> Iterator[Any]:
+        self, requests: Iterator[Request], context: grpc.ServicerContext
+    ) -> Iterator[bytes]:
         session: _Session | None = None
         try:
             for request in requests:
+                asked = request.message
                 try:
                     if session is None:
-                        session = _Session(self._find(request.model_name, request.model_version))
+                        session = _Session(self._find(asked.model_name, asked.model_version))
                     answer = session.answer(request)
                 except RefusedError as refused:  # what a stream does not survive
                     context.abort(refused.code, refused.text)
@@ -183,42 +187,45 @@ class _Session:
         self._infer = construct(model)
         self._last: int | None = None
 
-    def answer(self, request: Any) -> Any:
+    def answer(self, request: Request) -> bytes | None:
         """The message that answers `request`, an in-stream error included, or `None`.
 
         Raises `RefusedError` if the stream must end.
         """
+        asked = request.message
         try:
-            given = _timestamp(request)
-            if request.model_name != self._model.name:
+            given = _timestamp(asked)
+            if asked.model_name != self._model.name:
                 raise invalid(
                     f"this stream is for model {self._model.name!r};"
-                    f" open another one for {request.model_name!r}"
+                    f" open another one for {asked.model_name!r}"
                 )
             inputs = read_inputs(self._model, request)
         except RefusedError as refused:
-            return _error(request, refused.text)
+            return _error(asked, refused.text)
         timestamp = self._advance(given)
+        answer: Response | None = None
         try:
             outputs = run(self._model, self._infer, inputs)
-            message = response(self._model, request, outputs) if outputs else None
+            if outputs:
+                answer = response(self._model, request, outputs)
         except RefusedError as refused:
             if refused.gone:
                 raise
-            return _error(request, refused.text)
-        wants_final = (
-            WANTS_FINAL in request.parameters and request.parameters[WANTS_FINAL].bool_param
-        )
-        if message is None:
+            return _error(asked, refused.text)
+        wants_final = WANTS_FINAL in asked.parameters and asked.parameters[WANTS_FINAL].bool_param
+        if answer is None:
             if not wants_final:
                 return None
-            message = pb.ModelInferResponse(
-                model_name=self._model.name, model_version=VERSION, id=request.id
+            answer = Response(
+                pb.ModelInferResponse(
+                    model_name=self._model.name, model_version=VERSION, id=asked.id
+                )
             )
-        message.parameters[TIMESTAMP].int64_param = timestamp
+        answer.message.parameters[TIMESTAMP].int64_param = timestamp
         if wants_final:
-            message.parameters[FINAL].bool_param = True
-        return pb.ModelStreamInferResponse(infer_response=message)
+            answer.message.parameters[FINAL].bool_param = True
+        return answer.in_stream()
 
     def close(self) -> None:
         dispose(self._model, self._infer)
@@ -247,12 +254,12 @@ def _timestamp(request: Any) -> int | None:
     return int(parameter.int64_param)
 
 
-def _error(request: Any, text: str) -> Any:
+def _error(request: Any, text: str) -> bytes:
     """An in-stream error that says, as Triton's do, which request it is about."""
     about = pb.ModelInferResponse(model_name=request.model_name, id=request.id)
     if TIMESTAMP in request.parameters:
         about.parameters[TIMESTAMP].CopyFrom(request.parameters[TIMESTAMP])
-    return pb.ModelStreamInferResponse(error_message=text, infer_response=about)
+    return Response(about).in_stream(text)
 
 
 def _metadata(tensor: TensorInfo) -> Any:

@@ -14,7 +14,7 @@ from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import TransportError
 from flowrun.inference import NOWHERE, Parameter, Place, Places, Tensor
-from flowrun.kserve.fields import UnreadableError, fields, head
+from flowrun.kserve.fields import UnreadableError, apart, fields, head
 from flowrun.kserve.tensors import datatype_of, from_contents, from_raw, size_of, to_raw
 
 _INT64 = range(-(2**63), 2**63)
@@ -135,15 +135,8 @@ def _answer(
 ) -> Answer:
     """A ModelInferResponse that comes in `parts`: protobuf reads all of it but the raw contents,
     which stay where they are."""
-    raws: list[memoryview] = []
-    rest: list[memoryview] = []
-    for part in parts:
-        for each in fields(part):
-            if each.number == _RAW_OUTPUTS and each.content is not None:
-                raws.append(each.content)
-            else:
-                rest.append(each.whole)
-    message = pb.ModelInferResponse.FromString(b"".join(rest))
+    rest, raws = apart(parts, _RAW_OUTPUTS)
+    message = pb.ModelInferResponse.FromString(rest)
     parameters: dict[str, Parameter] = {}
     for name, value in message.parameters.items():
         kind = value.WhichOneof("parameter_choice")

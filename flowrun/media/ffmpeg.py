@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from flowrun.allocation import environment
 from flowrun.errors import RunError
 from flowrun.spec.secrets import redact
 
@@ -70,6 +71,7 @@ class Process:
                 stderr=subprocess.PIPE,
                 bufsize=0,
                 pass_fds=pass_fds,
+                env=environment(),
                 **process_group(),
             )
         except OSError as error:

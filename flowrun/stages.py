@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from flowrun.errors import DeadlineError, HookError, OutageError, TransportError
@@ -38,7 +39,7 @@ class Job:
     answered: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What the model made of a job; no `result` where `on_error: passthrough` stood in for it."""
 
@@ -147,7 +148,7 @@ class Stages:
         """Send it; the answer's time is noted by the thread that brings it."""
         job.sent = self._ledger.clock()
         future = self._transport.submit(job.request)
-        future.add_done_callback(lambda _: self._note_answer(job))
+        future.add_done_callback(partial(self._note_answer, job))
         return future
 
     def settle(self, outcome: Settled) -> Answer | None:
@@ -224,7 +225,7 @@ class Stages:
             frame = made
         return frame, None
 
-    def _note_answer(self, job: Job) -> None:
+    def _note_answer(self, job: Job, _: Future[Result | None]) -> None:
         job.answered = self._ledger.clock()
 
     def _complain(self, error: Exception, *, log_it: bool = True) -> None:

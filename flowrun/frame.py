@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from flowrun.view import View
+from flowrun.view import View, whole
 
 Image = npt.NDArray[np.uint8]
 
@@ -50,7 +50,7 @@ class Frame:
     @property
     def seen(self) -> View:
         """`view`, also where that is all of the picture."""
-        return self.view or View(self.width, self.height)
+        return self.view or whole(self.width, self.height)
 
     def with_image(self, image: npt.NDArray[Any], view: View | None = None) -> Frame:
         """The same moment with another picture (uint8, HWC, 3 channels; any size).
@@ -58,11 +58,16 @@ class Frame:
         `view`, from a hook in front of the model, says where it lies in the source's picture. A
         picture of another size without one counts as the same view, stretched.
         """
-        return replace(self, image=image, view=view or self.view)
+        return self.changed(image, self.data, view or self.view)
 
     def attach(self, **data: Any) -> Frame:
         """The same frame with `data` beside what is attached already."""
-        return replace(self, data={**self.data, **data})
+        return self.changed(self.image, {**self.data, **data}, self.view)
+
+    def changed(self, image: npt.NDArray[Any], data: Mapping[str, Any], view: View | None) -> Frame:
+        """The same moment with all that hooks can change. Every frame comes by here at least once,
+        and `dataclasses.replace` takes twice as long."""
+        return Frame(image, self.index, self.time, self.duration, self.captured, data, view)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ _BAR = _PER_OCTAVE // 4  # buckets in a bar of a picture
 _OCTAVES = 42  # from 1 µs to 50 days; what lies outside counts into the first or last bucket
 _BUCKETS = _PER_OCTAVE * _OCTAVES
 _LONGEST = 2.0**_OCTAVES  # µs
+_STEPS = 2 * _PER_OCTAVE  # of the mantissa from 0 to 1, of which the lower half does not occur
 _frexp, _ceil = math.frexp, math.ceil
 
 # Half octaves from 0.5 ms to 25 s, as numbers of buckets, whose upper edges these are.
@@ -35,15 +36,17 @@ class Histogram:
     def add(self, seconds: float) -> None:
         """Count one duration; a negative one counts as zero."""
         # Ten times for every frame: no call that can be spared.
-        seconds = max(seconds, 0.0)
         micros = seconds * 1e6
         if 1 < micros < _LONGEST:
             # A bucket ends with its upper edge. Nothing is rounded here: the edges are exact.
             mantissa, exponent = _frexp(micros)  # mantissa in [0.5, 1)
-            inside = _ceil((mantissa - 0.5) * 2 * _PER_OCTAVE) - 1
-            bucket = (exponent - 1) * _PER_OCTAVE + inside
+            bucket = exponent * _PER_OCTAVE + _ceil(mantissa * _STEPS) - _STEPS - 1
+        elif micros > 1:
+            bucket = -1
         else:
-            bucket = 0 if micros <= 1 else -1
+            bucket = 0
+            if seconds < 0:
+                seconds = 0.0
         self._buckets[bucket] += 1
         self.count += 1
         self.total += seconds

@@ -140,7 +140,8 @@ class Ledger:
         self.latency: Mapping[str, Histogram] = {
             name: Histogram() for name in ("end_to_end", *STAGES)
         }
-        self._busy: dict[str, float] = dict.fromkeys(STAGES, 0.0)  # seconds
+        # Seconds that a stage spent on several frames at once, counted for more than one of them.
+        self._shared: dict[str, float] = dict.fromkeys(STAGES, 0.0)
         self.hooks: list[HookTime] = []
         self.bytes = 0  # of the pictures that were captured
         self._gaps = Histogram()  # between captured frames, on the source's time line
@@ -172,8 +173,9 @@ class Ledger:
 
     def delivered(self, frame: Frame) -> None:
         """A sink accepted `frame`. One thread at a time."""
-        self.latency["end_to_end"].add(self.clock() - frame.captured)
-        self._settle(frame, "delivered")
+        now = self.clock()
+        self.latency["end_to_end"].add(now - frame.captured)
+        self._settle(frame, "delivered", at=now)
 
     def dropped(self, frame: Frame, cause: DropCause) -> None:
         self._settle(frame, "dropped", cause)
@@ -192,7 +194,8 @@ class Ledger:
         is captured already, tells which. It shared the time with as many others as are `beside`
         it."""
         self.latency[stage].add(seconds)
-        self._busy[stage] += seconds / (1 + beside)
+        if beside:
+            self._shared[stage] += seconds * beside / (1 + beside)
         if frame is not None and self._listeners:
             with self._lock:
                 entry = self._open.get(frame.index)
@@ -265,10 +268,7 @@ class Ledger:
             seconds = 0.0 if self._began is None else max(0.0, end - self._began)
             period = self._gaps.percentile(0.5)
         late = fates["dropped", "superseded"] + fates["dropped", "stale"]
-        busy = {
-            stage: per_frame(self._busy[stage], self.latency[stage].count, captured - late)
-            for stage in WORKING
-        }
+        busy = {stage: self._busy_ms(stage, captured - late) for stage in WORKING}
         return Summary(
             flow=flow,
             captured=captured,
@@ -290,9 +290,18 @@ class Ledger:
             sinks=[dict(each) for each in sinks],
         )
 
+    def _busy_ms(self, stage: str, taken: int) -> float | None:
+        histogram = self.latency[stage]
+        return per_frame(histogram.total - self._shared[stage], histogram.count, taken)
+
     def _settle(
-        self, frame: Frame, fate: FateName, cause: DropCause | FailCause | None = None
+        self,
+        frame: Frame,
+        fate: FateName,
+        cause: DropCause | FailCause | None = None,
+        at: float | None = None,
     ) -> None:
+        """`at` is when a frame was delivered."""
         with self._lock:
             if self._ended is not None:
                 return  # the books are closed: whoever was still at work was aborted
@@ -301,9 +310,10 @@ class Ledger:
                 name = f"{fate}.{cause}" if cause else fate
                 raise LedgerError(f"frame {frame.index} met a second fate: {name}")
             self._fates[(fate, cause) if cause else fate] += 1
-            if fate == "delivered":
-                self._delivering.add(self.clock())
-        self._tell(frame.index, entry, fate, cause, frame.data)
+            if at is not None:
+                self._delivering.add(at)
+        if self._listeners:
+            self._tell(frame.index, entry, fate, cause, frame.data)
 
     def _tell(
         self,
@@ -313,8 +323,6 @@ class Ledger:
         cause: DropCause | FailCause | None,
         data: Mapping[str, Any],
     ) -> None:
-        if not self._listeners:
-            return
         took: dict[str, float] = {"end_to_end": self.clock() - entry.captured, **entry.took}
         for listener in self._listeners:
             listener(Fate(index, entry.time, fate, cause, took, data))

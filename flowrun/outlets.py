@@ -114,7 +114,7 @@ class Outlets:
         """A newer frame took its place in front of the sink."""
         with self._lock:
             outlet.dropped += 1
-            self._decide(frame)
+            self._decide(frame, self._undecided[frame.index])
 
     def tick(self, outlet: Outlet) -> None:
         """Let a live sink do what it does between frames."""
@@ -140,16 +140,16 @@ class Outlets:
                 undecided.accepted = True
                 self._ledger.took("sink", seconds, frame)
                 self._ledger.delivered(frame)
-            self._decide(frame)
+            self._decide(frame, undecided)
 
     def _failed(self, outlet: Outlet, frame: Frame) -> None:
         with self._lock:
             outlet.failed += 1
-            self._undecided[frame.index].failed = True
-            self._decide(frame)
+            undecided = self._undecided[frame.index]
+            undecided.failed = True
+            self._decide(frame, undecided)
 
-    def _decide(self, frame: Frame) -> None:
-        undecided = self._undecided[frame.index]
+    def _decide(self, frame: Frame, undecided: _Undecided) -> None:
         undecided.sinks -= 1
         if undecided.sinks:
             return

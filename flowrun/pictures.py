@@ -47,7 +47,8 @@ def to_tensor(image: Image, spec: TransportSpec, color: Color) -> Tensor:
         compressed[0] = _jpeg(image[:, :, ::-1] if color == "bgr" else image)
         return compressed
     tensor: Tensor = image.transpose(2, 0, 1) if spec.layout == "CHW" else image
-    tensor = tensor.astype(_DTYPES.get(spec.dtype, spec.dtype), copy=False)
+    if spec.dtype != "uint8":  # as `image` is
+        tensor = tensor.astype(_DTYPES.get(spec.dtype, spec.dtype))
     return tensor[None] if spec.batch else tensor
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 _BIN = 0.25  # seconds
 _BINS = 16  # those that are over; one more is filled
 
@@ -13,26 +15,29 @@ class Rate:
     in here.
     """
 
-    __slots__ = ("_began", "_counts", "_last")
+    __slots__ = ("_began", "_counts", "_last", "_until")
 
     def __init__(self) -> None:
         self._counts = [0] * (_BINS + 1)  # bin n, which begins at n * _BIN, has place n modulo that
         self._began: float | None = None
         self._last = 0  # the newest bin there
+        self._until = -math.inf  # where it ends
 
     def add(self, now: float) -> None:
         """Something happened."""
         if self._began is None:
             self._began, self._last = now, int(now // _BIN)
-        self._move_to(now)
-        self._counts[self._last % len(self._counts)] += 1
+        if now >= self._until:
+            self._move_to(now)
+        self._counts[self._last % (_BINS + 1)] += 1
 
     def value(self, now: float) -> float:
         """Events per second from the first one, but no longer than four seconds, to `now`; at least
         a second is looked at, so that the first few say nothing wild."""
         if self._began is None:
             return 0.0
-        self._move_to(now)
+        if now >= self._until:
+            self._move_to(now)
         seconds = now - max(self._began, (self._last - _BINS) * _BIN)
         return sum(self._counts) / max(seconds, 1.0)
 
@@ -40,4 +45,4 @@ class Rate:
         newest = int(now // _BIN)
         for number in range(max(self._last + 1, newest - _BINS), newest + 1):
             self._counts[number % len(self._counts)] = 0
-        self._last = max(self._last, newest)
+        self._last, self._until = newest, (newest + 1) * _BIN

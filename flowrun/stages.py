@@ -10,7 +10,8 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from flowrun.errors import DeadlineError, HookError, OutageError, TransportError
@@ -38,7 +39,7 @@ class Job:
     answered: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What the model made of a job; no `result` where `on_error: passthrough` stood in for it."""
 
@@ -59,6 +60,24 @@ class Settled(Protocol):
 
 class Submit(Protocol):
     def submit(self, request: Request) -> Future[Result | None]: ...
+
+
+class _Timed:
+    """A hook, and the time that it took for each frame noted in the ledger."""
+
+    __slots__ = ("_add", "_clock", "hook")
+
+    def __init__(self, hook: Hook, ledger: Ledger) -> None:
+        self.hook = hook
+        self._clock = ledger.clock
+        self._add = ledger.hook(hook.key, hook.path).add
+
+    def __call__(self, frame: Frame, *result: Result) -> Any:
+        began = self._clock()
+        try:
+            return self.hook(frame, *result)
+        finally:
+            self._add(self._clock() - began)
 
 
 class Stages:
@@ -82,16 +101,13 @@ class Stages:
         color: Color = "rgb",
     ) -> None:
         self._spec = spec
-        self._preprocess = preprocess
+        self._preprocess = [_Timed(hook, ledger) for hook in preprocess]
         self._transport = transport
-        self._postprocess = postprocess
+        self._postprocess = [_Timed(hook, ledger) for hook in postprocess]
         self._ledger = ledger
         self.window = window
         self.buffer = buffer  # what waits for preprocessing, for whoever watches
         self._max_age = max_age  # seconds
-        self._took = {
-            hook.key: ledger.hook(hook.key, hook.path) for hook in (*preprocess, *postprocess)
-        }
         self._color: Color = color
         self._complaints: Counter[str] = Counter()
         self.last_complaint: str | None = None
@@ -123,9 +139,8 @@ class Stages:
         if tensors is None:
             request = to_request(picture.image, self._spec, self._color)
         else:
-            request = Request(tensors, made_by=self._preprocess[-1].key)
-        kept = replace(frame, data=picture.data, view=picture.seen)
-        job = Job(kept, request)
+            request = Request(tensors, made_by=self._preprocess[-1].hook.key)
+        job = Job(frame.changed(frame.image, picture.data, picture.seen), request)
         self._ledger.took("preprocess", self._ledger.clock() - began, frame)
         return job
 
@@ -133,7 +148,7 @@ class Stages:
         """Send it; the answer's time is noted by the thread that brings it."""
         job.sent = self._ledger.clock()
         future = self._transport.submit(job.request)
-        future.add_done_callback(lambda _: self._note_answer(job))
+        future.add_done_callback(partial(self._note_answer, job))
         return future
 
     def settle(self, outcome: Settled) -> Answer | None:
@@ -172,7 +187,7 @@ class Stages:
             after = self._run(self._postprocess, "postprocess", frame, result)
             made = after and after[0]
             if made is not None and made is not frame:
-                made = replace(frame, image=made.image, data=made.data)
+                made = frame.changed(made.image, made.data, frame.view)
         else:
             try:
                 made = frame.with_image(to_picture(result, self._spec))
@@ -183,14 +198,16 @@ class Stages:
         return made
 
     def _run(
-        self, hooks: Sequence[Hook], cause: FailCause, frame: Frame, *result: Result
+        self, hooks: Sequence[_Timed], cause: FailCause, frame: Frame, *result: Result
     ) -> tuple[Frame, Tensors | None] | None:
         """`frame` after all `hooks`, and the tensors that the last preprocess hook has made of it;
         `None` if it has met its fate."""
-        for hook in hooks:
+        for timed in hooks:
+            hook = timed.hook
             try:
-                returned = self._timed(hook, frame, *result)
-                made = _checked(hook, returned, frame, last=hook is hooks[-1])
+                made = timed(frame, *result)
+                if made is not frame:  # or else the hook has only looked
+                    made = _checked(hook, made, frame, last=timed is hooks[-1])
             except HookError as error:
                 if hook.on_error == "passthrough":
                     self._complain(error)
@@ -208,14 +225,7 @@ class Stages:
             frame = made
         return frame, None
 
-    def _timed(self, hook: Hook, frame: Frame, *result: Result) -> Any:
-        began = self._ledger.clock()
-        try:
-            return hook(frame, *result)
-        finally:
-            self._took[hook.key].add(self._ledger.clock() - began)
-
-    def _note_answer(self, job: Job) -> None:
+    def _note_answer(self, job: Job, _: Future[Result | None]) -> None:
         job.answered = self._ledger.clock()
 
     def _complain(self, error: Exception, *, log_it: bool = True) -> None:
@@ -235,12 +245,10 @@ def _checked(hook: Hook, made: Any, before: Frame, *, last: bool) -> Frame | Ten
     (last preprocess hook) tensors. Raises `HookError` otherwise."""
     if made is None:
         return None
-    if isinstance(made, Frame) and made is before:  # as of hooks that only look
-        return made
-    frame = made if isinstance(made, Frame) else replace(before, image=made)
+    frame = made if isinstance(made, Frame) else before.with_image(made)
     image = frame.image
     if is_picture(image):
-        after = replace(before, image=image, data=frame.data, view=frame.view)
+        after = before.changed(image, frame.data, frame.view)
         return _stretched(after, before) if _in_front(hook) else after
     if _in_front(hook) and last:
         if isinstance(made, Mapping):
@@ -268,4 +276,4 @@ def _stretched(after: Frame, before: Frame) -> Frame:
     size = (after.width, after.height)
     if after.view is not before.view or size == (before.width, before.height):
         return after
-    return replace(after, view=before.seen.resized(*size))
+    return after.with_image(after.image, before.seen.resized(*size))

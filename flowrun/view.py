@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1
 
@@ -53,3 +54,9 @@ class View:
             self.left + x1 * self.x_scale,
             self.top + y1 * self.y_scale,
         )
+
+
+@lru_cache(maxsize=16)
+def whole(width: int, height: int) -> View:
+    """The view of all of a picture of this size; nearly every frame of a run has the same."""
+    return View(width, height)

@@ -28,7 +28,10 @@ class Hook:
 
     def __call__(self, frame: Frame, *result: Any) -> Any:
         """What the user's callable returned. Raises `HookError` for whatever it raised."""
-        return _guarded(self.key, self.path, f"at frame {frame.index}", self.call, frame, *result)
+        try:
+            return self.call(frame, *result)
+        except (Exception, SystemExit) as error:
+            raise _named(error, self.key, self.path, f"at frame {frame.index}") from error
 
 
 def open_hooks(specs: Sequence[HookSpec], key: str) -> tuple[Hook, ...]:
@@ -80,16 +83,20 @@ def _open(spec: HookSpec, key: str) -> Hook:
 
 
 def _guarded(key: str, path: str, when: str, call: Callable[..., Any], *arguments: Any) -> Any:
-    """What `call` returned. Raises `HookError` for whatever it raised; a hook that was a script
-    before may call `sys.exit`."""
+    """What `call` returned. Raises as `_named` says for whatever it raised."""
     try:
         return call(*arguments)
-    except InvalidFlowError as error:  # of an option, whose name is its key
-        place = f"{key}.with.{error.key}" if error.key else f"{key}.with"
-        raise InvalidFlowError(error.message, key=place, hint=error.hint) from error
     except (Exception, SystemExit) as error:
-        said = f"{path} raised {_in_words(error)} {when}{_where(error)}"
-        raise HookError(said, key=key) from error
+        raise _named(error, key, path, when) from error
+
+
+def _named(error: BaseException, key: str, path: str, when: str) -> HookError | InvalidFlowError:
+    """What a user's callable raised, as the error of its place in the flow; a hook that was a
+    script before may call `sys.exit`."""
+    if isinstance(error, InvalidFlowError):  # of an option, whose name is its key
+        place = f"{key}.with.{error.key}" if error.key else f"{key}.with"
+        return InvalidFlowError(error.message, key=place, hint=error.hint)
+    return HookError(f"{path} raised {_in_words(error)} {when}{_where(error)}", key=key)
 
 
 def _resolve(spec: HookSpec, key: str) -> Callable[..., Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Generic, TypeVar
@@ -15,10 +16,12 @@ from flowrun.operators.scheduler import WaitableScheduler
 
 T = TypeVar("T")
 R = TypeVar("R")
+H = TypeVar("H")
 
 
-class Boundary(abc.ObserverBase[T], abc.DisposableBase, Generic[T, R]):
+class Boundary(abc.ObserverBase[T], abc.DisposableBase, Generic[T, R, H]):
     """One subscription: takes values on upstream's thread, gives them on from `scheduler`.
+    Meanwhile they are `held`, each as an H.
 
     At most one action is scheduled or running at a time, and each gives on one value, so that
     others on the same scheduler have their turn. Upstream's completion or error follows the values
@@ -34,20 +37,18 @@ class Boundary(abc.ObserverBase[T], abc.DisposableBase, Generic[T, R]):
     def __init__(self, observer: abc.ObserverBase[R], scheduler: WaitableScheduler) -> None:
         self._observer = observer
         self._scheduler = scheduler
+        self.held: deque[H] = deque()
         self._upstream = SingleAssignmentDisposable()
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._last: Callable[[], None] | None = None  # the notification that ends it all
         self._draining = False  # an action is scheduled or running
         self._disposed = False
+        self._waiting = False  # upstream's thread, for room, and nobody has woken it yet
 
     @abstractmethod
     def _ready(self) -> bool:
         """There is a value to give on."""
-
-    @abstractmethod
-    def _empty(self) -> bool:
-        """There is none, and none will come of what is held."""
 
     @abstractmethod
     def _full(self) -> bool:
@@ -97,7 +98,7 @@ class Boundary(abc.ObserverBase[T], abc.DisposableBase, Generic[T, R]):
             self._scheduler.schedule(self._drain)
 
     def _due(self) -> bool:
-        return self._ready() or (self._last is not None and self._empty())
+        return self._ready() or (self._last is not None and not self.held)
 
     def _wake(self) -> bool:
         """Whether the caller has to schedule `_drain`, outside the lock."""
@@ -107,13 +108,19 @@ class Boundary(abc.ObserverBase[T], abc.DisposableBase, Generic[T, R]):
         return True
 
     def _wait_for_room(self) -> None:
-        """Upstream's thread, without the lock: return when the next value may come."""
-        # Only this thread adds, so what is not full now does not become so.
-        if self._full() and not self._scheduler.wait_for(self._changed, self._has_room):
+        """Upstream's thread, without the lock, if `_full`: return when the next value may come."""
+        if not self._scheduler.wait_for(self._changed, self._has_room):
             self.dispose()  # nobody is there any more to take values on
 
     def _has_room(self) -> bool:
-        return not self._full()  # as after dispose
+        self._waiting = self._full()  # which it is not after dispose
+        return not self._waiting
+
+    def _freed(self) -> None:
+        """Under the lock, when a value has left: wake upstream's thread, once."""
+        if self._waiting:
+            self._waiting = False
+            self._changed.notify_all()
 
     def _drain(self, _: abc.SchedulerBase, __: object = None) -> None:
         with self._lock:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
@@ -48,7 +47,7 @@ def bounded(
     return operator
 
 
-class _Buffer(Boundary[T, T]):
+class _Buffer(Boundary[T, T, T]):
     def __init__(
         self,
         observer: abc.ObserverBase[T],
@@ -61,7 +60,6 @@ class _Buffer(Boundary[T, T]):
         self._capacity = capacity
         self._blocks = blocks
         self._on_drop = on_drop
-        self.held: deque[T] = deque()
 
     def on_next(self, value: T) -> None:
         evicted: list[T] = []
@@ -76,7 +74,7 @@ class _Buffer(Boundary[T, T]):
             wake = self._wake()
         if wake:
             self._scheduler.schedule(self._drain)
-        if self._blocks:
+        if self._blocks and self._full():  # and stays so until it is taken: nobody else adds
             self._wait_for_room()
         for item in evicted:
             self._report(item)
@@ -91,16 +89,13 @@ class _Buffer(Boundary[T, T]):
     def _ready(self) -> bool:
         return bool(self.held)
 
-    def _empty(self) -> bool:
-        return not self.held
-
     def _full(self) -> bool:
         return len(self.held) >= self._capacity
 
     def _take(self) -> T:
-        if self._blocks and self._full():
-            self._changed.notify_all()
-        return self.held.popleft()
+        value = self.held.popleft()
+        self._freed()
+        return value
 
     def _given(self) -> None:
         """It left when it was taken: what downstream works on waits no more."""

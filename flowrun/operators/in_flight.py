@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from functools import partial
@@ -59,7 +58,7 @@ class _Slot(Generic[T, R]):
         self.done = False
 
 
-class _Window(Boundary[T, Outcome[T, R]]):
+class _Window(Boundary[T, Outcome[T, R], "_Slot[T, R]"]):
     def __init__(
         self,
         observer: abc.ObserverBase[Outcome[T, R]],
@@ -70,7 +69,6 @@ class _Window(Boundary[T, Outcome[T, R]]):
         super().__init__(observer, scheduler)
         self._submit = submit
         self._limit = limit
-        self._slots: deque[_Slot[T, R]] = deque()
 
     def on_next(self, value: T) -> None:
         slot: _Slot[T, R] = _Slot()
@@ -80,7 +78,7 @@ class _Window(Boundary[T, Outcome[T, R]]):
             if self._full():
                 raise RuntimeError("upstream did not wait until on_next returned")
             self._limit.enter()
-            self._slots.append(slot)
+            self.held.append(slot)
         try:
             future = self._submit(value)
         except Exception as error:
@@ -93,16 +91,15 @@ class _Window(Boundary[T, Outcome[T, R]]):
                 future.cancel()
                 return
             future.add_done_callback(partial(self._answered, slot, value))
-        self._wait_for_room()
+        if self._full():  # and stays so until a slot is freed: nobody else adds
+            self._wait_for_room()
 
     def _answered(self, slot: _Slot[T, R], value: T, future: Future[R]) -> None:
-        if future.cancelled():
-            outcome: Outcome[T, R] = Outcome(value, error=CancelledError())
-        elif (error := future.exception()) is not None:
-            outcome = Outcome(value, error=error)
-        else:
-            outcome = Outcome(value, future.result())
-        self._note(slot, outcome)
+        try:
+            error = future.exception()
+        except CancelledError:  # whose traceback would hold this call, and that the value
+            error = CancelledError()
+        self._note(slot, Outcome(value, future.result() if error is None else None, error))
 
     def _note(self, slot: _Slot[T, R], outcome: Outcome[T, R]) -> None:
         with self._lock:
@@ -114,25 +111,22 @@ class _Window(Boundary[T, Outcome[T, R]]):
             self._scheduler.schedule(self._drain)
 
     def _ready(self) -> bool:
-        return bool(self._slots) and self._slots[0].done
-
-    def _empty(self) -> bool:
-        return not self._slots
+        return bool(self.held) and self.held[0].done
 
     def _full(self) -> bool:
-        return len(self._slots) >= self._limit.value
+        return len(self.held) >= self._limit.value
 
     def _take(self) -> Outcome[T, R]:
-        return self._slots[0].outcome
+        return self.held[0].outcome
 
     def _given(self) -> None:
-        self._slots.popleft()
+        self.held.popleft()
         self._limit.leave()
-        self._changed.notify_all()
+        self._freed()
 
     def _clear(self) -> Sequence[Callable[[], object]]:
-        futures = [slot.future for slot in self._slots if slot.future is not None]
-        for _ in self._slots:
+        futures = [slot.future for slot in self.held if slot.future is not None]
+        for _ in self.held:
             self._limit.leave()
-        self._slots.clear()
+        self.held.clear()
         return [future.cancel for future in futures]

@@ -41,6 +41,7 @@ class LoopScheduler(WaitableScheduler):
         self._timers: list[tuple[float, int, Action]] = []  # only the serving thread touches it
         self._numbers = itertools.count()
         self._server: int | None = None
+        self._nap: float | None = None
         self._ended = False
         self._lock = threading.Lock()
         self._waited: list[threading.Condition] = []
@@ -78,7 +79,7 @@ class LoopScheduler(WaitableScheduler):
         """
         if self._server is not None:
             raise RuntimeError("a loop runs once, on one thread")
-        self._server = threading.get_ident()
+        self._server, self._nap = threading.get_ident(), _nap()
         try:
             while (entry := self._next()) is not None:
                 entry.invoke(self)
@@ -125,14 +126,13 @@ class LoopScheduler(WaitableScheduler):
 
     def _next(self) -> Action | None:
         """The next action that is due, `None` for the end. Sleeps until there is one."""
-        nap = _nap()
         while True:
-            timeout = nap
+            timeout = self._nap
             if self._timers:
                 left = self._timers[0][0] - time.monotonic()
                 if left <= 0:
                     return heapq.heappop(self._timers)[2]
-                timeout = min(left, nap or LONGEST)
+                timeout = min(left, self._nap or LONGEST)
             try:
                 entry = self._inbox.get(timeout=timeout)
             except Empty:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
@@ -317,6 +317,50 @@ def test_a_stream_whose_last_results_are_answered_by_other_threads_completes(
     for thread in threading.enumerate():
         if thread.name.startswith("grpc"):
             thread.join(JOIN)
+
+
+class Narrowing(Limit):
+    """Two, until the first value leaves; one from then on."""
+
+    def leave(self) -> None:
+        super().leave()
+        self.value = 1
+
+
+def test_upstream_that_is_woken_and_finds_no_room_is_woken_again(
+    watch: Any, threads: Any, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = threading.Semaphore(0)  # upstream has looked, and is about to wait
+
+    def wait_for(condition: threading.Condition, predicate: Callable[[], bool]) -> bool:
+        def told() -> bool:
+            room = predicate()
+            if not room:
+                full.release()
+            return room
+
+        return wait(condition, told)
+
+    def answer_when_upstream_waits() -> None:
+        for item in range(2):
+            if full.acquire(timeout=JOIN):
+                server.answer(item)
+
+    def submit(item: int) -> Future[str]:
+        future = server.submit(item)
+        if item > 1:
+            server.answer(item)
+        return future
+
+    with threads() as on:
+        wait: Callable[..., bool] = on.deliver.wait_for
+        monkeypatch.setattr(on.deliver, "wait_for", wait_for)
+        watched = watch(pull(range(3), on.source).pipe(in_flight(submit, Narrowing(2), on.deliver)))
+        server_thread = threading.Thread(target=answer_when_upstream_waits, name="server")
+        server_thread.start()
+        on.run(watched)
+        server_thread.join(JOIN)
+    assert (watched.values, watched.completed) == (answers(0, 1, 2), True)
 
 
 def test_upstream_that_does_not_wait_is_told_instead_of_filling_memory(

@@ -102,6 +102,7 @@ class Stages:
         for frame in source:
             self._ledger.took("source", self._ledger.clock() - asked)
             yield frame
+            del frame  # here as in the sources: waiting for the next one keeps no picture alive
             asked = self._ledger.clock()
 
     def fresh(self, frame: Frame) -> Frame | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
@@ -84,6 +86,22 @@ SAID = "preprocess[0]: my:hook raised ValueError: boom at frame"
 
 def boom(*_: Any) -> Any:
     raise ValueError("boom")
+
+
+def test_waiting_for_the_next_frame_keeps_no_picture_alive() -> None:
+    alive: list[bool] = []
+
+    def source() -> Iterator[Frame]:
+        for index in range(3):
+            made = frame(index)
+            picture = weakref.ref(made.image)
+            yield made
+            del made
+            alive.append(picture() is not None)
+
+    for captured in Bench().stages.capture(source()):
+        del captured
+    assert alive == [False] * 3
 
 
 def test_a_frame_becomes_a_request_for_the_input_of_the_flow() -> None:

@@ -13,8 +13,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import numpy as np
+
 from flowrun.errors import DeadlineError, HookError, OutageError, TransportError
-from flowrun.frame import Frame
+from flowrun.frame import Frame, Image
 from flowrun.hooks.hook import Hook
 from flowrun.inference import Request, Result, Tensor
 from flowrun.ledger import FailCause, Ledger
@@ -33,7 +35,7 @@ class Job:
     """A frame on its way to the model and back. Times are the ledger's clock."""
 
     frame: Frame  # as the source gave it, with what preprocessing attached
-    request: Request
+    request: Request  # empty once it was sent: the transport knows how long it needs it
     sent: float = 0.0
     answered: float = 0.0
 
@@ -89,6 +91,8 @@ class Stages:
         self.window = window
         self.buffer = buffer  # what waits for preprocessing, for whoever watches
         self._max_age = max_age  # seconds
+        # Whether anything behind the model may need the source's picture.
+        self._looks_back = bool(postprocess) or "passthrough" in (spec.on_error, spec.on_outage)
         self._took = {
             hook.key: ledger.hook(hook.key, hook.path) for hook in (*preprocess, *postprocess)
         }
@@ -113,8 +117,9 @@ class Stages:
         return frame
 
     def preprocess(self, frame: Frame) -> Job | None:
-        """What the preprocess hooks make of the frame, as a request. The frame keeps its picture,
-        and learns what was attached and which view of it goes to the model."""
+        """What the preprocess hooks make of the frame, as a request. The frame keeps its picture if
+        anything behind the model looks at it (or else one of that size which takes no memory), and
+        learns what was attached and which view of it goes to the model."""
         began = self._ledger.clock()
         self._ledger.took("buffer", began - frame.captured, frame)
         made = self._run(self._preprocess, "preprocess", frame)
@@ -125,7 +130,9 @@ class Stages:
             request = to_request(picture.image, self._spec, self._color)
         else:
             request = Request(tensors, made_by=self._preprocess[-1].key)
-        kept = replace(frame, data=picture.data, view=picture.seen)
+        request.spare = not self._looks_back
+        image = _blank(frame.image) if request.spare else frame.image
+        kept = replace(frame, image=image, data=picture.data, view=picture.seen)
         job = Job(kept, request)
         self._ledger.took("preprocess", self._ledger.clock() - began, frame)
         return job
@@ -133,7 +140,8 @@ class Stages:
     def submit(self, job: Job) -> Future[Result | None]:
         """Send it; the answer's time is noted by the thread that brings it."""
         job.sent = self._ledger.clock()
-        future = self._transport.submit(job.request)
+        request, job.request = job.request, Request({})
+        future = self._transport.submit(request)
         future.add_done_callback(lambda _: self._note_answer(job))
         return future
 
@@ -270,3 +278,8 @@ def _stretched(after: Frame, before: Frame) -> Frame:
     if after.view is not before.view or size == (before.width, before.height):
         return after
     return replace(after, view=before.seen.resized(*size))
+
+
+def _blank(image: Image) -> Image:
+    """A read-only black picture of the same size: one byte of memory."""
+    return np.broadcast_to(np.uint8(0), image.shape)

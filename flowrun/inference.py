@@ -31,18 +31,20 @@ class Places:
 NOWHERE = Places()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Request:
     """Tensors by input name. The arrays must not change until the answer is there.
 
     An empty name stands for the model's only input. `made_by` is the key of the flow that decides
     on their form: `transport`, or the hook that made them, such as `preprocess[1]`. `places` says
-    which of them lie in shared memory.
+    which of them lie in shared memory. `spare`: nobody else needs the arrays, so a transport may
+    put equal ones that lie in its message into `inputs` and so free theirs.
     """
 
     inputs: Mapping[str, Tensor]
     made_by: str = "transport"
     places: Places = NOWHERE
+    spare: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+import numpy as np
+
 from flowrun.errors import DeadlineError, HookError, OutageError, TransportError
-from flowrun.frame import Frame
+from flowrun.frame import Frame, Image
 from flowrun.hooks.hook import Hook
 from flowrun.inference import Request, Result, Tensor
 from flowrun.ledger import FailCause, Ledger
@@ -34,7 +36,7 @@ class Job:
     """A frame on its way to the model and back. Times are the ledger's clock."""
 
     frame: Frame  # as the source gave it, with what preprocessing attached
-    request: Request
+    request: Request  # empty once it was sent: the transport knows how long it needs it
     sent: float = 0.0
     answered: float = 0.0
 
@@ -108,6 +110,8 @@ class Stages:
         self.window = window
         self.buffer = buffer  # what waits for preprocessing, for whoever watches
         self._max_age = max_age  # seconds
+        # Whether anything behind the model may need the source's picture.
+        self._looks_back = bool(postprocess) or "passthrough" in (spec.on_error, spec.on_outage)
         self._color: Color = color
         self._complaints: Counter[str] = Counter()
         self.last_complaint: str | None = None
@@ -118,6 +122,7 @@ class Stages:
         for frame in source:
             self._ledger.took("source", self._ledger.clock() - asked)
             yield frame
+            del frame  # here as in the sources: waiting for the next one keeps no picture alive
             asked = self._ledger.clock()
 
     def fresh(self, frame: Frame) -> Frame | None:
@@ -128,8 +133,9 @@ class Stages:
         return frame
 
     def preprocess(self, frame: Frame) -> Job | None:
-        """What the preprocess hooks make of the frame, as a request. The frame keeps its picture,
-        and learns what was attached and which view of it goes to the model."""
+        """What the preprocess hooks make of the frame, as a request. The frame keeps its picture if
+        anything behind the model looks at it (or else one of that size which takes no memory), and
+        learns what was attached and which view of it goes to the model."""
         began = self._ledger.clock()
         self._ledger.took("buffer", began - frame.captured, frame)
         made = self._run(self._preprocess, "preprocess", frame)
@@ -140,14 +146,17 @@ class Stages:
             request = to_request(picture.image, self._spec, self._color)
         else:
             request = Request(tensors, made_by=self._preprocess[-1].hook.key)
-        job = Job(frame.changed(frame.image, picture.data, picture.seen), request)
+        request.spare = not self._looks_back
+        image = _blank(frame.image) if request.spare else frame.image
+        job = Job(frame.changed(image, picture.data, picture.seen), request)
         self._ledger.took("preprocess", self._ledger.clock() - began, frame)
         return job
 
     def submit(self, job: Job) -> Future[Result | None]:
         """Send it; the answer's time is noted by the thread that brings it."""
         job.sent = self._ledger.clock()
-        future = self._transport.submit(job.request)
+        request, job.request = job.request, Request({})
+        future = self._transport.submit(request)
         future.add_done_callback(partial(self._note_answer, job))
         return future
 
@@ -277,3 +286,8 @@ def _stretched(after: Frame, before: Frame) -> Frame:
     if after.view is not before.view or size == (before.width, before.height):
         return after
     return after.with_image(after.image, before.seen.resized(*size))
+
+
+def _blank(image: Image) -> Image:
+    """A read-only black picture of the same size: one byte of memory."""
+    return np.broadcast_to(np.uint8(0), image.shape)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
@@ -86,11 +88,29 @@ def boom(*_: Any) -> Any:
     raise ValueError("boom")
 
 
+def test_waiting_for_the_next_frame_keeps_no_picture_alive() -> None:
+    alive: list[bool] = []
+
+    def source() -> Iterator[Frame]:
+        for index in range(3):
+            made = frame(index)
+            picture = weakref.ref(made.image)
+            yield made
+            del made
+            alive.append(picture() is not None)
+
+    for captured in Bench().stages.capture(source()):
+        del captured
+    assert alive == [False] * 3
+
+
 def test_a_frame_becomes_a_request_for_the_input_of_the_flow() -> None:
     bench = Bench(input="image")
-    job = bench.job()
+    captured = bench.captured()
+    job = bench.stages.preprocess(captured)
+    assert job is not None
     assert list(job.request.inputs) == ["image"]
-    assert job.request.inputs["image"] is job.frame.image
+    assert job.request.inputs["image"] is captured.image
 
 
 def test_hooks_work_on_what_the_one_before_made() -> None:
@@ -188,8 +208,36 @@ def test_a_hook_that_fails_costs_the_frame_and_only_with_fail_the_run(
 
 
 def test_with_passthrough_the_frame_goes_on_as_it_was() -> None:
-    job = Bench(preprocess=[hook(boom, on_error="passthrough")]).job()
-    assert job.request.inputs[""] is job.frame.image
+    bench = Bench(preprocess=[hook(boom, on_error="passthrough")])
+    captured = bench.captured()
+    job = bench.stages.preprocess(captured)
+    assert job is not None
+    assert job.request.inputs[""] is captured.image
+
+
+@pytest.mark.parametrize(
+    ("behind", "kept"),
+    [
+        ({}, False),
+        ({"on_error": "drop", "on_outage": "hold"}, False),
+        ({"postprocess": [hook(lambda frame, _: frame, "postprocess[0]")]}, True),
+        ({"on_error": "passthrough"}, True),
+        ({"on_outage": "passthrough"}, True),
+    ],
+)
+def test_a_picture_that_nobody_looks_at_behind_the_model_goes_with_the_request(
+    behind: dict[str, Any], kept: bool
+) -> None:
+    bench = Bench(**behind)
+    captured = bench.captured(7)
+    job = bench.stages.preprocess(captured)
+    assert job is not None
+    assert (job.frame.image is captured.image) == kept
+    assert (job.frame.width, job.frame.height, job.frame.view) == (6, 4, View(6, 4))
+    assert job.request.spare == (not kept)
+    bench.stages.submit(job)
+    assert bench.fake.requests[0].inputs[""] is captured.image
+    assert not job.request.inputs
 
 
 def test_none_from_a_hook_drops_the_frame() -> None:

@@ -74,8 +74,8 @@ def _read(
     ended: Callable[[grpc.StatusCode, str | None], None],
 ) -> None:
     try:
-        for data in call:
-            answered(data)
+        for _ in map(answered, call):  # which holds on to no answer while it waits for the next
+            pass
     except grpc.RpcError:
         ended(call.code(), call.details())
     except Exception as error:  # a bug: whatever waits must not wait for ever

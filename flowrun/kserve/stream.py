@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -36,8 +35,8 @@ class StreamTransport:
     """Requests over one `ModelStreamInfer` stream at a time, opened when the first one is there.
 
     Holds what the caller has in flight and nothing more. Three threads: gRPC's own takes the
-    requests, `flowrun-stream-N` reads the answers, `flowrun-stream` opens streams and keeps the
-    deadlines; the last two complete futures.
+    requests and makes their messages, `flowrun-stream-N` reads the answers, `flowrun-stream` opens
+    streams and keeps the deadlines; the last two complete futures.
 
     When a request's deadline passes, the stream is half-closed, so that the server says what is
     wrong with it, and cancelled after a grace. What was in flight with it has until then; what was
@@ -103,7 +102,7 @@ class StreamTransport:
                 check(self.model, self._spec, request)
                 self._fits = True
             inputs = named(request.inputs, self.model, self._spec)
-            data = wire.encode(
+            pieces = wire.pieces(
                 self._spec.model,
                 self._spec.version,
                 str(key),
@@ -114,7 +113,8 @@ class StreamTransport:
         except (TransportError, ContractError) as error:
             future.set_exception(error)
             return future
-        pending = Pending(key, data, time.monotonic() + self._spec.timeout, future)
+        message = partial(wire.join, pieces, request)
+        pending = Pending(key, message, time.monotonic() + self._spec.timeout, future)
         with self._changed:
             if self._closing:
                 raise self._wording.closed()
@@ -216,7 +216,8 @@ class StreamTransport:
         try:
             session.start(
                 self._open_call,
-                self._requests(session),
+                # Not a generator, which would hold on to the last one until the next is there.
+                iter(partial(self._next_request, session), None),
                 partial(self._answered, session),
                 partial(self._ended, session),
             )
@@ -225,17 +226,18 @@ class StreamTransport:
 
     # gRPC's thread that takes the requests.
 
-    def _requests(self, session: Session) -> Iterator[bytes]:
-        while True:
-            with self._to_send:
-                while session.accepts and not self._unsent:
-                    self._to_send.wait()
-                if not session.accepts:
-                    return
-                pending = self._unsent.popleft()
-                session.window.add(pending)
-                data, pending.data = pending.data, b""
-            yield data
+    def _next_request(self, session: Session) -> bytes | None:
+        """The next message, put together only now, for while it waits the picture is enough;
+        `None` when the stream accepts no more."""
+        with self._to_send:
+            while session.accepts and not self._unsent:
+                self._to_send.wait()
+            if not session.accepts:
+                return None
+            pending = self._unsent.popleft()
+            session.window.add(pending)
+            message, pending.message = pending.message, bytes
+        return message()
 
     # The thread that reads the answers.
 

@@ -65,7 +65,7 @@ class UnaryTransport:
                 check(self.model, self._spec, request)
                 self._fits = True
             inputs = named(request.inputs, self.model, self._spec)
-            data = wire.encode(
+            pieces = wire.pieces(
                 self._spec.model,
                 self._spec.version,
                 str(next(self._ids)),
@@ -79,6 +79,7 @@ class UnaryTransport:
         with self._lock:
             if self._closed:
                 raise self._wording.closed()
+            data = wire.join(pieces, request)
             call = self._infer.future(data, timeout=self._spec.timeout, metadata=self._headers)
             self._open[future] = call
             self._sent += 1

@@ -6,6 +6,7 @@ No threads, no clock, no gRPC: every method says which requests have ended, and 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -19,10 +20,11 @@ from flowrun.kserve.wire import Answer
 @dataclass(slots=True, eq=False)
 class Pending:
     """A request until it has ended. `key` is its id and its timestamp, larger than all before it;
-    `data` the message, empty once it was sent; `deadline` in `time.monotonic()`'s seconds."""
+    `message` makes the message, an empty one once it was sent; `deadline` in seconds of
+    `time.monotonic()`."""
 
     key: int
-    data: bytes
+    message: Callable[[], bytes]
     deadline: float
     future: Future[Result | None]
     outputs: dict[str, Tensor] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import TransportError
-from flowrun.inference import NOWHERE, Parameter, Place, Places, Tensor
+from flowrun.inference import NOWHERE, Parameter, Place, Places, Request, Tensor
 from flowrun.kserve.fields import UnreadableError, apart, fields, head
 from flowrun.kserve.tensors import datatype_of, from_contents, from_raw, size_of, to_raw
 
@@ -40,16 +40,16 @@ class Answer:
     problem: TransportError | None = None
 
 
-def encode(
+def pieces(
     model: str,
     version: str | None,
     request_id: str,
     inputs: Mapping[str, Tensor],
     parameters: Mapping[str, Parameter],
     places: Places = NOWHERE,
-) -> bytes:
-    """A ModelInferRequest; the elements of an array that lies in one piece are copied once, and
-    those of one that has a place in shared memory stay there.
+) -> list[bytes | memoryview]:
+    """What makes a ModelInferRequest when it is joined: an array that lies in one piece is one, not
+    a copy, and one that has a place in shared memory stays there.
 
     Raises `TransportError` for what the protocol cannot carry.
     """
@@ -69,10 +69,26 @@ def encode(
         output = message.outputs.add(name=name)
         if place is not None:
             _place(output, place)
-    pieces = [message.SerializeToString(), *contents]  # in the order of their numbers
-    if (size := sum(map(len, pieces))) > _LARGEST:
+    parts = [message.SerializeToString(), *contents]  # in the order of their numbers
+    if (size := sum(map(len, parts))) > _LARGEST:
         raise TransportError(f"the request cannot be sent: it has {size} bytes (2 GiB at most)")
-    return b"".join(pieces)
+    return parts
+
+
+def join(pieces: Sequence[bytes | memoryview], request: Request) -> bytes:
+    """The message of `request`, whose `pieces` these are. Where the request's arrays are to spare,
+    views of the message take their place, so that its elements are in memory once."""
+    message = b"".join(pieces)
+    if request.spare and request.places is NOWHERE:
+        inputs, end = dict(request.inputs), len(pieces[0])
+        for name, before, raw in zip(request.inputs, pieces[1::2], pieces[2::2], strict=True):
+            begin = end + len(before)
+            end = begin + len(raw)
+            if isinstance(raw, memoryview):  # all but BYTES
+                array, lies = inputs[name], memoryview(message)[begin:end]
+                inputs[name] = from_raw(lies, datatype_of(array), array.shape)
+        request.inputs = inputs
+    return message
 
 
 def decode(data: bytes, places: Places = NOWHERE) -> Answer:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flowrun.kserve.wire import encode
+from flowrun.kserve.wire import pieces
 from flowrun.media.sources import make_source
 from flowrun.pictures import to_request
 from flowrun.spec.flow import SourceSpec, TransportSpec
@@ -22,7 +22,8 @@ def sent(recording: Path, encoding: Any) -> int:
     with closing(make_source(SourceSpec(str(recording)))) as source:
         source.open()
         requests = (to_request(frame.image, spec, "rgb").inputs for frame in source)
-        return sum(len(encode("decode", None, "1", inputs, {})) for inputs in requests)
+        messages = (pieces("decode", None, "1", inputs, {}) for inputs in requests)
+        return sum(len(piece) for message in messages for piece in message)
 
 
 @pytest.mark.parametrize(("mode", "color"), [("unary", "rgb"), ("stream", "bgr")])

@@ -69,14 +69,14 @@ def sharing() -> Iterator[Open]:
 def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The bytes of every message that is sent."""
     found: list[int] = []
-    encode = wire.encode
+    join = wire.join
 
     def noting(*arguments: Any) -> bytes:
-        data = encode(*arguments)
+        data = join(*arguments)
         found.append(len(data))
         return data
 
-    monkeypatch.setattr(wire, "encode", noting)
+    monkeypatch.setattr(wire, "join", noting)
     return found
 
 

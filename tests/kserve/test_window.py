@@ -25,7 +25,7 @@ WORDING = Wording(
 def window(correlation: Any, *keys: int, wanted: str = "output") -> Window:
     made = Window(correlation, 1, frozenset(wanted.split()), WORDING)
     for key in keys:
-        made.add(Pending(key, b"", float(key), Future()))
+        made.add(Pending(key, bytes, float(key), Future()))
     return made
 
 
@@ -161,7 +161,7 @@ def test_an_error_without_an_id_waits_until_it_is_clear_whose_it_is() -> None:
     made = window("id", 1, 2, 3)
     assert made.answer(ERROR) == []
     assert told(made.answer(output(1))) == {1: {"output": 1}}
-    made.add(Pending(4, b"", 4.0, Future()))  # sent after the error: above suspicion
+    made.add(Pending(4, bytes, 4.0, Future()))  # sent after the error: above suspicion
     assert told(made.answer(output(3))) == {3: {"output": 3}, 2: BAD}
     assert told(made.answer(output(4))) == {4: {"output": 4}}
 
@@ -178,7 +178,7 @@ def test_as_many_errors_as_requests_are_everybodys() -> None:
     assert made.answer(ERROR) == []
     assert told(made.answer(ERROR)) == {1: BAD, 2: BAD}
     assert made.answer(ERROR) == []
-    made.add(Pending(3, b"", 3.0, Future()))
+    made.add(Pending(3, bytes, 3.0, Future()))
     assert told(made.answer(output(3))) == {3: {"output": 3}}
 
 

@@ -15,10 +15,10 @@ from hypothesis.extra import numpy as arrays
 from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import TransportError
-from flowrun.inference import Places
+from flowrun.inference import Places, Request
 from flowrun.kserve.fields import head
 from flowrun.kserve.tensors import DATATYPES, datatype_of, from_contents, from_raw, to_raw
-from flowrun.kserve.wire import Answer, decode, decode_stream, encode
+from flowrun.kserve.wire import Answer, decode, decode_stream, join, pieces
 
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
 NUMBERS = st.sampled_from(sorted(DATATYPES)).flatmap(
@@ -34,6 +34,10 @@ def response(**tensors: Any) -> Any:
         message.outputs.add(name=name, datatype=datatype_of(array), shape=array.shape)
         message.raw_output_contents.append(bytes(to_raw(array, datatype_of(array))))
     return message
+
+
+def encode(*arguments: Any) -> bytes:
+    return join(pieces(*arguments), Request({}))
 
 
 def problem(message: Any) -> str:
@@ -370,3 +374,21 @@ def test_an_output_that_is_larger_than_its_place_is_malformed() -> None:
     assert str(answer.problem) == (
         "transport: output 'output' is malformed: UINT8 [2, 2, 3] has 12 bytes, 8 came"
     )
+
+
+@given(st.lists(NUMBERS | TEXTS, max_size=3), st.booleans())
+@settings(deadline=None)
+def test_arrays_to_spare_become_views_of_the_message(given: list[Any], spare: bool) -> None:
+    arrays = {f"t{n}": np.asarray(array) for n, array in enumerate(given)}
+    request = Request(arrays, spare=spare)
+    message = join(pieces("m", None, "1", arrays, {}), request)
+    assert message == encode("m", None, "1", arrays, {})
+    assert list(request.inputs) == list(arrays)
+    within = np.frombuffer(message, np.uint8)
+    for name, array in arrays.items():
+        found = request.inputs[name]
+        assert found.dtype == array.dtype
+        np.testing.assert_array_equal(found, array)
+        lies_there = array.size and array.dtype != object
+        assert np.shares_memory(found, within) == bool(spare and lies_there)
+        assert spare or found is array

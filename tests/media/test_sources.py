@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import weakref
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 from flowrun.errors import InvalidFlowError, SourceError
 from flowrun.letters import fitting_size, text_mask
 from flowrun.media.sources import make_source
+from flowrun.media.sources.decoder import Decoder
 from flowrun.spec.flow import SourceSpec
 
 LIMIT = 30.0  # seconds, a guard against hanging
@@ -42,6 +45,31 @@ def test_a_file_gives_every_frame_with_its_time(make: Any, decoder: Any) -> None
     assert frames[0].image.tobytes() != frames[-1].image.tobytes()
     captured = [frame.captured for frame in frames]
     assert captured == sorted(captured)
+
+
+@pytest.mark.parametrize("pace", ["fast", "realtime"])
+def test_a_source_that_waits_for_a_picture_keeps_none_alive(
+    make: Any, pace: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+    read: Any = Decoder._read
+
+    def watched(*arguments: Any) -> Any:
+        alive.append(sum(reference() is not None for reference in pictures))
+        picture = read(*arguments)
+        if picture is not None:
+            pictures.append(weakref.ref(picture))
+        return picture
+
+    monkeypatch.setattr(Decoder, "_read", watched)
+    with closing(make_source(SourceSpec(str(make("a.mp4")), pace=pace))) as source:
+        source.open()
+        for frame in source:
+            if frame.index == 4:
+                break
+            del frame
+    assert alive == [0] * 5
 
 
 def test_the_frames_of_a_variable_rate_keep_their_times(make: Any, decoder: Any) -> None:

@@ -103,6 +103,7 @@ class Decoder:
             while (picture := self._read(process, shape)) is not None:
                 at, lasts = self._times.next(index)
                 yield Frame(picture, index, at, lasts, time.monotonic())
+                del picture
                 index += 1
             self._end(process, index)
         finally:

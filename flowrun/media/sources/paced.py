@@ -55,6 +55,7 @@ class Paced:
             if (early := start + frame.time - now) > 0 and self._wait(self._stopped, early):
                 return
             yield replace(frame, captured=max(now, self._clock()))
+            del frame
 
     def stop(self) -> None:
         self._stopped.set()

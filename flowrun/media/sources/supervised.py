@@ -82,6 +82,7 @@ class Supervised:
                     heard, seen = self._clock(), frame.time
                     at = timeline.at(seen, frame.captured) if info.live else seen
                     yield replace(frame, index=index, time=at)
+                    del frame
                     index += 1
                 if not info.live or _is_over(info, seen):
                     return

@@ -16,7 +16,7 @@ keep_freed_memory()
 
 def run(job: Job) -> Outcome:
     flow = {
-        "source": job.clip,
+        "source": {"uri": job.clip, **job.source},
         "transport": {
             "mode": "stream",
             "address": job.address,
@@ -24,7 +24,7 @@ def run(job: Job) -> Outcome:
             "in_flight": job.window,
             **job.transport,
         },
-        "sink": {"uri": job.out, "codec": "mpeg4", "quality": 5, "overwrite": True},
+        "sink": {"uri": job.out, "codec": "mpeg4", "quality": 5, "overwrite": True, **job.sink},
     }
     path = Path(job.out).with_suffix(".yaml")
     path.write_text(json.dumps(flow), encoding="utf-8")

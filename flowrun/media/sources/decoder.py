@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO
 
 from flowrun.buffers import Buffers
 from flowrun.errors import SourceError, SourceReason
@@ -17,6 +16,7 @@ from flowrun.frame import Frame, Image, VideoInfo
 from flowrun.media import commands
 from flowrun.media.banner import Banner
 from flowrun.media.ffmpeg import Process
+from flowrun.media.filling import fill
 from flowrun.media.times import Times, open_times
 from flowrun.media.watchdog import Watchdog
 from flowrun.spec.flow import SourceSpec
@@ -154,14 +154,9 @@ class Decoder:
         if self._stopped.is_set():
             return None
         picture = self._buffers.picture(shape)
-        left = picture.data.cast("B")
-        pipe: BinaryIO = process.stdout
         with self._watchdog.limit(self._spec.read_timeout):
-            while left:
-                count = pipe.readinto(left)  # type: ignore[attr-defined]
-                if not count:
-                    return None
-                left = left[count:]
+            if not fill(process.stdout, picture.data.cast("B"), process.room):
+                return None
         picture.flags.writeable = False
         return picture
 

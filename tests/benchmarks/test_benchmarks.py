@@ -20,6 +20,7 @@ from benchmarks.servers import TRITON, Servers
 REPOSITORY = Path(__file__).parents[2]
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no getrusage")
 def test_the_smoke_run_measures_every_case_and_writes_table_json_and_picture(
     tmp_path: Path,
@@ -33,7 +34,7 @@ def test_the_smoke_run_measures_every_case_and_writes_table_json_and_picture(
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=230,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -17,8 +17,9 @@ from typing import Any
 
 from benchmarks import measure, picture, table
 from benchmarks.cases import CASES, FLOOR, SIDE_BY_SIDE, windows
-from benchmarks.measure import Clip, Servers
+from benchmarks.measure import Clip
 from benchmarks.picture import Plot
+from benchmarks.servers import Servers
 
 FULL = ("640x360", "1280x720", "1920x1080")
 IDLE = "64x48"  # the size at which pictures weigh nothing
@@ -49,7 +50,9 @@ def everything(options: argparse.Namespace, folder: Path, servers: Servers) -> d
     main, rounds = clips[-1], options.rounds
     idle = measure.clip(folder, IDLE, options.frames)
     by_size = {FLOOR: CASES[FLOOR], "flowrun": CASES["flowrun"]}
-    compared = {"compared": measure.rounds(CASES, main, folder, servers, rounds)}
+    without = left_out(servers)
+    possible = {name: case for name, case in CASES.items() if name not in without}
+    compared = {"compared": measure.rounds(possible, main, folder, servers, rounds)}
     compared["windows"] = measure.rounds(windows(), main, folder, servers, rounds)
     for size, clip in zip(sizes[:-1], clips, strict=False):
         compared[f"sizes {size}"] = measure.rounds(by_size, clip, folder, servers, rounds)
@@ -60,10 +63,20 @@ def everything(options: argparse.Namespace, folder: Path, servers: Servers) -> d
         "size": sizes[-1],
         "frames": options.frames,
         "rounds": rounds,
+        "left_out": without,
         **{name: table.rows(each) for name, each in compared.items()},
         "memory_frames": _memory(compared["compared"]["flowrun"], still["idle"], main),
         "chain": [_chain(1_000 if options.quick else 10_000) for _ in range(rounds)],
         "side_by_side": _side_by_side(main, folder, servers, (1, 2) if options.quick else None),
+    }
+
+
+def left_out(servers: Servers) -> dict[str, str]:
+    """The cases whose server is not there, and why it is not."""
+    return {
+        name: servers.missing[case.server]
+        for name, case in CASES.items()
+        if case.server in servers.missing
     }
 
 
@@ -125,7 +138,9 @@ def report(found: dict[str, Any]) -> str:
     parts = [
         f"{found['date']}, {found['machine']}: {found['size']}, {found['frames']} frames,"
         f" {found['rounds']} rounds; medians (smallest to largest)",
-        *(table.text(rows) for rows in (found["compared"], found["windows"])),
+        table.text(found["compared"]),
+        *(f"{name}: left out, {why}" for name, why in found["left_out"].items()),
+        table.text(found["windows"]),
     ]
     wall, cpu, growth = (
         median(one[key] for one in found["chain"]) for key in ("wall_us", "cpu_us", "growth")

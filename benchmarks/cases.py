@@ -12,14 +12,16 @@ DEMO = "demo client's way"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`way` is a module of `benchmarks.ways`, `server` one of `measure.Servers`; for the rest see
+    """`way` is a module of `benchmarks.ways`, `server` one of `servers.Servers`; for the rest see
     `Job`."""
 
     way: str
     server: str = "grpc"
     window: int = 4
     true_colors: bool = False
+    source: Mapping[str, Any] = field(default_factory=dict)
     transport: Mapping[str, Any] = field(default_factory=dict)
+    sink: Mapping[str, Any] = field(default_factory=dict)
 
 
 CASES: dict[str, Case] = {
@@ -31,6 +33,9 @@ CASES: dict[str, Case] = {
     "flowrun, unary": Case("flow", transport={"mode": "unary"}),
     "flowrun, unix socket": Case("flow", "unix"),
     "flowrun, flowrun serve": Case("flow", "serve"),
+    "flowrun, decoder av": Case("flow", source={"decoder": "av"}),
+    "flowrun, Triton": Case("flow", "triton"),
+    "flowrun, shared memory": Case("flow", "triton", transport={"shared_memory": "system"}),
 }
 WINDOWS = (1, 2, 4, 8, 16)
 SIDE_BY_SIDE = (1, 2, 4, 8)

@@ -1,7 +1,8 @@
 """One measured client: `python -m benchmarks.client WAY` with a job as JSON on standard input.
 
-It imports the way, does the job, and prints what that cost: seconds from the first byte asked for
-to the finished file, the processor time of this process and of its ffmpeg children, the memory.
+It imports the way, gets ready, does the job, and prints what that cost: seconds from the first byte
+asked for to the finished file, the processor time of this process and of its ffmpeg children, the
+memory.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from benchmarks.job import Job
 
 def main(way: str) -> None:
     job = Job(**json.load(sys.stdin))
-    run = importlib.import_module(f"benchmarks.ways.{way}").run
+    run = importlib.import_module(f"benchmarks.ways.{way}").ready(job)
     before, children, began = _cpu(resource.RUSAGE_SELF), _cpu(resource.RUSAGE_CHILDREN), _now()
-    outcome = run(job)
+    outcome = run()
     seconds = _now() - began
     measured = {
         "frames": outcome.frames,

@@ -10,9 +10,9 @@ from typing import Any
 class Job:
     """Every frame of the recording `clip` to the server and from there into the mpeg4 file `out`.
 
-    `address` is where the server of the way listens. `transport` holds keys of the flow's
-    `transport`; `window` is how many frames may be at the server. `true_colors`: the pixels are
-    converted as exactly as flowrun does it, and not as ffmpeg does it unasked.
+    `address` is where the server of the way listens; `window` is how many frames may be at the
+    server. `true_colors`: the pixels are converted as exactly as flowrun does it, and not as ffmpeg
+    does it unasked. `source`, `transport` and `sink` hold further keys of those of the flow.
     """
 
     clip: str
@@ -23,7 +23,9 @@ class Job:
     address: str
     window: int = 4
     true_colors: bool = False
+    source: dict[str, Any] = field(default_factory=dict)
     transport: dict[str, Any] = field(default_factory=dict)
+    sink: dict[str, Any] = field(default_factory=dict)
 
     @property
     def frame_bytes(self) -> int:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.cases import Case
 from benchmarks.job import Job
+from benchmarks.servers import Servers
 from flowrun.media.ffmpeg import executable
 
 LIMIT = 600.0  # seconds for one client; a guard against hanging, not an expectation
@@ -75,46 +73,12 @@ def clip(folder: Path, size: str, frames: int) -> Clip:
     return Clip(path, width, height, frames)
 
 
-class Servers:
-    """The echo servers and `flowrun serve identity`, until the end of the block; idle ones cost
-    nothing. `addresses` has them by name."""
-
-    def __init__(self) -> None:
-        self.addresses: dict[str, str] = {}
-        self._running = ExitStack()
-
-    def __enter__(self) -> Servers:
-        echo = self._start("benchmarks.echo", stdout=subprocess.PIPE)
-        assert echo.stdout is not None
-        self.addresses |= json.loads(echo.stdout.readline())
-        serve = self._start(
-            *("flowrun", "serve", "identity", "--address", "127.0.0.1:0"), stderr=subprocess.PIPE
-        )
-        assert serve.stderr is not None
-        said = serve.stderr.readline()
-        found = re.search(r" at (\S+);", said)
-        if found is None:
-            raise RuntimeError(f"flowrun serve said {said!r}")
-        self.addresses["serve"] = found[1]
-        return self
-
-    def __exit__(self, *_raised: object) -> None:
-        self._running.close()
-
-    def _start(self, *words: str, **pipes: Any) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *words], stdin=subprocess.PIPE, text=True, **pipes
-        )
-        self._running.enter_context(process)  # which waits for its end
-        self._running.callback(process.terminate)
-        return process
-
-
 def start(case: Case, clip: Clip, out: Path, servers: Servers) -> subprocess.Popen[str]:
     """A client that has its job."""
     job = Job(
         *(str(clip.path), str(out), clip.width, clip.height, clip.frames),
-        *(servers.addresses[case.server], case.window, case.true_colors, dict(case.transport)),
+        *(servers.addresses[case.server], case.window, case.true_colors),
+        *(dict(case.source), dict(case.transport), dict(case.sink)),
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.client", case.way],

@@ -11,6 +11,7 @@ import numpy as np
 from reactivex import Observable
 
 from flowrun import auto
+from flowrun.buffers import Buffers
 from flowrun.compile import Threads, compile_flow
 from flowrun.ending import Ending
 from flowrun.errors import RunError
@@ -112,13 +113,15 @@ class Run:
             self.ledger.on_fate(traces.note)
         preprocess = self._hooks(parts, "preprocess")
         postprocess = self._hooks(parts, "postprocess")
-        source, info = self._open_source(parts, flow.source)
+        buffers = Buffers()
+        source, info = self._open_source(parts, flow.source, buffers)
         if info is None:
             return  # stopped before there was a frame
         flow = auto.decided(flow, live=info.live)
         log.info(auto.reason(self.flow, flow.backpressure.policy, live=info.live))
         self._status.window = auto.window(flow, self.ledger.clock)
-        transport = self._open_transport(parts, auto.on_outage(flow, live=info.live), info)
+        on_outage = auto.on_outage(flow, live=info.live)
+        transport = self._open_transport(parts, on_outage, info, buffers)
         loops = Loops()
         self._ending.when_aborted(loops.main.stop)
         try:
@@ -178,26 +181,31 @@ class Run:
             parts.callback(hook.close)
         return hooks
 
-    def _open_source(self, parts: ExitStack, spec: SourceSpec) -> tuple[Source, VideoInfo | None]:
-        source = self._status.source = make_source(spec)
+    def _open_source(
+        self, parts: ExitStack, spec: SourceSpec, buffers: Buffers
+    ) -> tuple[Source, VideoInfo | None]:
+        source = self._status.source = make_source(spec, buffers)
         parts.callback(source.close)
         self._ending.when_stopped(source.stop)
         self._status.info = source.open()
         return source, self._status.info
 
     def _open_transport(
-        self, parts: ExitStack, on_outage: OnOutage, info: VideoInfo
+        self, parts: ExitStack, on_outage: OnOutage, info: VideoInfo, buffers: Buffers
     ) -> ModelTransport:
-        flow, like = self.flow, None
+        flow, like, as_it_is = self.flow, None, False
         if not flow.preprocess:  # or else the first frame will tell what they make of it
             blank = np.zeros((info.height, info.width, 3), np.uint8)
             like = to_request(blank, flow.transport, flow.source.color)
+            (tensor,) = like.inputs.values()
+            as_it_is = np.may_share_memory(tensor, blank) and tensor.flags.c_contiguous
         transport = self._status.transport = open_supervised(
             flow.transport,
             on_outage,
             address=parts.enter_context(serving(flow.transport)),
             like=like,
             shown=not flow.postprocess,
+            buffers=buffers if as_it_is else None,
         )
         parts.callback(transport.close)
         self._ending.when_stopped(transport.release)

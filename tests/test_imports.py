@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "flowrun"
 
 # From the ground up; modules on one line never import each other.
 LAYERS: list[set[str]] = [
-    {"errors", "histogram", "rate", "bottleneck", "ending", "view", "letters", "allocation"},
+    {"errors", "histogram", "rate", "bottleneck", "ending", "view", "letters", "allocation"}
+    | {"buffers"},
     {"spec", "frame", "dotted", "hook_times", "httpd"},
     {"inference", "detection"},
     {"media", "kserve", "hooks"},

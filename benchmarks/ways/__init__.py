@@ -1,4 +1,4 @@
-"""How the same work can be done, one module for each way: `run(job)` does it and says how it went.
+"""How the same work can be done, one module for each way: `ready(job)` gives a call that does it.
 
-What a module imports is loaded before the clocks start.
+What a module imports is loaded before the clocks start, and what `ready` does is done.
 """

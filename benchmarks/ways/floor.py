@@ -9,12 +9,18 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 
 from benchmarks.job import Job, Outcome, outcome
 from benchmarks.pipes import decoder, drain, encoder, fill
 
 
-def run(job: Job) -> Outcome:
+def ready(job: Job) -> Callable[[], Outcome]:
+    return partial(_run, job)
+
+
+def _run(job: Job) -> Outcome:
     host, _, port = job.address.rpartition(":")
     captured: deque[float] = deque()
     with (

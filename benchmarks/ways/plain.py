@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,11 @@ from benchmarks.pipes import decoder, drain, encoder, fill
 from benchmarks.ways.exchange import Exchange
 
 
-def run(job: Job) -> Outcome:
+def ready(job: Job) -> Callable[[], Outcome]:
+    return partial(_run, job)
+
+
+def _run(job: Job) -> Outcome:
     seconds: list[float] = []
     with (
         decoder(job) as source,

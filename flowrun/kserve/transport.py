@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
+from flowrun.buffers import Buffers
 from flowrun.errors import ContractError
 from flowrun.inference import Request
 from flowrun.kserve.channel import metadata, open_channel
@@ -62,9 +63,14 @@ def open_supervised(
     address: Sequence[str] | None = None,
     like: Request | None = None,
     shown: bool = False,
+    buffers: Buffers | None = None,
 ) -> OutageTransport:
-    """`open_transport`, and `policy` for when the server goes away later."""
-    inner, ready = _connect(spec, address, (), like, shown=shown)
+    """`open_transport`, and `policy` for when the server goes away later.
+
+    `buffers` hold tensors as they will be sent: with `shared_memory` they become such that these
+    need not be copied.
+    """
+    inner, ready = _connect(spec, address, (), like, shown=shown, buffers=buffers)
     return OutageTransport(inner, ready, policy)
 
 
@@ -86,6 +92,7 @@ def _connect(
     like: Request | None,
     *,
     shown: bool,
+    buffers: Buffers | None = None,
 ) -> tuple[ModelTransport, Callable[[float], bool]]:
     addresses = tuple(address) if address is not None else spec.address
     wording = _wording(spec, addresses)
@@ -101,7 +108,10 @@ def _connect(
             channel, spec, model, wording=wording, headers=headers, wanted=outputs
         )
         if spec.shared_memory is not None:
-            transport = _sharing(transport, spec, _pool(spec, addresses, wording, headers))
+            pool = _pool(spec, addresses, wording, headers)
+            transport = _sharing(transport, spec, pool)
+            if buffers is not None:
+                buffers.lend = pool.lend
     except BaseException:
         channel.close()
         raise

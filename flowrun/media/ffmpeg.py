@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
 import re
 import signal
@@ -78,9 +79,10 @@ class Process:
             raise RunError(f"ffmpeg does not start: {error}") from error
         self.stdin: Any = self._popen.stdin
         self.stdout: Any = self._popen.stdout
+        self.room = 0  # bytes that each of its pipes holds, as far as that is known
         for pipe in (self.stdin, self.stdout):
             if pipe is not None:
-                enlarge(pipe.fileno())
+                self.room = enlarge(pipe.fileno())
         self._listener = threading.Thread(target=self._listen, name="flowrun-ffmpeg", daemon=True)
         self._listener.start()
 
@@ -152,12 +154,14 @@ def is_alarm(line: str) -> bool:
 LOG_LEVEL = ("-hide_banner", "-nostats", "-loglevel", "repeat+level+info")
 
 
-def enlarge(descriptor: int) -> None:
-    """Give a pipe room for most of a frame, where the system allows it."""
+def enlarge(descriptor: int) -> int:
+    """Give a pipe room for a good part of a frame, where the system allows it; how many bytes it
+    holds, 0 where the system does not say."""
     if sys.platform == "linux":
         import fcntl
 
-        try:
+        # Refused: the user's pipes already take what an unprivileged user may have.
+        with contextlib.suppress(OSError):
             fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        except OSError:  # the user's pipes already take what an unprivileged user may have
-            return
+        return fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
+    return 0

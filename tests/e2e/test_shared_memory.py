@@ -38,6 +38,39 @@ def test_the_recording_is_the_same_as_with_messages(
     assert psnr(tmp_path / "messages.mkv", tmp_path / "shared.mkv") == float("inf")
 
 
+@pytest.mark.parametrize(("hooks", "region"), [("[]", True), ("['hooks:look']", False)])
+def test_a_picture_that_goes_to_the_model_as_it_is_is_read_into_shared_memory(
+    triton_address: str,
+    flow: Any,
+    finished: Any,
+    clip: Any,
+    tmp_path: Path,
+    hooks: str,
+    region: bool,
+) -> None:
+    (tmp_path / "hooks.py").write_text(
+        "import numpy as np\n"
+        "def look(frame):\n"
+        "    return frame\n"
+        "def note(frame, result):\n"
+        "    owner = frame.image\n"
+        "    while isinstance(owner, np.ndarray):\n"
+        "        owner = owner.base\n"
+        "    print('in a region' if owner is not None else 'elsewhere', file=open('noted', 'a'))\n"
+        "    return frame\n"
+    )
+    path = flow(
+        source=f"'{clip('640x360', FRAMES)}'",
+        transport=transport(triton_address, "stream", "shared_memory: system"),
+        preprocess=hooks,
+        postprocess="['hooks:note']",
+        limits=None,
+    )
+    assert finished(path)["delivered"] == FRAMES
+    noted = (tmp_path / "noted").read_text().splitlines()
+    assert noted == ["in a region" if region else "elsewhere"] * FRAMES
+
+
 def test_the_next_run_cleans_up_what_a_killed_one_left(
     triton_address: str, flow: Any, finished: Any, going: Any, tmp_path: Path
 ) -> None:

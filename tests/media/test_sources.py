@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from flowrun.buffers import Buffers
 from flowrun.errors import InvalidFlowError, SourceError
 from flowrun.letters import fitting_size, text_mask
 from flowrun.media.sources import make_source
@@ -70,6 +71,24 @@ def test_a_source_that_waits_for_a_picture_keeps_none_alive(
                 break
             del frame
     assert alive == [0] * 5
+
+
+def test_pictures_are_read_into_the_memory_that_is_lent_where_there_is_some(make: Any) -> None:
+    spec = SourceSpec(str(make("a.mp4")))
+    _, expected = frames_of(spec)
+    blocks = [np.zeros(64 * 48 * 3 + 100, np.uint8) for _ in range(5)]
+    left = list(blocks)
+    buffers = Buffers()
+    buffers.lend = lambda _size: left.pop(0) if left else None
+    source = make_source(spec, buffers)
+    source.open()
+    frames = list(source)
+    source.close()
+    assert all((a.image == b.image).all() for a, b in zip(frames, expected, strict=True))
+    for frame, block in zip(frames, blocks, strict=False):
+        assert frame.image.base is block
+        assert not frame.image.flags.writeable
+    assert all(frame.image.base is None for frame in frames[5:])
 
 
 def test_the_frames_of_a_variable_rate_keep_their_times(make: Any, decoder: Any) -> None:

@@ -13,9 +13,11 @@ from typing import Any
 import grpc
 from tritonclient.grpc import service_pb2 as pb
 
+from flowrun.buffers import Memory
 from flowrun.errors import ContractError, RunError, TransportError
+from flowrun.inference import Tensor
 from flowrun.kserve.contract import SERVICE
-from flowrun.kserve.shared.region import PAGE, Memory, Region, is_left_over, sweep
+from flowrun.kserve.shared.region import PAGE, Region, address_of, is_left_over, sweep
 from flowrun.kserve.status import Wording
 
 PATIENCE = 2.0  # seconds that the server has to get to know a region
@@ -36,8 +38,8 @@ class Pool:
     """Regions, each registered once and used again when nobody shows its memory any more. There are
     as many as there were tensors alive at once: what is in flight, and what the chain holds.
 
-    `take` is called by one thread at a time. Where it needs a new region it waits for the server,
-    for `PATIENCE`.
+    From any thread. Where a region is new the server has to be told of it: whoever needs one then
+    waits, for `PATIENCE`.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Pool:
         self._life = 0  # of the server
         self._lock = threading.Lock()  # guards what follows but for the deques
         self._regions: dict[str, Region] = {}
+        self._at: dict[int, Region] = {}  # the same by their addresses
         self._unknown: list[str] = []  # names of regions that are gone, but not yet for the server
         self._complained = False
         self._closed = False
@@ -88,19 +91,37 @@ class Pool:
         """A region of at least `size` bytes that the server knows, and its memory; `None` if none
         is to be had now. It is used again for the same `owner` when that array is dead, and all
         that was made of it."""
-        size = -(-size // PAGE) * PAGE
         with self._lock:
-            if self._closed:
-                return None
-            self._free.setdefault(owner, deque())
             try:
                 region = self._region(owner, size)
-            except (grpc.RpcError, OSError) as error:
+                if region is not None and not self._is_known(region):
+                    self._drop(region)
+                    region = None
+            except OSError as error:
                 self._complain(error)
+                region = None
+        return None if region is None else (region, self._lent(region))
+
+    def lend(self, size: int) -> Memory | None:
+        """Memory of at least `size` bytes for what may be sent later: if it is, `find` finds it.
+        `None` and used again as with `take`."""
+        with self._lock:
+            try:
+                region = self._region("lent", size)
+            except OSError as error:
+                self._complain(error)
+                region = None
+        return None if region is None else self._lent(region)
+
+    def find(self, array: Tensor) -> Region | None:
+        """The region that `array` lies in, element by element from its first byte on, and that the
+        server knows. As long as `array` lives it is not used again."""
+        with self._lock:
+            region = self._at.get(address_of(array))
+            if region is None or not array.flags.c_contiguous:
                 return None
-        memory = region.array()
-        weakref.finalize(memory, self._give_back, region).atexit = False
-        return region, memory
+            fits = PAGE <= array.nbytes <= region.size
+            return region if fits and self._is_known(region) else None
 
     def forget(self) -> None:
         """The server has forgotten all regions, or may have. Does not wait; from any thread."""
@@ -120,36 +141,49 @@ class Pool:
                 self._sleep(_AGAIN)
         self._channel.close()
 
+    def _lent(self, region: Region) -> Memory:
+        memory = region.array()
+        weakref.finalize(memory, self._give_back, region).atexit = False
+        return memory
+
     def _give_back(self, region: Region) -> None:
         """By any thread, at any time, as arrays die: so without a lock."""
         (self._retired if region.retired else self._free[region.owner]).append(region)
 
     # With the lock held.
 
-    def _region(self, owner: str, size: int) -> Region:
+    def _region(self, owner: str, size: int) -> Region | None:
+        """One that nobody uses, which the server may not know yet; `None` after the end. Raises
+        `OSError` if there is no room."""
+        if self._closed:
+            return None
+        size = -(-size // PAGE) * PAGE
         while self._retired:
             self._drop(self._retired.popleft())
-        free = self._free[owner]
+        free = self._free.setdefault(owner, deque())
         while free:
             region = free.pop()
             if region.size == size:
-                break
+                return region
             self._drop(region)
-        else:
-            self._unregister()
-            region = Region(owner, size)
-            self._regions[region.name] = region
+        self._unregister()
+        region = Region(owner, size)
+        self._regions[region.name] = self._at[region.address] = region
+        return region
+
+    def _is_known(self, region: Region) -> bool:
+        """Whether the server knows it, or gets to know it now."""
         if region.known != self._life:
             try:
                 self._register(region)
-            except grpc.RpcError:
-                self._drop(region)
-                raise
-        return region
+            except grpc.RpcError as error:
+                self._complain(error)
+                return False
+        return True
 
     def _drop(self, region: Region) -> None:
         region.unlink()
-        del self._regions[region.name]
+        del self._regions[region.name], self._at[region.address]
         self._unknown.append(region.name)
 
     def _unregister(self) -> bool:

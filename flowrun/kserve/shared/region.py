@@ -13,14 +13,15 @@ import os
 import re
 import secrets
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from flowrun.buffers import Memory
+
 FOLDER = Path("/dev/shm")  # noqa: S108 - where shm_open of Linux's C libraries looks
 PAGE = mmap.PAGESIZE
-
-Memory = npt.NDArray[np.uint8]
 
 _NAME = re.compile(r"flowrun\.\d+\.[0-9a-f]{8}\.\d+")  # flowrun.PID.RUN.NUMBER
 _RUN = secrets.token_hex(4)  # in a container every process may have the same number
@@ -31,8 +32,9 @@ class Region:
     """`size` bytes under the name `name`, there from the start, until `unlink` and the death of the
     last array that shows them.
 
-    `owner` is who they are for; `known` says in which life of the server it was told of them, and
-    `retired` that they cannot be used again. Raises `OSError` if there is no room.
+    `address` is where they begin in this process; `owner` is who they are for; `known` says in
+    which life of the server it was told of them, and `retired` that they cannot be used again.
+    Raises `OSError` if there is no room.
     """
 
     def __init__(self, owner: str, size: int) -> None:
@@ -45,7 +47,9 @@ class Region:
         try:
             # Room that is only promised would end the process at the first write.
             os.posix_fallocate(self._file, 0, size)
-            self._memory = mmap.mmap(self._file, size)
+            # All at once, and not by a page fault for each page.
+            self._memory = mmap.mmap(self._file, size, mmap.MAP_SHARED | mmap.MAP_POPULATE)
+            self.address = address_of(self.array())
         except BaseException:
             self.unlink()
             raise
@@ -58,6 +62,12 @@ class Region:
         """Take the name away, and the memory when nobody shows it any more. Once."""
         (FOLDER / self.name).unlink(missing_ok=True)
         os.close(self._file)
+
+
+def address_of(array: npt.NDArray[Any]) -> int:
+    """Where its first element lies in this process."""
+    address: int = array.__array_interface__["data"][0]
+    return address
 
 
 def sweep() -> None:

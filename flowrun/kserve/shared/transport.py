@@ -29,11 +29,12 @@ class SharedMemoryTransport:
     """`inner`, for requests whose tensors lie in regions of `pool`, down to those of a page.
 
     The first requests of each form (names, types and shapes of the inputs) go in messages: their
-    answers tell how large the outputs are. From then on inputs are copied into regions, and outputs
-    are read-only views of theirs, which are not used again as long as one is alive. An answer that
-    does not fit there, and a region that the server has forgotten, are an error of the server's:
-    then the same request is sent once more, in a message. The regions of a request that fails are
-    never used again, for the server may still be at work on it.
+    answers tell how large the outputs are. From then on inputs are copied into regions, unless they
+    lie in one already, and outputs are read-only views of theirs. No region is used again as long
+    as such an input or view is alive. An answer that does not fit there, and a region that the
+    server has forgotten, are an error of the server's: then the same request is sent once more, in
+    a message. The regions of a request that fails are never used again, for the server may still be
+    at work on it.
     """
 
     def __init__(self, inner: ModelTransport, spec: TransportSpec, pool: Pool) -> None:
@@ -88,10 +89,14 @@ class SharedMemoryTransport:
         placed: dict[str, Place] = {}
         for name, array in named(inputs, self.model, self._spec).items():
             datatype = datatype_of(array)
-            found = place(f"input {name}", array.nbytes) if datatype != BYTES else None
-            if found is not None:
+            if datatype == BYTES:
+                continue
+            dtype = DATATYPES[datatype][0]
+            if array.dtype == dtype and (region := self._pool.find(array)) is not None:
+                regions.append(region)
+                placed[name] = region.name, array.reshape(-1).view(np.uint8).data
+            elif (found := place(f"input {name}", array.nbytes)) is not None:
                 placed[name] = found
-                dtype = DATATYPES[datatype][0]
                 np.frombuffer(found[1], dtype).reshape(array.shape)[...] = array
         answers: dict[str, Place | None] = {}
         for name in self._outputs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from flowrun.buffers import Buffers
 from flowrun.media.protocols import Source
 from flowrun.media.sources.camera import camera
 from flowrun.media.sources.file import file
@@ -14,16 +15,17 @@ from flowrun.media.sources.rtsp import rtsp
 from flowrun.spec.flow import SourceSpec
 from flowrun.spec.kinds import SourceKind
 
-SOURCES: dict[SourceKind, Callable[[SourceSpec], Source]] = {
+SOURCES: dict[SourceKind, Callable[[SourceSpec, Buffers], Source]] = {
     "camera": camera,
     "file": file,
     "http": http,
     "rtsp": rtsp,
-    "test": PatternSource,
+    "test": lambda spec, _: PatternSource(spec),
 }
 
 
-def make_source(spec: SourceSpec) -> Source:
-    """The source that `spec` names, not open yet."""
-    source = SOURCES[spec.kind](spec)
+def make_source(spec: SourceSpec, buffers: Buffers | None = None) -> Source:
+    """The source that `spec` names, not open yet. What ffmpeg decodes is read into `buffers`, or
+    memory of the process."""
+    source = SOURCES[spec.kind](spec, buffers or Buffers())
     return Paced(source) if spec.pace == "realtime" else source

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowrun.buffers import Buffers
 from flowrun.media.camera import open_options
 from flowrun.media.protocols import Source
 from flowrun.media.sources.decoder import Decoder
@@ -9,9 +10,9 @@ from flowrun.media.sources.supervised import Supervised
 from flowrun.spec.flow import SourceSpec
 
 
-def camera(spec: SourceSpec) -> Source:
+def camera(spec: SourceSpec, buffers: Buffers) -> Source:
     """What the camera sees, in the size and at the rate that the flow asks of it."""
-    return Supervised(spec, lambda: Decoder(spec, _inputs, live=spec.live))
+    return Supervised(spec, lambda: Decoder(spec, _inputs, buffers=buffers, live=spec.live))
 
 
 def _inputs(spec: SourceSpec) -> list[str]:

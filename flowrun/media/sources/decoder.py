@@ -9,15 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO
 
-import numpy as np
-
+from flowrun.buffers import Buffers
 from flowrun.errors import SourceError, SourceReason
 from flowrun.frame import Frame, Image, VideoInfo
 from flowrun.media import commands
 from flowrun.media.banner import Banner
 from flowrun.media.ffmpeg import Process
+from flowrun.media.filling import fill
 from flowrun.media.times import Times, open_times
 from flowrun.media.watchdog import Watchdog
 from flowrun.spec.flow import SourceSpec
@@ -46,7 +45,7 @@ class Decoder:
     """One decoder process. Opening waits for the first frame, at most `open_timeout`; each further
     frame may take `read_timeout`, not counting the time in which nobody asks for one.
 
-    A frame's buffer is its own: `frame_bytes` of memory each, freed with the frame.
+    Each frame has an array of its own of `buffers`.
     """
 
     def __init__(
@@ -54,12 +53,14 @@ class Decoder:
         spec: SourceSpec,
         inputs: Callable[[SourceSpec], Sequence[str]],
         *,
+        buffers: Buffers,
         live: bool | None = False,
     ) -> None:
         """`inputs` gives ffmpeg's input options, `-i` and all, or raises `SourceError`. `live`: the
         pictures come at their own pace, for ever; `None`: if no length is known."""
         self._spec = spec
         self._inputs = inputs
+        self._buffers = buffers
         self._live = live
         self._stopped = threading.Event()
         self._lock = threading.Lock()  # whether there is a process, and whether it may start
@@ -153,15 +154,10 @@ class Decoder:
         """The next picture, read-only, `None` at the end."""
         if self._stopped.is_set():
             return None
-        picture = np.empty(shape, np.uint8)
-        left = picture.data.cast("B")
-        pipe: BinaryIO = process.stdout
+        picture = self._buffers.picture(shape)
         with self._watchdog.limit(self._spec.read_timeout):
-            while left:
-                count = pipe.readinto(left)  # type: ignore[attr-defined]
-                if not count:
-                    return None
-                left = left[count:]
+            if not fill(process.stdout, picture.data.cast("B"), process.room):
+                return None
         picture.flags.writeable = False
         return picture
 

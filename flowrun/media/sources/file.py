@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from flowrun.buffers import Buffers
 from flowrun.errors import InvalidFlowError, SourceError
 from flowrun.media import commands
 from flowrun.media.protocols import Source
@@ -13,17 +14,17 @@ from flowrun.media.sources.supervised import Session, Supervised
 from flowrun.spec.flow import SourceSpec
 
 
-def file(spec: SourceSpec) -> Source:
+def file(spec: SourceSpec, buffers: Buffers) -> Source:
     """Every picture of the file, as fast as it is asked for; with `loop`, again from the start."""
-    return Supervised(spec, DECODERS[spec.decoder](spec))
+    return Supervised(spec, DECODERS[spec.decoder](spec, buffers))
 
 
-def _ffmpeg(spec: SourceSpec) -> Callable[[], Session]:
-    return lambda: Decoder(spec, _inputs)
+def _ffmpeg(spec: SourceSpec, buffers: Buffers) -> Callable[[], Session]:
+    return lambda: Decoder(spec, _inputs, buffers=buffers)
 
 
-def _av(spec: SourceSpec) -> Callable[[], Session]:
-    """Raises `InvalidFlowError` without PyAV."""
+def _av(spec: SourceSpec, _buffers: Buffers) -> Callable[[], Session]:
+    """Its pictures lie where PyAV puts them. Raises `InvalidFlowError` without PyAV."""
     try:
         from flowrun.media.sources.av_decoder import AvDecoder
     except ImportError as error:
@@ -35,7 +36,10 @@ def _av(spec: SourceSpec) -> Callable[[], Session]:
     return lambda: AvDecoder(spec, _checked)
 
 
-DECODERS: dict[str, Callable[[SourceSpec], Callable[[], Session]]] = {"ffmpeg": _ffmpeg, "av": _av}
+DECODERS: dict[str, Callable[[SourceSpec, Buffers], Callable[[], Session]]] = {
+    "ffmpeg": _ffmpeg,
+    "av": _av,
+}
 
 
 def _inputs(spec: SourceSpec) -> list[str]:

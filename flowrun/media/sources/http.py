@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowrun.buffers import Buffers
 from flowrun.media import commands
 from flowrun.media.protocols import Source
 from flowrun.media.sources.decoder import Decoder
@@ -9,9 +10,9 @@ from flowrun.media.sources.supervised import Supervised
 from flowrun.spec.flow import SourceSpec
 
 
-def http(spec: SourceSpec) -> Source:
+def http(spec: SourceSpec, buffers: Buffers) -> Source:
     """What has a known length is read like a file; what has none is live."""
-    return Supervised(spec, lambda: Decoder(spec, http_input, live=spec.live))
+    return Supervised(spec, lambda: Decoder(spec, http_input, buffers=buffers, live=spec.live))
 
 
 def http_input(spec: SourceSpec) -> list[str]:

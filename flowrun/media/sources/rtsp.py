@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowrun.buffers import Buffers
 from flowrun.media.protocols import Source
 from flowrun.media.sources.decoder import Decoder
 from flowrun.media.sources.supervised import Supervised
@@ -12,9 +13,9 @@ from flowrun.spec.flow import SourceSpec
 _LOW_DELAY = ("-flags", "low_delay", "-fpsprobesize", "0")
 
 
-def rtsp(spec: SourceSpec) -> Source:
+def rtsp(spec: SourceSpec, buffers: Buffers) -> Source:
     """The stream as it comes, over TCP or UDP as `rtsp_transport` says."""
-    return Supervised(spec, lambda: Decoder(spec, rtsp_input, live=spec.live))
+    return Supervised(spec, lambda: Decoder(spec, rtsp_input, buffers=buffers, live=spec.live))
 
 
 def rtsp_input(spec: SourceSpec) -> list[str]:

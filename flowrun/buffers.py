@@ -1,0 +1,30 @@
+"""Where the pictures of a source lie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+Memory = npt.NDArray[np.uint8]
+
+
+class Buffers:
+    """Memory for pictures: what `lend` gives for so many bytes, or the process's own where that has
+    none (`None`).
+
+    Whoever lends may use the memory again when the array that was lent is dead, and all that was
+    made of it. `lend` is set before the first picture is asked for; it is called on the thread of
+    the source, and may block for a bounded time.
+    """
+
+    def __init__(self) -> None:
+        self.lend: Callable[[int], Memory | None] = lambda _: None
+
+    def picture(self, shape: tuple[int, int, int]) -> Memory:
+        """An array of `shape`, writable, with anything in it."""
+        size = math.prod(shape)
+        lent = self.lend(size)
+        return np.empty(shape, np.uint8) if lent is None else lent[:size].reshape(shape)

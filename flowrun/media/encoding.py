@@ -14,7 +14,8 @@ FROM_RGB = "flags=area+full_chroma_inp"
 CODECS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".avi": "libx264"}
 CODECS[".webm"] = "libvpx-vp9"
 _MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
-_QSCALE = 118  # ffmpeg's unit of `global_quality`
+_QUANTIZERS = {"mpeg4", "mjpeg", "mpeg1video", "mpeg2video", "msmpeg4", "msmpeg4v2", "h263", "flv"}
+_LAMBDA = 118  # what ffmpeg calculates with, for one step of a quantiser
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +72,20 @@ def codec_options(spec: SinkSpec, codec: str) -> dict[str, str]:
     if codec.startswith("libvpx"):
         options |= {"deadline": "good", "cpu-used": "5", "row-mt": "1"}
         options |= {"b": "0"} if spec.bitrate is None else {}
+    if codec == "libx265":
+        options["x265-params"] = "log-level=error"  # it speaks for itself, past ffmpeg
     if spec.bitrate is not None:
         options["b"] = spec.bitrate
     if spec.quality is not None:
         if codec in ("libx264", "libx265", "libsvtav1", "libaom-av1") or "vpx" in codec:
             options["crf"] = f"{spec.quality:g}"
+        elif codec in _QUANTIZERS:  # for `global_quality` they look into each single picture
+            step = min(max(round(spec.quality), 1), 31)
+            options |= dict.fromkeys(("qmin", "qmax"), str(step))
+            options |= dict.fromkeys(("lmin", "lmax"), str(step * _LAMBDA))
         else:
             options["flags"] = "+qscale"
-            options["global_quality"] = str(int(spec.quality * _QSCALE))
+            options["global_quality"] = str(int(spec.quality * _LAMBDA))
     return options
 
 

@@ -19,6 +19,12 @@ from flowrun.frame import Image
 from flowrun.media.av_filters import chain
 from flowrun.media.encoding import Encoding
 
+if av.library_versions["libavformat"] < (62, 12):
+    raise ImportError(
+        f"version {av.__version__} writes MP4 files that cannot be played,"
+        " 17.1 is the first that does not"
+    )
+
 _BEHIND = 256  # bytes behind a picture that libswscale may read; it was seen to read 48
 _TOLERANCE = 4_000_000  # bits per second, libavcodec's own
 _NO_RATE = Fraction(10**9)  # frames per second, as of a stream whose frames come when they come
@@ -40,6 +46,7 @@ class Output:
         self._file = av.open(f"file:{target}", "w", container_options=how.muxing)
         stream = self._file.add_stream(
             how.codec,
+            rate=_NO_RATE,
             width=size[0],
             height=size[1],
             time_base=how.tick,
@@ -48,7 +55,6 @@ class Output:
         )
         self._stream = cast(VideoStream, stream)
         codec = self._stream.codec_context
-        codec.framerate = _NO_RATE
         codec.flags |= Flags.frame_duration
         codec.thread_type = "AUTO"
         codec.pix_fmt = how.pixels

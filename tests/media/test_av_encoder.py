@@ -220,6 +220,25 @@ def test_an_abort_cuts_short_what_the_encoder_looks_ahead_at(
         sink.write(frame)
 
 
+@pytest.mark.usefixtures("pyav")
+def test_a_pyav_that_is_too_old_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import av
+
+    for name in ("flowrun.media.av_output", "flowrun.media.sinks.av_encoder"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(av, "__version__", "17.0.1")
+    monkeypatch.setitem(av.library_versions, "libavformat", (62, 3, 100))
+    with pytest.raises(InvalidFlowError) as raised:
+        open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder="av"), Feed(INFO))
+    assert str(raised.value) == (
+        "sink.encoder: `av` needs the package av, which cannot be imported: version 17.0.1 writes"
+        " MP4 files that cannot be played, 17.1 is the first that does not\n"
+        "  pip install 'flowrun[av]', or leave `encoder` out"
+    )
+
+
 def test_where_pyav_is_missing_the_error_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.job import Job
-from flowrun.media.commands import FROM_RGB, pictures
+from flowrun.media.commands import pictures
+from flowrun.media.encoding import FROM_RGB
 from flowrun.media.ffmpeg import enlarge, executable
 
 _QUIET = ("-hide_banner", "-loglevel", "error")

@@ -77,9 +77,15 @@ def test_only_one_module_touches_imageio_ffmpeg() -> None:
     assert users("imageio_ffmpeg") == ["media/ffmpeg.py"]
 
 
-def test_only_what_decodes_in_process_touches_pyav() -> None:
-    names = ["media/av_filters.py", "media/av_info.py", "media/sources/av_decoder.py"]
-    assert users("av") == names
+def test_only_what_decodes_or_encodes_in_process_touches_pyav() -> None:
+    assert users("av") == [
+        "media/av_filters.py",
+        "media/av_info.py",
+        "media/av_output.py",
+        "media/av_words.py",
+        "media/sinks/av_encoder.py",
+        "media/sources/av_decoder.py",
+    ]
 
 
 def test_only_one_module_touches_pygame() -> None:

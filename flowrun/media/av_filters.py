@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from av.error import BlockingIOError as NeedsMoreError
@@ -71,14 +71,16 @@ class Filters:
             # The planes are taken together here, where the copy out of a pipe would have been.
             *("scale", f"format={commands.PIXELS[spec.color]}", "buffersink"),
         ]
-        graph = Graph()
-        filters = [graph.add(name, options or None) for name, _, options in map(_parted, names)]
-        graph.link_nodes(*filters).configure()
-        return graph
+        return chain(names)
 
 
-def _parted(text: str) -> tuple[str, str, str]:
-    return text.partition("=")
+def chain(names: Sequence[str]) -> Graph:
+    """Filters one after the other, each as on ffmpeg's command line; ready for frames."""
+    graph = Graph()
+    parts = [name.partition("=") for name in names]
+    filters = [graph.add(name, options or None) for name, _, options in parts]
+    graph.link_nodes(*filters).configure()
+    return graph
 
 
 def _described(frame: VideoFrame) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import subprocess
 from collections.abc import Callable, Sequence
 
@@ -14,8 +13,7 @@ from flowrun.frame import Frame
 from flowrun.media import matroska
 from flowrun.media.ffmpeg import Process
 from flowrun.media.protocols import Feed
-
-log = logging.getLogger("flowrun")
+from flowrun.media.rising import Rising
 
 FINISH_TIMEOUT = 60.0  # seconds for the look-ahead and the trailer
 ABORT_TIMEOUT = 0.4
@@ -43,8 +41,7 @@ class Encoder:
         self.size = size
         self._target = target
         self._key = feed.key
-        self._tick_ns = int(feed.info.time_base * 1_000_000_000) or 1
-        self._last_ns = -1
+        self._times = Rising(feed)
         self._aborted = False
         self._finished = False
         self._finish = finish
@@ -57,16 +54,10 @@ class Encoder:
 
     def write(self, frame: Frame) -> None:
         """Take one frame; blocks while the encoder is busy."""
-        at = round(frame.time * 1e9)
-        if at <= self._last_ns:
-            log.warning(
-                "%s: frame %d is not later than the one before it; moved by a tick",
-                *(self._key, frame.index),
-            )
-            at = self._last_ns + self._tick_ns
-        self._last_ns = at
         picture = np.ascontiguousarray(frame.image).data.cast("B")
-        header = matroska.frame_header(at, round(frame.duration * 1e9), len(picture))
+        header = matroska.frame_header(
+            self._times.ns(frame), round(frame.duration * 1e9), len(picture)
+        )
         self._send(memoryview(header))
         self._send(picture)
 

@@ -98,6 +98,7 @@ class TransportSpec:
 @dataclass(frozen=True, slots=True)
 class SinkSpec:
     uri: str  # "null" for YAML's null
+    encoder: Literal["ffmpeg", "av"] = "ffmpeg"
     codec: str | None = None
     preset: str | None = None
     bitrate: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,26 @@ def test_an_encoder_that_does_not_exist_is_named_with_the_words_of_ffmpeg(
     assert done.returncode == 1
     assert "error: sink: ffmpeg could not write out.part.mp4: " in done.stderr
     assert "Unknown encoder 'no_such_codec'" in done.stderr
+
+
+@pytest.mark.usefixtures("pyav")
+@pytest.mark.skipif(sys.platform == "win32", reason="limits files as POSIX does")
+def test_a_disk_that_is_full_for_an_encoder_inside_the_run_is_named_and_what_is_there_plays(
+    flow: Any, flowrun: Any, look: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "small.py").write_text(
+        "import resource\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "def hook(frame, result):\n"
+        "    return frame\n"
+    )
+    sink = "{uri: out.mp4, encoder: av, codec: mpeg4, quality: 1}"
+    done = flowrun(flow(sink=sink, postprocess="[small:hook]", limits="{frames: 500}"))
+    assert done.returncode == 1
+    wrong = "error: sink: av could not write out.part.mp4: File too large"
+    assert wrong in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(look(tmp_path / "out.mp4").times) > 1
 
 
 def test_a_run_in_which_every_frame_failed_has_failed(flow: Any, flowrun: Any) -> None:

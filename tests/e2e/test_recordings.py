@@ -85,13 +85,13 @@ def test_no_size_and_no_rate_is_changed(clip: Any, passes: Any, video: str, mode
 
 
 @pytest.mark.usefixtures("pyav")
-def test_what_is_decoded_inside_the_run_comes_out_as_it_went_in(
+def test_what_is_decoded_and_encoded_inside_the_run_comes_out_as_it_went_in(
     flow: Any, flowrun: Any, look: Any, clip: Any, psnr: Any, tmp_path: Path
 ) -> None:
     source = clip("321x241", 30, "30000/1001")
     path = flow(
         source=f"{{uri: '{source}', decoder: av}}",
-        sink="{uri: out.mp4, quality: 5, preset: ultrafast}",
+        sink="{uri: out.mp4, encoder: av, quality: 5, preset: ultrafast}",
         limits=None,
     )
     done = flowrun(path)

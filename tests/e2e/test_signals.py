@@ -25,6 +25,10 @@ def tell(frame, result):
     if seen == 30:
         print("going", flush=True)
     return frame
+def written(frame, result):
+    if os.path.exists("out.part.mp4") and os.path.getsize("out.part.mp4") > 1000:
+        hold(frame, result)
+    return frame
 def hold(frame, result):
     print("going", flush=True)
     threading.Event().wait()
@@ -39,13 +43,21 @@ def twice(process: subprocess.Popen[str], number: int) -> None:
     process.send_signal(number)
 
 
+@pytest.fixture(params=["ffmpeg", "av"])
+def sink(request: pytest.FixtureRequest) -> str:
+    """A recording by each of the encoders."""
+    if request.param == "av":
+        request.getfixturevalue("pyav")
+    return f"{{uri: out.mp4, encoder: {request.param}}}"
+
+
 @pytest.mark.parametrize("ending", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_first_signal_finishes_a_file_with_every_delivered_frame(
-    flow: Any, started: Any, look: Any, tmp_path: Path, ending: tuple[int, int]
+    flow: Any, started: Any, look: Any, tmp_path: Path, ending: tuple[int, int], sink: str
 ) -> None:
     number, code = ending
     (tmp_path / "hooks.py").write_text(HOOKS)
-    path = flow(sink="out.mp4", postprocess="['hooks:tell']", limits=None)
+    path = flow(sink=sink, postprocess="['hooks:tell']", limits=None)
     process = started(path, "--summary", "summary.json")
     assert process.stdout.readline() == "going\n"
     process.send_signal(number)
@@ -55,6 +67,30 @@ def test_the_first_signal_finishes_a_file_with_every_delivered_frame(
     assert summary["captured"] == summary["delivered"] >= 30
     assert len(look(tmp_path / "out.mp4").times) == summary["delivered"]
     assert not (tmp_path / "out.part.mp4").exists()
+
+
+def test_a_run_that_is_killed_leaves_what_was_on_the_disk(
+    flow: Any, started: Any, look: Any, tmp_path: Path, sink: str
+) -> None:
+    (tmp_path / "hooks.py").write_text(HOOKS)
+    process = started(flow(sink=sink, postprocess="['hooks:written']", limits=None))
+    assert process.stdout.readline() == "going\n"
+    process.kill()
+    process.communicate(timeout=LIMIT)
+    assert process.returncode == -signal.SIGKILL
+    assert len(look(tmp_path / "out.part.mp4").times) > 1
+
+
+def test_a_second_signal_finishes_the_file_though_a_hook_never_returns(
+    flow: Any, started: Any, look: Any, tmp_path: Path, sink: str
+) -> None:
+    (tmp_path / "hooks.py").write_text(HOOKS)
+    process = started(flow(sink=sink, postprocess="['hooks:written']", limits=None))
+    assert process.stdout.readline() == "going\n"
+    twice(process, signal.SIGINT)
+    _, said = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130, said
+    assert len(look(tmp_path / "out.part.mp4").times) > 1
 
 
 def test_a_second_signal_ends_even_a_run_whose_hook_never_returns(

@@ -39,3 +39,11 @@ def decoder(request: pytest.FixtureRequest) -> str:
     if request.param == "av":
         request.getfixturevalue("pyav")
     return str(request.param)
+
+
+@pytest.fixture(params=["ffmpeg", "av"])
+def encoder(request: pytest.FixtureRequest) -> str:
+    """Each of the encoders of video files, as `sink.encoder` calls them."""
+    if request.param == "av":
+        request.getfixturevalue("pyav")
+    return str(request.param)

@@ -80,6 +80,13 @@ def test_the_keys_of_the_sink_reach_the_encoder() -> None:
     spec = SinkSpec("o.avi", codec="mpeg4", bitrate="4M")
     command = commands.encode(spec, INFO, (64, 48), PurePosixPath("o.part.avi"))
     assert after(command, "-b:v") == ["4M"]
+    spec = SinkSpec("o.avi", codec="mpeg4", quality=2.6)
+    command = commands.encode(spec, INFO, (64, 48), PurePosixPath("o.part.avi"))
+    assert (after(command, "-qmin"), after(command, "-qmax")) == (["3"], ["3"])
+    assert (after(command, "-lmin"), after(command, "-lmax")) == (["354"], ["354"])
+    spec = SinkSpec("o.mkv", codec="h264_vaapi", quality=20)
+    command = commands.encode(spec, INFO, (64, 48), PurePosixPath("o.part.mkv"))
+    assert (after(command, "-flags"), after(command, "-global_quality")) == (["+qscale"], ["2360"])
 
 
 def test_matrix_and_range_of_the_source_are_given_back_and_labelled() -> None:

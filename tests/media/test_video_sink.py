@@ -15,10 +15,9 @@ import pytest
 
 from flowrun.errors import SinkError
 from flowrun.frame import Frame, VideoInfo
-from flowrun.media import commands
-from flowrun.media.encoder import Encoder
 from flowrun.media.protocols import Feed, Source
 from flowrun.media.sinks import open_sink
+from flowrun.media.sinks.encoders import ENCODERS
 from flowrun.media.sources import make_source
 from flowrun.spec.flow import SinkSpec, SourceSpec
 
@@ -46,10 +45,10 @@ def read(path: Path) -> list[Frame]:
     ("ending", "tick"), [("mp4", 0), ("mov", 0), ("mkv", 0.001), ("webm", 0.001), ("avi", 0.04)]
 )
 def test_every_container_keeps_the_frames_and_their_times(
-    tmp_path: Path, ending: str, tick: float
+    tmp_path: Path, ending: str, tick: float, encoder: Any
 ) -> None:
     path = tmp_path / f"out.{ending}"
-    sink = open_sink(SinkSpec(str(path)), Feed(INFO))
+    sink = open_sink(SinkSpec(str(path), encoder=encoder), Feed(INFO))
     times = [n / 25 if ending == "avi" else n * (n + 3) / 50 for n in range(30)]
     for n, time in enumerate(times):
         sink.write(frame(n, time=time))
@@ -59,8 +58,10 @@ def test_every_container_keeps_the_frames_and_their_times(
     assert os.listdir(tmp_path) == [path.name]
 
 
-def test_a_change_of_size_goes_on_in_a_second_file(tmp_path: Path, caplog: Any) -> None:
-    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4")), Feed(INFO))
+def test_a_change_of_size_goes_on_in_a_second_file(
+    tmp_path: Path, caplog: Any, encoder: Any
+) -> None:
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder=encoder), Feed(INFO))
     for n in range(5):
         sink.write(frame(n))
     for n in range(5, 8):
@@ -74,37 +75,39 @@ def test_a_change_of_size_goes_on_in_a_second_file(tmp_path: Path, caplog: Any) 
     assert "the picture changed from 64x48 to 31x17 at frame 5: going on in" in caplog.text
 
 
-def test_a_file_that_exists_is_only_overwritten_when_asked(tmp_path: Path) -> None:
+def test_a_file_that_exists_is_only_overwritten_when_asked(tmp_path: Path, encoder: Any) -> None:
     path = tmp_path / "out.mp4"
     path.write_text("precious")
     with pytest.raises(SinkError) as raised:
-        open_sink(SinkSpec(str(path)), Feed(INFO))
+        open_sink(SinkSpec(str(path), encoder=encoder), Feed(INFO))
     assert str(raised.value) == (
         f"sink: {path} exists and is not overwritten\n"
         "  choose another path, or say `overwrite: true` under `sink`"
     )
     assert path.read_text() == "precious"
-    sink = open_sink(SinkSpec(str(path), overwrite=True), Feed(INFO))
+    sink = open_sink(SinkSpec(str(path), overwrite=True, encoder=encoder), Feed(INFO))
     sink.write(frame(0))
     sink.close()
     assert len(read(path)) == 1
 
 
-def test_missing_folders_are_made_and_impossible_ones_are_named(tmp_path: Path) -> None:
-    sink = open_sink(SinkSpec(str(tmp_path / "a/b/out.mp4")), Feed(INFO))
+def test_missing_folders_are_made_and_impossible_ones_are_named(
+    tmp_path: Path, encoder: Any
+) -> None:
+    sink = open_sink(SinkSpec(str(tmp_path / "a/b/out.mp4"), encoder=encoder), Feed(INFO))
     sink.write(frame(0))
     sink.close()
     assert (tmp_path / "a/b/out.mp4").exists()
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkError, match=r"file/out.mp4 cannot be written: "):
-        open_sink(SinkSpec(str(tmp_path / "file/out.mp4")), Feed(INFO))
+        open_sink(SinkSpec(str(tmp_path / "file/out.mp4"), encoder=encoder), Feed(INFO))
     (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(SinkError, match=r"folder.mp4 is a directory"):
-        open_sink(SinkSpec(str(tmp_path / "folder.mp4")), Feed(INFO))
+        open_sink(SinkSpec(str(tmp_path / "folder.mp4"), encoder=encoder), Feed(INFO))
 
 
-def test_a_sink_without_a_frame_leaves_no_file(tmp_path: Path) -> None:
-    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4")), Feed(INFO))
+def test_a_sink_without_a_frame_leaves_no_file(tmp_path: Path, encoder: Any) -> None:
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder=encoder), Feed(INFO))
     sink.close()
     sink.close()
     assert os.listdir(tmp_path) == []
@@ -119,28 +122,29 @@ def write_until_it_fails(sink: Any) -> SinkError:
     pytest.fail("every write succeeded")
 
 
-def test_an_encoder_that_does_not_start_is_told_in_the_words_of_ffmpeg(tmp_path: Path) -> None:
+def test_an_encoder_that_does_not_start_is_told_in_the_words_of_ffmpeg(
+    tmp_path: Path, encoder: Any
+) -> None:
     path = tmp_path / "out.mp4"
-    sink = open_sink(SinkSpec(str(path), codec="nonesuch"), Feed(INFO))
+    sink = open_sink(SinkSpec(str(path), codec="nonesuch", encoder=encoder), Feed(INFO))
     error = write_until_it_fails(sink)
     assert error.key == "sink"
     assert "Unknown encoder 'nonesuch'" in str(error)
     with pytest.raises(SinkError):
         sink.close()
-    assert not path.exists()
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")
-def test_a_full_disk_ends_the_encoder_in_the_words_of_ffmpeg(tmp_path: Path) -> None:
+def test_a_full_disk_ends_the_encoder_in_the_words_of_ffmpeg(tmp_path: Path, encoder: Any) -> None:
     full = tmp_path / "full.mkv"
     full.symlink_to("/dev/full")
-    arguments = commands.encode(SinkSpec(str(full)), INFO, (64, 48), full)
-    encoder = Encoder(arguments, Feed(INFO), (64, 48), str(full))
-    error = write_until_it_fails(encoder)
-    assert str(error).startswith(f"sink: ffmpeg could not write {full}: ")
+    opened = ENCODERS[encoder]("sink")(SinkSpec(str(full)), Feed(INFO), (64, 48), full)
+    error = write_until_it_fails(opened)
+    assert str(error).startswith(f"sink: {encoder} could not write {full}: ")
     assert str(error).endswith("No space left on device")
     with pytest.raises(SinkError):
-        encoder.close()
+        opened.close()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills as POSIX does")
@@ -168,9 +172,11 @@ def noise(index: int) -> Frame:
     return frame(index).with_image(image)
 
 
-def test_abort_ends_a_write_that_is_blocked_and_the_file_plays(tmp_path: Path) -> None:
+def test_abort_ends_a_write_that_is_blocked_and_the_file_plays(
+    tmp_path: Path, encoder: Any
+) -> None:
     path = tmp_path / "out.mp4"
-    sink = open_sink(SinkSpec(str(path), preset="ultrafast"), Feed(INFO))
+    sink = open_sink(SinkSpec(str(path), preset="ultrafast", encoder=encoder), Feed(INFO))
     enough = threading.Event()
     errors: list[SinkError] = []
 
@@ -194,9 +200,9 @@ def test_abort_ends_a_write_that_is_blocked_and_the_file_plays(tmp_path: Path) -
 
 
 def test_a_frame_that_is_not_later_than_the_one_before_is_moved_by_a_tick(
-    tmp_path: Path, caplog: Any
+    tmp_path: Path, caplog: Any, encoder: Any
 ) -> None:
-    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4")), Feed(INFO))
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder=encoder), Feed(INFO))
     for n, time in enumerate([0.0, 0.04, 0.04, 0.12]):
         sink.write(frame(n, time=time))
     sink.close()
@@ -205,9 +211,9 @@ def test_a_frame_that_is_not_later_than_the_one_before_is_moved_by_a_tick(
     assert "frame 2 is not later than the one before it; moved by a tick" in caplog.text
 
 
-def test_an_odd_size_is_said_and_kept(tmp_path: Path, caplog: Any) -> None:
+def test_an_odd_size_is_said_and_kept(tmp_path: Path, caplog: Any, encoder: Any) -> None:
     caplog.set_level(logging.INFO, "flowrun")
-    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4")), Feed(INFO))
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder=encoder), Feed(INFO))
     sink.write(frame(0, (63, 47)))
     sink.close()
     assert read(tmp_path / "out.mp4")[0].image.shape == (47, 63, 3)
@@ -217,7 +223,7 @@ def test_an_odd_size_is_said_and_kept(tmp_path: Path, caplog: Any) -> None:
 @pytest.mark.parametrize("wide", ["tv", "pc"])
 @pytest.mark.parametrize("matrix", ["bt709", "smpte170m", None])
 def test_colours_come_out_as_they_went_in(
-    make: Any, tmp_path: Path, matrix: str | None, wide: str
+    make: Any, tmp_path: Path, matrix: str | None, wide: str, encoder: Any
 ) -> None:
     labels = ["-color_range", wide]
     if matrix:
@@ -225,7 +231,7 @@ def test_colours_come_out_as_they_went_in(
     scale = f"gblur=2,scale=out_range={wide}" + (f":out_color_matrix={matrix}" if matrix else "")
     path = make("in.mp4", "-vf", f"{scale},format=yuv420p", "-crf", "5", *labels)
     info, before = opened(path)
-    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), quality=5), Feed(info))
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), quality=5, encoder=encoder), Feed(info))
     originals = list(before)
     for each in originals:
         sink.write(each)
@@ -238,10 +244,10 @@ def test_colours_come_out_as_they_went_in(
         assert (difference**2).mean() < 6.5  # 40 dB
 
 
-def test_a_source_stored_as_rgb_keeps_its_colours(make: Any, tmp_path: Path) -> None:
+def test_a_source_stored_as_rgb_keeps_its_colours(make: Any, tmp_path: Path, encoder: Any) -> None:
     path = make("in.mkv", "-vf", "gblur=8,format=gbrp", "-c:v", "libx264rgb", "-crf", "5")
     info, before = opened(path)
-    sink = open_sink(SinkSpec(str(tmp_path / "a:b.mp4"), quality=5), Feed(info))
+    sink = open_sink(SinkSpec(str(tmp_path / "a:b.mp4"), quality=5, encoder=encoder), Feed(info))
     originals = list(before)
     for each in originals:
         sink.write(each)
@@ -251,13 +257,15 @@ def test_a_source_stored_as_rgb_keeps_its_colours(make: Any, tmp_path: Path) -> 
         assert (difference**2).mean() < 10  # 38 dB: the chroma of RGB has twice the detail
 
 
-def test_no_thread_and_no_descriptor_is_left(tmp_path: Path) -> None:
+def test_no_thread_and_no_descriptor_is_left(tmp_path: Path, encoder: Any) -> None:
     def count() -> tuple[int, int]:
         folder = "/proc/self/fd"
         return threading.active_count(), len(os.listdir(folder)) if os.path.isdir(folder) else 0
 
     def once() -> None:
-        sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), overwrite=True), Feed(INFO))
+        sink = open_sink(
+            SinkSpec(str(tmp_path / "out.mp4"), overwrite=True, encoder=encoder), Feed(INFO)
+        )
         sink.write(frame(0))
         sink.close()
         read(tmp_path / "out.mp4")

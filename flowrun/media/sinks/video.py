@@ -8,9 +8,8 @@ from pathlib import Path
 
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
-from flowrun.media import commands
-from flowrun.media.encoder import Encoder
 from flowrun.media.protocols import Feed
+from flowrun.media.sinks.encoders import ENCODERS, FileEncoder
 from flowrun.media.sinks.existing import refuse_existing
 from flowrun.spec.flow import SinkSpec
 
@@ -22,15 +21,16 @@ class VideoSink:
 
     The first frame decides the size. When the size changes later, the file ends there and the
     recording goes on in `name.2.mp4` and so on, with a warning. Missing folders are made. Holds no
-    frames itself; the pipe to the encoder holds at most 1 MiB, and the encoder what its look-ahead
-    needs.
+    frames itself; a pipe to an encoder holds at most 1 MiB, and the encoder what its look-ahead
+    needs. Making one raises `InvalidFlowError` where the encoder is not installed.
     """
 
     def __init__(self, spec: SinkSpec, feed: Feed) -> None:
         self._spec, self._feed = spec, feed
         self._path = self._target = Path(spec.uri)
         self._parts = 0
-        self._encoder: Encoder | None = None
+        self._open = ENCODERS[spec.encoder](feed.key)
+        self._encoder: FileEncoder | None = None
         self._aborted = False
         self._check(self._path)
 
@@ -57,10 +57,11 @@ class VideoSink:
 
     def abort(self) -> None:
         self._aborted = True
-        if self._encoder is not None:
-            self._encoder.abort()
+        encoder = self._encoder
+        if encoder is not None:
+            encoder.abort()
 
-    def _next_part(self, size: tuple[int, int]) -> Encoder:
+    def _next_part(self, size: tuple[int, int]) -> FileEncoder:
         if self._aborted:
             raise SinkError(f"{self._path} was given up", key=self._feed.key)
         self._parts += 1
@@ -69,16 +70,15 @@ class VideoSink:
         if size[0] % 2 or size[1] % 2:
             log.info("%s: %dx%d is odd, so it is encoded as yuv444p", self._feed.key, *size)
         self._target = _beside(path)
-        arguments = commands.encode(self._spec, self._feed.info, size, self._target)
-        return Encoder(arguments, self._feed, size, str(self._target))
+        return self._open(self._spec, self._feed, size, self._target)
 
     def _finish(self) -> None:
-        encoder, self._encoder = self._encoder, None
-        if encoder is None:
+        if self._encoder is None:
             return
         try:
-            encoder.close()
+            self._encoder.close()  # which `abort` may cut short
         finally:
+            self._encoder = None
             if self._target.exists():
                 if self._target.stat().st_size:
                     os.replace(self._target, self._name(self._parts))

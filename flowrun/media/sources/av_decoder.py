@@ -22,6 +22,7 @@ from flowrun.errors import SourceError, SourceReason
 from flowrun.frame import Frame, Image, VideoInfo
 from flowrun.media.av_filters import Filters
 from flowrun.media.av_info import info
+from flowrun.media.av_words import words
 from flowrun.media.sources.decoder import reason
 from flowrun.spec.flow import SourceSpec
 from flowrun.spec.secrets import redact
@@ -99,7 +100,7 @@ class AvDecoder:
             try:
                 return next(self._pictures, None)
             except FFmpegError as error:  # of the filters; what cannot be decoded is a fault
-                raise self._unreadable(_words(error)) from error
+                raise self._unreadable(words(error)) from error
 
     def _decoded(self) -> Iterator[VideoFrame]:
         """The pictures from the first to the last, and with `loop` over and over, later each time
@@ -131,7 +132,7 @@ class AvDecoder:
         try:
             container = self._container = av.open(self._file)
         except FFmpegError as error:
-            raise self._unreadable(_words(error)) from error
+            raise self._unreadable(words(error)) from error
         for stream in container.streams.video:
             if Disposition.attached_pic not in stream.disposition:
                 if stream.codec_context is None:
@@ -152,7 +153,7 @@ class AvDecoder:
                 yield from packet.decode()
             except FFmpegError as error:
                 self._faults += 1
-                self._fault = _words(error)
+                self._fault = words(error)
 
     def _shut(self) -> None:
         if self._container is not None:
@@ -161,10 +162,6 @@ class AvDecoder:
 
     def _unreadable(self, words: str, why: SourceReason | None = None) -> SourceError:
         return SourceError(f"{self._spec.uri} cannot be read: {words}", reason=why or reason(words))
-
-
-def _words(error: FFmpegError) -> str:
-    return error.strerror or str(error)
 
 
 def _tick(of: VideoStream | VideoFrame) -> Fraction:

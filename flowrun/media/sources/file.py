@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable
 
 from flowrun.buffers import Buffers
-from flowrun.errors import InvalidFlowError, SourceError
+from flowrun.errors import SourceError
 from flowrun.media import commands
 from flowrun.media.protocols import Source
+from flowrun.media.pyav import missing
 from flowrun.media.sources.decoder import Decoder
 from flowrun.media.sources.supervised import Session, Supervised
 from flowrun.spec.flow import SourceSpec
@@ -28,11 +29,7 @@ def _av(spec: SourceSpec, _buffers: Buffers) -> Callable[[], Session]:
     try:
         from flowrun.media.sources.av_decoder import AvDecoder
     except ImportError as error:
-        raise InvalidFlowError(
-            f"`av` needs the package av, which cannot be imported: {error}",
-            key="source.decoder",
-            hint="pip install 'flowrun[av]', or leave `decoder` out",
-        ) from error
+        raise missing(error, "source.decoder") from error
     return lambda: AvDecoder(spec, _checked)
 
 

@@ -1,0 +1,49 @@
+"""What encodes a video file: one name of `encoder`, one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from flowrun.frame import Frame
+from flowrun.media import commands
+from flowrun.media.encoder import Encoder
+from flowrun.media.protocols import Feed
+from flowrun.media.pyav import missing
+from flowrun.spec.flow import SinkSpec
+
+
+class FileEncoder(Protocol):
+    """One file of pictures of one `size` (width, height): `write`, `close` and `abort` are those
+    of a `Sink`."""
+
+    size: tuple[int, int]
+
+    def write(self, frame: Frame) -> None: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+# (what the flow says, what feeds the sink, the size, the new file)
+Open = Callable[[SinkSpec, Feed, tuple[int, int], Path], FileEncoder]
+
+
+def _ffmpeg(key: str) -> Open:
+    def opened(spec: SinkSpec, feed: Feed, size: tuple[int, int], target: Path) -> FileEncoder:
+        arguments = commands.encode(spec, feed.info, size, target)
+        return Encoder(arguments, feed, size, str(target))
+
+    return opened
+
+
+def _av(key: str) -> Open:
+    """Raises `InvalidFlowError` without PyAV; `key` is where the sink stands in the flow."""
+    try:
+        from flowrun.media.sinks.av_encoder import AvEncoder
+    except ImportError as error:
+        raise missing(error, f"{key}.encoder") from error
+    return AvEncoder
+
+
+ENCODERS: dict[str, Callable[[str], Open]] = {"ffmpeg": _ffmpeg, "av": _av}

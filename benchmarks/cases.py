@@ -29,11 +29,13 @@ CASES: dict[str, Case] = {
     "copy floor, exact colours": Case("floor", "tcp", true_colors=True),
     "tritonclient": Case("plain"),
     DEMO: Case("demo"),
+    f"{DEMO}, exact colours": Case("demo", true_colors=True),
     "flowrun": Case("flow"),
     "flowrun, unary": Case("flow", transport={"mode": "unary"}),
     "flowrun, unix socket": Case("flow", "unix"),
     "flowrun, flowrun serve": Case("flow", "serve"),
     "flowrun, decoder av": Case("flow", source={"decoder": "av"}),
+    "flowrun, in process": Case("flow", source={"decoder": "av"}, sink={"encoder": "av"}),
     "flowrun, Triton": Case("flow", "triton"),
     "flowrun, shared memory": Case("flow", "triton", transport={"shared_memory": "system"}),
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 FLOOR = "copy floor"
 DEMO = "demo client's way"
+DEMO_TRITON = f"{DEMO}, Triton"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,9 @@ class Case:
     sink: Mapping[str, Any] = field(default_factory=dict)
 
 
+_AV_IN, _AV_OUT = {"decoder": "av"}, {"encoder": "av"}
+_SHARED = {"shared_memory": "system"}
+
 CASES: dict[str, Case] = {
     FLOOR: Case("floor", "tcp"),
     "copy floor, exact colours": Case("floor", "tcp", true_colors=True),
@@ -34,13 +38,22 @@ CASES: dict[str, Case] = {
     "flowrun, unary": Case("flow", transport={"mode": "unary"}),
     "flowrun, unix socket": Case("flow", "unix"),
     "flowrun, flowrun serve": Case("flow", "serve"),
-    "flowrun, decoder av": Case("flow", source={"decoder": "av"}),
-    "flowrun, in process": Case("flow", source={"decoder": "av"}, sink={"encoder": "av"}),
+    "flowrun, decoder av": Case("flow", source=_AV_IN),
+    "flowrun, in process": Case("flow", source=_AV_IN, sink=_AV_OUT),
+    DEMO_TRITON: Case("demo", "triton"),
     "flowrun, Triton": Case("flow", "triton"),
-    "flowrun, shared memory": Case("flow", "triton", transport={"shared_memory": "system"}),
+    "flowrun, shared memory": Case("flow", "triton", transport=_SHARED),
+    "flowrun, in process, shared memory": Case(
+        "flow", "triton", source=_AV_IN, transport=_SHARED, sink=_AV_OUT
+    ),
 }
 WINDOWS = (1, 2, 4, 8, 16)
 SIDE_BY_SIDE = (1, 2, 4, 8)
+
+
+def demo_of(name: str) -> str:
+    """The demo client's way with the same server as the case `name`."""
+    return DEMO_TRITON if name in CASES and CASES[name].server == "triton" else DEMO
 
 
 def windows(counts: tuple[int, ...] = WINDOWS) -> dict[str, Case]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from benchmarks.cases import DEMO, FLOOR
+from benchmarks.cases import FLOOR, demo_of
 from benchmarks.measure import Measured
 
 Found = Mapping[str, Sequence[Measured]]
@@ -26,7 +26,7 @@ def rows(found: Found) -> list[Row]:
             "p95_ms": median(each.p95_ms for each in rounds),
             "cpu_by_floor": ratio([each.cpu_ms for each in rounds], found, FLOOR, "cpu_ms"),
             "fps_by_floor": ratio([each.fps for each in rounds], found, FLOOR, "fps"),
-            "fps_by_demo": ratio([each.fps for each in rounds], found, DEMO, "fps"),
+            "fps_by_demo": ratio([each.fps for each in rounds], found, demo_of(name), "fps"),
         }
         for name, rounds in found.items()
     ]

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks import table
 from benchmarks.__main__ import left_out
-from benchmarks.cases import CASES, DEMO, FLOOR
+from benchmarks.cases import CASES, DEMO, DEMO_TRITON, FLOOR
 from benchmarks.measure import Measured
 from benchmarks.servers import TRITON, Servers
 
@@ -55,7 +55,9 @@ def test_where_there_is_no_triton_its_cases_are_left_out_with_the_reason(
     with Servers() as servers:
         assert {"grpc", "unix", "tcp", "serve"} == set(servers.addresses)
         why = "FLOWRUN_TRITON_PYTHON names no Python that has nvidia-pytriton"
-        assert left_out(servers) == {"flowrun, Triton": why, "flowrun, shared memory": why}
+        assert left_out(servers) == {
+            name: why for name, case in CASES.items() if case.server == "triton"
+        }
 
 
 def measured(seconds: float, cpu: float) -> Measured:
@@ -73,6 +75,18 @@ def test_a_ratio_is_the_median_of_the_ratios_within_each_round() -> None:
     assert flowrun["fps_by_floor"] == [0.5, 0.25, 1.0]
     assert flowrun["fps_by_demo"] is None
     assert DEMO not in found
+
+
+def test_the_demo_client_s_way_is_that_with_the_same_server() -> None:
+    found = {
+        DEMO: [measured(2.0, 1.0)],
+        DEMO_TRITON: [measured(8.0, 1.0)],
+        "flowrun": [measured(1.0, 1.0)],
+        "flowrun, shared memory": [measured(1.0, 1.0)],
+    }
+    *_, flowrun, shared = table.rows(found)
+    assert flowrun["fps_by_demo"] == [2.0, 2.0, 2.0]
+    assert shared["fps_by_demo"] == [8.0, 8.0, 8.0]
 
 
 def test_a_row_says_what_one_frame_cost() -> None:

@@ -36,15 +36,16 @@ def main(words: Sequence[str] | None = None) -> None:
     if options.quick:
         options.sizes, options.frames, options.rounds = "160x96,320x180", 10, 1
     options.out.mkdir(parents=True, exist_ok=True)
+    alone = chain(1_000 if options.quick else 10_000, options.rounds)  # before servers are there
     with tempfile.TemporaryDirectory() as folder, Servers() as servers:
-        found = everything(options, Path(folder), servers)
+        found = {**everything(options, Path(folder), servers), **alone}
     (options.out / "benchmarks.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     (options.out / "benchmarks.svg").write_text(picture.svg(plots(found)), encoding="utf-8")
     print(f"\n{report(found)}\n\n{options.out}/benchmarks.json, {options.out}/benchmarks.svg")
 
 
 def everything(options: argparse.Namespace, folder: Path, servers: Servers) -> dict[str, Any]:
-    """What stands in the JSON file."""
+    """What stands in the JSON file, but for the chain."""
     sizes = options.sizes.split(",")
     clips = [measure.clip(folder, size, options.frames) for size in sizes]
     main, rounds = clips[-1], options.rounds
@@ -66,7 +67,6 @@ def everything(options: argparse.Namespace, folder: Path, servers: Servers) -> d
         "left_out": without,
         **{name: table.rows(each) for name, each in compared.items()},
         "memory_frames": _memory(compared["compared"]["flowrun"], still["idle"], main),
-        "chain": [_chain(1_000 if options.quick else 10_000) for _ in range(rounds)],
         "side_by_side": _side_by_side(main, folder, servers, (1, 2) if options.quick else None),
     }
 
@@ -88,8 +88,19 @@ def _memory(
     return above / (clip.megabytes * 1e6)
 
 
-def _chain(frames: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.chain", str(frames)]
+def chain(frames: int, rounds: int) -> dict[str, list[dict[str, float]]]:
+    """What the chain costs where its threads spread over the cores, and on one of them, as far as
+    the system lets a process choose."""
+    found: dict[str, list[dict[str, float]]] = {"chain": [], "chain_one_core": []}
+    for _ in range(rounds):
+        found["chain"].append(_chain(frames))
+        if hasattr(os, "sched_setaffinity"):
+            found["chain_one_core"].append(_chain(frames, "one"))
+    return found
+
+
+def _chain(frames: int, *words: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.chain", str(frames), *words]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=measure.LIMIT)
     found: dict[str, float] = json.loads(done.stdout)
     return found
@@ -145,7 +156,9 @@ def report(found: dict[str, Any]) -> str:
     wall, cpu, growth = (
         median(one[key] for one in found["chain"]) for key in ("wall_us", "cpu_us", "growth")
     )
-    parts.append(f"chain: {cpu:.0f} µs of CPU per frame ({wall:.0f} µs wall)")
+    one_core = [one["cpu_us"] for one in found["chain_one_core"]]
+    pinned = f"; {median(one_core):.0f} µs on one core" if one_core else ""
+    parts.append(f"chain: {cpu:.0f} µs of CPU per frame ({wall:.0f} µs wall){pinned}")
     parts.append(f"growth, CPU of the last tenth of the frames by the first: {growth:.2f}")
     parts.append(f"memory above an idle run: {found['memory_frames']:.1f} frames")
     parts += [

@@ -1,12 +1,14 @@
-"""What the chain itself costs, without media and without a server: `python -m benchmarks.chain`.
+"""What the chain itself costs, without media and without a server: `python -m benchmarks.chain N`.
 
 All operators, the ledger, two hooks that do nothing, a transport that answers at once and a sink
-that forgets, on the three threads of a run. Prints JSON.
+that forgets, on the three threads of a run, for N frames; with `one` behind N on a single core.
+Prints JSON.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 import time
@@ -90,7 +92,9 @@ def _cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def main(frames: int) -> None:
+def main(frames: int, *, one_core: bool) -> None:
+    if one_core:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     marks = cost(frames)
     (began, cpu), (ended, cpu_ended) = marks[0], marks[-1]
     tenth = max(1, len(marks) // 10)
@@ -106,4 +110,4 @@ def main(frames: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), one_core=sys.argv[2:] == ["one"])

@@ -79,7 +79,7 @@ def publish(spec: SinkSpec, info: VideoInfo) -> list[str]:
         *LOG_LEVEL,
         *("-copyts", "-probesize", "32", "-f", "matroska", "-i", "pipe:0"),
         *("-map", "0:v:0", "-fps_mode", "passthrough", "-enc_time_base", "1/90000"),
-        *("-vf", ",".join([*rate, encoding.colors(info), even, "format=yuv420p"])),
+        *("-vf", ",".join([*rate, *encoding.colors(info), even, "format=yuv420p"])),
         *("-c:v", codec, *_words(options)),
         *("-force_key_frames", "expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+1))"),
         *("-f", "rtsp", "-rtsp_transport", "tcp", spec.uri),

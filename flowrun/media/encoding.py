@@ -55,13 +55,20 @@ def file(spec: SinkSpec, info: VideoInfo, size: tuple[int, int], ending: str) ->
         # No frames that are reordered: finishing such an MP4 cuts off the last ones if the steps
         # between its frames grow, and AVI has no presentation times.
         options["bf"] = "0"
-    return Encoding([colors(info), f"format={pixels}"], pixels, codec, options, muxing, tick)
+    return Encoding([*colors(info), f"format={pixels}"], pixels, codec, options, muxing, tick)
 
 
-def colors(info: VideoInfo) -> str:
-    """The filter that gives RGB the matrix and the range of the source back."""
+def colors(info: VideoInfo) -> list[str]:
+    """The filters that give RGB the matrix and the range of the source back, and label it with the
+    source's primaries and transfer: what pictures say of themselves, ffmpeg believes more than the
+    options of the encoder."""
     matrix = f":out_color_matrix={info.color_space}" if info.color_space in _MATRICES else ""
-    return f"scale=out_range={info.color_range or 'tv'}:{FROM_RGB}{matrix}"
+    known = {"color_primaries": info.color_primaries, "color_trc": info.color_transfer}
+    said = ":".join(f"{name}={value}" for name, value in known.items() if value)
+    return [
+        f"scale=out_range={info.color_range or 'tv'}:{FROM_RGB}{matrix}",
+        *([f"setparams={said}"] if said else []),
+    ]
 
 
 def codec_options(spec: SinkSpec, codec: str) -> dict[str, str]:

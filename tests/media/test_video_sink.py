@@ -225,11 +225,10 @@ def test_an_odd_size_is_said_and_kept(tmp_path: Path, caplog: Any, encoder: Any)
 def test_colours_come_out_as_they_went_in(
     make: Any, tmp_path: Path, matrix: str | None, wide: str, encoder: Any
 ) -> None:
-    labels = ["-color_range", wide]
+    scale = f"gblur=2,scale=out_range={wide}"
     if matrix:
-        labels += ["-colorspace", matrix, "-color_primaries", matrix, "-color_trc", matrix]
-    scale = f"gblur=2,scale=out_range={wide}" + (f":out_color_matrix={matrix}" if matrix else "")
-    path = make("in.mp4", "-vf", f"{scale},format=yuv420p", "-crf", "5", *labels)
+        scale += f":out_color_matrix={matrix},setparams=color_primaries={matrix}:color_trc={matrix}"
+    path = make("in.mp4", "-vf", f"{scale},format=yuv420p", "-crf", "5")
     info, before = opened(path)
     sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), quality=5, encoder=encoder), Feed(info))
     originals = list(before)
@@ -239,6 +238,8 @@ def test_colours_come_out_as_they_went_in(
     copied, after = opened(tmp_path / "out.mp4")
     assert copied.color_range == info.color_range
     assert copied.color_space == info.color_space
+    assert copied.color_primaries == info.color_primaries == matrix
+    assert copied.color_transfer == info.color_transfer == matrix
     for original, copy in zip(originals, after, strict=True):
         difference = original.image.astype(float) - copy.image.astype(float)
         assert (difference**2).mean() < 6.5  # 40 dB

@@ -46,7 +46,7 @@ class Output:
         self._file = av.open(f"file:{target}", "w", container_options=how.muxing)
         stream = self._file.add_stream(
             how.codec,
-            rate=_NO_RATE,
+            rate=how.rate or _NO_RATE,
             width=size[0],
             height=size[1],
             time_base=how.tick,

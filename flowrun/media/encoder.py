@@ -47,7 +47,8 @@ class Encoder:
         self._finish = finish
         self._process = Process(arguments, on_line=on_line, stdin=subprocess.PIPE)
         try:
-            self._send(memoryview(matroska.header(*size, feed.color)))
+            lasts = round(1e9 / feed.info.fps) if feed.info.fps else None
+            self._send(memoryview(matroska.header(*size, feed.color, duration_ns=lasts)))
         except SinkError:
             self._process.close()
             raise

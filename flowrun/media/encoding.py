@@ -14,6 +14,7 @@ FROM_RGB = "flags=area+full_chroma_inp"
 CODECS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".avi": "libx264"}
 CODECS[".webm"] = "libvpx-vp9"
 _MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
+_QUALITY = 5.0  # of these, where the flow says nothing
 _QUANTIZERS = {"mpeg4", "mjpeg", "mpeg1video", "mpeg2video", "msmpeg4", "msmpeg4v2", "h263", "flv"}
 _LAMBDA = 118  # what ffmpeg calculates with, for one step of a quantiser
 
@@ -22,7 +23,7 @@ _LAMBDA = 118  # what ffmpeg calculates with, for one step of a quantiser
 class Encoding:
     """`filters` make of RGB what is encoded, in the form `pixels`; `codec` and `options` are the
     encoder's name and what it is told; `muxing` is what the container is told. `tick` is the unit
-    of time in seconds."""
+    of time in seconds, `rate` how many frames a second has as a rule, if that is known."""
 
     filters: list[str]
     pixels: str
@@ -30,6 +31,7 @@ class Encoding:
     options: dict[str, str]
     muxing: dict[str, str]
     tick: Fraction
+    rate: Fraction | None
 
 
 def file(spec: SinkSpec, info: VideoInfo, size: tuple[int, int], ending: str) -> Encoding:
@@ -55,7 +57,9 @@ def file(spec: SinkSpec, info: VideoInfo, size: tuple[int, int], ending: str) ->
         # No frames that are reordered: finishing such an MP4 cuts off the last ones if the steps
         # between its frames grow, and AVI has no presentation times.
         options["bf"] = "0"
-    return Encoding([*colors(info), f"format={pixels}"], pixels, codec, options, muxing, tick)
+    filters = [*colors(info), f"format={pixels}"]
+    rate = Fraction(info.fps).limit_denominator(1001) if info.fps else None
+    return Encoding(filters, pixels, codec, options, muxing, tick, rate)
 
 
 def colors(info: VideoInfo) -> list[str]:
@@ -71,6 +75,12 @@ def colors(info: VideoInfo) -> list[str]:
     ]
 
 
+def keeps_bitrate(codec: str) -> bool:
+    """Not the old ones: they count frames where they share out bits, and take the unit of time for
+    a frame. So they get a constant quality in any case."""
+    return codec not in _QUANTIZERS
+
+
 def codec_options(spec: SinkSpec, codec: str) -> dict[str, str]:
     """What the keys of the sink mean to the encoder `codec`."""
     options: dict[str, str] = {}
@@ -81,15 +91,15 @@ def codec_options(spec: SinkSpec, codec: str) -> dict[str, str]:
         options |= {"b": "0"} if spec.bitrate is None else {}
     if codec == "libx265":
         options["x265-params"] = "log-level=error"  # it speaks for itself, past ffmpeg
-    if spec.bitrate is not None:
+    if not keeps_bitrate(codec):  # for `global_quality` they look into each single picture
+        step = min(max(round(_QUALITY if spec.quality is None else spec.quality), 1), 31)
+        options |= dict.fromkeys(("qmin", "qmax"), str(step))
+        options |= dict.fromkeys(("lmin", "lmax"), str(step * _LAMBDA))
+    elif spec.bitrate is not None:
         options["b"] = spec.bitrate
-    if spec.quality is not None:
+    elif spec.quality is not None:
         if codec in ("libx264", "libx265", "libsvtav1", "libaom-av1") or "vpx" in codec:
             options["crf"] = f"{spec.quality:g}"
-        elif codec in _QUANTIZERS:  # for `global_quality` they look into each single picture
-            step = min(max(round(spec.quality), 1), 31)
-            options |= dict.fromkeys(("qmin", "qmax"), str(step))
-            options |= dict.fromkeys(("lmin", "lmax"), str(step * _LAMBDA))
         else:
             options["flags"] = "+qscale"
             options["global_quality"] = str(int(spec.quality * _LAMBDA))

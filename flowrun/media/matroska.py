@@ -21,8 +21,11 @@ _UNKNOWN_SIZE = b"\x01" + b"\xff" * 7
 _TRACK = 1
 
 
-def header(width: int, height: int, color: Literal["rgb", "bgr"]) -> bytes:
-    """Everything before the first frame."""
+def header(
+    width: int, height: int, color: Literal["rgb", "bgr"], *, duration_ns: int | None = None
+) -> bytes:
+    """Everything before the first frame. `duration_ns` is how long a frame lasts as a rule, which
+    is all that an encoder has to share out a bit rate by."""
     ebml = _element(
         _EBML,
         _number("4286", 1) + _number("42F7", 1) + _number("42F2", 4) + _number("42F3", 8),
@@ -37,6 +40,7 @@ def header(width: int, height: int, color: Literal["rgb", "bgr"]) -> bytes:
     track = _element(
         "AE",
         _number("D7", _TRACK) + _number("73C5", _TRACK) + _number("83", 1),
+        _number("23E383", duration_ns) if duration_ns else b"",
         _element("86", b"V_UNCOMPRESSED") + video,
     )
     return ebml + bytes.fromhex(_SEGMENT) + _UNKNOWN_SIZE + info + _element(_TRACKS, track)

@@ -77,7 +77,7 @@ def test_the_keys_of_the_sink_reach_the_encoder() -> None:
     assert after(command, "-c:v") == ["libx265"]
     assert after(command, "-preset") == ["fast"]
     assert after(command, "-crf") == ["18"]
-    spec = SinkSpec("o.avi", codec="mpeg4", bitrate="4M")
+    spec = SinkSpec("o.avi", codec="libx264", bitrate="4M")
     command = commands.encode(spec, INFO, (64, 48), PurePosixPath("o.part.avi"))
     assert after(command, "-b:v") == ["4M"]
     spec = SinkSpec("o.avi", codec="mpeg4", quality=2.6)

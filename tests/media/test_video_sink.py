@@ -220,6 +220,37 @@ def test_an_odd_size_is_said_and_kept(tmp_path: Path, caplog: Any, encoder: Any)
     assert "63x47 is odd, so it is encoded as yuv444p" in caplog.text
 
 
+def recorded(path: Path, encoder: Any, **keys: Any) -> int:
+    """How many bytes four seconds of noise take."""
+    noise = np.random.default_rng(0).integers(0, 256, (8, 96, 160, 3), np.uint8)
+    sink = open_sink(SinkSpec(str(path), encoder=encoder, **keys), Feed(INFO))
+    for n in range(100):
+        sink.write(Frame(noise[n % 8], n, n / 25, 1 / 25, 0.0))
+    sink.close()
+    return path.stat().st_size
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
+def test_the_bit_rate_is_the_one_that_the_flow_asks_for(
+    tmp_path: Path, encoder: Any, codec: str
+) -> None:
+    for asked in (300, 900):  # kilobits per second, for noise that could take far more
+        size = recorded(tmp_path / f"{asked}.mkv", encoder, codec=codec, bitrate=f"{asked}k")
+        assert asked / 2 < size * 8 / 1000 / 4 < asked * 2
+
+
+def test_mpeg4_says_that_it_keeps_no_bit_rate_and_has_a_quality_of_5(
+    tmp_path: Path, encoder: Any, caplog: Any
+) -> None:
+    asked = recorded(tmp_path / "asked.mp4", encoder, codec="mpeg4", bitrate="100k")
+    assert "sink.bitrate: mpeg4 keeps no bit rate where frames have times of their" in caplog.text
+    caplog.clear()
+    assert recorded(tmp_path / "left.mp4", encoder, codec="mpeg4") == asked
+    assert recorded(tmp_path / "said.mp4", encoder, codec="mpeg4", quality=5) == asked
+    assert recorded(tmp_path / "less.mp4", encoder, codec="mpeg4", quality=20) < asked
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize("wide", ["tv", "pc"])
 @pytest.mark.parametrize("matrix", ["bt709", "smpte170m", None])
 def test_colours_come_out_as_they_went_in(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
+from flowrun.media.encoding import keeps_bitrate
 from flowrun.media.protocols import Feed
 from flowrun.media.sinks.encoders import ENCODERS, FileEncoder
 from flowrun.media.sinks.existing import refuse_existing
@@ -33,6 +34,12 @@ class VideoSink:
         self._encoder: FileEncoder | None = None
         self._aborted = False
         self._check(self._path)
+        if spec.bitrate is not None and spec.codec and not keeps_bitrate(spec.codec):
+            log.warning(
+                "%s.bitrate: %s keeps no bit rate where frames have times of their own, and takes"
+                " `quality` instead",
+                *(feed.key, spec.codec),
+            )
 
     def write(self, frame: Frame) -> None:
         size = (frame.width, frame.height)

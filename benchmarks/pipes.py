@@ -40,16 +40,6 @@ def encoder(job: Job) -> Iterator[Any]:
         yield process.stdin
 
 
-def fill(pipe: Any, buffer: memoryview) -> bool:
-    """Read until `buffer` is full; false at the end."""
-    while buffer:
-        count = pipe.readinto(buffer)
-        if not count:
-            return False
-        buffer = buffer[count:]
-    return True
-
-
 def drain(pipe: Any, data: memoryview) -> None:
     """Write all of `data`."""
     while data:

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from functools import partial
 
 from benchmarks.job import Job, Outcome, outcome
-from benchmarks.pipes import decoder, drain, encoder, fill
+from benchmarks.pipes import decoder, drain, encoder
+from flowrun.media.filling import fill
 
 
 def ready(job: Job) -> Callable[[], Outcome]:
@@ -32,7 +33,7 @@ def _run(job: Job) -> Outcome:
 
         def send() -> None:
             buffer = memoryview(bytearray(job.frame_bytes))
-            while fill(source, buffer):
+            while fill(source, buffer, room=0):
                 captured.append(time.monotonic())
                 connection.sendall(buffer)
             connection.shutdown(socket.SHUT_WR)
@@ -42,7 +43,7 @@ def _run(job: Job) -> Outcome:
         seconds: list[float] = []
         answers = connection.makefile("rb", buffering=0)
         buffer = memoryview(bytearray(job.frame_bytes))
-        while fill(answers, buffer):
+        while fill(answers, buffer, room=0):
             drain(sink, buffer)
             seconds.append(time.monotonic() - captured.popleft())
         sender.join()

@@ -11,8 +11,9 @@ import numpy as np
 import tritonclient.grpc as triton
 
 from benchmarks.job import Job, Outcome, outcome
-from benchmarks.pipes import decoder, drain, encoder, fill
+from benchmarks.pipes import decoder, drain, encoder
 from benchmarks.ways.exchange import Exchange
+from flowrun.media.filling import fill
 
 
 def ready(job: Job) -> Callable[[], Outcome]:
@@ -30,7 +31,7 @@ def _run(job: Job) -> Outcome:
         def frames() -> Any:
             while True:
                 picture = np.empty((job.height, job.width, 3), np.uint8)
-                if not fill(source, picture.data.cast("B")):
+                if not fill(source, picture.data.cast("B"), room=0):
                     return
                 yield picture
 

@@ -69,27 +69,30 @@ def test_the_first_signal_finishes_a_file_with_every_delivered_frame(
     assert not (tmp_path / "out.part.mp4").exists()
 
 
-def test_a_run_that_is_killed_leaves_what_was_on_the_disk(
-    flow: Any, started: Any, look: Any, tmp_path: Path, sink: str
-) -> None:
+@pytest.fixture
+def recording(flow: Any, started: Any, tmp_path: Path, sink: str) -> Any:
+    """A run that has written something, and whose hook never returns."""
     (tmp_path / "hooks.py").write_text(HOOKS)
     process = started(flow(sink=sink, postprocess="['hooks:written']", limits=None))
     assert process.stdout.readline() == "going\n"
-    process.kill()
-    process.communicate(timeout=LIMIT)
-    assert process.returncode == -signal.SIGKILL
+    return process
+
+
+def test_a_run_that_is_killed_leaves_what_was_on_the_disk(
+    recording: Any, look: Any, tmp_path: Path
+) -> None:
+    recording.kill()
+    recording.communicate(timeout=LIMIT)
+    assert recording.returncode == -signal.SIGKILL
     assert len(look(tmp_path / "out.part.mp4").times) > 1
 
 
 def test_a_second_signal_finishes_the_file_though_a_hook_never_returns(
-    flow: Any, started: Any, look: Any, tmp_path: Path, sink: str
+    recording: Any, look: Any, tmp_path: Path
 ) -> None:
-    (tmp_path / "hooks.py").write_text(HOOKS)
-    process = started(flow(sink=sink, postprocess="['hooks:written']", limits=None))
-    assert process.stdout.readline() == "going\n"
-    twice(process, signal.SIGINT)
-    _, said = process.communicate(timeout=LIMIT)
-    assert process.returncode == 130, said
+    twice(recording, signal.SIGINT)
+    _, said = recording.communicate(timeout=LIMIT)
+    assert recording.returncode == 130, said
     assert len(look(tmp_path / "out.part.mp4").times) > 1
 
 

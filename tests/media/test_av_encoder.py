@@ -16,7 +16,7 @@ import pytest
 
 from flowrun.errors import InvalidFlowError, SinkError
 from flowrun.frame import Frame, VideoInfo
-from flowrun.media.protocols import Feed
+from flowrun.media.protocols import Feed, Sink
 from flowrun.media.sinks import open_sink
 from flowrun.media.sources import make_source
 from flowrun.spec.flow import SinkSpec, SourceSpec
@@ -160,14 +160,20 @@ def test_what_the_codec_does_not_take_is_told_in_its_words(
     assert logging.get_level() is None  # nobody listens while all is well
 
 
+def recording(path: Path) -> Sink:
+    """A sink that has taken a hundred pictures, most of which the encoder still looks ahead at."""
+    sink = open_sink(SinkSpec(str(path), encoder="av"), Feed(INFO))
+    for frame in pictures(100, (64, 48)):
+        sink.write(frame)
+    return sink
+
+
 @pytest.mark.usefixtures("pyav")
 def test_what_does_not_end_in_time_is_told_and_plays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "out.mp4"
-    sink = open_sink(SinkSpec(str(path), encoder="av"), Feed(INFO))
-    for frame in pictures(100, (64, 48)):
-        sink.write(frame)
+    sink = recording(path)
     monkeypatch.setattr("flowrun.media.sinks.av_encoder.FINISH_TIMEOUT", 0)
     with pytest.raises(SinkError) as raised:
         sink.close()
@@ -181,13 +187,11 @@ def test_an_abort_alone_leaves_a_whole_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flowrun.media.sinks.av_encoder.ABORT_TIMEOUT", LIMIT)
-    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder="av"), Feed(INFO))
-    for frame in pictures(100, (64, 48)):
-        sink.write(frame)
+    sink = recording(tmp_path / "out.mp4")
     sink.abort()
     assert len(look(tmp_path / "out.part.mp4")[1]) == 100
     with pytest.raises(SinkError, match="was given up"):
-        sink.write(frame)
+        sink.write(*pictures(1, (64, 48)))
     sink.close()
     assert os.listdir(tmp_path) == ["out.mp4"]
 
@@ -199,9 +203,7 @@ def test_an_abort_cuts_short_what_the_encoder_looks_ahead_at(
     from flowrun.media.av_output import Output
 
     path = tmp_path / "out.mp4"
-    sink = open_sink(SinkSpec(str(path), encoder="av"), Feed(INFO))
-    for frame in pictures(100, (64, 48)):
-        sink.write(frame)
+    sink = recording(path)
     finish = Output.finish
     packets: list[None] = []
 
@@ -217,7 +219,7 @@ def test_an_abort_cuts_short_what_the_encoder_looks_ahead_at(
     assert len(packets) == 1
     assert 1 < len(look(path)[1]) < 100
     with pytest.raises(SinkError, match="was given up"):
-        sink.write(frame)
+        sink.write(*pictures(1, (64, 48)))
 
 
 @pytest.mark.usefixtures("pyav")

@@ -65,11 +65,7 @@ class AvEncoder:
             return
         self._closed = True
         self._until = min(self._until, time.monotonic() + FINISH_TIMEOUT)
-        if self._lock.acquire(timeout=max(0.0, self._until - time.monotonic())):
-            try:
-                self._finish()
-            finally:
-                self._lock.release()
+        self._finish_within(max(0.0, self._until - time.monotonic()))
         if self._error is not None and not self._aborted:
             raise self._error
 
@@ -77,7 +73,11 @@ class AvEncoder:
         """Finish the file with what it has, within `ABORT_TIMEOUT`. From any thread."""
         self._until = time.monotonic() + ABORT_TIMEOUT / 2
         self._aborted = True
-        if self._lock.acquire(timeout=ABORT_TIMEOUT):
+        self._finish_within(ABORT_TIMEOUT)
+
+    def _finish_within(self, seconds: float) -> None:
+        """`_finish`, unless the picture that is being encoded takes longer than that."""
+        if self._lock.acquire(timeout=seconds):
             try:
                 self._finish()
             finally:

@@ -16,6 +16,7 @@ from flowrun.errors import ContractError, TransportError
 from flowrun.inference import NOWHERE, Parameter, Places, Request, Result
 from flowrun.kserve import wire
 from flowrun.kserve.contract import SERVICE, ModelInfo
+from flowrun.kserve.envelopes import Envelopes
 from flowrun.kserve.fit import check, named
 from flowrun.kserve.servers import TIMESTAMP, WANTS_FINAL, correlation, says_when_it_is_done
 from flowrun.kserve.session import Session
@@ -54,6 +55,7 @@ class StreamTransport:
         wanted: frozenset[str] = frozenset(),
     ) -> None:
         self.model = model
+        self.envelopes = Envelopes()
         self._channel = channel
         self._spec = spec
         self._fits = False  # the first request, as far as the model's metadata says
@@ -113,7 +115,7 @@ class StreamTransport:
         except (TransportError, ContractError) as error:
             future.set_exception(error)
             return future
-        message = partial(wire.join, pieces, request)
+        message = partial(self.envelopes.message, pieces, request)
         pending = Pending(key, message, time.monotonic() + self._spec.timeout, future)
         with self._changed:
             if self._closing:

@@ -67,8 +67,8 @@ def open_supervised(
 ) -> OutageTransport:
     """`open_transport`, and `policy` for when the server goes away later.
 
-    `buffers` hold tensors as they will be sent: with `shared_memory` they become such that these
-    need not be copied.
+    `buffers` hold tensors as they will be sent: they become such that these need not be copied,
+    neither into a message nor into shared memory.
     """
     inner, ready = _connect(spec, address, (), like, shown=shown, buffers=buffers)
     return OutageTransport(inner, ready, policy)
@@ -104,14 +104,17 @@ def _connect(
             _log.warning("%s", remark)
         check(model, spec, like, wanted=wanted, shown=shown)
         outputs = frozenset(name for name in (spec.output, *wanted) if name)
-        transport: ModelTransport = TRANSPORTS[spec.mode](
+        plain = TRANSPORTS[spec.mode](
             channel, spec, model, wording=wording, headers=headers, wanted=outputs
         )
+        transport: ModelTransport = plain
+        lend = plain.envelopes.lend
         if spec.shared_memory is not None:
             pool = _pool(spec, addresses, wording, headers)
-            transport = _sharing(transport, spec, pool)
-            if buffers is not None:
-                buffers.lend = pool.lend
+            transport = _sharing(plain, spec, pool)
+            lend = pool.lend
+        if buffers is not None:
+            buffers.lend = lend
     except BaseException:
         channel.close()
         raise

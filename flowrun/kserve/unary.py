@@ -14,6 +14,7 @@ from flowrun.errors import ContractError, TransportError
 from flowrun.inference import Places, Request, Result
 from flowrun.kserve import wire
 from flowrun.kserve.contract import SERVICE, ModelInfo
+from flowrun.kserve.envelopes import Envelopes
 from flowrun.kserve.fit import check, named
 from flowrun.kserve.servers import aborts_for_nothing
 from flowrun.kserve.status import Wording
@@ -37,6 +38,7 @@ class UnaryTransport:
         wanted: frozenset[str] = frozenset(),  # one answer brings them all
     ) -> None:
         self.model = model
+        self.envelopes = Envelopes()
         self._channel = channel
         self._spec = spec
         self._fits = False  # the first request, as far as the model's metadata says
@@ -79,7 +81,7 @@ class UnaryTransport:
         with self._lock:
             if self._closed:
                 raise self._wording.closed()
-            data = wire.join(pieces, request)
+            data = self.envelopes.message(pieces, request)
             call = self._infer.future(data, timeout=self._spec.timeout, metadata=self._headers)
             self._open[future] = call
             self._sent += 1

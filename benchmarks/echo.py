@@ -23,7 +23,7 @@ from flowrun.allocation import keep_freed_memory
 from flowrun.kserve.fields import apart, head
 
 MODEL = "identity"
-_OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _CHUNK = 1 << 20
 _CONTENTS = 7  # raw_input_contents of a request
 _ANSWERED = 6  # raw_output_contents of an answer
@@ -101,7 +101,7 @@ def main() -> None:
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         unix = f"unix:{folder}/echo"
-        server = grpc.server(ThreadPoolExecutor(64), handlers=[handler()], options=_OPTIONS)
+        server = grpc.server(ThreadPoolExecutor(64), handlers=[handler()], options=OPTIONS)
         port = server.add_insecure_port("127.0.0.1:0")
         server.add_insecure_port(unix)
         server.start()

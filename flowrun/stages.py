@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -147,7 +147,7 @@ class Stages:
         else:
             request = Request(tensors, made_by=self._preprocess[-1].hook.key)
         request.spare = not self._looks_back
-        image = _blank(frame.image) if request.spare else frame.image
+        image = _blank(frame.image.shape) if request.spare else frame.image
         job = Job(frame.changed(image, picture.data, picture.seen), request)
         self._ledger.took("preprocess", self._ledger.clock() - began, frame)
         return job
@@ -288,6 +288,7 @@ def _stretched(after: Frame, before: Frame) -> Frame:
     return after.with_image(after.image, before.seen.resized(*size))
 
 
-def _blank(image: Image) -> Image:
-    """A read-only black picture of the same size: one byte of memory."""
-    return np.broadcast_to(np.uint8(0), image.shape)
+@lru_cache(maxsize=1)
+def _blank(shape: tuple[int, ...]) -> Image:
+    """A read-only black picture: one byte of memory."""
+    return np.broadcast_to(np.uint8(0), shape)

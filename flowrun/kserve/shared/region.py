@@ -11,7 +11,6 @@ import itertools
 import mmap
 import os
 import re
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ FOLDER = Path("/dev/shm")  # noqa: S108 - where shm_open of Linux's C libraries 
 PAGE = mmap.PAGESIZE
 
 _NAME = re.compile(r"flowrun\.\d+\.[0-9a-f]{8}\.\d+")  # flowrun.PID.RUN.NUMBER
-_RUN = secrets.token_hex(4)  # in a container every process may have the same number
+_RUN = os.urandom(4).hex()  # in a container every process may have the same number
 _numbers = itertools.count()
 
 

@@ -1,0 +1,151 @@
+"""flowrun's source and sink, and between them as little as grpcio allows.
+
+One stream: no operators, no ledger, no deadlines, and nobody looks whose answer it is. What flowrun
+costs beyond this is its own doing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from functools import partial
+from queue import Queue
+from typing import Any, Protocol
+
+import grpc
+import numpy as np
+
+from benchmarks.echo import MODEL, OPTIONS
+from benchmarks.job import Job, Outcome, outcome
+from flowrun.allocation import keep_freed_memory
+from flowrun.buffers import Buffers, Memory
+from flowrun.frame import Frame
+from flowrun.inference import Places, Request
+from flowrun.kserve.contract import SERVICE
+from flowrun.kserve.envelopes import Envelopes
+from flowrun.kserve.shared.pool import Pool
+from flowrun.kserve.status import Wording
+from flowrun.kserve.wire import pieces
+from flowrun.media.protocols import Feed
+from flowrun.media.sinks import open_sink
+from flowrun.media.sources import make_source
+from flowrun.spec.flow import SinkSpec, SourceSpec, TransportSpec
+
+BUFFER = 4
+
+keep_freed_memory()
+
+
+def ready(job: Job) -> Callable[[], Outcome]:
+    return partial(_run, job)
+
+
+class Carrier(Protocol):
+    """How pictures get to the server and back."""
+
+    def lend(self, size: int) -> Memory | None: ...
+    def request(self, picture: Any) -> bytes: ...
+    def answer(self, data: bytes) -> Memory: ...
+    def close(self) -> None: ...
+
+
+class Messages:
+    """Pictures are the last bytes of the messages."""
+
+    def __init__(self, job: Job) -> None:
+        self._size = job.frame_bytes
+        self._envelopes = Envelopes()
+        self.lend = self._envelopes.lend
+
+    def request(self, picture: Any) -> bytes:
+        parts = pieces(MODEL, None, "1", {"image": picture}, {})
+        return self._envelopes.message(parts, Request({}))
+
+    def answer(self, data: bytes) -> Memory:
+        return np.frombuffer(data, np.uint8)[-self._size :]
+
+    def close(self) -> None: ...
+
+
+class SharedMemory:
+    """Pictures lie in regions, answers come in the order of the requests."""
+
+    def __init__(self, job: Job) -> None:
+        self._size = job.frame_bytes
+        spec = TransportSpec("stream", (job.address,), MODEL)
+        self._pool = Pool(grpc.insecure_channel(job.address), Wording(spec, job.address))
+        self._pool.prepare()
+        self._sent: deque[tuple[Any, Memory]] = deque()  # neither may be used again meanwhile
+        self.lend = self._pool.lend
+
+    def request(self, picture: Any) -> bytes:
+        there, back = self._pool.find(picture), self._pool.take("output", self._size)
+        assert there is not None
+        assert back is not None
+        region, memory = back
+        self._sent.append((picture, memory))
+        inputs = {"image": (there.name, picture.reshape(-1).data)}
+        places = Places(inputs, {"output": (region.name, memory.data)})
+        (message,) = pieces(MODEL, None, "1", {"image": picture}, {}, places)
+        return bytes(message)
+
+    def answer(self, data: bytes) -> Memory:
+        _, memory = self._sent.popleft()
+        return memory[: self._size]
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+def _run(job: Job) -> Outcome:
+    sent: deque[Frame] = deque()
+    free = threading.Semaphore(job.window)
+    waiting: Queue[Frame | None] = Queue(BUFFER)
+    blank = np.broadcast_to(np.uint8(0), (job.height, job.width, 3))
+    seconds: list[float] = []
+    with ExitStack() as parts:
+        shared = "shared_memory" in job.transport
+        carrier: Carrier = parts.enter_context(
+            closing(SharedMemory(job) if shared else Messages(job))
+        )
+        buffers = Buffers()
+        buffers.lend = carrier.lend
+        source = parts.enter_context(
+            closing(make_source(SourceSpec(job.clip, **job.source), buffers))
+        )
+        info = source.open()
+        assert info is not None
+        spec = SinkSpec(job.out, codec="mpeg4", quality=5, overwrite=True, **job.sink)
+        sink = parts.enter_context(closing(open_sink(spec, Feed(info))))
+        channel = parts.enter_context(grpc.insecure_channel(job.address, options=OPTIONS))
+        infer: Any = channel.stream_stream(SERVICE + "ModelStreamInfer")
+
+        def read() -> None:
+            for frame in source:
+                waiting.put(frame)
+                del frame
+            waiting.put(None)
+
+        def requests() -> Iterator[bytes]:
+            while (frame := waiting.get()) is not None:
+                free.acquire()
+                sent.append(frame.with_image(blank))
+                picture = frame.image
+                del frame
+                yield carrier.request(picture)
+                del picture
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        for data in infer(requests()):
+            frame = sent.popleft()
+            picture = carrier.answer(data)
+            sink.write(frame.with_image(picture.reshape(blank.shape)))
+            seconds.append(time.monotonic() - frame.captured)
+            del data, picture
+            free.release()
+        reader.join()
+    return outcome(seconds)

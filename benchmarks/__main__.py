@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import measure, picture, table
-from benchmarks.cases import CASES, FLOOR, SIDE_BY_SIDE, windows
+from benchmarks.cases import BARE, CASES, FLOOR, SIDE_BY_SIDE, windows
 from benchmarks.measure import Clip
 from benchmarks.picture import Plot
 from benchmarks.servers import Servers
@@ -66,7 +66,10 @@ def everything(options: argparse.Namespace, folder: Path, servers: Servers) -> d
         "rounds": rounds,
         "left_out": without,
         **{name: table.rows(each) for name, each in compared.items()},
-        "memory_frames": _memory(compared["compared"]["flowrun"], still["idle"], main),
+        "memory_frames": {
+            case: _memory(compared["compared"][case], still["idle"], main)
+            for case in (BARE, "flowrun")
+        },
         "side_by_side": _side_by_side(main, folder, servers, (1, 2) if options.quick else None),
     }
 
@@ -160,7 +163,10 @@ def report(found: dict[str, Any]) -> str:
     pinned = f"; {median(one_core):.0f} µs on one core" if one_core else ""
     parts.append(f"chain: {cpu:.0f} µs of CPU per frame ({wall:.0f} µs wall){pinned}")
     parts.append(f"growth, CPU of the last tenth of the frames by the first: {growth:.2f}")
-    parts.append(f"memory above an idle run: {found['memory_frames']:.1f} frames")
+    parts += [
+        f"memory above an idle run of flowrun: {frames:.1f} frames for {case}"
+        for case, frames in found["memory_frames"].items()
+    ]
     parts += [
         f"{one['flows']} side by side: {one['fps']:.1f} fps, {one['cpu_ms']:.1f} ms of CPU a frame"
         for one in found["side_by_side"]

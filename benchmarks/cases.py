@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FLOOR = "copy floor"
+BARE = "bare gRPC"
 DEMO = "demo client's way"
 DEMO_TRITON = f"{DEMO}, Triton"
 
@@ -34,8 +35,8 @@ CASES: dict[str, Case] = {
     "tritonclient": Case("plain"),
     DEMO: Case("demo"),
     f"{DEMO}, exact colours": Case("demo", true_colors=True),
-    "bare gRPC": Case("bare"),
-    "bare gRPC, in process": Case("bare", source=_AV_IN, sink=_AV_OUT),
+    BARE: Case("bare"),
+    f"{BARE}, in process": Case("bare", source=_AV_IN, sink=_AV_OUT),
     "flowrun": Case("flow"),
     "flowrun, unary": Case("flow", transport={"mode": "unary"}),
     "flowrun, unix socket": Case("flow", "unix"),
@@ -44,7 +45,7 @@ CASES: dict[str, Case] = {
     "flowrun, in process": Case("flow", source=_AV_IN, sink=_AV_OUT),
     DEMO_TRITON: Case("demo", "triton"),
     "flowrun, Triton": Case("flow", "triton"),
-    "bare gRPC, shared memory": Case("bare", "triton", transport=_SHARED),
+    f"{BARE}, shared memory": Case("bare", "triton", transport=_SHARED),
     "flowrun, shared memory": Case("flow", "triton", transport=_SHARED),
     "flowrun, in process, shared memory": Case(
         "flow", "triton", source=_AV_IN, transport=_SHARED, sink=_AV_OUT

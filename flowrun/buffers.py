@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,3 +29,9 @@ class Buffers:
         size = math.prod(shape)
         lent = self.lend(size)
         return np.empty(shape, np.uint8) if lent is None else lent[:size].reshape(shape)
+
+
+def address_of(array: npt.NDArray[Any]) -> int:
+    """Where its first element lies in this process."""
+    address: int = array.__array_interface__["data"][0]
+    return address

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from flowrun.buffers import Memory
+from flowrun.buffers import Memory, address_of
 from flowrun.inference import Request
 from flowrun.kserve import wire
 
@@ -52,7 +52,7 @@ class Envelopes:
         *heads, tensor = pieces
         if len(pieces) == _WITH_ONE_TENSOR and isinstance(tensor, memoryview) and tensor:
             head = b"".join(heads)
-            message = self._open.pop(_begin(tensor), None)
+            message = self._open.pop(address_of(np.frombuffer(tensor, np.uint8)), None)
             if message is not None and len(message) == len(head) + len(tensor):
                 ctypes.memmove(_address(message), head, len(head))
                 return message
@@ -61,12 +61,6 @@ class Envelopes:
 
     def _forget(self, begin: int, _: bytes) -> None:
         self._open.pop(begin, None)
-
-
-def _begin(memory: memoryview) -> int:
-    """Where it lies in this process."""
-    begin: int = np.frombuffer(memory, np.uint8).__array_interface__["data"][0]
-    return begin
 
 
 _new: Any = ctypes.pythonapi.PyBytes_FromStringAndSize

@@ -13,11 +13,11 @@ from typing import Any
 import grpc
 from tritonclient.grpc import service_pb2 as pb
 
-from flowrun.buffers import Memory
+from flowrun.buffers import Memory, address_of
 from flowrun.errors import ContractError, RunError, TransportError
 from flowrun.inference import Tensor
 from flowrun.kserve.contract import SERVICE
-from flowrun.kserve.shared.region import PAGE, Region, address_of, is_left_over, sweep
+from flowrun.kserve.shared.region import PAGE, Region, is_left_over, sweep
 from flowrun.kserve.status import Wording
 
 PATIENCE = 2.0  # seconds that the server has to get to know a region

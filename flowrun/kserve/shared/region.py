@@ -12,12 +12,10 @@ import mmap
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from flowrun.buffers import Memory
+from flowrun.buffers import Memory, address_of
 
 FOLDER = Path("/dev/shm")  # noqa: S108 - where shm_open of Linux's C libraries looks
 PAGE = mmap.PAGESIZE
@@ -61,12 +59,6 @@ class Region:
         """Take the name away, and the memory when nobody shows it any more. Once."""
         (FOLDER / self.name).unlink(missing_ok=True)
         os.close(self._file)
-
-
-def address_of(array: npt.NDArray[Any]) -> int:
-    """Where its first element lies in this process."""
-    address: int = array.__array_interface__["data"][0]
-    return address
 
 
 def sweep() -> None:

@@ -34,6 +34,7 @@ import pytest
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as stubs
 
+from flowrun.kserve import wire
 from flowrun.media.ffmpeg import executable
 
 SERVERS = Path(__file__).parent / "servers"
@@ -140,6 +141,21 @@ def mlserver_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def free_address() -> Callable[[], str]:
     """An address of this machine that nobody listens at."""
     return lambda: f"127.0.0.1:{_free_ports(1)[0]}"
+
+
+@pytest.fixture
+def joined(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The bytes of every message that is put together from now on, by copying what it carries."""
+    found: list[int] = []
+    join = wire.join
+
+    def noting(*arguments: Any) -> bytes:
+        data = join(*arguments)
+        found.append(len(data))
+        return data
+
+    monkeypatch.setattr(wire, "join", noting)
+    return found
 
 
 @pytest.fixture(scope="session")

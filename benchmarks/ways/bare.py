@@ -138,7 +138,7 @@ def _run(job: Job) -> Outcome:
                 yield carrier.request(picture)
                 del picture
 
-        reader = threading.Thread(target=read)
+        reader = threading.Thread(target=read, daemon=True)  # or an error here would wait for it
         reader.start()
         for data in infer(requests()):
             frame = sent.popleft()

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from flowrun.kserve import wire
 from flowrun.run import Run
 from flowrun.spec.flow import Flow, SinkSpec, SourceSpec, TransportSpec
 
@@ -15,21 +14,12 @@ FRAMES = 90
 
 @pytest.mark.parametrize("mode", ["stream", "unary"])
 def test_only_the_first_pictures_of_a_run_are_copied_into_their_messages(
-    clip: Any, mode: Any, monkeypatch: pytest.MonkeyPatch
+    clip: Any, mode: Any, joined: list[int]
 ) -> None:
-    copied: list[int] = []
-    join = wire.join
-
-    def counting(*arguments: Any) -> bytes:
-        message = join(*arguments)
-        copied.append(len(message))
-        return message
-
-    monkeypatch.setattr(wire, "join", counting)
     source = SourceSpec(str(clip("64x48", FRAMES)))
     transport = TransportSpec(mode, ("embedded",), "identity")
     summary = Run(Flow("copies", source, transport, (SinkSpec("null"),))).run()
     assert summary.delivered == FRAMES
     # All that were read before the first was sent: the buffer, one on its way, and the window. For
     # unary calls once more when the tenth call makes heads longer.
-    assert 0 < len(copied) <= (4 + 1 + 4) * (2 if mode == "unary" else 1)
+    assert 0 < len(joined) <= (4 + 1 + 4) * (2 if mode == "unary" else 1)

@@ -20,7 +20,6 @@ from tritonclient.grpc import service_pb2_grpc as stubs
 
 from flowrun.errors import ContractError, TransportError
 from flowrun.inference import Request, Result
-from flowrun.kserve import wire
 from flowrun.kserve.transport import ModelTransport, look_up, open_supervised, open_transport
 from flowrun.spec.flow import TransportSpec
 
@@ -65,21 +64,6 @@ def sharing() -> Iterator[Open]:
     assert ours() == set()
 
 
-@pytest.fixture
-def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The bytes of every message that is sent."""
-    found: list[int] = []
-    join = wire.join
-
-    def noting(*arguments: Any) -> bytes:
-        data = join(*arguments)
-        found.append(len(data))
-        return data
-
-    monkeypatch.setattr(wire, "join", noting)
-    return found
-
-
 def spec_of(address: str, model: str = "identity", mode: Any = "unary") -> TransportSpec:
     return TransportSpec(mode, (address,), model, timeout=LIMIT, shared_memory="system")
 
@@ -107,7 +91,7 @@ def through(transport: ModelTransport, images: list[Any], window: int = 4) -> li
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("model", ["identity", "jitter"])
 def test_every_request_gets_its_own_picture_byte_for_byte_and_no_message_carries_one(
-    triton_address: str, sharing: Open, sizes: list[int], mode: str, model: str
+    triton_address: str, sharing: Open, joined: list[int], mode: str, model: str
 ) -> None:
     transport = sharing(triton_address, mode, model)
     assert transport.model.server == "triton"
@@ -118,7 +102,7 @@ def test_every_request_gets_its_own_picture_byte_for_byte_and_no_message_carries
         assert result is not None
         assert (result.only == image).all()
         assert not result.only.flags.writeable
-    carried = [size > images[0].nbytes for size in sizes]
+    carried = [size > images[0].nbytes for size in joined]
     assert 1 <= sum(carried) <= 4  # nobody knew yet how large the answers are
     assert carried == sorted(carried, reverse=True)
 
@@ -172,21 +156,21 @@ def test_nothing_is_left_with_the_server_after_the_end(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_an_output_that_outgrows_its_region_is_asked_for_once_more(
-    triton_address: str, sharing: Open, sizes: list[int], mode: str
+    triton_address: str, sharing: Open, joined: list[int], mode: str
 ) -> None:
     transport = sharing(triton_address, mode, "grow")
     image = picture(1)
     for repeats in (1, 1, 2, 2, 1, 3):
         image[0, 0, 0] = repeats
         assert (ask(transport, image) == np.tile(image, (repeats, 1, 1))).all()
-    carried = [size > image.nbytes for size in sizes]
+    carried = [size > image.nbytes for size in joined]
     #              learns 1, fits,  does not fit, fits,  fits,  does not fit
     assert carried == [True, False, False, True, False, False, False, True]
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_pictures_of_another_size_go_in_regions_of_their_own_size(
-    triton_address: str, sharing: Open, sizes: list[int], mode: str
+    triton_address: str, sharing: Open, joined: list[int], mode: str
 ) -> None:
     transport = sharing(triton_address, mode)
     for height in (48, 480, 48):
@@ -194,7 +178,7 @@ def test_pictures_of_another_size_go_in_regions_of_their_own_size(
             image = picture(seed, height)
             assert (ask(transport, image) == image).all()
         assert 2 <= len(ours()) <= 2 * SPARE
-    assert [size > 64 * 48 * 3 for size in sizes] == [True, False, False] * 3
+    assert [size > 64 * 48 * 3 for size in joined] == [True, False, False] * 3
 
 
 @pytest.mark.parametrize("mode", MODES)

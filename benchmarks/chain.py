@@ -17,18 +17,18 @@ from concurrent.futures import Future
 
 import numpy as np
 
-from flowrun.compile import Threads, compile_flow
+from flowrun.chain.compile import Threads, compile_flow
+from flowrun.chain.fan_out import Outlet, Outlets
+from flowrun.chain.stages import Stages
+from flowrun.chain.threads import Loops
 from flowrun.frame import Frame, VideoInfo
 from flowrun.hooks.hook import Hook
 from flowrun.inference import Request, Result
-from flowrun.ledger import Ledger
+from flowrun.ledger.ledger import Ledger
 from flowrun.media.protocols import Feed
 from flowrun.media.sinks import open_sink
 from flowrun.operators.limit import Limit
-from flowrun.outlets import Outlet, Outlets
 from flowrun.spec.flow import BackpressureSpec, Flow, SinkSpec, SourceSpec, TransportSpec
-from flowrun.stages import Stages
-from flowrun.threads import Loops
 
 SMALL = (36, 64, 3)
 FIRST = 100  # frames until everything is warm

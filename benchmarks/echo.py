@@ -19,8 +19,8 @@ from typing import Any
 import grpc
 from tritonclient.grpc import service_pb2 as pb
 
-from flowrun.allocation import keep_freed_memory
-from flowrun.kserve.fields import apart, head
+from flowrun.kserve.wire.fields import apart, head
+from flowrun.system.malloc import keep_freed_memory
 
 MODEL = "identity"
 OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.cases import Case
 from benchmarks.job import Job
 from benchmarks.servers import Servers
-from flowrun.media.ffmpeg import executable
+from flowrun.media.ffmpeg.process import executable
 
 LIMIT = 600.0  # seconds for one client; a guard against hanging, not an expectation
 

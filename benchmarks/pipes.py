@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.job import Job
-from flowrun.media.commands import pictures
 from flowrun.media.encoding import FROM_RGB
-from flowrun.media.ffmpeg import enlarge, executable
+from flowrun.media.ffmpeg.commands import pictures
+from flowrun.media.ffmpeg.process import enlarge, executable
 
 _QUIET = ("-hide_banner", "-loglevel", "error")
 

@@ -10,29 +10,29 @@ from typing import Any
 import numpy as np
 from reactivex import Observable
 
-from flowrun import auto
-from flowrun.buffers import Buffers
-from flowrun.compile import Threads, compile_flow
-from flowrun.ending import Ending
+from flowrun.chain import policies as auto
+from flowrun.chain.compile import Threads, compile_flow
+from flowrun.chain.fan_out import Outlet, Outlets, queue_for
+from flowrun.chain.queues import delivers_apart, several
+from flowrun.chain.shutdown import Ending
+from flowrun.chain.stages import Stages
+from flowrun.chain.status import Status
+from flowrun.chain.tensors import to_request
+from flowrun.chain.threads import Loops
 from flowrun.errors import RunError
 from flowrun.frame import Frame, VideoInfo
 from flowrun.hooks.hook import Hook, open_hooks
-from flowrun.kserve.server import serving
-from flowrun.kserve.transport import ModelTransport, open_supervised
-from flowrun.ledger import Ledger, Summary
+from flowrun.kserve.connect import ModelTransport, open_supervised
+from flowrun.kserve.server.embedded import serving
+from flowrun.ledger.ledger import Ledger, Summary
+from flowrun.media.lines.jsonl import JsonLinesSink
 from flowrun.media.protocols import Feed, Source
 from flowrun.media.sinks import open_sink
-from flowrun.media.sinks.jsonl import JsonLinesSink
 from flowrun.media.sinks.web import WebSink
 from flowrun.media.sources import make_source
 from flowrun.operators.loop import LoopScheduler
-from flowrun.outlets import Outlet, Outlets, queue_for
-from flowrun.pictures import to_request
-from flowrun.queues import delivers_apart, several
+from flowrun.picture.buffers import Buffers
 from flowrun.spec.flow import Flow, OnOutage, SourceSpec
-from flowrun.stages import Stages
-from flowrun.status import Status
-from flowrun.threads import Loops
 
 log = logging.getLogger("flowrun")
 
@@ -102,11 +102,11 @@ class Run:
     def _go(self, parts: ExitStack) -> None:
         flow = auto.paced(self.flow)
         if flow.metrics is not None:
-            from flowrun.metrics import Metrics
+            from flowrun.observe.endpoint import Metrics
 
             parts.callback(Metrics(flow.metrics, self._status).close)
         if flow.traces is not None:
-            from flowrun.traces import Traces
+            from flowrun.observe.traces import Traces
 
             traces = Traces(flow.traces, flow.name)
             self._told.callback(traces.close)

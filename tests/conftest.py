@@ -34,8 +34,8 @@ import pytest
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as stubs
 
-from flowrun.kserve import wire
-from flowrun.media.ffmpeg import executable
+from flowrun.kserve.wire import messages as wire
+from flowrun.media.ffmpeg.process import executable
 
 SERVERS = Path(__file__).parent / "servers"
 STARTING = 60.0  # seconds until a server must be ready

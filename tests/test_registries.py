@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flowrun import hooks
-from flowrun.kserve.transport import TRANSPORTS
+from flowrun.kserve.connect import TRANSPORTS
 from flowrun.media.sinks import SINKS
 from flowrun.media.sources import SOURCES
 from flowrun.spec.kinds import SINK_PATTERNS, SOURCE_PATTERNS

@@ -20,19 +20,19 @@ import numpy as np
 
 from benchmarks.echo import MODEL, OPTIONS
 from benchmarks.job import Job, Outcome, outcome
-from flowrun.allocation import keep_freed_memory
-from flowrun.buffers import Buffers, Memory
 from flowrun.frame import Frame
 from flowrun.inference import Places, Request
-from flowrun.kserve.contract import SERVICE
-from flowrun.kserve.envelopes import Envelopes
-from flowrun.kserve.shared.pool import Pool
-from flowrun.kserve.status import Wording
-from flowrun.kserve.wire import pieces
+from flowrun.kserve.contract.metadata import SERVICE
+from flowrun.kserve.grpc_errors import Wording
+from flowrun.kserve.shared_memory.pool import Pool
+from flowrun.kserve.wire.messages import pieces
+from flowrun.kserve.wire.send_buffers import Envelopes
 from flowrun.media.protocols import Feed
 from flowrun.media.sinks import open_sink
 from flowrun.media.sources import make_source
+from flowrun.picture.buffers import Buffers, Memory
 from flowrun.spec.flow import SinkSpec, SourceSpec, TransportSpec
+from flowrun.system.malloc import keep_freed_memory
 
 BUFFER = 4
 

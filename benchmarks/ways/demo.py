@@ -16,7 +16,7 @@ import tritonclient.grpc as triton
 
 from benchmarks.job import Job, Outcome, outcome
 from benchmarks.ways.exchange import Exchange
-from flowrun.media.av_filters import Filters
+from flowrun.media.pyav.filters import Filters
 from flowrun.spec.flow import SourceSpec
 
 

@@ -14,7 +14,7 @@ from functools import partial
 
 from benchmarks.job import Job, Outcome, outcome
 from benchmarks.pipes import decoder, drain, encoder
-from flowrun.media.filling import fill
+from flowrun.media.ffmpeg.pipe import fill
 
 
 def ready(job: Job) -> Callable[[], Outcome]:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from benchmarks.echo import MODEL
 from benchmarks.job import Job, Outcome
-from flowrun.allocation import keep_freed_memory
 from flowrun.run import Run
 from flowrun.spec.flow import Flow
 from flowrun.spec.load import load_flow
+from flowrun.system.malloc import keep_freed_memory
 
 keep_freed_memory()
 

@@ -13,7 +13,7 @@ import tritonclient.grpc as triton
 from benchmarks.job import Job, Outcome, outcome
 from benchmarks.pipes import decoder, drain, encoder
 from benchmarks.ways.exchange import Exchange
-from flowrun.media.filling import fill
+from flowrun.media.ffmpeg.pipe import fill
 
 
 def ready(job: Job) -> Callable[[], Outcome]:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowrun.cli.flags import add_overrides, bare
+from flowrun.cli.demo_client_flags import add_overrides, bare
 from flowrun.cli.terminal import DONE, Parser, exit_code, log_to_stderr, say
 from flowrun.errors import FlowrunError, UsageError
 
 if TYPE_CHECKING:
-    from flowrun.bench import Trial
-    from flowrun.ledger import Summary
+    from flowrun.inspect.bench import Trial
+    from flowrun.ledger.ledger import Summary
     from flowrun.spec.flow import Flow
 
 FRAMES = 200
@@ -40,9 +40,9 @@ def main(words: Sequence[str]) -> int:
     if not options.verbose:
         logging.getLogger("flowrun").setLevel(logging.WARNING)
 
-    from flowrun.allocation import keep_freed_memory
     from flowrun.spec.load import load
     from flowrun.spec.problems import Remark
+    from flowrun.system.malloc import keep_freed_memory
 
     loaded = load(options.flow, overrides=options.overrides)
     keep_freed_memory()
@@ -59,7 +59,7 @@ def main(words: Sequence[str]) -> int:
 def _measure(flow: Flow, frames: int) -> None:
     import tempfile
 
-    from flowrun.bench import best, bottleneck, sweep, with_sink
+    from flowrun.inspect.bench import best, bottleneck, sweep, with_sink
 
     print(f"{flow.name}: the first {frames} frames, its sink replaced by null")
     print(HEAD, flush=True)
@@ -90,8 +90,8 @@ def _line(trial: Trial) -> str:
 
 def _execute(flow: Flow) -> Summary:
     """One run. A signal ends it and everything else."""
+    from flowrun.cli.signals import Signals
     from flowrun.run import Run
-    from flowrun.signals import Signals
 
     run = Run(flow)
     with Signals(run, last=lambda number: os._exit(128 + number)) as signals:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowrun.ledger import Ledger, Summary
+from flowrun.ledger.ledger import Ledger, Summary
 
 
 def benchmark(ledger: Ledger, summary: Summary) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
     parser.parse_args(words)
 
-    from flowrun.media.devices import devices
+    from flowrun.media.ffmpeg.devices import devices
 
     found = devices()
     width = max((len(device.uri) for device in found), default=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from flowrun.cli.flags import add_overrides, bare
+from flowrun.cli.demo_client_flags import add_overrides, bare
 from flowrun.cli.terminal import DONE, Parser
 
 
@@ -22,7 +22,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--format", choices=("text", "json"), default="text")
     options = parser.parse_args(bare(words))
 
-    from flowrun.explain import explain, table
+    from flowrun.inspect.explain import explain, table
     from flowrun.spec.load import load
 
     loaded = load(options.flow, overrides=options.overrides)

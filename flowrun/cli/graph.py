@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flowrun.cli.flags import add_overrides, bare
+from flowrun.cli.demo_client_flags import add_overrides, bare
 from flowrun.cli.terminal import DONE, Parser
 
 
@@ -19,9 +19,9 @@ def main(words: Sequence[str]) -> int:
     from flowrun.spec.load import load_flow
 
     flow = load_flow(options.flow, overrides=options.overrides)
-    from flowrun.graph.chain import chain_of
-    from flowrun.graph.mermaid import mermaid
-    from flowrun.graph.text import text
+    from flowrun.inspect.graph.chain import chain_of
+    from flowrun.inspect.graph.mermaid import mermaid
+    from flowrun.inspect.graph.text import text
 
     print((mermaid if options.format == "mermaid" else text)(chain_of(flow)))
     return DONE

@@ -19,9 +19,9 @@ def main(words: Sequence[str]) -> int:
     )
     options = parser.parse_args(words)
 
-    from flowrun.report.page import page
-    from flowrun.report.summary import read_summary
-    from flowrun.report.timeline import read_lines
+    from flowrun.inspect.report.page import page
+    from flowrun.inspect.report.summary import read_summary
+    from flowrun.inspect.report.timeline import read_lines
 
     summary = read_summary(options.summary)
     text = page(summary, read_lines(options.lines) if options.lines else None)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from flowrun import __version__
-from flowrun.cli.flags import add_overrides, bare
+from flowrun.cli.demo_client_flags import add_overrides, bare
 from flowrun.cli.terminal import DONE, Parser, exit_code, log_to_stderr, say
 from flowrun.errors import FlowrunError, UsageError
 
@@ -44,15 +44,15 @@ def main(words: Sequence[str]) -> int:
     options = parser.parse_args(bare(words))
     log_to_stderr(verbose=options.verbose)
 
-    from flowrun.allocation import keep_freed_memory
     from flowrun.spec.load import load
     from flowrun.spec.problems import Remark
+    from flowrun.system.malloc import keep_freed_memory
 
     loaded = load(options.flow, overrides=options.overrides)
     keep_freed_memory()
     from flowrun.cli.progress import Progress
+    from flowrun.cli.signals import Signals
     from flowrun.run import Run
-    from flowrun.signals import Signals
 
     run = Run(loaded.flow)
     progress = Progress(loaded.flow, run.status)

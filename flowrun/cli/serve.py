@@ -27,11 +27,11 @@ def main(words: Sequence[str]) -> int:
     options = parser.parse_args(words)
     log_to_stderr(verbose=options.verbose)
 
-    from flowrun.allocation import keep_freed_memory
+    from flowrun.system.malloc import keep_freed_memory
 
     keep_freed_memory()
-    from flowrun.kserve.server import serve
-    from flowrun.signals import wait_for_signal
+    from flowrun.cli.signals import wait_for_signal
+    from flowrun.kserve.server.embedded import serve
 
     with serve(options.models, options.address, options.python) as server:
         say(f"flowrun: serving {', '.join(server.models)} at {server.address}; Ctrl-C ends it")

@@ -31,7 +31,7 @@ def main(words: Sequence[str]) -> int:
 
     checks: list[Check] = [_imports] if options.imports else []
     if options.live:
-        from flowrun.live import check
+        from flowrun.inspect.live_check import check
 
         log_to_stderr(verbose=options.verbose)
         checks.append(check)

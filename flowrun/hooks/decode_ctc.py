@@ -9,15 +9,7 @@ import numpy as np
 from flowrun.detection import Detection, with_detections
 from flowrun.frame import Frame
 from flowrun.hooks import options
-from flowrun.hooks.decoding import (
-    Numbers,
-    in_source,
-    numbers,
-    output,
-    rows,
-    softmax,
-    unfit,
-)
+from flowrun.hooks.decoding import Numbers, in_source, numbers, output, rows, softmax, unfit
 from flowrun.inference import Result
 
 _SUM = 0.01  # how far probabilities in half precision may be from 1 together

@@ -9,7 +9,7 @@ from flowrun.frame import Frame
 from flowrun.hooks import options
 from flowrun.hooks.drawing import line_width, outline, percent, tag
 from flowrun.inference import Result
-from flowrun.letters import Color
+from flowrun.picture.text import Color
 
 # Told apart on light and dark pictures alike. RGB.
 _PALETTE: tuple[Color, ...] = (

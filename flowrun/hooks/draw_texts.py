@@ -7,7 +7,7 @@ from flowrun.frame import Frame
 from flowrun.hooks import options
 from flowrun.hooks.drawing import line_width, outline, tag
 from flowrun.inference import Result
-from flowrun.letters import Color
+from flowrun.picture.text import Color
 
 _GREEN: Color = (50, 205, 50)  # as much red as blue: the same in RGB and in BGR
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from flowrun.dotted import DottedPathError, raised_at, resolve
 from flowrun.errors import HookError, InvalidFlowError
 from flowrun.frame import Frame
+from flowrun.spec.dotted_path import DottedPathError, raised_at, resolve
 from flowrun.spec.flow import HookSpec, OnError
 
 

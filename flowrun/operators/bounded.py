@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 from reactivex import Observable, abc
 
 from flowrun.operators.boundary import Boundary
-from flowrun.operators.level import Level
+from flowrun.operators.occupancy import Level
 from flowrun.operators.scheduler import WaitableScheduler
 
 T = TypeVar("T")

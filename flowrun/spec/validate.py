@@ -20,7 +20,7 @@ _ORDER = ("additionalProperties", "type", "enum", "", "x-planned", "const", "req
 
 def validate(root: Node) -> list[Finding]:
     """What the schema has against a flow: one finding per cause, in no particular order."""
-    from flowrun.spec.dialect import validator
+    from flowrun.spec.schema_validator import validator
 
     findings: dict[Path, Finding] = {}
     meant: set[Path | None] = set()  # the keys that unknown ones probably stand for

@@ -6,7 +6,7 @@ import numpy as np
 
 from flowrun.cli.benchmark import benchmark
 from flowrun.frame import Frame
-from flowrun.ledger import Ledger
+from flowrun.ledger.ledger import Ledger
 
 
 def test_the_numbers_are_those_of_the_run() -> None:

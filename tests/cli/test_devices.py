@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from flowrun.cli import main
-from flowrun.media import devices
-from flowrun.media.devices import Device
+from flowrun.media.ffmpeg import devices
+from flowrun.media.ffmpeg.devices import Device
 
 
 def test_cameras_are_listed_as_a_flow_names_them(

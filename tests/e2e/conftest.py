@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from flowrun.media.ffmpeg import executable
+from flowrun.media.ffmpeg.process import executable
 
 LIMIT = 90  # seconds for one command; a guard against hanging, not an expectation
 

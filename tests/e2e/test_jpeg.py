@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from flowrun.kserve.wire import pieces
+from flowrun.chain.tensors import to_request
+from flowrun.kserve.wire.messages import pieces
 from flowrun.media.sources import make_source
-from flowrun.pictures import to_request
 from flowrun.spec.flow import SourceSpec, TransportSpec
 
 FRAMES = 20

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from flowrun.httpd import HttpServer, Reply
+from flowrun.system.http_server import HttpServer, Reply
 
 LIMIT = 60.0  # seconds, a guard against hanging
 DOCS = Path(__file__).parents[2] / "docs"

@@ -12,8 +12,8 @@ from typing import Any
 import grpc
 import pytest
 
-from flowrun.kserve.models import resolve_model
-from flowrun.kserve.servicer import Servicer
+from flowrun.kserve.server.models import resolve_model
+from flowrun.kserve.server.servicer import Servicer
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="gRPC has no Unix sockets there")

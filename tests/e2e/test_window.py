@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flowrun.media.ffmpeg import executable
+from flowrun.media.ffmpeg.process import executable
 
 LIMIT = 60  # seconds; a guard against hanging
 

@@ -22,7 +22,7 @@ from flowrun.hooks.draw_texts import draw_texts
 from flowrun.hooks.drawing import CORNERS
 from flowrun.hooks.hook import open_hooks
 from flowrun.inference import Result
-from flowrun.letters import line_height, text_mask
+from flowrun.picture.text import line_height, text_mask
 from flowrun.spec.flow import HookSpec
 
 EMPTY = Result({})

@@ -12,7 +12,7 @@ import grpc
 import pytest
 from tritonclient.grpc import service_pb2 as pb
 
-from flowrun.kserve.transport import ModelTransport, open_transport
+from flowrun.kserve.connect import ModelTransport, open_transport
 from flowrun.spec.flow import TransportSpec
 
 LIMIT = 10.0  # seconds, a guard against hanging

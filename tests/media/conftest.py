@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flowrun.media.ffmpeg import executable
+from flowrun.media.ffmpeg.process import executable
 
 Make = Callable[..., Path]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flowrun.media.ffmpeg import executable
+from flowrun.media.ffmpeg.process import executable
 from flowrun.media.sources import make_source
 from flowrun.spec.flow import SourceSpec
 

@@ -12,10 +12,10 @@ from reactivex import operators as ops
 from reactivex.subject import Subject
 
 from flowrun.operators.bounded import WhenFull, bounded
-from flowrun.operators.level import Level
 from flowrun.operators.loop import LoopScheduler, ThreadLoop
+from flowrun.operators.occupancy import Level
 from flowrun.operators.pull import pull
-from flowrun.operators.virtual import VirtualTime
+from flowrun.operators.virtual_time import VirtualTime
 
 JOIN = 20.0
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flowrun.media.ffmpeg import executable
+from flowrun.media.ffmpeg.process import executable
 
 LIMIT = 60  # seconds; a guard against hanging
 

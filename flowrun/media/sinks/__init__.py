@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from flowrun.media.lines.jsonl import JsonLinesSink
 from flowrun.media.protocols import Feed, Sink
-from flowrun.media.sinks.jsonl import JsonLinesSink
 from flowrun.media.sinks.null import NullSink
 from flowrun.media.sinks.rtsp import RtspSink
 from flowrun.media.sinks.screen import ScreenSink

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from flowrun.frame import Frame
-from flowrun.media import commands
-from flowrun.media.encoder import Encoder
+from flowrun.media.ffmpeg import commands
+from flowrun.media.ffmpeg.encoder import Encoder
 from flowrun.media.protocols import Feed
-from flowrun.media.pyav import missing
+from flowrun.media.pyav.availability import missing
 from flowrun.spec.flow import SinkSpec
 
 
@@ -40,7 +40,7 @@ def _ffmpeg(key: str) -> Open:
 def _av(key: str) -> Open:
     """Raises `InvalidFlowError` without PyAV; `key` is where the sink stands in the flow."""
     try:
-        from flowrun.media.sinks.av_encoder import AvEncoder
+        from flowrun.media.pyav.encoder import AvEncoder
     except ImportError as error:
         raise missing(error, f"{key}.encoder") from error
     return AvEncoder

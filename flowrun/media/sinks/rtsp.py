@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 from flowrun.errors import SinkAwayError, SinkError
 from flowrun.frame import Frame
 from flowrun.media.backoff import Backoff
-from flowrun.media.fit import fit
-from flowrun.media.placeholder import placeholder
 from flowrun.media.protocols import Feed
+from flowrun.media.sinks.fit import fit
 from flowrun.media.sinks.live_clock import LiveClock
-from flowrun.media.sinks.publication import Publication
+from flowrun.media.sinks.placeholder import placeholder
+from flowrun.media.sinks.rtsp_session import Publication
 from flowrun.spec.flow import SinkSpec
 from flowrun.spec.secrets import redact
 

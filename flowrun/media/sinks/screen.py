@@ -6,8 +6,8 @@ from datetime import datetime
 
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
-from flowrun.media.placeholder import placeholder
 from flowrun.media.protocols import Feed
+from flowrun.media.sinks.placeholder import placeholder
 from flowrun.spec.flow import SinkSpec
 
 _INSTEAD = "other ways to look: `sink: out.mp4`, `sink: rtsp://localhost:8554/name`"
@@ -29,7 +29,7 @@ class ScreenSink:
 
     def __init__(self, spec: SinkSpec, feed: Feed) -> None:
         try:
-            from flowrun.media.sinks.window import Window
+            from flowrun.media.sinks.pygame_window import Window
         except ImportError as error:
             raise SinkError(
                 f"the screen needs pygame-ce, which cannot be imported: {error}",

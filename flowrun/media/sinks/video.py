@@ -9,9 +9,9 @@ from pathlib import Path
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
 from flowrun.media.encoding import keeps_bitrate
+from flowrun.media.overwrite import refuse_existing
 from flowrun.media.protocols import Feed
 from flowrun.media.sinks.encoders import ENCODERS, FileEncoder
-from flowrun.media.sinks.existing import refuse_existing
 from flowrun.spec.flow import SinkSpec
 
 log = logging.getLogger("flowrun")

@@ -12,11 +12,11 @@ from datetime import datetime
 from pathlib import Path
 
 from flowrun.frame import Frame
-from flowrun.httpd import HTML, JSON, Asked, HttpServer, Reply
-from flowrun.media.newest import NewestPicture
-from flowrun.media.placeholder import placeholder
 from flowrun.media.protocols import Feed
+from flowrun.media.sinks.latest_jpeg import NewestPicture
+from flowrun.media.sinks.placeholder import placeholder
 from flowrun.spec.flow import SinkSpec
+from flowrun.system.http_server import HTML, JSON, Asked, HttpServer, Reply
 
 log = logging.getLogger("flowrun")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from flowrun.buffers import Buffers
 from flowrun.errors import SourceError
-from flowrun.media import commands
+from flowrun.media.ffmpeg import commands
+from flowrun.media.ffmpeg.decoder import Decoder
 from flowrun.media.protocols import Source
-from flowrun.media.pyav import missing
-from flowrun.media.sources.decoder import Decoder
+from flowrun.media.pyav.availability import missing
 from flowrun.media.sources.supervised import Session, Supervised
+from flowrun.picture.buffers import Buffers
 from flowrun.spec.flow import SourceSpec
 
 
@@ -27,7 +27,7 @@ def _ffmpeg(spec: SourceSpec, buffers: Buffers) -> Callable[[], Session]:
 def _av(spec: SourceSpec, _buffers: Buffers) -> Callable[[], Session]:
     """Its pictures lie where PyAV puts them. Raises `InvalidFlowError` without PyAV."""
     try:
-        from flowrun.media.sources.av_decoder import AvDecoder
+        from flowrun.media.pyav.decoder import AvDecoder
     except ImportError as error:
         raise missing(error, "source.decoder") from error
     return lambda: AvDecoder(spec, _checked)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from flowrun.errors import InvalidFlowError
 from flowrun.frame import Frame, Image, VideoInfo
-from flowrun.letters import fitting_size, middle, text_mask, write
+from flowrun.picture.text import fitting_size, middle, text_mask, write
 from flowrun.spec.flow import SourceSpec
 
 _DEFAULT_SIZE, _DEFAULT_FPS = (1280, 720), 30.0

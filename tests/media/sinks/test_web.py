@@ -21,9 +21,9 @@ from PIL import Image as Pillow
 
 from flowrun.errors import RunError
 from flowrun.frame import Frame, Image, VideoInfo
-from flowrun.media.placeholder import placeholder
 from flowrun.media.protocols import Feed, LiveSink
 from flowrun.media.sinks import open_sink
+from flowrun.media.sinks.placeholder import placeholder
 from flowrun.media.sinks.web import WebSink
 from flowrun.spec.flow import SinkSpec
 

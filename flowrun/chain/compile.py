@@ -1,0 +1,109 @@
+"""The picture: a flow and its open parts as one observable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from reactivex import Observable
+from reactivex import operators as ops
+
+from flowrun.chain.fan_out import Outlet, Outlets
+from flowrun.chain.queues import buffer
+from flowrun.chain.stages import Stages
+from flowrun.frame import Frame
+from flowrun.ledger.ledger import Ledger
+from flowrun.media.protocols import LiveSink
+from flowrun.operators.bounded import bounded
+from flowrun.operators.filter_map import filter_map
+from flowrun.operators.in_flight import in_flight
+from flowrun.operators.multicast import each
+from flowrun.operators.pull import pull
+from flowrun.operators.scheduler import WaitableScheduler
+from flowrun.operators.tick import meanwhile
+from flowrun.spec.flow import Flow, Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """Where the stages run. One scheduler may serve several of them only in virtual time."""
+
+    source: WaitableScheduler
+    preprocess: WaitableScheduler
+    deliver: WaitableScheduler
+
+
+def compile_flow(
+    flow: Flow,
+    source: Iterable[Frame],
+    stages: Stages,
+    outlets: Outlets,
+    ledger: Ledger,
+    on: Threads,
+) -> Observable[Frame]:
+    """The frames that have been through a sink, in source order for each of them.
+
+    `flow` has its policy. At most `backpressure.buffer` frames wait (with `latest` one), one is
+    preprocessed, and the window of `stages` is between the request and the end of the sink's write;
+    the source holds one more, and each sink with a queue what that holds.
+    """
+    room = buffer(flow)
+    frames = pull(stages.capture(source), on.source).pipe(
+        limited(flow.limits),
+        ops.do_action(ledger.captured),
+        bounded(
+            room.capacity,
+            room.when_full,
+            on.preprocess,
+            ledger.superseded,
+            stages.buffer,
+        ),
+        filter_map(stages.fresh),  # so far frames are dropped unseen, and from here on no more
+    )
+    return frames.pipe(
+        filter_map(stages.preprocess),  # Frame -> Job
+        in_flight(stages.submit, stages.window, on.deliver),
+        filter_map(stages.settle),  # Outcome -> Answer
+        filter_map(stages.postprocess),  # Answer -> Frame
+        ops.do_action(outlets.offer),
+        each(*(into(outlet, outlets) for outlet in outlets)),
+    )
+
+
+def into(outlet: Outlet, outlets: Outlets) -> Callable[[Observable[Frame]], Observable[Frame]]:
+    """One sink, on a thread of its own if it has a queue."""
+    write = ops.map(partial(outlets.write, outlet))
+    queue = outlet.queue
+    if queue is None:
+        return write
+    drop = partial(outlets.drop, outlet)
+    steps = [bounded(queue.capacity, queue.when_full, queue.on, drop, queue.waiting), write]
+    if isinstance(outlet.sink, LiveSink):
+        steps.append(meanwhile(partial(outlets.tick, outlet), outlet.sink.every, queue.on))
+    return lambda frames: frames.pipe(*steps)
+
+
+def limited(limits: Limits) -> Callable[[Observable[Frame]], Observable[Frame]]:
+    """Exactly `frames` frames, and none `duration` seconds or more after the first."""
+
+    def operator(frames: Observable[Frame]) -> Observable[Frame]:
+        if limits.duration is not None:
+            frames = frames.pipe(_lasting(limits.duration))
+        if limits.frames is not None:
+            frames = frames.pipe(ops.take(limits.frames))
+        return frames
+
+    return operator
+
+
+def _lasting(duration: float) -> Callable[[Observable[Frame]], Observable[Frame]]:
+    start: float | None = None
+
+    def is_inside(frame: Frame) -> bool:
+        nonlocal start
+        start = frame.time if start is None else start
+        # Half a microsecond: presentation times are ticks, and floats of them are not exact.
+        return frame.time - start < duration - 5e-7
+
+    return ops.take_while(is_inside)

@@ -1,0 +1,133 @@
+"""What a run is doing now, and what it is waiting for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from flowrun.chain.fan_out import Outlet
+from flowrun.chain.shutdown import Ending
+from flowrun.frame import Frame, VideoInfo
+from flowrun.kserve.client.outage import OutageTransport
+from flowrun.ledger.ledger import Ledger, Summary
+from flowrun.media.protocols import RemoteSink, Source
+from flowrun.operators.limit import Limit
+from flowrun.operators.occupancy import Level
+from flowrun.spec.flow import Flow
+from flowrun.spec.secrets import redact
+
+State = Literal["starting", "running", "stopping", "ended"]
+
+
+class Status:
+    """The state of a run, for any thread to ask; the run notes here what it has opened.
+
+    Asking costs nothing per frame and waits for nobody. No secret of the flow is in what it says.
+    """
+
+    def __init__(self, flow: Flow, ledger: Ledger, ending: Ending) -> None:
+        self.flow = flow
+        self.ledger = ledger
+        self.window = Limit(1)  # until it is known whether frames may be dropped
+        self.buffer: Level[Frame] = Level()  # in front of preprocessing
+        self.source: Source | None = None
+        self.info: VideoInfo | None = None  # once the source is open
+        self.transport: OutageTransport | None = None
+        self.outlets: tuple[Outlet, ...] = ()
+        self.ended = False
+        self._ending = ending
+
+    @property
+    def state(self) -> State:
+        if self.ended:
+            return "ended"
+        if self._ending.stopping:
+            return "stopping"
+        return "running" if self.outlets else "starting"
+
+    def away(self) -> dict[str, str]:
+        """What is not there of source, model server and sinks, by its key of the flow, and how it
+        is called. Nothing once the run has ended."""
+        if self.ended:
+            return {}
+        flow, said = self.flow, {}
+        if self.source is None or self.info is None:
+            said["source"] = f"{redact(flow.source.uri)} is not open yet"
+        elif self.source.lost_since is not None:
+            said["source"] = _away(flow.source.uri, self.source.lost_since)
+        server = ", ".join(flow.transport.address)
+        if self.transport is None:
+            said["transport"] = f"{server} is not open yet"
+        elif self.transport.lost_since is not None:
+            said["transport"] = _away(server, self.transport.lost_since)
+        if not self.outlets:
+            said["sink"] = f"{', '.join(redact(sink.uri) for sink in flow.sinks)} is not open yet"
+        for outlet in self.outlets:
+            if outlet.error is not None:
+                said[outlet.key] = f"left out, for it failed: {redact(outlet.error.message)}"
+            elif isinstance(outlet.sink, RemoteSink) and outlet.sink.lost_since is not None:
+                said[outlet.key] = _away(outlet.sink.address, outlet.sink.lost_since)
+        return said
+
+    def summary(self) -> Summary:
+        """The books as they are now."""
+        sinks = [outlet.counts() for outlet in self.outlets]
+        reopened = self.transport.reopened if self.transport else 0
+        return self.ledger.summary(
+            self.flow.name,
+            window=self.window.settled,
+            reconnects={
+                "source": self.source.reconnects if self.source else 0,
+                "transport": reopened,
+                "sink": sum(each["reconnects"] for each in sinks),
+            },
+            repeated=sum(each["repeated"] for each in sinks),
+            generation=reopened + 1 if self.flow.transport.mode == "stream" else 1,
+            sinks=sinks,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What `Run.status` gives."""
+        state, away = self.state, self.away()
+        return {
+            **self.summary().to_json(),
+            "state": state,
+            "ready": state == "running" and not away,
+            "waiting_for": [f"{key}: {what}" for key, what in away.items()],
+            "queues": self.queues(),
+            "in_flight": self.window.inside,
+            "window": self.window.value,
+            "fps_now": round(self.ledger.fps_now, 2),
+            "source": self._source(),
+            "latency_histogram": [
+                {"up_to_ms": round(edge * 1000, 3), "frames": frames}
+                for edge, frames in self.ledger.latency["end_to_end"].bars()
+            ],
+        }
+
+    def queues(self) -> list[dict[str, Any]]:
+        """The queues that frames wait in, in the order in which a frame meets them."""
+        waiting = [("buffer", self.buffer)]
+        waiting += [(o.key, o.queue.waiting) for o in self.outlets if o.queue is not None]
+        said = []
+        for name, level in waiting:
+            oldest = level.oldest
+            age = None if oldest is None else max(0.0, self.ledger.clock() - oldest.captured)
+            said.append(
+                {
+                    "name": name,
+                    "depth": level.depth,
+                    "capacity": level.capacity,
+                    "oldest_s": None if age is None else round(age, 3),
+                }
+            )
+        return said
+
+    def _source(self) -> dict[str, Any]:
+        names = ("live", "width", "height", "fps", "duration", "frames")
+        said = {name: getattr(self.info, name, None) for name in names}
+        return {**said, "time": round(self.ledger.position, 3)}
+
+
+def _away(what: str, since: datetime) -> str:
+    return f"{redact(what)} is away since {since:%H:%M:%S}"

@@ -1,0 +1,114 @@
+"""Every value of a flow, with where it comes from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flowrun.chain import policies as auto
+from flowrun.spec.load import Loaded
+from flowrun.spec.nodes import Node, Path, Used, dotted, shown
+from flowrun.spec.origin import Flag
+from flowrun.spec.schema import Schema, child, inlined, types
+from flowrun.spec.secrets import MASK, is_secret, redact, secrets_of
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """`value` as the flow writes it, or `***` for a secret.
+
+    It stands in `line` (from 1) of the file, or comes from `flag` as it was typed (`--set`, too);
+    with neither it is the default. `variables` took part in it. `means` is what an `auto` will come
+    to, as far as that is known before a run.
+    """
+
+    key: str
+    value: Any
+    line: int | None = None
+    flag: str | None = None
+    variables: tuple[Used, ...] = ()
+    means: str | None = None
+
+    def origin(self, path: str) -> str:
+        """In words: `flow.yaml:3, ${INPUT} is set`; `path` is that of the flow."""
+        place = self.flag or (f"{path}:{self.line}" if self.line else "default")
+        used = (f"${{{name}}} is {'set' if found else 'not set'}" for name, found in self.variables)
+        return ", ".join([place, *used])
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields; `variables` as `{name: whether it is set}`."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return {**fields, "variables": {used.name: used.found for used in self.variables}}
+
+
+def explain(loaded: Loaded) -> list[Value]:
+    """A value for every key of the schema, in its order, and for every key that the flow has below
+    the hooks' `with`, headers and parameters."""
+    means, secrets = auto.foreseen(loaded.flow), secrets_of(loaded.flow)
+    found = []
+    for path, node, default in _walk(loaded.root, inlined(), ()):
+        value = (loaded.flow.name if path == ("name",) else default) if node is None else node.value
+        key = redact(dotted(path), secrets)
+        if is_secret(path) and node is not None and not isinstance(value, dict | list):
+            value = MASK
+        elif isinstance(value, str):
+            value = redact(value, secrets)
+        line, flag = _place(loaded, node)
+        variables = node.variables if node is not None else ()
+        found.append(Value(key, value, line, flag, variables, means.get(key)))
+    return found
+
+
+def _place(loaded: Loaded, node: Node | None) -> tuple[int | None, str | None]:
+    """The line of the file, or the flag of the command line."""
+    if node is None:
+        return None, None
+    if not node.place.override:
+        return node.place.line, None
+    override = loaded.origin.overrides[node.place.line - 1]
+    return None, override.name if isinstance(override, Flag) else "--set"
+
+
+def _walk(node: Node | None, of: Schema, path: Path) -> Iterator[tuple[Path, Node | None, Any]]:
+    """Every key with its node, or without one with its default."""
+    value = of.get("default") if node is None else node.value
+    keys = of.get("properties", {})
+    short = of.get("x-short")
+    if node is not None and isinstance(value, list) and value:
+        for number, item in enumerate(value):
+            yield from _walk(item, child(of, number), (*path, number))
+    elif keys and isinstance(value, dict):
+        for key, part in keys.items():
+            yield from _walk(value.get(key), part, (*path, key))
+    elif node is not None and isinstance(value, dict) and value:
+        for key, each in value.items():
+            yield from _walk(each, child(of, key), (*path, key))
+    elif short and node is not None and _takes(keys[short], value):
+        for key, part in keys.items():
+            yield from _walk(node if key == short else None, part, (*path, key))
+    elif node is not None and isinstance(value, dict | list):  # an empty one
+        yield path, Node({} if isinstance(value, dict) else [], node.place), None
+    else:
+        yield path, node, value
+
+
+def _takes(part: Schema, value: Any) -> bool:
+    """Whether a short form is one: `sink: null` is, `metrics: null` means that there is nothing."""
+    return value is not None or "null" in types(part)
+
+
+def table(path: str, values: list[Value]) -> str:
+    """A line for each value: key, value, origin; without a final line end."""
+    rows = [(each.key, _written(each), each.origin(path)) for each in values]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    return "\n".join(
+        f"{key:{widths[0]}}  {value:{widths[1]}}  {origin}" for key, value, origin in rows
+    )
+
+
+def _written(each: Value) -> str:
+    plain = isinstance(each.value, str) and each.value
+    text = shown(each.value) if plain else json.dumps(each.value, ensure_ascii=False)
+    return f"{text} ({each.means})" if each.means else text

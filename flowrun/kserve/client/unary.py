@@ -1,0 +1,134 @@
+"""One call for each request."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+import grpc
+
+from flowrun.errors import ContractError, TransportError
+from flowrun.inference import Places, Request, Result
+from flowrun.kserve.contract.compare import check, named
+from flowrun.kserve.contract.metadata import SERVICE, ModelInfo
+from flowrun.kserve.contract.servers import aborts_for_nothing
+from flowrun.kserve.grpc_errors import Wording
+from flowrun.kserve.wire import messages as wire
+from flowrun.kserve.wire.send_buffers import Envelopes
+from flowrun.spec.flow import TransportSpec
+
+
+class UnaryTransport:
+    """`ModelInfer` calls, as many at once as the caller has in flight, each with a deadline.
+
+    gRPC's thread decodes an answer and completes its future, nothing else.
+    """
+
+    def __init__(
+        self,
+        channel: grpc.Channel,
+        spec: TransportSpec,
+        model: ModelInfo,
+        *,
+        wording: Wording,
+        headers: tuple[tuple[str, str], ...] = (),
+        wanted: frozenset[str] = frozenset(),  # one answer brings them all
+    ) -> None:
+        self.model = model
+        self.envelopes = Envelopes()
+        self._channel = channel
+        self._spec = spec
+        self._fits = False  # the first request, as far as the model's metadata says
+        self._wording = wording
+        self._headers = headers
+        self._infer: Any = channel.unary_unary(
+            SERVICE + "ModelInfer", request_serializer=None, response_deserializer=None
+        )
+        self._ids = itertools.count(1)
+        self._lock = threading.Lock()
+        self._open: dict[Future[Result | None], Any] = {}
+        self._closed = False
+        self._sent = 0
+        self._lost: int | None = None  # how many had been sent when the server was away last
+        self._reopened = 0
+
+    @property
+    def reopened(self) -> int:
+        return self._reopened
+
+    def submit(self, request: Request) -> Future[Result | None]:
+        future: Future[Result | None] = Future()
+        future.set_running_or_notify_cancel()  # it cannot be cancelled
+        try:
+            if not self._fits:
+                check(self.model, self._spec, request)
+                self._fits = True
+            inputs = named(request.inputs, self.model, self._spec)
+            pieces = wire.pieces(
+                self._spec.model,
+                self._spec.version,
+                str(next(self._ids)),
+                inputs,
+                self._spec.parameters,
+                request.places,
+            )
+        except (TransportError, ContractError) as error:
+            future.set_exception(error)
+            return future
+        with self._lock:
+            if self._closed:
+                raise self._wording.closed()
+            data = self.envelopes.message(pieces, request)
+            call = self._infer.future(data, timeout=self._spec.timeout, metadata=self._headers)
+            self._open[future] = call
+            self._sent += 1
+            number = self._sent
+        call.add_done_callback(partial(self._done, future, number, request.places))
+        return future
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            calls = self._open
+            self._open = {}
+        for future, call in calls.items():
+            call.cancel()
+            future.set_exception(self._wording.closed())
+        self._channel.close()
+
+    def _done(self, future: Future[Result | None], number: int, places: Places, call: Any) -> None:
+        with self._lock:
+            if self._open.pop(future, None) is None:
+                return  # closed
+        try:
+            result = self._result(call, number, places)
+        except TransportError as error:
+            # Its frames would keep shared memory alive as long as the error is.
+            future.set_exception(error.with_traceback(None))
+        except Exception as error:  # a bug: its traceback travels with the future
+            failure = TransportError(f"the answer could not be read: {error!r}")
+            failure.__cause__ = error
+            future.set_exception(failure)
+        else:
+            future.set_result(result)
+
+    def _result(self, call: Any, number: int, places: Places) -> Result | None:
+        code = call.code()
+        if code is grpc.StatusCode.OK:
+            answer = wire.decode(call.result(), places)
+            if answer.problem is not None:
+                raise answer.problem
+            with self._lock:
+                if self._lost is not None and number > self._lost:
+                    self._reopened += 1
+                    self._lost = None
+            return Result(answer.outputs, answer.parameters) if answer.outputs else None
+        if code is grpc.StatusCode.ABORTED and aborts_for_nothing(self.model.server):
+            return Result({}, responses=0)
+        if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+            with self._lock:
+                self._lost = self._sent
+        raise self._wording.failed(code, call.details())

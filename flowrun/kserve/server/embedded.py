@@ -1,0 +1,184 @@
+"""The embedded KServe v2 server: enough to start, to develop hooks and to test."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any, TypeVar, cast
+
+import grpc
+
+from flowrun.errors import InvalidFlowError, RunError, UsageError
+from flowrun.kserve.server.models import Model, named, resolve_elsewhere, resolve_model
+from flowrun.kserve.server.servicer import Servicer
+from flowrun.spec.flow import TransportSpec
+
+CALLS = 128  # at once, unary calls and streams together; more are refused: RESOURCE_EXHAUSTED
+GRACE = 0.5  # seconds in which calls may end by themselves when the server closes
+CLOSING = 2.0  # seconds until `close` gives up on a model that does not return
+
+_OPTIONS: list[tuple[str, int]] = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.so_reuseport", 0),  # or a second server would share the port in silence
+]
+_T = TypeVar("_T")
+
+
+class EmbeddedServer:
+    """Serves `models` over gRPC from construction until `close`, which closes them, too.
+
+    Every call and every stream has a daemon thread of its own, at most `CALLS` of them; of each
+    there is one request in memory, and one answer. `address` is "host:port"; port 0 takes a free
+    one, and the attribute `address` tells which; `models` has them by name. Raises `UsageError` if
+    it is no address and `RunError` if nothing can listen there.
+    """
+
+    def __init__(self, models: Mapping[str, Model], *, address: str = "127.0.0.1:0") -> None:
+        host, port = _split(address)
+        _check_free(host, port, address)
+        self.models = dict(models)
+        self._servicer = Servicer(models)
+        self._threads = _ThreadPerCall()
+        self._server = grpc.server(
+            cast(ThreadPoolExecutor, self._threads),  # of which gRPC uses `submit` only
+            handlers=[self._servicer.handler()],
+            options=_OPTIONS,
+            maximum_concurrent_rpcs=CALLS,
+        )
+        try:
+            bound = self._server.add_insecure_port(f"{host}:{port}")
+        except RuntimeError as error:  # taken since it was checked
+            raise RunError(f"cannot listen on {address}: {error}", key="--address") from error
+        self._server.start()
+        self.address = f"{host}:{bound}"
+
+    def close(self) -> None:
+        """End every call and free the port. Idempotent, from any thread, takes `GRACE` if calls are
+        open and at most `GRACE + CLOSING`, beside what closing the models takes; only a model that
+        does not return by then keeps its (daemon) thread."""
+        end = time.monotonic() + GRACE + CLOSING
+        stopped = self._server.stop(GRACE)
+        stopped.wait(GRACE)
+        self._servicer.close()
+        for model in self.models.values():
+            model.close()
+        stopped.wait(max(0.0, end - time.monotonic()))
+        self._threads.join(end)
+
+    def __enter__(self) -> EmbeddedServer:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self.close()
+
+
+@contextlib.contextmanager
+def serving(spec: TransportSpec) -> Iterator[tuple[str, ...]]:
+    """The addresses of the flow's server; the embedded one is there within the block.
+
+    Raises `InvalidFlowError` for an embedded model that does not exist, beside what
+    `EmbeddedServer` raises."""
+    if not spec.embedded:
+        yield spec.address
+        return
+    with EmbeddedServer({spec.model: resolve_model(spec.model)}) as server:
+        yield (server.address,)
+
+
+def serve(models: Sequence[str], address: str, python: str | None = None) -> EmbeddedServer:
+    """An `EmbeddedServer` for these models (`NAME=MODEL`, or `MODEL`), as `flowrun serve` starts
+    it; those that are a user's own, or need it, with the interpreter `python`, if one is given.
+
+    Raises `UsageError` for what is no model, beside what `EmbeddedServer` raises.
+    """
+    with contextlib.ExitStack() as undo:
+        found: dict[str, Model] = {}
+        for word in models:
+            name, model = named(word)
+            if name in found:
+                raise UsageError(f"two models are called {name!r}", hint="name one: NAME=MODEL")
+            found[name] = _resolve(model, name, python)
+            undo.callback(found[name].close)
+        server = EmbeddedServer(found, address=address)
+        undo.pop_all()
+    return server
+
+
+def _resolve(model: str, name: str, python: str | None) -> Model:
+    try:
+        return resolve_elsewhere(model, name, python) if python else resolve_model(model, name)
+    except InvalidFlowError as error:
+        key = error.key if error.key == "--python" else None
+        raise UsageError(error.message, key=key, hint=error.hint) from error
+
+
+class _ThreadPerCall(Executor):
+    """A daemon thread for each call, so that a model which hangs cannot keep the program alive.
+    `maximum_concurrent_rpcs` bounds them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[threading.Thread] = set()
+
+    def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
+        future: Future[_T] = Future()
+        thread = threading.Thread(
+            target=_call,
+            args=(future, fn, args, kwargs),
+            name="flowrun-embedded-server",
+            daemon=True,
+        )
+        with self._lock:
+            thread.start()
+            self._running = {each for each in self._running if each.is_alive()} | {thread}
+        return future
+
+    def join(self, end: float) -> None:
+        """Wait for the calls until `time.monotonic()` is `end`."""
+        with self._lock:
+            running = list(self._running)
+        for thread in running:
+            thread.join(max(0.0, end - time.monotonic()))
+
+
+def _call(future: Future[_T], fn: Callable[..., _T], args: Any, kwargs: Any) -> None:
+    try:
+        future.set_result(fn(*args, **kwargs))
+    except BaseException as error:
+        future.set_exception(error)
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004
+        raise UsageError(
+            f"{address!r} is no address",
+            key="--address",
+            hint="write HOST:PORT, for instance 127.0.0.1:9000; port 0 takes a free one",
+        )
+    return host, int(port)
+
+
+def _check_free(host: str, port: int, address: str) -> None:
+    """Ask the operating system first: it says why not, which gRPC does not."""
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM
+        )[0]
+        with contextlib.closing(socket.socket(family, kind, protocol)) as probe:
+            if os.name == "posix":  # elsewhere the option means something else
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunError(
+            f"cannot listen on {address}: {reason}",
+            key="--address",
+            hint="choose another one; port 0 takes a free one",
+        ) from error

@@ -1,0 +1,116 @@
+"""Calling a model: what it raises, and what it answers that is none of its outputs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import grpc
+import numpy as np
+
+from flowrun.errors import TransportError
+from flowrun.inference import Tensor
+from flowrun.kserve.server.models import Infer, Model, ModelError
+from flowrun.kserve.wire.tensors import datatype_of
+from flowrun.spec.dotted_path import raised_at
+
+_log = logging.getLogger(__name__)
+
+
+class RefusedError(Exception):
+    """A request that cannot be answered. A unary call ends with `code`; a stream goes on, with the
+    text as an in-stream error, unless the model's instance is `gone` or whoever catches it decides
+    otherwise."""
+
+    def __init__(self, code: grpc.StatusCode, text: str, *, gone: bool = False) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+        self.gone = gone
+
+
+def invalid(text: str) -> RefusedError:
+    return RefusedError(grpc.StatusCode.INVALID_ARGUMENT, text)
+
+
+def construct(model: Model) -> Infer:
+    """The model's callable, made anew. Raises `RefusedError` if that fails."""
+    try:
+        return model.make()
+    except ModelError as error:
+        raise RefusedError(
+            grpc.StatusCode.FAILED_PRECONDITION, f"model {model.name!r} {error}"
+        ) from error
+    except (Exception, SystemExit) as error:
+        _log.debug("constructing model %r", model.name, exc_info=error)
+        raise RefusedError(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            f"model {model.name!r} could not be constructed: {_described(error)}",
+        ) from error
+
+
+def run(model: Model, infer: Infer, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Call the model on this thread. Its outputs by name; empty if it answered `None`."""
+    given = inputs if model.by_name else inputs[model.inputs[0].name]
+    try:
+        answer: object = infer(given)
+    except ModelError as error:
+        raise RefusedError(
+            grpc.StatusCode.INTERNAL, f"model {model.name!r} {error}", gone=error.gone
+        ) from error
+    except (Exception, SystemExit) as error:  # the latter would leave the call open for ever
+        _log.debug("running model %r", model.name, exc_info=error)
+        raise RefusedError(
+            grpc.StatusCode.INTERNAL, f"model {model.name!r} raised {_described(error)}"
+        ) from error
+    if answer is None:
+        return {}
+    outputs = answer if isinstance(answer, Mapping) else {model.outputs[0].name: answer}
+    for name, array in outputs.items():
+        _check_output(model, name, array)
+    return dict(outputs)
+
+
+def dispose(model: Model, infer: Infer) -> None:
+    """Call the `close` of a model's callable, if it has one. What that raises is logged."""
+    try:
+        getattr(infer, "close", lambda: None)()
+    except (Exception, SystemExit) as error:
+        _log.warning("closing model %r raised %s", model.name, _described(error))
+
+
+def fits(shape: tuple[int, ...], declared: tuple[int, ...]) -> bool:
+    return len(shape) == len(declared) and all(
+        allowed in (-1, size) for size, allowed in zip(shape, declared, strict=True)
+    )
+
+
+def _check_output(model: Model, name: str, array: object) -> None:
+    answered = f"model {model.name!r} answered"
+    if not isinstance(array, np.ndarray):
+        raise _no_answer(f"{answered} {type(array).__name__} as {name!r}")
+    try:
+        datatype = datatype_of(array)
+    except TransportError as error:
+        raise _no_answer(f"{answered} {array.dtype} as {name!r}") from error
+    declared = next((tensor for tensor in model.outputs if tensor.name == name), None)
+    if declared is None or declared.datatype == "INVALID":
+        return
+    if datatype != declared.datatype or (declared.shape and not fits(array.shape, declared.shape)):
+        raise RefusedError(
+            grpc.StatusCode.INTERNAL,
+            f"{answered} {name!r} as {datatype} {list(array.shape)}, but declares it as"
+            f" {declared.datatype} {list(declared.shape)}",
+        )
+
+
+def _no_answer(text: str) -> RefusedError:
+    return RefusedError(
+        grpc.StatusCode.INTERNAL,
+        f"{text}; it must be a numpy array of numbers, booleans or bytes",
+    )
+
+
+def _described(error: BaseException) -> str:
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return f"{text} (at {raised_at(error)})"

@@ -1,0 +1,120 @@
+"""Models in files, run by OpenVINO on the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from flowrun.errors import InvalidFlowError
+from flowrun.inference import Tensor
+from flowrun.kserve.server.models.model import Model, ModelError
+from flowrun.kserve.server.models.requirements import require
+from flowrun.kserve.wire.tensor_info import TensorInfo
+
+SUFFIXES = (".xml", ".onnx")
+
+_LONGEST = 300  # characters of OpenVINO's words that are worth repeating
+_NOISE = ("Exception from ", "Check '", "FrontEnd API failed ")  # where in its sources it failed
+_DATATYPES = {
+    "boolean": "BOOL",
+    "u8": "UINT8",
+    "u16": "UINT16",
+    "u32": "UINT32",
+    "u64": "UINT64",
+    "i8": "INT8",
+    "i16": "INT16",
+    "i32": "INT32",
+    "i64": "INT64",
+    "f16": "FP16",
+    "f32": "FP32",
+    "f64": "FP64",
+}
+
+
+def is_file(name: str) -> bool:
+    """Whether `name` is the path of a model's file, by its ending."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def file_model(name: str, path: str) -> Model:
+    """The model in the file at `path` (OpenVINO IR, or ONNX), called `name`; read and compiled now.
+
+    Names, datatypes and shapes of its tensors are the file's, -1 for dynamic sizes. Every instance
+    is an infer request of its own; one request alone uses all cores. Raises `InvalidFlowError` with
+    the key `transport.model` if the file is missing or OpenVINO cannot use it.
+    """
+    require("openvino", "openvino", name)
+    if not Path(path).is_file():
+        raise InvalidFlowError(
+            f"there is no file {path!r}",
+            key="transport.model",
+            hint=f"looked in {Path.cwd()}",
+        )
+    try:
+        # On a thread that ends at once: the one that loads OpenVINO's CPU plugin gets a signal
+        # stack, which is freed with the last model, and crashes at the next signal.
+        with ThreadPoolExecutor(1) as thread:
+            compiled = thread.submit(_compiled, path).result()
+    except RuntimeError as error:
+        raise InvalidFlowError(
+            f"{path!r} cannot be used: {_shortened(error)}", key="transport.model"
+        ) from error
+    inputs = tuple(_tensor(path, port) for port in compiled.inputs)
+    outputs = tuple(_tensor(path, port) for port in compiled.outputs)
+
+    def make() -> _Request:
+        return _Request(compiled.create_infer_request(), inputs, outputs)
+
+    return Model(name, make, inputs, outputs, by_name=True)
+
+
+def _compiled(path: str) -> Any:
+    import openvino
+
+    return openvino.Core().compile_model(path, "CPU")
+
+
+class _Request:
+    """An infer request, called by one thread at a time."""
+
+    def __init__(
+        self, request: Any, inputs: tuple[TensorInfo, ...], outputs: tuple[TensorInfo, ...]
+    ) -> None:
+        self._request = request
+        self._inputs = inputs
+        self._outputs = outputs
+
+    def __call__(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """New arrays. Raises `ModelError` in OpenVINO's words."""
+        try:
+            # By position: a file need not name its tensors, and `_tensor` then does.
+            answer = self._request.infer([given[tensor.name] for tensor in self._inputs])
+        except RuntimeError as error:
+            raise ModelError(f"cannot take this: {_shortened(error)}") from error
+        return {tensor.name: answer[index] for index, tensor in enumerate(self._outputs)}
+
+
+def _tensor(path: str, port: Any) -> TensorInfo:
+    name = port.any_name if port.names else port.node.friendly_name
+    kind = port.element_type.get_type_name()
+    if kind not in _DATATYPES:
+        raise InvalidFlowError(
+            f"{path!r} has the tensor {name!r} of type {kind}, which cannot be sent",
+            key="transport.model",
+            hint=f"flowrun sends {', '.join(_DATATYPES)}",
+        )
+    shape = port.partial_shape
+    sizes = () if shape.rank.is_dynamic else tuple(_size(size) for size in shape)
+    return TensorInfo(name, _DATATYPES[kind], sizes)
+
+
+def _size(size: Any) -> int:
+    return -1 if size.is_dynamic else int(size.get_length())
+
+
+def _shortened(error: RuntimeError) -> str:
+    lines = [line for line in str(error).splitlines() if not line.startswith(_NOISE)]
+    said = " ".join(" ".join(lines).split())
+    return said if len(said) <= _LONGEST else said[: _LONGEST - 1] + "…"

@@ -1,0 +1,147 @@
+"""Which models there are, and how a name becomes one."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from flowrun.errors import InvalidFlowError
+from flowrun.kserve.server.models import isolated as alone
+from flowrun.kserve.server.models.edges import edges
+from flowrun.kserve.server.models.face_detection import FACE_DETECTION
+from flowrun.kserve.server.models.grayscale import grayscale
+from flowrun.kserve.server.models.identity import identity
+from flowrun.kserve.server.models.model import Model, ModelError, image_model
+from flowrun.kserve.server.models.openvino_file import file_model, is_file
+from flowrun.kserve.server.models.requirements import require
+from flowrun.kserve.server.models.signature import ATTRIBUTES, read_signature
+from flowrun.kserve.server.models.workers import worker_model
+from flowrun.spec.dotted_path import DottedPathError, resolve
+
+MODELS: dict[str, Model] = {
+    "identity": image_model("identity", identity),
+    "grayscale": image_model("grayscale", grayscale),
+    "edges": image_model("edges", edges),
+    "face-detection": FACE_DETECTION,
+}
+# Models that need an environment of their own: (file and class in `alone`, what to install there).
+ALONE = {
+    "holisticTracking": ("holistic_tracking.py:HolisticTracking", "mediapipe==0.10.21"),
+    "irisTracking": ("iris_tracking.py:IrisTracking", "mediapipe==0.10.21"),
+}
+VENV = ".venv-mediapipe"
+EXTRAS = {"face-detection": ("cv2", "faces")}  # built-in model: (package, extra that brings it)
+
+
+def named(word: str) -> tuple[str, str]:
+    """`NAME=MODEL` in two; without a name, a file is called by its stem, anything else as it is."""
+    name, equals, model = word.partition("=")
+    if not equals:
+        return Path(word).stem if is_file(word) else word, word
+    return name, model
+
+
+def resolve_model(model: str, name: str | None = None) -> Model:
+    """The built-in `model`, the one in the file at that path, or the callable or class at that
+    dotted path; called `name`, which is `model` if nothing else is said.
+
+    A class is constructed without arguments. A callable may say what its tensors are by attributes
+    (see `read_signature`). Imports the user's module. Raises `InvalidFlowError` with the key
+    `transport.model`.
+    """
+    name = name or model
+    if model in MODELS:
+        if model in EXTRAS:
+            require(*EXTRAS[model], model)
+        return replace(MODELS[model], name=name)
+    if is_file(model):
+        return file_model(name, model)
+    if model in ALONE:
+        raise InvalidFlowError(
+            f"model {model!r} needs an environment of its own",
+            key="transport.model",
+            hint=f"{_environment(model)} && flowrun serve {model} --python {VENV}/bin/python",
+        )
+    if ":" not in model:
+        raise InvalidFlowError(
+            f"there is no built-in model {model!r}", key="transport.model", hint=_choices(model)
+        )
+    return _callable(name, model)
+
+
+def resolve_elsewhere(model: str, name: str, python: str) -> Model:
+    """The one of `ALONE`, or the callable or class at the dotted path, in processes of the
+    interpreter `python`, which needs neither flowrun nor gRPC; anything else as `resolve_model`.
+
+    Starts a process. Raises `InvalidFlowError` with the key `transport.model` or `--python`.
+    """
+    if model not in ALONE and (model in MODELS or is_file(model) or ":" not in model):
+        return resolve_model(model, name)
+    target = str(Path(alone.__file__).with_name(ALONE[model][0])) if model in ALONE else model
+    try:
+        return worker_model(name, target, python)
+    except OSError as error:
+        raise InvalidFlowError(
+            f"{python!r} cannot be run: {error.strerror}",
+            key="--python",
+            hint="name the python of an environment"
+            + (f": {_environment(model)}" if model in ALONE else ""),
+        ) from error
+    except ModelError as error:
+        raise InvalidFlowError(
+            f"model {model!r} {error}",
+            key="--python",
+            hint=_environment(model) if model in ALONE else None,
+        ) from error
+
+
+def _environment(model: str) -> str:
+    """The command that makes the environment of one of `ALONE`."""
+    return f"python3 -m venv {VENV} && {VENV}/bin/pip install {ALONE[model][1]}"
+
+
+def _callable(name: str, path: str) -> Model:
+    try:
+        found = resolve(path)
+    except DottedPathError as error:
+        raise InvalidFlowError(
+            error.message, key="transport.model", hint=error.hint or None
+        ) from error
+    if not callable(found) or (isinstance(found, type) and not _has_call(found)):
+        raise InvalidFlowError(
+            f"{path!r} is {_what(found)}",
+            key="transport.model",
+            hint="a model is a function that takes an image, or a class with __call__(self, image)",
+        )
+    declared = {each: getattr(found, each) for each in ATTRIBUTES if hasattr(found, each)}
+    signature = read_signature(path, declared)
+    return Model(
+        name,
+        # What the module made is the module's own to close.
+        found if isinstance(found, type) else lambda: found.__call__,
+        signature.inputs,
+        signature.outputs,
+        by_name=signature.by_name,
+    )
+
+
+def _choices(name: str) -> str:
+    names = [*MODELS, *ALONE]
+    nearest = difflib.get_close_matches(name, names, n=1)
+    guess = f"did you mean {nearest[0]!r}? " if nearest else ""
+    return (
+        f"{guess}built in are {', '.join(names)}; your own is named package.module:name, or the"
+        " path of an .onnx or .xml file"
+    )
+
+
+def _has_call(cls: type) -> bool:
+    return any("__call__" in vars(base) for base in cls.__mro__)
+
+
+def _what(found: Any) -> str:
+    if isinstance(found, type):
+        return "a class without __call__"
+    return f"of type {type(found).__name__}, which cannot be called"

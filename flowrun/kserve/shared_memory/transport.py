@@ -1,0 +1,147 @@
+"""Tensors that lie in memory which the server shares, instead of in the messages."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from flowrun.errors import TransportError
+from flowrun.inference import NOWHERE, Place, Places, Request, Result, Tensor
+from flowrun.kserve.client.outage import ModelTransport
+from flowrun.kserve.contract.compare import named
+from flowrun.kserve.shared_memory.pool import Pool
+from flowrun.kserve.shared_memory.region import PAGE, Region
+from flowrun.kserve.wire.tensors import BYTES, DATATYPES, datatype_of
+from flowrun.spec.flow import TransportSpec
+
+_MORE = 1.25  # times what an output needs that has outgrown its region
+_AWAY = ("UNAVAILABLE", "CANCELLED")
+
+_Form = tuple[tuple[str, str, tuple[int, ...]], ...]  # name, dtype and shape of each input
+
+
+class SharedMemoryTransport:
+    """`inner`, for requests whose tensors lie in regions of `pool`, down to those of a page.
+
+    The first requests of each form (names, types and shapes of the inputs) go in messages: their
+    answers tell how large the outputs are. From then on inputs are copied into regions, unless they
+    lie in one already, and outputs are read-only views of theirs. No region is used again as long
+    as such an input or view is alive. An answer that does not fit there, and a region that the
+    server has forgotten, are an error of the server's: then the same request is sent once more, in
+    a message. The regions of a request that fails are never used again, for the server may still be
+    at work on it.
+    """
+
+    def __init__(self, inner: ModelTransport, spec: TransportSpec, pool: Pool) -> None:
+        self.model = inner.model
+        self._inner = inner
+        self._spec = spec
+        self._pool = pool
+        self._outputs = [tensor.name for tensor in inner.model.outputs or ()]
+        self._sending = threading.Lock()  # one thread at a time submits
+        self._learnt: tuple[_Form, dict[str, int]] = ((), {})  # how large answers to a form are
+
+    @property
+    def reopened(self) -> int:
+        return self._inner.reopened
+
+    def submit(self, request: Request) -> Future[Result | None]:
+        future: Future[Result | None] = Future()
+        future.set_running_or_notify_cancel()  # it cannot be cancelled
+        self._send(request, future, share=True)
+        return future
+
+    def close(self) -> None:
+        self._inner.close()
+        self._pool.close()
+
+    def _send(self, request: Request, future: Future[Result | None], *, share: bool) -> None:
+        form = tuple((name, each.dtype.str, each.shape) for name, each in request.inputs.items())
+        places, regions = NOWHERE, list[Region]()
+        held: list[Places] = []
+        with self._sending:
+            known, sizes = self._learnt
+            if share and form == known:
+                places = self._places(request.inputs, sizes, regions)
+            held.append(places)
+            sent = self._inner.submit(replace(request, places=places))
+        sent.add_done_callback(partial(self._ended, request, form, held, regions, future))
+
+    def _places(
+        self, inputs: Mapping[str, Tensor], sizes: Mapping[str, int], regions: list[Region]
+    ) -> Places:
+        """Copy the inputs into regions, and find some for the outputs; those that are in use now
+        are added to `regions`. Where there is none to be had, there is no place."""
+
+        def place(owner: str, size: int) -> Place | None:
+            taken = self._pool.take(owner, size) if size >= PAGE else None
+            if taken is None:
+                return None
+            region, memory = taken
+            regions.append(region)
+            return region.name, memory.data[:size]
+
+        placed: dict[str, Place] = {}
+        for name, array in named(inputs, self.model, self._spec).items():
+            datatype = datatype_of(array)
+            if datatype == BYTES:
+                continue
+            dtype = DATATYPES[datatype][0]
+            if array.dtype == dtype and (region := self._pool.find(array)) is not None:
+                regions.append(region)
+                placed[name] = region.name, array.reshape(-1).view(np.uint8).data
+            elif (found := place(f"input {name}", array.nbytes)) is not None:
+                placed[name] = found
+                np.frombuffer(found[1], dtype).reshape(array.shape)[...] = array
+        answers: dict[str, Place | None] = {}
+        for name in self._outputs:
+            found = place(f"output {name}", sizes.get(name, 0))
+            answers[name] = found and (found[0], found[1].toreadonly())
+        return Places(placed, answers) if regions else NOWHERE
+
+    def _ended(
+        self,
+        request: Request,
+        form: _Form,
+        held: list[Places],  # whose memory must not be free before it is known how this ends
+        regions: list[Region],
+        future: Future[Result | None],
+        sent: Future[Result | None],
+    ) -> None:
+        error = sent.exception()
+        if error is None:
+            held.clear()
+            result = sent.result()
+            self._learn(form, result.outputs if result else {})
+            future.set_result(result)
+            return
+        for region in regions:
+            region.retired = True
+        held.clear()
+        if isinstance(error, TransportError):
+            misplaced = bool(regions) and "shared memory" in error.message
+            if misplaced or error.code in _AWAY:
+                self._pool.forget()
+            if misplaced:
+                try:
+                    self._send(request, future, share=False)
+                except TransportError as closed:
+                    future.set_exception(closed)
+                return
+        future.set_exception(error)
+
+    def _learn(self, form: _Form, outputs: Mapping[str, Tensor]) -> None:
+        """How large the outputs are that come with inputs of this form, the last to be answered.
+        Answers may come on several threads: at worst one teaches in vain."""
+        known, sizes = self._learnt
+        sizes = dict(sizes) if form == known else {}
+        for name, tensor in outputs.items():
+            size = sizes.get(name, 0)
+            if tensor.dtype.kind != "O" and tensor.nbytes > size:
+                sizes[name] = int(tensor.nbytes * _MORE) if size else tensor.nbytes
+        self._learnt = form, sizes

@@ -1,0 +1,190 @@
+"""Requests to bytes, bytes to answers. Nothing else knows how a message is built.
+
+protobuf writes and reads everything but the raw contents of the tensors, which it would copy twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from tritonclient.grpc import service_pb2 as pb
+
+from flowrun.errors import TransportError
+from flowrun.inference import NOWHERE, Parameter, Place, Places, Request, Tensor
+from flowrun.kserve.wire.fields import UnreadableError, apart, fields, head
+from flowrun.kserve.wire.tensors import datatype_of, from_contents, from_raw, size_of, to_raw
+
+_INT64 = range(-(2**63), 2**63)
+_UINT64 = range(2**64)
+_LARGEST = 2**31 - 1  # bytes of a message, by protobuf
+_RAW_INPUTS = 7  # the last field of ModelInferRequest
+_RAW_OUTPUTS = 6  # the last field of ModelInferResponse
+_ERROR, _RESPONSE = 1, 2  # the fields of ModelStreamInferResponse
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """One message of the server.
+
+    `id` is empty if the server did not say. `error` is an in-stream error's text. `problem` says
+    why the outputs (read-only tensors by name) could not be read.
+    """
+
+    id: str = ""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    error: str | None = None
+    outputs: Mapping[str, Tensor] = field(default_factory=dict)
+    problem: TransportError | None = None
+
+
+def pieces(
+    model: str,
+    version: str | None,
+    request_id: str,
+    inputs: Mapping[str, Tensor],
+    parameters: Mapping[str, Parameter],
+    places: Places = NOWHERE,
+) -> list[bytes | memoryview]:
+    """What makes a ModelInferRequest when it is joined: an array that lies in one piece is one, not
+    a copy, and one that has a place in shared memory stays there.
+
+    Raises `TransportError` for what the protocol cannot carry.
+    """
+    message = pb.ModelInferRequest(model_name=model, model_version=version or "", id=request_id)
+    for name, value in parameters.items():
+        _set(message.parameters[name], name, value)
+    contents: list[bytes | memoryview] = []
+    for name, array in inputs.items():
+        datatype = datatype_of(array)
+        tensor = message.inputs.add(name=name, datatype=datatype, shape=array.shape)
+        if name in places.inputs:
+            _place(tensor, places.inputs[name])
+            continue
+        raw = to_raw(array, datatype)
+        contents += (head(_RAW_INPUTS, len(raw)), raw)
+    for name, place in places.outputs.items():
+        output = message.outputs.add(name=name)
+        if place is not None:
+            _place(output, place)
+    parts = [message.SerializeToString(), *contents]  # in the order of their numbers
+    if (size := sum(map(len, parts))) > _LARGEST:
+        raise TransportError(f"the request cannot be sent: it has {size} bytes (2 GiB at most)")
+    return parts
+
+
+def join(pieces: Sequence[bytes | memoryview], request: Request) -> bytes:
+    """The message of `request`, whose `pieces` these are. Where the request's arrays are to spare,
+    views of the message take their place, so that its elements are in memory once."""
+    message = b"".join(pieces)
+    if request.spare and request.places is NOWHERE:
+        inputs, end = dict(request.inputs), len(pieces[0])
+        for name, before, raw in zip(request.inputs, pieces[1::2], pieces[2::2], strict=True):
+            begin = end + len(before)
+            end = begin + len(raw)
+            if isinstance(raw, memoryview):  # all but BYTES
+                array, lies = inputs[name], memoryview(message)[begin:end]
+                inputs[name] = from_raw(lies, datatype_of(array), array.shape)
+        request.inputs = inputs
+    return message
+
+
+def decode(data: bytes, places: Places = NOWHERE) -> Answer:
+    """The answer to a unary call, its tensors views of `data` or of where they were to be put.
+    Raises `TransportError` if that is no ModelInferResponse."""
+    try:
+        return _answer([memoryview(data)], lambda _: places)
+    except (UnreadableError, DecodeError) as error:
+        raise _no_answer(data) from error
+
+
+def decode_stream(data: bytes, places: Callable[[str], Places] = lambda _: NOWHERE) -> Answer:
+    """One answer in a stream, as `decode`; `places` knows those of a request by its id.
+
+    MLServer sends a bare ModelInferResponse where the protocol has a ModelStreamInferResponse.
+    """
+    try:
+        envelope = list(fields(memoryview(data)))
+        if any(each.number > _RESPONSE for each in envelope):
+            return _answer([memoryview(data)], places)
+        held = [(each.number, each.content) for each in envelope if each.content is not None]
+        # What comes twice: the last text stands, and messages are merged, as if they were one.
+        texts = [str(content, "utf-8") for number, content in held if number == _ERROR]
+        responses = [content for number, content in held if number == _RESPONSE]
+        return _answer(responses, places, texts[-1] or None if texts else None)
+    except (UnreadableError, DecodeError, UnicodeDecodeError) as error:
+        raise _no_answer(data) from error
+
+
+def _set(slot: Any, name: str, value: Parameter) -> None:
+    if isinstance(value, bool):
+        slot.bool_param = value
+    elif isinstance(value, str):
+        slot.string_param = value
+    elif isinstance(value, float):
+        slot.double_param = value
+    elif value in _INT64:
+        slot.int64_param = value
+    elif value in _UINT64:
+        slot.uint64_param = value
+    else:
+        raise TransportError(
+            f"{value} does not fit into 64 bits", key=f"transport.parameters.{name}"
+        )
+
+
+def _place(tensor: Any, place: Place) -> None:
+    region, memory = place
+    tensor.parameters["shared_memory_region"].string_param = region
+    tensor.parameters["shared_memory_byte_size"].int64_param = len(memory)
+    tensor.parameters["shared_memory_offset"].int64_param = 0
+
+
+def _no_answer(data: bytes) -> TransportError:
+    return TransportError(f"the server sent {len(data)} bytes that are no answer")
+
+
+def _answer(
+    parts: Sequence[memoryview], places: Callable[[str], Places], error: str | None = None
+) -> Answer:
+    """A ModelInferResponse that comes in `parts`: protobuf reads all of it but the raw contents,
+    which stay where they are."""
+    rest, raws = apart(parts, _RAW_OUTPUTS)
+    message = pb.ModelInferResponse.FromString(rest)
+    parameters: dict[str, Parameter] = {}
+    for name, value in message.parameters.items():
+        kind = value.WhichOneof("parameter_choice")
+        if kind is not None:
+            parameters[name] = getattr(value, kind)
+    try:
+        outputs = _tensors(message, raws, places(message.id))
+        return Answer(message.id, parameters, error, outputs)
+    except TransportError as problem:
+        return Answer(message.id, parameters, error, problem=problem)
+
+
+def _tensors(message: Any, raws: Sequence[memoryview], places: Places) -> dict[str, Tensor]:
+    if raws and len(raws) != len(message.outputs):
+        raise TransportError(
+            f"the answer has {len(message.outputs)} outputs with {len(raws)} contents"
+        )
+    tensors: dict[str, Tensor] = {}
+    for index, output in enumerate(message.outputs):
+        shape = tuple(output.shape)
+        raw = raws[index] if raws else None
+        place = places.outputs.get(output.name)
+        try:
+            if place is not None and not raw:  # an empty content stands for what lies elsewhere
+                raw = place[1][: size_of(output.datatype, shape)]
+            tensors[output.name] = (
+                from_raw(raw, output.datatype, shape)
+                if raw is not None
+                else from_contents(output.contents, output.datatype, shape)
+            )
+        except TransportError as error:
+            raise TransportError(
+                f"output {output.name!r} is malformed: {error.message}", hint=error.hint
+            ) from error
+    return tensors

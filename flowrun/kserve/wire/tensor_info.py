@@ -1,0 +1,22 @@
+"""A tensor of a model as the server's metadata declares it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """A tensor's name, KServe datatype and shape (-1 is any size).
+
+    What nobody declared is "INVALID" and (), as OpenVINO Model Server says of its graphs.
+    """
+
+    name: str
+    datatype: str = "INVALID"
+    shape: tuple[int, ...] = ()
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is an image as flowrun means it: UINT8, height x width x 3."""
+        return self.datatype == "UINT8" and self.shape[2:] == (3,)

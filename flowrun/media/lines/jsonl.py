@@ -1,0 +1,102 @@
+"""What became of every frame, a line of JSON each."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from flowrun.errors import SinkError
+from flowrun.frame import Frame
+from flowrun.media.lines.json_value import plain
+from flowrun.media.overwrite import refuse_existing
+from flowrun.media.protocols import Feed
+from flowrun.spec.flow import SinkSpec
+
+log = logging.getLogger("flowrun")
+
+
+class Fate(Protocol):
+    """What is known of a frame when its fate is decided. `took` holds seconds."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def time(self) -> float: ...
+    @property
+    def fate(self) -> str: ...
+    @property
+    def cause(self) -> str | None: ...
+    @property
+    def took(self) -> Mapping[str, float]: ...
+    @property
+    def data(self) -> Mapping[str, Any]: ...
+
+
+class JsonLinesSink:
+    """One line per captured frame, in the order in which their fates are decided:
+    `{"index", "time", "fate", "cause", "latency_ms": {"end_to_end", "<stage>": …}, "data": {…}}`.
+
+    Each line is in the file as soon as it is written. Frames are accepted and forgotten.
+    """
+
+    def __init__(self, spec: SinkSpec, feed: Feed) -> None:
+        self._key = feed.key
+        self._path = Path(spec.uri)
+        self._lock = threading.Lock()
+        self._error: SinkError | None = None
+        refuse_existing(self._path, spec, self._key)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Half a surrogate pair, as in names of files, becomes the escape that JSON has for it.
+            self._file = self._path.open(
+                "w", encoding="utf-8", errors="backslashreplace", newline="\n", buffering=1
+            )
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def note(self, fate: Fate) -> None:
+        """Write the line. From any thread; an error is kept for `write` and `close`."""
+        line = json.dumps(
+            {
+                "index": fate.index,
+                "time": round(fate.time, 6),
+                "fate": fate.fate,
+                "cause": fate.cause,
+                "latency_ms": {name: round(s * 1000, 3) for name, s in fate.took.items()},
+                "data": plain(fate.data),
+            },
+            ensure_ascii=False,
+            allow_nan=False,
+        )
+        with self._lock:
+            if self._error is not None or self._file.closed:
+                return
+            try:
+                self._file.write(line + "\n")
+            except OSError as error:
+                self._error = self._failed(error)
+                log.warning("%s; nothing more is written there", self._error)
+
+    def write(self, frame: Frame) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        with self._lock:
+            try:
+                self._file.close()
+            except OSError as error:
+                self._error = self._error or self._failed(error)
+        failure, self._error = self._error, None
+        if failure is not None:
+            raise failure
+
+    def abort(self) -> None:
+        """Nothing to give up: a line does not block."""
+
+    def _failed(self, error: OSError) -> SinkError:
+        return SinkError(f"{self._path} cannot be written: {error.strerror}", key=self._key)

@@ -1,0 +1,67 @@
+"""Metrics, health and status of a run over HTTP."""
+
+from __future__ import annotations
+
+import json
+import logging
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from flowrun.chain.status import Status
+from flowrun.observe.prometheus import RunCollector
+from flowrun.spec.flow import MetricsSpec
+from flowrun.system.http_server import JSON, Asked, HttpServer, Reply
+
+log = logging.getLogger("flowrun")
+
+
+class Metrics:
+    """Until `close`, at `metrics.address`:
+
+    `/metrics`  for Prometheus: the run's (see `exposition`) and those of its process
+    `/livez`    200 as long as somebody is there to answer
+    `/readyz`   200 while the flow runs and source, model server and sinks are there, else 503 and,
+                line by line, what it waits for
+    `/status`   what `Run.status` gives, as JSON
+
+    Raises `RunError` if the address is taken or not of this machine.
+    """
+
+    def __init__(self, spec: MetricsSpec, status: Status) -> None:
+        self._status = status
+        self._registry = CollectorRegistry()
+        self._registry.register(RunCollector(status))
+        ProcessCollector(registry=self._registry)
+        routes = {
+            "/metrics": self._metrics,
+            "/livez": lambda _: Reply(b"alive\n"),
+            "/readyz": self._readyz,
+            "/status": lambda _: Reply(_json(status), JSON),
+        }
+        self._server = HttpServer(spec.address, routes, key="metrics.address")
+        self.url = self._server.url
+        host = urlsplit(self.url).hostname or ""
+        beyond = "" if ip_address(host).is_loopback else ", for everybody who reaches this machine"
+        log.info("metrics: %s/metrics%s", self.url, beyond)
+
+    def close(self) -> None:
+        """Answer nobody any more. Idempotent, within a second."""
+        self._server.close()
+
+    def _metrics(self, asked: Asked) -> Reply:
+        encode, kind = choose_encoder(asked.headers.get("Accept", ""))
+        return Reply(encode(self._registry), kind)
+
+    def _readyz(self, _: Asked) -> Reply:
+        state, away = self._status.state, self._status.away()
+        if state == "running" and not away:
+            return Reply(b"ready\n")
+        why = [f"{key}: {what}" for key, what in away.items()] or [f"the run is {state}"]
+        return Reply("".join(f"{line}\n" for line in why).encode(), status=503)
+
+
+def _json(status: Status) -> bytes:
+    return json.dumps(status.to_json()).encode() + b"\n"

@@ -1,0 +1,156 @@
+"""The numbers of a run as Prometheus knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
+from prometheus_client.registry import Collector
+
+from flowrun import __version__
+from flowrun.chain.status import Status
+from flowrun.ledger.histogram import EDGES, Histogram
+from flowrun.ledger.ledger import DROP_CAUSES, FAIL_CAUSES, STAGES, Summary
+
+_SINK_FATES = ("delivered", "dropped", "failed")
+
+
+class RunCollector(Collector):
+    """Reads the books when it is asked, and costs nothing otherwise. From any thread.
+
+    Everything has the label `flow`; units are seconds, bytes, frames and requests. The histograms
+    count exactly, with the edges of `histogram.EDGES`.
+    """
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+
+    def collect(self) -> Iterator[Metric]:
+        summary = self._status.summary()
+        yield from self._counts(summary)
+        yield from self._parts(summary)
+        yield from self._waiting()
+        yield from self._times(summary)
+
+    def _counts(self, summary: Summary) -> Iterator[Metric]:
+        ledger = self._status.ledger
+        captured = _counter("flowrun_frames_captured", "Frames that the source gave.")
+        captured.add_metric([summary.flow], summary.captured)
+        yield captured
+        fates = _counter(
+            "flowrun_frames", "Frames that met their fate, and for what cause.", "fate", "cause"
+        )
+        fates.add_metric([summary.flow, "delivered", ""], summary.delivered)
+        for cause in DROP_CAUSES:
+            fates.add_metric([summary.flow, "dropped", cause], summary.dropped[cause])
+        for failure in FAIL_CAUSES:
+            fates.add_metric([summary.flow, "failed", failure], summary.failed[failure])
+        fates.add_metric([summary.flow, "aborted", ""], summary.aborted)
+        yield fates
+        size = _counter("flowrun_frame_bytes", "Bytes of the pictures that the source gave.")
+        size.add_metric([summary.flow], ledger.bytes)
+        yield size
+        sinks = _counter("flowrun_sink_frames", "Frames that a sink took, or not.", "sink", "fate")
+        repeated = _counter(
+            "flowrun_frames_repeated", "Pictures that a sink showed again to fill the time.", "sink"
+        )
+        for sink in summary.sinks:
+            for fate in _SINK_FATES:
+                sinks.add_metric([summary.flow, sink["sink"], fate], sink[fate])
+            repeated.add_metric([summary.flow, sink["sink"]], sink["repeated"])
+        yield from (sinks, repeated)
+
+    def _parts(self, summary: Summary) -> Iterator[Metric]:
+        flow, status = summary.flow, self._status
+        away, state = status.away(), status.state
+        ready = _gauge("flowrun_ready", "1 while the flow runs and all its parts are there.")
+        ready.add_metric([flow], state == "running" and not away)
+        yield ready
+        up = _gauge("flowrun_part_up", "1 while source, model server or sink is there.", "part")
+        sinks = [outlet.key for outlet in status.outlets] or ["sink"]
+        for part in ("source", "transport", *sinks):
+            up.add_metric([flow, part], part not in away)
+        yield up
+        reconnects = _counter("flowrun_reconnects", "How often a part came back.", "part")
+        for part, count in summary.reconnects.items():
+            reconnects.add_metric([flow, part], count)
+        yield reconnects
+        generations = _counter(
+            "flowrun_generations", "Streams to the model: a stateful one forgets with each."
+        )
+        generations.add_metric([flow], summary.generation)
+        yield generations
+        spec = self._status.flow.transport
+        info = InfoMetricFamily(
+            "flowrun", "What runs, with which model.", labels=["flow", "model", "mode"]
+        )
+        info.add_metric([flow, spec.model, spec.mode], {"version": __version__})
+        yield info
+
+    def _waiting(self) -> Iterator[Metric]:
+        flow, window = self._status.flow.name, self._status.window
+        depth = _gauge("flowrun_queue_frames", "Frames that wait in a queue.", "queue")
+        room = _gauge("flowrun_queue_capacity_frames", "How many may wait there.", "queue")
+        oldest = _gauge(
+            "flowrun_queue_oldest_seconds",
+            "Age of the oldest frame there since it was captured; 0 without one.",
+            "queue",
+        )
+        for queue in self._status.queues():
+            depth.add_metric([flow, queue["name"]], queue["depth"])
+            room.add_metric([flow, queue["name"]], queue["capacity"])
+            oldest.add_metric([flow, queue["name"]], queue["oldest_s"] or 0.0)
+        yield from (depth, room, oldest)
+        inside = _gauge("flowrun_in_flight_requests", "Requests from sending to the sink's end.")
+        inside.add_metric([flow], window.inside)
+        allowed = _gauge("flowrun_window_requests", "How many of them there may be now.")
+        allowed.add_metric([flow], window.value)
+        yield from (inside, allowed)
+
+    def _times(self, summary: Summary) -> Iterator[Metric]:
+        flow, ledger = summary.flow, self._status.ledger
+        whole = HistogramMetricFamily(
+            "flowrun_latency_seconds",
+            "From the moment a frame was there to the moment a sink had it.",
+            labels=["flow"],
+        )
+        whole.add_metric([flow], *_buckets(ledger.latency["end_to_end"]))
+        yield whole
+        stages = HistogramMetricFamily(
+            "flowrun_stage_seconds", "What a frame cost a stage.", labels=["flow", "stage"]
+        )
+        for stage in STAGES:
+            stages.add_metric([flow, stage], *_buckets(ledger.latency[stage]))
+        yield stages
+        hooks = SummaryMetricFamily(
+            "flowrun_hook_seconds", "What a frame cost a hook.", labels=["flow", "hook", "name"]
+        )
+        for each in ledger.hooks:
+            hooks.add_metric([flow, each.hook, each.name], each.took.count, each.took.total)
+        yield hooks
+        period = _gauge(
+            "flowrun_frame_period_seconds", "What a frame has: the median time to the next one."
+        )
+        if summary.period_ms is not None:
+            period.add_metric([flow], summary.period_ms / 1000)
+        yield period
+
+
+def _counter(name: str, help_: str, *labels: str) -> CounterMetricFamily:
+    return CounterMetricFamily(name, help_, labels=["flow", *labels])
+
+
+def _gauge(name: str, help_: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, help_, labels=["flow", *labels])
+
+
+def _buckets(histogram: Histogram) -> tuple[list[tuple[str, float]], float]:
+    edges = [*map(str, EDGES), "+Inf"]
+    return list(zip(edges, histogram.cumulated(), strict=True)), histogram.total

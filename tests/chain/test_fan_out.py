@@ -1,0 +1,342 @@
+"""One fate per frame, whatever several sinks make of it; and what waits in front of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowrun.chain.fan_out import Outlet, Outlets, queue_for
+from flowrun.errors import SinkAwayError, SinkError
+from flowrun.frame import Frame
+from flowrun.ledger.ledger import Fate, Ledger
+from flowrun.operators.virtual_time import VirtualTime
+from flowrun.spec.flow import BackpressureSpec, Flow, SinkSpec, SourceSpec, TransportSpec
+
+IMAGE = np.zeros((2, 2, 3), np.uint8)
+
+
+class Sink:
+    """Does with a frame what it was told to do with the next one."""
+
+    def __init__(self, key: str = "sink") -> None:
+        self.next: str = "accept"
+        self.key = key
+        self.written: list[int] = []
+
+    def write(self, frame: Frame) -> None:
+        self.written.append(frame.index)
+        if self.next == "away":
+            raise SinkAwayError("not now", key=self.key)
+        if self.next == "fail":
+            raise SinkError("no space left", key=self.key)
+        if self.next == "bug":
+            raise ZeroDivisionError("bug")
+
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+class Live(Sink):
+    every, repeated, reconnects = 0.1, 5, 2
+
+    def __init__(self, key: str = "sink") -> None:
+        super().__init__(key)
+        self.ticks = 0
+        self.error: Exception | None = None
+
+    def tick(self) -> None:
+        self.ticks += 1
+        if self.error is not None:
+            raise self.error
+
+
+class World:
+    """`count` sinks and the books."""
+
+    def __init__(self, count: int, sink: type[Sink] = Sink) -> None:
+        self.now = 100.0
+        self.ledger = Ledger(lambda: self.now)
+        self.fates: list[Fate] = []
+        self.ledger.on_fate(self.fates.append)
+        self.sinks = [sink(f"sink[{n}]") for n in range(count)]
+        self.each = [Outlet(f"sink[{n}]", one) for n, one in enumerate(self.sinks)]
+        self.outlets = Outlets(self.ledger, self.each)
+
+    def offer(self, index: int) -> Frame:
+        frame = Frame(IMAGE, index, index / 30, 1 / 30, self.now)
+        self.ledger.captured(frame)
+        self.outlets.offer(frame)
+        return frame
+
+    def act(self, sink: int, frame: Frame, what: str) -> None:
+        if what == "drop":
+            self.outlets.drop(self.each[sink], frame)
+        else:
+            self.sinks[sink].next = what
+            assert self.outlets.write(self.each[sink], frame) is frame
+
+    @property
+    def fate(self) -> list[tuple[int, str, str | None]]:
+        return [(fate.index, fate.fate, fate.cause) for fate in self.fates]
+
+    @property
+    def undecided(self) -> int:
+        return len(self.outlets._undecided)
+
+
+# --- one sink
+
+
+@pytest.mark.parametrize(
+    ("what", "fate", "counts"),
+    [
+        ("accept", ("delivered", None), (1, 0, 0)),
+        ("drop", ("dropped", "superseded"), (0, 1, 0)),
+        ("away", ("failed", "sink"), (0, 0, 1)),
+    ],
+)
+def test_the_fate_of_a_frame_is_what_the_only_sink_makes_of_it(
+    what: str, fate: Any, counts: Any
+) -> None:
+    world = World(1)
+    world.act(0, world.offer(0), what)
+    (outlet,) = world.outlets
+    assert world.fate == [(0, *fate)]
+    assert (outlet.delivered, outlet.dropped, outlet.failed) == counts
+    assert (world.undecided, world.outlets.errors) == (0, [])
+
+
+def test_the_failure_of_the_only_sink_is_raised_after_the_frame_has_its_fate() -> None:
+    world = World(1)
+    with pytest.raises(SinkError, match=r"^sink\[0\]: no space left$") as raised:
+        world.act(0, world.offer(0), "fail")
+    assert world.fate == [(0, "failed", "sink")]
+    assert world.outlets.errors == [raised.value]
+
+
+def test_an_error_that_is_none_of_the_sinks_stays_what_it_is() -> None:
+    world = World(2)
+    with pytest.raises(ZeroDivisionError, match=r"^bug$"):
+        world.act(0, world.offer(0), "bug")
+    assert world.outlets.errors == []
+    world.ledger.close()
+    assert world.fate == [(0, "aborted", None)]
+
+
+# --- several
+
+
+def test_a_frame_is_delivered_when_the_first_sink_accepts_it() -> None:
+    world = World(3)
+    frame = world.offer(0)
+    world.act(1, frame, "away")
+    assert world.fate == []
+    world.now += 0.25
+    world.act(2, frame, "accept")
+    assert world.fate == [(0, "delivered", None)]
+    assert world.fates[0].took["end_to_end"] == 0.25
+    assert world.undecided == 1
+    world.act(0, frame, "accept")
+    assert (len(world.fates), world.undecided) == (1, 0)
+
+
+def test_what_the_first_sink_to_accept_took_is_what_the_stage_cost() -> None:
+    world = World(2)
+    frame = world.offer(0)
+
+    def slow(frame: Frame) -> None:
+        world.now += 0.5
+
+    for sink in world.sinks:
+        sink.write = slow  # type: ignore[method-assign]
+    world.outlets.write(world.each[1], frame)
+    world.outlets.write(world.each[0], frame)
+    assert world.fates[0].took == {"end_to_end": 0.5, "sink": 0.5}
+    assert world.ledger.mean("sink") == 0.5
+
+
+def test_a_sink_that_failed_is_left_out_while_there_are_others(caplog: Any) -> None:
+    world = World(3)
+    frame = world.offer(0)
+    world.act(0, frame, "fail")
+    world.act(1, frame, "accept")
+    world.act(2, frame, "accept")
+    frame = world.offer(1)
+    for n in range(3):
+        world.act(n, frame, "accept")
+    assert world.sinks[0].written == [0]  # and nothing more
+    assert (world.each[0].failed, world.each[0].delivered) == (2, 0)
+    assert caplog.messages == ["sink[0]: no space left; going on without it"]
+    assert world.fate == [(0, "delivered", None), (1, "delivered", None)]
+    assert [str(error) for error in world.outlets.errors] == ["sink[0]: no space left"]
+
+
+def test_the_failure_of_the_last_sink_is_raised() -> None:
+    world = World(2)
+    frame = world.offer(0)
+    world.act(1, frame, "fail")
+    with pytest.raises(SinkError, match=r"^sink\[0\]: no space left$"):
+        world.act(0, frame, "fail")
+    assert world.fate == [(0, "failed", "sink")]
+    assert [str(error) for error in world.outlets.errors] == [
+        "sink[0]: no space left", "sink[1]: no space left"
+    ]  # fmt: skip
+
+
+@given(data=st.data(), sinks=st.integers(1, 4), frames=st.integers(0, 12))
+def test_every_frame_has_one_fate_in_whatever_order_the_sinks_decide(
+    data: Any, sinks: int, frames: int
+) -> None:
+    world = World(sinks)
+    waiting: list[list[Frame]] = [[] for _ in range(sinks)]
+    made: dict[int, list[str]] = {}
+    offered = broken = 0
+    while offered < frames or any(waiting):
+        choices = [n for n in range(sinks) if waiting[n]] + ([-1] if offered < frames else [])
+        sink = data.draw(st.sampled_from(choices))
+        if sink < 0:
+            frame = world.offer(offered)
+            made[offered] = []
+            offered += 1
+            for queue in waiting:
+                queue.append(frame)
+            continue
+        frame = waiting[sink].pop(0)
+        left_out = world.each[sink].error is not None
+        what = data.draw(st.sampled_from(["accept", "accept", "drop", "away", "fail"]))
+        if what == "fail" and not left_out:
+            broken += 1
+            if broken == sinks:
+                with pytest.raises(SinkError):
+                    world.act(sink, frame, what)
+                made[frame.index].append(what)
+                break
+        world.act(sink, frame, what)
+        made[frame.index].append("fail" if left_out and what != "drop" else what)
+
+    fates = {fate.index: (fate.fate, fate.cause) for fate in world.fates}
+    assert len(fates) == len(world.fates)
+    for index, acts in made.items():
+        if "accept" in acts:
+            assert fates[index] == ("delivered", None)
+        elif len(acts) < sinks:
+            assert index not in fates
+        elif {"away", "fail"} & set(acts):
+            assert fates[index] == ("failed", "sink")
+        else:
+            assert fates[index] == ("dropped", "superseded")
+    assert world.undecided == sum(len(acts) < sinks for acts in made.values())
+    assert broken == sinks or world.undecided == 0
+    every = [act for acts in made.values() for act in acts]
+    assert sum(outlet.delivered for outlet in world.each) == every.count("accept")
+    assert sum(outlet.dropped for outlet in world.each) == every.count("drop")
+    assert sum(outlet.failed for outlet in world.each) == every.count("away") + every.count("fail")
+    world.ledger.close()  # raises if the sum is off
+
+
+# --- live sinks
+
+
+def test_a_live_sink_ticks_until_it_has_failed() -> None:
+    world = World(2, Live)
+    first: Any = world.sinks[0]
+    world.outlets.tick(world.each[0])
+    first.error = SinkError("window is closed", key="sink[0]")
+    for _ in range(3):
+        world.outlets.tick(world.each[0])
+    assert first.ticks == 2
+    assert world.outlets.errors == [first.error]
+    world.act(0, world.offer(0), "accept")
+    assert first.written == []
+
+
+def test_a_tick_that_finds_the_sink_away_costs_nothing() -> None:
+    world = World(1, Live)
+    sink: Any = world.sinks[0]
+    sink.error = SinkAwayError("not now", key="sink[0]")
+    world.outlets.tick(world.each[0])
+    sink.error = None
+    world.outlets.tick(world.each[0])
+    world.act(0, world.offer(0), "accept")
+    assert (sink.ticks, world.outlets.errors) == (2, [])
+    assert world.fate == [(0, "delivered", None)]
+
+
+def test_the_tick_at_which_the_last_sink_fails_raises() -> None:
+    world = World(1, Live)
+    world.sinks[0].error = SinkError("window is closed", key="sink")  # type: ignore[attr-defined]
+    with pytest.raises(SinkError, match=r"^sink: window is closed$"):
+        world.outlets.tick(world.each[0])
+
+
+def test_what_is_not_live_does_not_tick() -> None:
+    world = World(1)
+    world.outlets.tick(world.each[0])
+    assert world.outlets.errors == []
+
+
+def test_the_summary_of_a_sink_has_its_counts() -> None:
+    live, plain = Outlet("sink[0]", Live()), Outlet("sink[1]", Sink(), None, None, 4, 3, 2)
+    assert live.counts() == {
+        "sink": "sink[0]", "delivered": 0, "dropped": 0, "failed": 0, "repeated": 5, "reconnects": 2
+    }  # fmt: skip
+    assert plain.counts() == {
+        "sink": "sink[1]", "delivered": 4, "dropped": 3, "failed": 2, "repeated": 0, "reconnects": 0
+    }  # fmt: skip
+
+
+# --- queues
+
+SINKS = {"null": "null", "video": "a.mp4", "rtsp": "rtsp://h/a", "screen": "screen", "web": "web"}
+
+
+class Loops:
+    """Names instead of threads."""
+
+    def __init__(self) -> None:
+        self.virtual = VirtualTime()
+        self.main = self.virtual.loop("main")
+
+    def thread(self, name: str) -> Any:
+        return self.virtual.loop(name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "several", "policy", "queue"),
+    [
+        ("null", False, "every_frame", None),
+        ("video", False, "every_frame", None),
+        ("video", False, "latest", None),
+        ("rtsp", False, "every_frame", (1, "block", "sink-rtsp")),
+        ("rtsp", False, "latest", (1, "block", "sink-rtsp")),
+        ("web", False, "latest", (1, "block", "sink-web")),
+        ("screen", False, "every_frame", (1, "block", "main")),
+        ("screen", False, "bounded_age", (1, "block", "main")),
+        ("null", True, "every_frame", (7, "block", "sink-null")),
+        ("video", True, "every_frame", (7, "block", "sink-video")),
+        ("video", True, "latest", (7, "drop_oldest", "sink-video")),
+        ("video", True, "bounded_age", (7, "drop_oldest", "sink-video")),
+        ("rtsp", True, "every_frame", (7, "block", "sink-rtsp")),
+        ("rtsp", True, "latest", (7, "drop_oldest", "sink-rtsp")),
+        ("web", True, "latest", (7, "drop_oldest", "sink-web")),
+        ("screen", True, "every_frame", (1, "drop_oldest", "main")),
+        ("screen", True, "latest", (1, "drop_oldest", "main")),
+    ],
+)
+def test_what_waits_in_front_of_a_sink(kind: str, several: bool, policy: Any, queue: Any) -> None:
+    spec = SinkSpec(SINKS[kind])
+    flow = Flow(
+        name="f",
+        source=SourceSpec("in.mp4"),
+        transport=TransportSpec(mode="stream", address=("embedded",), model="m"),
+        sinks=(spec,),
+        backpressure=BackpressureSpec(policy, buffer=7),
+    )
+    loops: Any = Loops()
+    found = queue_for(spec, flow, loops, several=several)
+    on: Any = found.on if found else None
+    assert (found and (found.capacity, found.when_full, on.name)) == queue

@@ -1,0 +1,161 @@
+"""How many pictures are alive when everything is full: no matter how long the run is."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flowrun.chain.compile import Threads, compile_flow
+from flowrun.chain.fan_out import Outlet, Outlets
+from flowrun.chain.stages import Stages
+from flowrun.chain.threads import Loops
+from flowrun.frame import Frame
+from flowrun.inference import Request, Result
+from flowrun.kserve.connect import ModelTransport, open_supervised
+from flowrun.kserve.server.embedded import serving
+from flowrun.ledger.ledger import Ledger
+from flowrun.operators.limit import Limit
+from flowrun.spec.flow import BackpressureSpec, Flow, Limits, SinkSpec, SourceSpec, TransportSpec
+
+LIMIT = 10.0  # seconds, a guard against hanging
+BUFFER, WINDOW = 4, 4
+IN_HAND = 1  # the frame that preprocessing gave on last
+
+
+class World:
+    """A source that runs ahead as far as it may, a real server, and a sink that lets the window
+    fill up with answers in front of each `every`th frame and then counts the source's pictures."""
+
+    def __init__(self, mode: Any, frames: int, every: int) -> None:
+        self.frames, self.every = frames, every
+        self.counts: list[int] = []
+        self.pictures: list[weakref.ref[Any]] = []
+        self.answers: list[weakref.ref[Any]] = []
+        self.given = 0
+        self.answered = 0
+        self.freed = False  # all of them, while the transport is open and waits for more
+        self.changed = threading.Condition()
+        self.flow = Flow(
+            name="f",
+            source=SourceSpec("in.mp4"),
+            transport=TransportSpec(mode, ("embedded",), "identity", on_outage="hold"),
+            sinks=(SinkSpec("null"),),
+            backpressure=BackpressureSpec("every_frame", buffer=BUFFER),
+            limits=Limits(),
+        )
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index in range(self.frames):
+            self.note("given")
+            yield self.frame(index)
+
+    def frame(self, index: int) -> Frame:
+        picture = np.full((24, 32, 3), index, np.uint8)
+        self.watch(self.pictures, picture)
+        return Frame(picture, index, index / 25, 1 / 25, 0.0)
+
+    def submit(self, request: Request) -> Future[Result | None]:
+        future = self.transport.submit(request)
+        future.add_done_callback(self.note_answer)
+        return future
+
+    def note_answer(self, future: Future[Result | None]) -> None:
+        result = future.result()
+        assert result is not None
+        self.watch(self.answers, result.only)
+        self.note("answered")
+
+    def watch(self, group: list[weakref.ref[Any]], picture: Any) -> None:
+        group.append(weakref.ref(picture, lambda _: self.tell()))
+
+    def tell(self) -> None:
+        with self.changed:
+            self.changed.notify_all()
+
+    def note(self, what: str) -> None:
+        with self.changed:
+            setattr(self, what, getattr(self, what) + 1)
+            self.changed.notify_all()
+
+    def write(self, frame: Frame) -> None:
+        assert (frame.image == frame.index).all()
+        if frame.index % self.every:
+            return
+        inside = min(frame.index + WINDOW, self.frames)
+        waiting = min(inside + BUFFER, self.frames)
+        with self.changed:
+            assert self.changed.wait_for(
+                lambda: self.answered == inside and self.given == waiting, LIMIT
+            )
+        self.counts.append(alive(self.pictures))
+
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+
+    def run(self) -> None:
+        with ExitStack() as parts:
+            address = parts.enter_context(serving(self.flow.transport))
+            spec = self.flow.transport
+            self.transport: ModelTransport = open_supervised(spec, "hold", address=address)
+            parts.callback(self.transport.close)
+            ledger, loops = Ledger(), Loops()
+            stages = Stages(
+                spec,
+                preprocess=(),
+                transport=self,
+                postprocess=(),
+                ledger=ledger,
+                window=Limit(WINDOW),
+            )
+            on = Threads(loops.thread("source"), loops.thread("preprocess"), loops.main)
+            outlets = Outlets(ledger, [Outlet("sink", self)])
+            chain = compile_flow(self.flow, self, stages, outlets, ledger, on)
+            errors: list[Exception] = []
+
+            def failed(error: Exception) -> None:
+                errors.append(error)
+                loops.main.stop()
+
+            subscription = chain.subscribe(on_error=failed, on_completed=loops.main.stop)
+            try:
+                loops.main.run()
+            finally:
+                subscription.dispose()
+                assert loops.stop(LIMIT)
+            assert not errors
+            with self.changed:  # a thread of the transport may not have returned yet
+                self.freed = self.changed.wait_for(
+                    lambda: not alive(self.pictures) and not alive(self.answers), LIMIT
+                )
+
+
+def alive(pictures: list[weakref.ref[Any]]) -> int:
+    return sum(reference() is not None for reference in pictures)
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    gc.disable()  # what is only garbage counts as well
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("without_collector")
+@pytest.mark.parametrize("mode", ["stream", "unary"])
+@pytest.mark.parametrize("frames", [40, 80])
+def test_behind_the_model_no_picture_of_the_source_is_alive_that_nobody_looks_at(
+    mode: str, frames: int
+) -> None:
+    world = World(mode, frames, every=10)
+    world.run()
+    assert len(world.counts) == frames // 10
+    assert max(world.counts) <= BUFFER + IN_HAND
+    assert world.freed

@@ -1,0 +1,117 @@
+"""What `auto` means, by what the source turned out to be and by who watches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from flowrun.chain import policies as auto
+from flowrun.operators.limit import AdaptiveLimit, Limit
+from flowrun.spec.flow import BackpressureSpec, Flow, SinkSpec, SourceSpec, TransportSpec
+
+
+def flow(
+    sink: str = "null", policy: Any = "auto", pace: Any = "auto", outage: Any = "auto"
+) -> Flow:
+    return Flow(
+        name="f",
+        source=SourceSpec("in.mp4", pace=pace),
+        transport=TransportSpec("unary", ("h:1",), "m", on_outage=outage),
+        sinks=(SinkSpec("null"), SinkSpec(sink)),
+        backpressure=BackpressureSpec(policy),
+    )
+
+
+@pytest.mark.parametrize(
+    ("sink", "said", "pace"),
+    [
+        ("null", "auto", "fast"),
+        ("out.mp4", "auto", "fast"),
+        ("out.jsonl", "auto", "fast"),
+        ("rtsp://h/1", "auto", "realtime"),
+        ("screen", "auto", "realtime"),
+        ("web", "auto", "realtime"),
+        ("screen", "fast", "fast"),
+        ("null", "realtime", "realtime"),
+    ],
+)
+def test_a_recording_has_its_own_pace_where_somebody_watches(
+    sink: str, said: str, pace: str
+) -> None:
+    assert auto.paced(flow(sink, pace=said)).source.pace == pace
+
+
+@pytest.mark.parametrize(
+    ("live", "said", "policy"),
+    [
+        (False, "auto", "every_frame"),
+        (True, "auto", "latest"),
+        (False, "latest", "latest"),
+        (True, "every_frame", "every_frame"),
+        (True, "bounded_age", "bounded_age"),
+    ],
+)
+def test_live_sources_drop_and_others_wait_unless_the_flow_says_otherwise(
+    live: bool, said: str, policy: str
+) -> None:
+    assert auto.decided(flow(policy=said), live=live).backpressure.policy == policy
+
+
+@pytest.mark.parametrize(
+    ("live", "said", "policy"),
+    [
+        (False, "auto", "hold"),
+        (True, "auto", "drop"),
+        (False, "fail", "fail"),
+        (False, "drop", "drop"),
+        (True, "hold", "hold"),
+        (True, "passthrough", "passthrough"),
+    ],
+)
+def test_in_an_outage_recordings_wait_and_live_sources_drop_unless_the_flow_says_otherwise(
+    live: bool, said: str, policy: str
+) -> None:
+    assert auto.decided(flow(outage=said), live=live).transport.on_outage == policy
+
+
+@pytest.mark.parametrize(
+    ("said", "policy", "kind", "most"),
+    [
+        (4, "every_frame", Limit, 4),
+        (4, "latest", AdaptiveLimit, 4),
+        (4, "bounded_age", AdaptiveLimit, 4),
+        ("auto", "every_frame", AdaptiveLimit, 256),
+        ("auto", "latest", AdaptiveLimit, 256),
+    ],
+)
+def test_the_window_is_found_where_frames_are_dropped_and_where_the_flow_says_auto(
+    said: Any, policy: str, kind: type[Limit], most: int
+) -> None:
+    of = flow(policy=policy)
+    of = replace(of, transport=replace(of.transport, in_flight=said))
+    now = 0.0
+    window = auto.window(of, lambda: now)
+    assert type(window) is kind
+    largest = inside = 0
+    for _ in range(10_000):
+        while inside < window.value:
+            window.enter()
+            inside += 1
+        now += 1 / window.value  # the more are in flight, the sooner one comes back
+        window.leave()
+        inside -= 1
+        largest = max(largest, window.value)
+    assert largest == most
+
+
+def test_the_policy_is_said_with_its_reason() -> None:
+    assert auto.reason(flow(), "latest", live=True) == (
+        "backpressure: latest, as the source is live: a frame that is overtaken while it waits is"
+        " dropped"
+    )
+    assert auto.reason(flow(policy="every_frame"), "every_frame", live=True) == (
+        "backpressure: every_frame, as the flow says: nothing is skipped, whoever is slow makes"
+        " the source wait"
+    )

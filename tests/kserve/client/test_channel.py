@@ -1,0 +1,145 @@
+"""Addresses, headers and TLS."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from flowrun.errors import TransportError
+from flowrun.inference import Request
+from flowrun.kserve.client.channel import metadata, open_channel
+from flowrun.spec.flow import Tls, TransportSpec
+
+LIMIT = 10.0  # seconds, a guard against hanging
+Build = Callable[..., Any]
+
+
+def spec(*address: str, **fields: Any) -> TransportSpec:
+    return TransportSpec("unary", address, "model", **fields)
+
+
+def refused(build: Callable[[], Any]) -> str:
+    with pytest.raises(TransportError) as caught:
+        build()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["localhost", "http://localhost:9000", "embedded", ":9000"])
+def test_an_address_has_a_host_and_a_port(address: str) -> None:
+    assert refused(lambda: open_channel(spec(address), [address])) == (
+        f"transport.address: {address!r} is not HOST:PORT\n  for instance localhost:9000"
+    )
+
+
+def test_every_one_of_several_addresses_must_exist() -> None:
+    addresses = ["127.0.0.1:9000", "nowhere.invalid:9000"]
+    assert refused(lambda: open_channel(spec(*addresses), addresses)) == (
+        "transport.address: nothing answers at nowhere.invalid:9000 (no such host)\n"
+        "  correct the host's name"
+    )
+
+
+@pytest.mark.parametrize("key", ["ca", "cert", "key"])
+def test_a_missing_file_names_its_key(tmp_path: Path, key: str) -> None:
+    files = {}
+    for name in ("cert", "key"):
+        files[name] = str(tmp_path / name)
+        (tmp_path / name).write_text("x")
+    files[key] = str(tmp_path / "missing")
+    shown = "the file" if key == "key" else repr(files[key])
+    assert refused(lambda: open_channel(spec("a:1", tls=Tls(**files)), ["a:1"])) == (
+        f"transport.tls.{key}: cannot read {shown}: No such file or directory\n"
+        "  relative paths are relative to the working directory"
+    )
+
+
+@pytest.mark.parametrize(("given", "missing"), [("cert", "key"), ("key", "cert")])
+def test_certificate_and_key_belong_together(given: str, missing: str) -> None:
+    assert refused(lambda: open_channel(spec("a:1", tls=Tls(**{given: "x"})), ["a:1"])) == (
+        f"transport.tls.{missing}: a client's certificate and its key belong together"
+    )
+
+
+def test_headers_become_metadata() -> None:
+    headers = {"Authorization": "Bearer abc", "x-tenant": "7"}
+    assert metadata(spec(headers=headers)) == (("authorization", "Bearer abc"), ("x-tenant", "7"))
+
+
+@pytest.mark.parametrize("name", ["a b", "grpc-timeout", "é", ""])
+def test_a_header_that_grpc_cannot_send_is_named(name: str) -> None:
+    assert refused(lambda: metadata(spec(headers={name: "s3cret"}))) == (
+        f"transport.headers.{name}: gRPC cannot send a header of this name\n"
+        "  letters, digits, `-`, `_` and `.`; not beginning with `grpc-`"
+    )
+
+
+@pytest.mark.parametrize(("name", "value"), [("a", "s3cret\n"), ("a", "s3crét"), ("a-bin", "x")])
+def test_a_header_that_is_no_text_is_refused_without_its_value(name: str, value: str) -> None:
+    assert refused(lambda: metadata(spec(headers={name: value}))) == (
+        f"transport.headers.{name}: the header's value is not plain text"
+    )
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with cert.pem and key.pem for localhost and 127.0.0.1."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        [
+            *(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", "key.pem"),
+            *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out", "cert.pem"),
+        ],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    return folder
+
+
+@pytest.fixture
+def secured(scripted: Build, certificate: Path) -> Any:
+    """A scripted server behind TLS."""
+    server = scripted()
+    server.stop()
+    pair = ((certificate / "key.pem").read_bytes(), (certificate / "cert.pem").read_bytes())
+    server.start(credentials=grpc.ssl_server_credentials([pair]))
+    return server
+
+
+def test_a_server_behind_tls_answers(secured: Any, connect: Build, certificate: Path) -> None:
+    transport = connect(secured, "unary", tls=Tls(ca=str(certificate / "cert.pem")))
+    assert transport.submit(Request({"": np.ones((1, 1, 3), np.uint8)})).result(LIMIT) is not None
+
+
+def test_a_certificate_of_an_unknown_authority_is_named(secured: Any, connect: Build) -> None:
+    assert refused(lambda: connect(secured, "unary", tls=Tls())) == (
+        f"transport.tls.ca: nothing answers at {secured.address} (its certificate cannot be"
+        " verified)\n  name the authority that signed it"
+    )
+
+
+def test_tls_where_there_is_none_is_named(scripted: Build, connect: Build) -> None:
+    server = scripted()
+    assert refused(lambda: connect(server, "unary", tls=Tls())) == (
+        f"transport.tls: nothing answers at {server.address} (no agreement on TLS)\n"
+        "  is it a server without TLS? Then leave `tls` out"
+    )
+
+
+def test_no_tls_where_there_is_one_is_named(secured: Any, connect: Build) -> None:
+    assert refused(lambda: connect(secured, "unary")) == (
+        f"transport.address: nothing answers at {secured.address} (the connection was cut)\n"
+        "  see the server's log; one that speaks TLS needs `tls: {}` at least"
+    )

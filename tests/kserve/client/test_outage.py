@@ -1,0 +1,494 @@
+"""The way to a server that goes away and comes back; futures are resolved by hand."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowrun.errors import ContractError, DeadlineError, OutageError, TransportError
+from flowrun.inference import Request, Result
+from flowrun.kserve.client.outage import TRIES, OutageTransport
+from flowrun.kserve.contract.metadata import ModelInfo
+
+LIMIT = 10.0  # seconds, a guard against hanging
+GONE = "nothing answers at server:9 (the connection was cut)"
+AWAY = (
+    f"transport.on_outage: the model server is away: {GONE}\n"
+    "  `hold` waits until it is back; `drop` and `passthrough` go on without it"
+)
+
+
+def lost(code: str | None = "UNAVAILABLE") -> TransportError:
+    return TransportError(GONE, code=code, key="transport.address")
+
+
+def request(number: int) -> Request:
+    return Request({"image": np.full(1, number)})
+
+
+def number(value: Request | Result) -> int:
+    tensors = value.inputs if isinstance(value, Request) else value.outputs
+    return int(tensors["image"][0])
+
+
+class Inner:
+    """A transport whose answers the test gives."""
+
+    model = ModelInfo("model")
+    reopened = 3
+
+    def __init__(self) -> None:
+        self.sent: list[int] = []
+        self.open: dict[int, Future[Result | None]] = {}
+        self.closed = False
+        self._changed = threading.Condition()
+
+    def submit(self, request: Request) -> Future[Result | None]:
+        if self.closed:
+            raise TransportError("closed")
+        future: Future[Result | None] = Future()
+        with self._changed:
+            self.open[number(request)] = future
+            self.sent.append(number(request))
+            self._changed.notify_all()
+        return future
+
+    def answer(self, *numbers: int) -> None:
+        for each in numbers:
+            self.open.pop(each).set_result(Result({"image": np.full(1, each)}))
+
+    def fail(self, *numbers: int, error: Exception | None = None) -> None:
+        for each in numbers:
+            self.open.pop(each).set_exception(error or lost())
+
+    def wait_for(self, *numbers: int) -> None:
+        """Until exactly these have been sent, in this order."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.sent) >= len(numbers), LIMIT)
+        assert self.sent == list(numbers)
+
+    def sends_more_than(self, count: int) -> bool:
+        """Whether it does so within the blink of an eye."""
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self.sent) > count, 0.1)
+
+    def close(self) -> None:
+        self.closed = True
+        self.fail(*list(self.open), error=TransportError("closed", code="CANCELLED"))
+
+
+class Bench:
+    def __init__(self, policy: Any) -> None:
+        self.inner = Inner()
+        self.asked: queue.Queue[float] = queue.Queue()
+        self.pauses: list[float] = []
+        self.now = 100.0
+        self._says: queue.Queue[bool | Exception] = queue.Queue()
+        self.transport = OutageTransport(
+            self.inner,
+            self._ready,
+            policy,
+            wait=lambda _, seconds: self.pauses.append(seconds),
+            clock=lambda: self.now,
+        )
+
+    def submit(self, *numbers: int) -> list[Future[Result | None]]:
+        return [self.transport.submit(request(each)) for each in numbers]
+
+    def say(self, *answers: bool | Exception) -> None:
+        """What the server says to the next questions whether it is ready."""
+        for answer in answers:
+            self._says.put(answer)
+
+    def _ready(self, patience: float) -> bool:
+        self.asked.put(patience)
+        said = self._says.get(timeout=LIMIT)
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    def close(self) -> None:
+        self.say(False)
+        self.transport.close()
+
+
+@pytest.fixture
+def bench() -> Iterator[Callable[[str], Bench]]:
+    made: list[Bench] = []
+
+    def build(policy: str) -> Bench:
+        made.append(Bench(policy))
+        return made[-1]
+
+    yield build
+    for each in made:
+        each.close()
+    assert not outages()
+
+
+def outages() -> list[threading.Thread]:
+    """The threads that ask a server whether it is back; `join` them for the end of the outage."""
+    return [each for each in threading.enumerate() if each.name == "flowrun-outage"]
+
+
+def is_over() -> None:
+    for thread in outages():
+        thread.join(LIMIT)
+    assert not outages()
+
+
+def told(futures: Sequence[Future[Any]]) -> list[Any]:
+    ends: list[Any] = []
+    for future in futures:
+        error = future.exception(LIMIT)
+        ends.append(type(error) if error else future.result() and number(future.result()))
+    return ends
+
+
+POLICIES = ["hold", "drop", "passthrough", "fail"]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_as_long_as_all_is_well_it_only_hands_on(bench: Any, policy: str) -> None:
+    made = bench(policy)
+    futures = made.submit(0, 1, 2)
+    made.inner.answer(1, 0)
+    made.inner.open.pop(2).set_result(None)
+    assert told(futures) == [0, 1, None]
+    assert made.transport.reopened == 3
+    assert made.transport.model is made.inner.model
+    assert not outages()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize(
+    "error",
+    [
+        DeadlineError("late", code="DEADLINE_EXCEEDED"),
+        lost("INTERNAL"),
+        lost(None),
+        lost("NOT_FOUND"),
+        ContractError("it does not fit"),
+        ZeroDivisionError("a bug"),
+    ],
+)
+def test_no_other_error_is_an_outage(bench: Any, policy: str, error: Exception) -> None:
+    made = bench(policy)
+    (future,) = made.submit(0)
+    made.inner.fail(0, error=error)
+    assert future.exception(LIMIT) is error
+    assert not outages()
+
+
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "CANCELLED"])
+def test_with_hold_everything_is_sent_again_in_the_order_of_submission(
+    bench: Any, code: str, caplog: Any
+) -> None:
+    caplog.set_level("INFO")
+    made = bench("hold")
+    futures = made.submit(0, 1, 2, 3)
+    made.inner.answer(1)
+    made.inner.fail(3, 0, 2, error=lost(code))
+    futures += made.submit(4, 5)
+    made.say(False)
+    assert [made.asked.get(timeout=LIMIT) for _ in range(2)] == [0.0, 2.0]
+    assert not any(future.done() for future in futures if future is not futures[1])
+    assert made.transport.lost_since is not None
+    made.now += 3.2
+    made.say(True)
+    made.inner.wait_for(0, 1, 2, 3, 0, 2, 3, 4, 5)
+    is_over()
+    assert made.transport.lost_since is None
+    made.inner.answer(5, 4, 3, 2, 0)
+    assert told(futures) == [0, 1, 2, 3, 4, 5]
+    assert caplog.messages == [
+        f"the model server is away: {GONE}; frames wait until it is back",
+        "the model server is back after 3.2 s; requests sent again: 5, failed: 0",
+    ]
+
+
+def test_nothing_overtakes_what_was_sent_before_the_outage(bench: Any) -> None:
+    made = bench("hold")
+    futures = made.submit(0, 1, 2)
+    made.inner.fail(1)
+    made.say(True)
+    made.inner.fail(2)  # the server is back by now, but nobody knows what becomes of 0
+    assert not made.inner.sends_more_than(3)
+    assert made.inner.sent == [0, 1, 2]
+    made.inner.fail(0)
+    made.inner.wait_for(0, 1, 2, 0, 1, 2)
+    made.inner.answer(0, 1, 2)
+    assert told(futures) == [0, 1, 2]
+
+
+def test_what_is_lost_while_it_is_sent_again_is_held_again(bench: Any) -> None:
+    made = bench("hold")
+    futures = made.submit(0, 1)
+    made.inner.fail(0, 1)
+    submit = made.inner.submit
+
+    def dies(request: Request) -> Future[Any]:
+        future: Future[Any] = submit(request)
+        made.inner.submit = submit
+        made.inner.fail(number(request), error=lost("NOT_FOUND"))
+        return future
+
+    made.inner.submit = dies
+    made.say(True, True)
+    made.inner.wait_for(0, 1, 0, 0, 1)
+    made.inner.answer(1, 0)
+    assert told(futures) == [0, 1]
+    assert made.asked.qsize() == 2
+
+
+def test_the_pauses_between_the_questions_grow_to_a_second(bench: Any) -> None:
+    made = bench("hold")
+    (future,) = made.submit(0)
+    made.inner.fail(0)
+    made.say(*[False] * 6, True)
+    made.inner.wait_for(0, 0)
+    made.inner.answer(0)
+    assert told([future]) == [0]
+    assert made.pauses == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+    assert list(made.asked.queue) == [0.0, *[2.0] * 6]
+
+
+def test_a_request_that_is_lost_every_time_is_given_up(bench: Any) -> None:
+    made = bench("hold")
+    futures = made.submit(0)
+    made.say(*[True] * TRIES)
+    for tries in range(1, TRIES + 1):
+        made.inner.wait_for(*[0] * tries)
+        is_over()
+        made.inner.fail(0)
+    assert str(futures[0].exception(LIMIT)) == f"transport.address: {GONE}"
+    assert told(futures) == [TransportError]
+    is_over()
+    # Each time there is more of a pause, until something is answered again.
+    assert made.pauses == [0.1, 0.2, 0.4, 0.8]
+    futures = made.submit(1)
+    made.inner.answer(1)
+    assert told(futures) == [1]
+    made.say(True)
+    made.submit(2)
+    made.inner.fail(2)
+    made.inner.wait_for(*[0] * TRIES, 1, 2, 2)
+    assert made.pauses == [0.1, 0.2, 0.4, 0.8]
+
+
+def test_released_requests_end_at_once_and_later_ones_until_the_server_is_back(
+    bench: Any, caplog: Any
+) -> None:
+    caplog.set_level("INFO")
+    made = bench("hold")
+    futures = made.submit(0, 1, 2)
+    made.inner.fail(0, 1)
+    made.transport.release()
+    made.inner.fail(2)
+    futures += made.submit(3)
+    assert [str(future.exception(0)) for future in futures] == [AWAY] * 4
+    made.transport.release()
+    made.say(False, True)
+    is_over()
+    futures = made.submit(4)
+    made.inner.answer(4)
+    assert told(futures) == [4]
+    assert caplog.messages[-1] == (
+        "the model server is back after 0.0 s; requests sent again: 0, failed: 4"
+    )
+
+
+MEANWHILE = {
+    "drop": "frames are dropped until it is back",
+    "passthrough": "frames go on as they came until it is back",
+}
+
+
+@pytest.mark.parametrize("policy", ["drop", "passthrough", "fail"])
+def test_with_any_other_policy_requests_end_at_once_and_the_server_is_left_alone(
+    bench: Any, policy: str, caplog: Any
+) -> None:
+    caplog.set_level("INFO")
+    made = bench(policy)
+    futures = made.submit(0, 1)
+    made.inner.fail(0)
+    futures += made.submit(2)
+    made.inner.fail(1)
+    errors = [future.exception(0) for future in futures]
+    assert [(type(e), str(e), e.code) for e in errors] == [(OutageError, AWAY, "UNAVAILABLE")] * 3
+    assert len({id(error) for error in errors}) == 3
+    made.say(False, True)
+    is_over()
+    futures = made.submit(3)
+    made.inner.wait_for(0, 1, 3)
+    made.inner.answer(3)
+    assert told(futures) == [3]
+    back = "the model server is back after 0.0 s; requests sent again: 0, failed: 3"
+    if policy == "fail":  # the error of the run tells why
+        assert caplog.messages == [back]
+    else:
+        away = f"the model server is away: {GONE}; {MEANWHILE[policy]}"
+        assert caplog.messages == [away, back]
+
+
+def test_a_late_loss_from_before_an_outage_begins_no_other_one(bench: Any) -> None:
+    made = bench("drop")
+    futures = made.submit(0, 1)
+    made.inner.fail(0)
+    made.say(True)
+    is_over()
+    made.inner.fail(1)
+    assert not outages()
+    assert told(futures) == [OutageError, OutageError]
+
+
+def test_a_loss_by_a_server_that_is_ready_is_told_of_the_first_and_the_tenth_time(
+    bench: Any, caplog: Any
+) -> None:
+    made = bench("drop")
+    for each in range(12):
+        made.submit(each)
+        made.inner.fail(each)
+        made.say(True)
+        is_over()
+    assert caplog.messages == [
+        f"the model server is ready, but a request was lost: {GONE} ({times} times so far)"
+        for times in (1, 10)
+    ]
+
+
+def test_closing_in_an_outage_ends_everything(bench: Any) -> None:
+    made = bench("hold")
+    futures = made.submit(0, 1)
+    made.inner.fail(0)
+    futures += made.submit(2)
+    made.close()
+    made.close()
+    assert told(futures) == [OutageError, TransportError, OutageError]
+    with pytest.raises(TransportError, match="closed"):
+        made.submit(3)
+
+
+def test_a_bug_in_the_question_leaves_nobody_waiting(bench: Any, monkeypatch: Any) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(args.exc_type))
+    made = bench("hold")
+    futures = made.submit(0, 1)
+    made.inner.fail(0)
+    made.say(ZeroDivisionError())
+    assert told(futures[:1]) == [OutageError]
+    made.inner.fail(1)
+    assert told(futures + made.submit(2)) == [OutageError] * 3
+    is_over()
+    assert seen == [ZeroDivisionError]
+
+
+@pytest.mark.parametrize(("policy", "end"), [("hold", TransportError), ("drop", OutageError)])
+def test_without_a_thread_to_ask_a_lost_request_ends(
+    bench: Any, monkeypatch: Any, policy: str, end: Any
+) -> None:
+    def cannot(_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    made = bench(policy)
+    futures = made.submit(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", cannot)
+        made.inner.fail(0)
+    assert told(futures) == [end]
+    futures = made.submit(1)
+    made.inner.answer(1)
+    assert told(futures) == [1]
+
+
+class Stormy:
+    """A transport that answers or loses requests as `plan` says, at once or from other threads."""
+
+    model = ModelInfo("model")
+    reopened = 0
+
+    def __init__(self, plan: list[str]) -> None:
+        self.plan = iter(plan)
+        self.pool = ThreadPoolExecutor(2)
+        self.state: dict[int, str] = {}
+        self.overtaken: list[int] = []
+        self.submitting = threading.Lock()
+        self.together = 0
+        self.futures: list[Future[Result | None]] = []  # the outer ones
+
+    def submit(self, request: Request) -> Future[Result | None]:
+        if not self.submitting.acquire(blocking=False):
+            self.together += 1
+        me = number(request)
+        # Nothing is sent while something older is held.
+        self.overtaken += [
+            n
+            for n, state in self.state.items()
+            if n < me and state == "lost" and not self.futures[n].done()
+        ]
+        self.state[me] = "inside"
+        future: Future[Result | None] = Future()
+        action, _, later = next(self.plan, "answer").partition(" ")
+        end = self.answer if action == "answer" else self.lose
+        if later:
+            self.pool.submit(end, me, future)
+        else:
+            end(me, future)
+        self.submitting.release()
+        return future
+
+    def answer(self, me: int, future: Future[Result | None]) -> None:
+        self.state[me] = "answered"
+        future.set_result(Result({"image": np.full(1, me)}))
+
+    def lose(self, me: int, future: Future[Result | None]) -> None:
+        self.state[me] = "lost"
+        future.set_exception(lost())
+
+    def close(self) -> None:
+        self.pool.shutdown()
+
+
+ACTIONS = ["answer", "lose", "answer later", "lose later"]
+PLANS = st.one_of(
+    st.lists(st.sampled_from(ACTIONS), max_size=30), st.lists(st.sampled_from(ACTIONS[:2]))
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(PLANS, st.lists(st.booleans(), max_size=10), st.integers(1, 4), st.sampled_from(POLICIES))
+def test_in_any_storm_every_request_ends_once_and_held_ones_keep_their_order(
+    plan: list[str], says: list[bool], window: int, policy: Any
+) -> None:
+    inner = Stormy(plan)
+    answers = iter(says)
+    transport = OutageTransport(inner, lambda _: next(answers, True), policy, wait=lambda *_: None)
+    futures = inner.futures
+    ends: list[int] = []
+    for each in range(20):
+        if each >= window:
+            futures[each - window].exception(LIMIT)
+        futures.append(transport.submit(request(each)))
+        futures[-1].add_done_callback(partial(lambda number, _: ends.append(number), each))
+    losses = sum(action.startswith("lose") for action in plan)
+    for each, end in enumerate(told(futures)):
+        if policy == "hold":
+            assert end == each or (end is TransportError and losses >= TRIES)
+        else:
+            assert end in (each, OutageError)
+    transport.close()
+    is_over()
+    assert sorted(ends) == list(range(20))
+    assert inner.together == 0
+    # What is lost at the very moment at which the next one is sent is overtaken by that one.
+    if policy == "hold" and "lose later" not in plan:
+        assert inner.overtaken == []

@@ -1,0 +1,184 @@
+"""The transports against real servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from flowrun.errors import ContractError, TransportError
+from flowrun.inference import Request, Result
+from flowrun.kserve.connect import ModelTransport, open_transport
+from flowrun.spec.flow import TransportSpec
+
+LIMIT = 30.0  # seconds, a guard against hanging
+MODES = ["stream", "unary"]
+Open = Callable[..., ModelTransport]
+
+
+@pytest.fixture
+def opened() -> Iterator[Open]:
+    transports: list[ModelTransport] = []
+
+    def build(address: str, mode: Any, model: str, **fields: Any) -> ModelTransport:
+        spec = TransportSpec(mode=mode, address=(address,), model=model, **fields)
+        transports.append(open_transport(spec))
+        return transports[-1]
+
+    yield build
+    for transport in transports:
+        transport.close()
+
+
+def picture(seed: int, height: int = 48, width: int = 64) -> npt.NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def through(transport: ModelTransport, images: list[Any], window: int = 4) -> list[Result | None]:
+    futures: list[Future[Result | None]] = []
+    for number, image in enumerate(images):
+        if number >= window:
+            futures[number - window].result(LIMIT)
+        futures.append(transport.submit(Request({"": image})))
+    return [future.result(LIMIT) for future in futures]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_triton_answers_every_request_with_its_own_picture(
+    triton_address: str, opened: Open, mode: str
+) -> None:
+    transport = opened(triton_address, mode, "identity")
+    assert transport.model.server == "triton"
+    images = [picture(seed) for seed in range(40)]
+    results = through(transport, images)
+    for image, result in zip(images, results, strict=True):
+        assert result is not None
+        assert (result.only == image).all()
+    assert transport.reopened == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "model"),
+    [("stream", "jitter"), ("stream", "jitter_decoupled"), ("unary", "jitter")],
+)
+def test_answers_of_two_instances_find_their_requests_out_of_order(
+    triton_address: str, opened: Open, mode: str, model: str
+) -> None:
+    transport = opened(triton_address, mode, model)
+    images = [picture(seed) for seed in range(24)]
+    for number, image in enumerate(images):
+        image[0, 0, 0] = 60 if number % 3 == 0 else 0  # milliseconds
+    for image, result in zip(images, through(transport, images), strict=True):
+        assert result is not None
+        assert (result.only == image).all()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_4k_picture_passes_and_another_size_may_come_back(
+    triton_address: str, opened: Open, mode: str
+) -> None:
+    transport = opened(triton_address, mode, "resize320")
+    (result,) = through(transport, [picture(1, 2160, 3840)])
+    assert result is not None
+    assert result.only.shape == (320, 320, 3)
+
+
+def test_a_decoupled_model_may_answer_none_to_three_times(
+    triton_address: str, opened: Open
+) -> None:
+    transport = opened(triton_address, "stream", "repeat")
+    images = [picture(seed) for seed in range(8)]
+    for number, image in enumerate(images):
+        image[0, 0, 0] = number % 4
+    for number, result in enumerate(through(transport, images)):
+        if number % 4 == 0:
+            assert result is None
+        else:
+            assert result is not None
+            assert result.only[0, 0, 2] == number % 4 - 1  # the last answer stands
+    assert transport.reopened == 0
+
+
+def test_an_error_in_a_stream_of_triton_costs_exactly_its_own_frame(
+    triton_address: str, opened: Open
+) -> None:
+    transport = opened(triton_address, "stream", "identity")
+    good = picture(1)
+    futures = [
+        transport.submit(Request({"": image}))
+        for image in (good, good.astype(np.float32), good, good)
+    ]
+    with pytest.raises(TransportError, match=r"answered with an error: .*UINT8"):
+        futures[1].result(LIMIT)
+    for number in (0, 2, 3):
+        assert futures[number].result(LIMIT) is not None
+    assert transport.reopened == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_triton_says_which_model_it_has_instead_of_the_misspelt_one(
+    triton_address: str, opened: Open, mode: str
+) -> None:
+    with pytest.raises(ContractError) as caught:
+        opened(triton_address, mode, "identiy")
+    said = "transport.model: the server has no model 'identiy'\n  it has 'identity', "
+    assert str(caught.value).startswith(said)
+
+
+def test_triton_refuses_a_version_that_it_does_not_have(triton_address: str, opened: Open) -> None:
+    with pytest.raises(ContractError) as caught:
+        opened(triton_address, "unary", "identity", version="7")
+    assert str(caught.value) == (
+        "transport.version: model 'identity' has no version '7'\n"
+        "  write under `transport`:\n"
+        '    version: "1"'
+    )
+
+
+def test_a_unary_call_to_a_decoupled_model_says_what_to_write(
+    triton_address: str, opened: Open
+) -> None:
+    with pytest.raises(ContractError) as caught:
+        opened(triton_address, "unary", "repeat")
+    assert str(caught.value) == (
+        "transport.mode: model 'repeat' is decoupled: it answers as often as it likes, which takes"
+        " a stream\n"
+        "  write under `transport`:\n"
+        "    mode: stream"
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_mlserver_answers_every_request_with_its_own_picture(
+    mlserver_address: str, opened: Open, mode: str
+) -> None:
+    transport = opened(mlserver_address, mode, "identity")
+    assert transport.model.server == "mlserver"
+    images = [picture(seed) for seed in range(12)]
+    for image, result in zip(images, through(transport, images), strict=True):
+        assert result is not None
+        assert (result.only == image).all()
+    assert transport.reopened == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_mlserver_says_which_model_it_does_not_have(
+    mlserver_address: str, opened: Open, mode: str
+) -> None:
+    with pytest.raises(ContractError) as caught:
+        opened(mlserver_address, mode, "identiy")
+    assert caught.value.key == "transport.model"
+
+
+def test_a_model_of_mlserver_that_cannot_stream_ends_every_request(
+    mlserver_address: str, opened: Open
+) -> None:
+    transport = opened(mlserver_address, "stream", "unary_only", timeout=5.0)
+    futures = [transport.submit(Request({"": picture(seed)})) for seed in range(3)]
+    outcomes = [future.exception(LIMIT) for future in futures]
+    assert outcomes[0] is None
+    assert all(isinstance(each, (TransportError, type(None))) for each in outcomes)

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from flowrun.errors import InvalidFlowError
+from flowrun.kserve.server.models import MODELS, named, resolve_model
+from flowrun.kserve.server.models.edges import BAND
+from flowrun.kserve.wire.tensor_info import TensorInfo
+
+Picture = npt.NDArray[np.uint8]
+
+pictures = st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(
+    lambda size: arrays(np.uint8, (*size, 3))
+)
+
+
+def infer(name: str, image: Picture) -> Picture:
+    answer = MODELS[name].make()(image)
+    assert isinstance(answer, np.ndarray)
+    return answer
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working directory whose modules are forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    known = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - known:
+        del sys.modules[name]
+
+
+def refusal(name: str) -> str:
+    with pytest.raises(InvalidFlowError) as caught:
+        resolve_model(name)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["identity", "grayscale", "edges"])
+def test_a_built_in_model_turns_an_image_into_an_image(name: str) -> None:
+    image = np.full((64, 37, 3), 200, np.uint8)
+    image.flags.writeable = False
+    answer = infer(name, image)
+    assert answer.dtype == np.uint8
+    assert answer.shape == (64, 37, 3)
+    assert resolve_model(name).inputs == (TensorInfo("image", "UINT8", (-1, -1, 3)),)
+    assert resolve_model(name).outputs == (TensorInfo("output", "UINT8", (-1, -1, 3)),)
+
+
+def test_identity_answers_the_very_array() -> None:
+    image = np.zeros((2, 2, 3), np.uint8)
+    assert infer("identity", image) is image
+
+
+@settings(deadline=None, max_examples=50)
+@given(pictures)
+def test_grayscale_is_the_luma_of_bt601_in_three_channels(image: Picture) -> None:
+    exact = image @ np.array([0.299, 0.587, 0.114])
+    answer = infer("grayscale", image)
+    assert np.abs(answer - exact[..., None]).max() <= 1
+
+
+def test_grayscale_keeps_every_grey_as_it_is() -> None:
+    image = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(16, 16, 3)
+    assert (infer("grayscale", image) == image).all()
+
+
+@settings(deadline=None, max_examples=50)
+@given(pictures)
+def test_edges_are_the_sobel_gradient_with_a_black_border(image: Picture) -> None:
+    grey = infer("grayscale", image)[..., 0].astype(int)
+    expected = np.zeros_like(grey)
+    for y in range(1, grey.shape[0] - 1):
+        for x in range(1, grey.shape[1] - 1):
+            around = grey[y - 1 : y + 2, x - 1 : x + 2]
+            horizontal = (around * [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]).sum()
+            vertical = (around * [[-1, -2, -1], [0, 0, 0], [1, 2, 1]]).sum()
+            expected[y, x] = min(255, abs(horizontal) + abs(vertical))
+    assert (infer("edges", image) == expected[..., None]).all()
+
+
+@pytest.mark.parametrize("height", [BAND + 1, BAND + 2, BAND + 3, 2 * BAND + 2, 2 * BAND + 3])
+def test_edges_do_not_show_where_a_band_ends(height: int) -> None:
+    column = np.random.default_rng(7).integers(0, 256, (1, 20, 3), np.uint8)
+    answer = infer("edges", np.repeat(column, height, axis=0))  # every row is the same
+    assert (answer[1:-1] == answer[1]).all()
+    assert answer[1].any()
+    assert not answer[[0, -1]].any()
+
+
+def test_a_function_of_the_working_directory_is_a_model(folder: Path) -> None:
+    (folder / "wd_model.py").write_text("def invert(image): return 255 - image\n")
+    model = resolve_model("wd_model:invert")
+    assert model.name == "wd_model:invert"
+    assert model.inputs == (TensorInfo("image", "UINT8", (-1, -1, 3)),)
+    assert model.outputs == (TensorInfo("output"),)  # what it answers is not known before it runs
+    answer = model.make()(np.zeros((1, 1, 3), np.uint8))
+    assert isinstance(answer, np.ndarray)
+    assert answer.tolist() == [[[255, 255, 255]]]
+
+
+def test_a_class_is_constructed_by_every_make(folder: Path) -> None:
+    (folder / "wd_class_model.py").write_text(
+        "class Count:\n"
+        "    def __init__(self): self.seen = 0\n"
+        "    def __call__(self, image): self.seen += 1; return image + self.seen\n"
+    )
+    model = resolve_model("wd_class_model:Count")
+    assert model.make() is not model.make()
+
+
+def test_what_a_module_made_itself_is_used_by_all_and_closed_by_none(folder: Path) -> None:
+    (folder / "wd_instance.py").write_text(
+        "class Loaded:\n"
+        "    def __call__(self, image): return image\n"
+        "    def close(self): raise RuntimeError\n"
+        "loaded = Loaded()\n"
+    )
+    made = resolve_model("wd_instance:loaded").make()
+    assert made(np.zeros((1, 1, 3), np.uint8)) is not None
+    assert not hasattr(made, "close")
+
+
+def test_a_callable_may_name_its_tensors(folder: Path) -> None:
+    (folder / "wd_named.py").write_text(
+        "def detect(image): return {}\n"
+        "detect.input = 'first_input_video'\n"
+        "detect.outputs = ('boxes', 'scores')\n"
+    )
+    model = resolve_model("wd_named:detect")
+    assert model.inputs == (TensorInfo("first_input_video", "UINT8", (-1, -1, 3)),)
+    assert model.outputs == (TensorInfo("boxes"), TensorInfo("scores"))
+
+
+def test_a_callable_with_one_output_may_name_it_without_a_tuple(folder: Path) -> None:
+    (folder / "wd_single.py").write_text("def f(image): return image\nf.outputs = 'mask'\n")
+    assert resolve_model("wd_single:f").outputs == (TensorInfo("mask"),)
+
+
+def test_a_model_may_be_given_another_name(folder: Path) -> None:
+    (folder / "wd_renamed.py").write_text("def f(image): return image\n")
+    assert [resolve_model(model, "mine").name for model in ("edges", "wd_renamed:f")] == [
+        "mine"
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("word", "name", "model"),
+    [
+        ("edges", "edges", "edges"),
+        ("package.module:name", "package.module:name", "package.module:name"),
+        ("mine=edges", "mine", "edges"),
+        ("models/face.v2.xml", "face.v2", "models/face.v2.xml"),
+        ("face.ONNX", "face", "face.ONNX"),
+        ("mine=face.onnx", "mine", "face.onnx"),
+    ],
+)
+def test_what_a_model_is_served_as(word: str, name: str, model: str) -> None:
+    assert named(word) == (name, model)
+
+
+@pytest.mark.parametrize(
+    ("model", "package", "extra"),
+    [("face-detection", "cv2", "faces"), ("some.onnx", "openvino", "openvino")],
+)
+def test_a_package_that_is_missing_is_named_with_the_command_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch, model: str, package: str, extra: str
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", {}.get)
+    assert refusal(model) == (
+        f"transport.model: model {model!r} needs the package {package}, which is not installed\n"
+        f"  pip install 'flowrun[{extra}]'"
+    )
+
+
+def test_a_misspelt_built_in_model_is_guessed() -> None:
+    assert refusal("edgse") == (
+        "transport.model: there is no built-in model 'edgse'\n"
+        "  did you mean 'edges'? built in are identity, grayscale, edges, face-detection,"
+        " holisticTracking, irisTracking;"
+        " your own is named package.module:name, or the path of an .onnx or .xml file"
+    )
+
+
+def test_a_name_like_no_other_lists_what_there_is() -> None:
+    assert refusal("ByteTrack") == (
+        "transport.model: there is no built-in model 'ByteTrack'\n"
+        "  built in are identity, grayscale, edges, face-detection, holisticTracking, irisTracking;"
+        " your own is named package.module:name, or the path of an .onnx or .xml file"
+    )
+
+
+def test_a_dotted_path_to_nothing_names_the_module() -> None:
+    assert refusal("json.decodr:f") == (
+        "transport.model: there is no module 'json.decodr' (in 'json.decodr:f')\n"
+        "  did you mean 'decoder'?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("math:pi", "of type float, which cannot be called"),
+        ("argparse:Namespace", "a class without __call__"),
+    ],
+)
+def test_what_cannot_be_called_with_an_image_is_no_model(path: str, what: str) -> None:
+    assert refusal(path) == (
+        f"transport.model: {path!r} is {what}\n"
+        "  a model is a function that takes an image, or a class with __call__(self, image)"
+    )

@@ -1,0 +1,62 @@
+"""The line of the summary that says what held the run up."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowrun.ledger.bottleneck import WORKING, in_words, per_frame, slowest
+
+DROPPED = {"superseded": 0, "stale": 0, "hook": 0, "no_response": 0}
+
+
+@pytest.mark.parametrize(
+    ("stage", "busy", "period", "dropped", "text"),
+    [
+        ("transport", 41.2, 33.3, {"superseded": 20, "stale": 4},
+         "server 41 ms per frame > 33 ms frame period: 24 % dropped"),
+        ("transport", 12.0, 33.3, {}, "server 12 ms per frame < 33 ms frame period"),
+        ("source", 33.1, 33.3, {}, "source 33 ms per frame = 33 ms frame period"),
+        ("preprocess", 4.14, 16.7, {"hook": 90, "no_response": 9},
+         "preprocess hooks 4.1 ms per frame < 17 ms frame period"),
+        ("postprocess", 9.96, None, {}, "postprocess hooks 10 ms per frame"),
+        ("sink", 50.0, 40.0, {"superseded": 100}, "sink 50 ms per frame > 40 ms frame period:"
+         " 100 % dropped"),
+        ("sink", None, 40.0, {}, "sink"),
+        (None, None, 40.0, {}, "-"),
+    ],
+)  # fmt: skip
+def test_the_line_says_who_is_how_slow_for_what_and_what_that_cost(
+    stage: str | None, busy: float | None, period: float | None, dropped: dict[str, int], text: str
+) -> None:
+    said = in_words(stage, dict.fromkeys(WORKING, busy), period, 100, {**DROPPED, **dropped})
+    assert said == text
+
+
+def test_a_loss_too_small_for_a_whole_percent_is_still_said() -> None:
+    said = in_words("sink", {"sink": 50.0}, None, 1000, {**DROPPED, "stale": 4})
+    assert said == "sink 50 ms per frame: less than 1 % dropped"
+
+
+def test_a_frame_left_out_by_a_hook_cost_nothing_and_one_that_was_late_does_not_count() -> None:
+    assert per_frame(1.0, 10, taken=100) == 10
+    assert per_frame(1.0, 10, taken=10) == 100
+    assert per_frame(1.0, 10, taken=8) == 100  # two were overtaken later, in front of the sink
+    assert per_frame(0.0, 0, taken=10) is None
+
+
+def test_a_source_that_waits_for_its_next_frame_is_not_what_frames_are_dropped_for() -> None:
+    costs = {**dict.fromkeys(WORKING), "source": 33.0, "transport": 25.0}
+    assert slowest(costs, 0) == "source"
+    assert slowest(costs, 1) == "transport"
+    assert slowest({**costs, "transport": None}, 1) is None
+    assert slowest(dict.fromkeys(WORKING), 0) is None
+
+
+@given(st.floats(0, 1e4), st.floats(0.1, 1e4))
+def test_the_sign_never_contradicts_the_numbers_that_are_shown(busy: float, period: float) -> None:
+    said = in_words("sink", {"sink": busy}, period, 1, DROPPED)
+    _, ours, _, _, _, sign, frames, *_ = said.split()
+    assert {">": float(ours) > float(frames), "<": float(ours) < float(frames),
+            "=": float(ours) == float(frames)}[sign]  # fmt: skip

@@ -1,0 +1,47 @@
+"""How often something happens now, with a clock that the test sets."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowrun.ledger.fps_meter import Rate
+
+
+@given(per_second=st.floats(1.0, 500.0), seconds=st.floats(5.0, 60.0), start=st.floats(0.0, 1e6))
+def test_a_steady_rate_is_found_to_one_event_in_the_time_looked_at(
+    per_second: float, seconds: float, start: float
+) -> None:
+    rate = Rate()
+    for number in range(int(seconds * per_second)):
+        rate.add(start + number / per_second)
+    found = rate.value(start + int(seconds * per_second) / per_second)
+    assert found == pytest.approx(per_second, abs=2 / 3.75)
+
+
+def test_what_has_stopped_has_no_rate_after_four_seconds() -> None:
+    rate = Rate()
+    for number in range(100):
+        rate.add(10.0 + number / 10)
+    assert rate.value(20.0) == pytest.approx(10.0, rel=0.03)
+    assert 4.5 < rate.value(22.0) < 5.5
+    assert rate.value(24.3) == 0.0
+    assert rate.value(1e9) == 0.0
+
+
+def test_asking_changes_nothing() -> None:
+    asked, unasked = Rate(), Rate()
+    for number in range(1000):
+        asked.add(number / 97)
+        asked.value(number / 97 + 0.001)
+        unasked.add(number / 97)
+    assert asked.value(11.0) == unasked.value(11.0)
+
+
+def test_the_first_events_do_not_make_a_wild_rate() -> None:
+    rate = Rate()
+    assert rate.value(5.0) == 0.0
+    rate.add(5.0)
+    rate.add(5.001)
+    assert rate.value(5.001) == 2.0

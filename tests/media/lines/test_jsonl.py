@@ -1,0 +1,254 @@
+"""A line of JSON for every fate, whatever hooks attached and whatever becomes of the file."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowrun.detection import Classification, Detection, with_detections
+from flowrun.errors import SinkError
+from flowrun.frame import Frame, VideoInfo
+from flowrun.media.lines.jsonl import JsonLinesSink
+from flowrun.media.protocols import Feed
+from flowrun.spec.flow import SinkSpec
+
+FEED = Feed(VideoInfo(4, 2), key="sink[1]")
+FRAME = Frame(np.zeros((2, 4, 3), np.uint8), 0, 0.0, 0.0, 0.0)
+full_device = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no full device")
+
+
+@dataclass(frozen=True)
+class Fate:
+    index: int = 0
+    time: float = 0.0
+    fate: str = "delivered"
+    cause: str | None = None
+    took: Mapping[str, float] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Box:
+    name: str
+    corner: Any
+    lock: Any = None
+
+
+def opened(path: Path, **keys: Any) -> JsonLinesSink:
+    return JsonLinesSink(SinkSpec(str(path), **keys), FEED)
+
+
+def strict(text: str) -> Any:
+    """As JSON is defined, without Python's NaN."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def written(path: Path) -> list[Any]:
+    return [strict(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_a_line_says_all_that_is_known_of_a_fate(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "a.jsonl"
+    sink = opened(path)
+    took = {"end_to_end": 0.0123456, "sink": 1.0}
+    sink.note(Fate(7, 1 / 3, "failed", "timeout", took, {"faces": [1, "zwölf"]}))
+    assert path.read_text("utf-8") == (
+        '{"index": 7, "time": 0.333333, "fate": "failed", "cause": "timeout", '
+        '"latency_ms": {"end_to_end": 12.346, "sink": 1000.0}, "data": {"faces": [1, "zwölf"]}}\n'
+    )  # which is there before the sink is closed
+    sink.note(Fate(8))
+    sink.close()
+    assert [line["index"] for line in written(path)] == [7, 8]
+    assert written(path)[1]["cause"] is None
+
+
+def test_frames_are_accepted_and_forgotten(tmp_path: Path) -> None:
+    sink = opened(tmp_path / "a.jsonl")
+    sink.write(FRAME)
+    sink.abort()
+    sink.close()
+    sink.close()
+    assert (tmp_path / "a.jsonl").read_text() == ""
+
+
+def test_a_fate_after_the_end_is_written_nowhere(tmp_path: Path) -> None:
+    sink = opened(tmp_path / "a.jsonl")
+    sink.close()
+    sink.note(Fate())
+    assert (tmp_path / "a.jsonl").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (np.arange(4, dtype=np.int16).reshape(2, 2), [[0, 1], [2, 3]]),
+        (np.float32(0.5), 0.5),
+        (np.int64(2**60), 2**60),
+        (np.bool_(True), True),
+        (np.array([1.5, np.nan, np.inf]), [1.5, None, None]),
+        (np.float32("nan"), None),
+        (np.zeros((2, 0)), [[], []]),
+        (np.array([np.datetime64("2024-05-06")]), ["datetime.date(2024, 5, 6)"]),
+        (np.array([(1, 0.5)], dtype=[("a", "i4"), ("b", "f4")]), [[1, 0.5]]),
+        ([float("nan"), float("-inf"), 1e300], [None, None, 1e300]),
+        (Box("a", np.array([1, 2])), {"name": "a", "corner": [1, 2], "lock": None}),
+        (Box("a", Box("b", {1}), 2),
+         {"name": "a", "corner": {"name": "b", "corner": [1], "lock": None}, "lock": 2}),
+        (MappingProxyType({"a": np.uint8(3)}), {"a": 3}),
+        ({1: "a", (2, 3): "b", np.int8(4): "c", None: "d"},
+         {"1": "a", "(2, 3)": "b", "4": "c", "None": "d"}),
+        ((1, [2], {"b": (3,)}), [1, [2], {"b": [3]}]),
+        ({"b", "a"}, ["a", "b"]),
+        (b"caf\xc3\xa9 \xff", "café \ufffd"),
+        (1 + 2j, "(1+2j)"),
+        (Box, repr(Box)),
+        ("a\nb\u2028\ud83d", "a\nb\u2028\ud83d"),
+    ],
+)  # fmt: skip
+def test_what_json_has_not_becomes_what_it_has(tmp_path: Path, value: Any, found: Any) -> None:
+    path = tmp_path / "a.jsonl"
+    sink = opened(path)
+    sink.note(Fate(data={"it": value}))
+    sink.close()
+    assert path.read_bytes().count(b"\n") == 1
+    assert strict(path.read_text("utf-8"))["data"] == {"it": found}
+
+
+def test_what_cannot_be_copied_or_contains_itself_is_shown_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    lock = threading.Lock()
+    circle: list[Any] = [1]
+    circle.append(circle)
+    sink = opened(path)
+    sink.note(
+        Fate(data={"box": Box("a", 1, lock), "wide": np.ones(1, np.longdouble), "circle": circle})
+    )
+    sink.close()
+    (line,) = written(path)
+    assert line["data"]["box"] == {"name": "a", "corner": 1, "lock": repr(lock)}
+    assert line["data"]["wide"] in ([repr(np.longdouble(1))], [1.0])
+    assert line["data"]["circle"][0] == line["data"]["circle"][1][0] == 1
+
+
+def test_what_hooks_found_is_written_by_its_names(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    sink = opened(path)
+    seen = Detection((0.5, 1, 20, 30), 0.75, 1, "sign", "stop")
+    made = with_detections(FRAME, [seen]).attach(classes=(Classification(3, 0.5, "cat"),))
+    sink.note(Fate(data=made.data))
+    sink.close()
+    assert json.dumps(written(path)[0]["data"]) == (
+        '{"detections": [{"box": [0.5, 1, 20, 30], "score": 0.75, "class_id": 1, "label": "sign",'
+        ' "text": "stop"}], "classes": [{"class_id": 3, "score": 0.5, "label": "cat"}]}'
+    )
+
+
+@given(
+    data=st.dictionaries(
+        st.text() | st.integers(),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+            lambda inner: (
+                st.lists(inner)
+                | st.dictionaries(st.text() | st.integers(), inner)
+                | st.tuples(inner)
+            ),
+            max_leaves=10,
+        ),
+        max_size=4,
+    )
+)
+def test_every_line_is_json_whatever_hooks_attach(tmp_path_factory: Any, data: Any) -> None:
+    path = tmp_path_factory.mktemp("any") / "a.jsonl"
+    sink = opened(path)
+    sink.note(Fate(data=data))
+    sink.close()
+    assert path.read_bytes().count(b"\n") == 1
+    assert list(strict(path.read_text("utf-8"))["data"]) == list({str(key): 0 for key in data})
+
+
+def test_lines_from_several_threads_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    sink = opened(path)
+
+    def note(start: int) -> None:
+        for index in range(start, start + 200):
+            sink.note(Fate(index))
+
+    threads = [threading.Thread(target=note, args=(start,)) for start in (0, 1000, 2000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sink.close()
+    indices = [line["index"] for line in written(path)]
+    assert sorted(indices) == [start + i for start in (0, 1000, 2000) for i in range(200)]
+
+
+def test_an_existing_file_is_not_overwritten_unless_asked(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("precious\n")
+    with pytest.raises(SinkError) as raised:
+        opened(path)
+    assert str(raised.value) == (
+        f"sink[1]: {path} exists and is not overwritten\n"
+        "  choose another path, or say `overwrite: true` under `sink`"
+    )
+    assert path.read_text() == "precious\n"
+    opened(path, overwrite=True).close()
+    assert path.read_text() == ""
+
+
+def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "a.jsonl"
+    with pytest.raises(SinkError) as raised:
+        opened(path)
+    assert str(raised.value) in (
+        f"sink[1]: {path} cannot be written: Not a directory",
+        f"sink[1]: {path} cannot be written: File exists",
+    )
+    folder = tmp_path / "b.jsonl"
+    folder.mkdir()
+    with pytest.raises(SinkError, match=r"b\.jsonl cannot be written: Is a directory$"):
+        opened(folder, overwrite=True)
+
+
+@full_device
+def test_a_full_disk_is_told_once_and_ends_the_sink(caplog: Any) -> None:
+    sink = opened(Path("/dev/full"), overwrite=True)
+    message = "sink[1]: /dev/full cannot be written: No space left on device"
+    sink.write(FRAME)
+    sink.note(Fate())
+    sink.note(Fate())
+    assert caplog.messages == [f"{message}; nothing more is written there"]
+    for act in (partial(sink.write, FRAME), sink.close):
+        with pytest.raises(SinkError) as raised:
+            act()
+        assert str(raised.value) == message
+    sink.close()
+
+
+@full_device
+def test_a_full_disk_at_a_line_that_does_not_fit_the_buffer(caplog: Any) -> None:
+    sink = opened(Path("/dev/full"), overwrite=True)
+    sink.note(Fate(data={"long": "x" * 100_000}))
+    assert len(caplog.messages) == 1
+    with pytest.raises(SinkError, match=r"No space left on device$"):
+        sink.close()

@@ -1,0 +1,168 @@
+"""What PyAV decodes in this process is what ffmpeg decodes in its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowrun.errors import InvalidFlowError, SourceError
+from flowrun.media.ffmpeg.process import executable
+from flowrun.media.sources import make_source
+from flowrun.spec.flow import SourceSpec
+
+LIMIT = 30.0  # seconds, a guard against hanging
+FILES = {
+    "mp4": ("a.mp4",),
+    "mp4 at an odd rate": ("a.mp4", "-r", "30000/1001"),
+    "avi without times": ("a.avi", "-bf", "2"),
+    "webm": ("a.webm",),
+    "mpeg-ts": ("a.ts",),
+    "flv, which has no durations": ("a.flv",),
+    "gif": ("a.gif",),
+    "jpeg, full range": ("a.mkv", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p"),
+    "h264 without a container": ("a.h264",),
+    "variable rate": ("a.mkv", "-vf", "settb=1/1000,setpts=N*N*10", "-fps_mode", "vfr",
+                      "-enc_time_base", "1/1000"),
+    "labelled colours": ("a.mp4", "-color_range", "pc", "-colorspace", "bt709",
+                         "-color_primaries", "smpte170m", "-color_trc", "iec61966-2-1"),
+}  # fmt: skip
+KEYS: list[dict[str, Any]] = [{}, {"fps": 10}, {"size": (40, 30), "color": "bgr"}]
+
+
+def read(spec: SourceSpec) -> tuple[Any, list[Any]]:
+    source = make_source(spec)
+    info = source.open()
+    return info, list(source)
+
+
+def same(spec: SourceSpec) -> int:
+    """Compare what the two decoders make of it; how many frames."""
+    info, frames = read(replace(spec, decoder="av"))
+    expected, wanted = read(spec)
+    hints: dict[str, Any] = {"fps": None, "duration": None, "frames": None}  # ffmpeg rounds them
+    assert replace(info, **hints) == replace(expected, **hints)
+    assert info.fps == pytest.approx(expected.fps, abs=0.01)
+    assert info.duration == pytest.approx(expected.duration, abs=0.01)
+    for frame, other in zip(frames, wanted, strict=True):
+        assert (frame.index, frame.time, frame.duration) == (
+            other.index,
+            other.time,
+            pytest.approx(other.duration),
+        )
+        assert (frame.image == other.image).all()
+    return len(frames)
+
+
+@pytest.mark.usefixtures("pyav")
+@pytest.mark.parametrize("keys", KEYS, ids=lambda keys: " ".join(keys) or "plain")
+@pytest.mark.parametrize("name", FILES)
+def test_frames_times_and_colours_are_the_same(make: Any, name: str, keys: dict[str, Any]) -> None:
+    assert same(SourceSpec(str(make(*FILES[name])), **keys)) > 5
+
+
+@pytest.mark.media
+@pytest.mark.usefixtures("pyav")
+@pytest.mark.parametrize("name", ["again.mkv", "walk.mkv"])
+def test_footage_is_the_same(footage: Path, name: str) -> None:
+    assert same(SourceSpec(str(footage / name))) > 50
+
+
+@pytest.mark.usefixtures("pyav")
+@pytest.mark.parametrize("degrees", [90, -90, 180])
+def test_a_video_that_says_so_is_turned(make: Any, tmp_path: Path, degrees: int) -> None:
+    path = tmp_path / "turned.mp4"
+    subprocess.run(
+        [executable(), "-v", "error", "-display_rotation", str(degrees), "-i", str(make("a.mp4")),
+         "-c", "copy", str(path)],
+        check=True, timeout=60, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert same(SourceSpec(str(path))) == 20
+
+
+@pytest.mark.usefixtures("pyav")
+def test_a_video_that_changes_its_size_keeps_that_of_its_first_picture(make: Any) -> None:
+    path, other = make("a.h264"), make("b.h264", source="testsrc2=s=96x64:r=25")
+    path.write_bytes(path.read_bytes() + other.read_bytes())
+    _, frames = read(SourceSpec(str(path), decoder="av"))
+    assert [frame.image.shape for frame in frames] == [(48, 64, 3)] * 40
+
+
+@pytest.mark.usefixtures("pyav")
+def test_frames_keep_their_pictures_while_others_are_decoded(make: Any) -> None:
+    path = str(make("a.mkv", "-frames:v", "100"))
+    _, kept = read(SourceSpec(path, decoder="av"))
+    source = make_source(SourceSpec(path, decoder="av"))
+    source.open()
+    for frame, first in zip(source, kept, strict=True):  # each dies before the next one comes
+        assert frame.image.tobytes() == first.image.tobytes()
+
+
+@pytest.mark.usefixtures("pyav")
+def test_what_cannot_be_decoded_costs_its_frames_and_is_told(make: Any, caplog: Any) -> None:
+    path = make("a.avi", "-c:v", "png")
+    data = bytearray(path.read_bytes())
+    for at in [at for at in range(len(data)) if data.startswith(b"IHDR", at)][5:8]:
+        data[at : at + 12] = bytes(12)
+    path.write_bytes(data)
+    _, frames = read(SourceSpec(str(path), decoder="av"))
+    assert len(frames) == 17
+    assert caplog.messages == [
+        f"source: av found 3 faults in {path}, the last: Invalid data found when processing input"
+    ]
+
+
+@pytest.mark.usefixtures("pyav")
+@pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in the file system")
+def test_what_may_block_is_left_to_ffmpeg(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.mkv"
+    os.mkfifo(pipe)
+    shown = {str(pipe): str(pipe), "ftp://me:secret@host/a.mp4": "ftp://***@host/a.mp4"}
+    for uri, name in shown.items():
+        with pytest.raises(SourceError) as raised:
+            make_source(SourceSpec(uri, decoder="av")).open()
+        assert str(raised.value) == (
+            f"source.decoder: `av` reads regular files only, and {name} is none\n"
+            "  leave `decoder` out: ffmpeg reads whatever there is"
+        )
+
+
+def test_where_pyav_is_missing_the_error_says_how_to_get_it(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("flowrun.media.pyav.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(InvalidFlowError) as raised:
+        make_source(SourceSpec(str(make("a.mp4")), decoder="av"))
+    assert str(raised.value) == (
+        "source.decoder: `av` needs the package av, which cannot be imported: import of av halted;"
+        " None in sys.modules\n  pip install 'flowrun[av]', or leave `decoder` out"
+    )
+
+
+@pytest.mark.usefixtures("pyav")
+def test_no_thread_and_no_descriptor_is_left(make: Any) -> None:
+    path = str(make("a.mp4"))
+
+    def count() -> tuple[int, int]:
+        folder = "/proc/self/fd"
+        return threading.active_count(), len(os.listdir(folder)) if os.path.isdir(folder) else 0
+
+    def once() -> None:
+        source = make_source(SourceSpec(path, decoder="av"))
+        source.open()
+        next(iter(source))
+        source.close()
+
+    once()
+    before = count()
+    for _ in range(10):
+        once()
+    assert count() == before

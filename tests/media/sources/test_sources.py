@@ -1,0 +1,281 @@
+"""Sources give every frame, at its time, and end when they are told to."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import weakref
+from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flowrun.errors import InvalidFlowError, SourceError
+from flowrun.media.ffmpeg.decoder import Decoder
+from flowrun.media.sources import make_source
+from flowrun.picture.buffers import Buffers
+from flowrun.picture.text import fitting_size, text_mask
+from flowrun.spec.flow import SourceSpec
+
+LIMIT = 30.0  # seconds, a guard against hanging
+
+
+def frames_of(spec: SourceSpec, most: int = 1000) -> tuple[Any, list[Any]]:
+    source = make_source(spec)
+    info = source.open()
+    frames = []
+    for frame in source:
+        frames.append(frame)
+        if len(frames) == most:
+            source.stop()
+    source.close()
+    return info, frames
+
+
+def test_a_file_gives_every_frame_with_its_time(make: Any, decoder: Any) -> None:
+    info, frames = frames_of(SourceSpec(str(make("a.mp4")), decoder=decoder))
+    assert (info.width, info.height, info.fps, info.frames) == (64, 48, 25.0, 20)
+    assert [frame.index for frame in frames] == list(range(20))
+    assert [frame.time for frame in frames] == pytest.approx([n / 25 for n in range(20)])
+    assert {frame.image.shape for frame in frames} == {(48, 64, 3)}
+    assert frames[0].image.tobytes() != frames[-1].image.tobytes()
+    captured = [frame.captured for frame in frames]
+    assert captured == sorted(captured)
+
+
+@pytest.mark.parametrize("pace", ["fast", "realtime"])
+def test_a_source_that_waits_for_a_picture_keeps_none_alive(
+    make: Any, pace: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+    read: Any = Decoder._read
+
+    def watched(*arguments: Any) -> Any:
+        alive.append(sum(reference() is not None for reference in pictures))
+        picture = read(*arguments)
+        if picture is not None:
+            pictures.append(weakref.ref(picture))
+        return picture
+
+    monkeypatch.setattr(Decoder, "_read", watched)
+    with closing(make_source(SourceSpec(str(make("a.mp4")), pace=pace))) as source:
+        source.open()
+        for frame in source:
+            if frame.index == 4:
+                break
+            del frame
+    assert alive == [0] * 5
+
+
+def test_pictures_are_read_into_the_memory_that_is_lent_where_there_is_some(make: Any) -> None:
+    spec = SourceSpec(str(make("a.mp4")))
+    _, expected = frames_of(spec)
+    blocks = [np.zeros(64 * 48 * 3 + 100, np.uint8) for _ in range(5)]
+    left = list(blocks)
+    buffers = Buffers()
+    buffers.lend = lambda _size: left.pop(0) if left else None
+    source = make_source(spec, buffers)
+    source.open()
+    frames = list(source)
+    source.close()
+    assert all((a.image == b.image).all() for a, b in zip(frames, expected, strict=True))
+    for frame, block in zip(frames, blocks, strict=False):
+        assert frame.image.base is block
+        assert not frame.image.flags.writeable
+    assert all(frame.image.base is None for frame in frames[5:])
+
+
+def test_the_frames_of_a_variable_rate_keep_their_times(make: Any, decoder: Any) -> None:
+    wanted = [n * n / 100 for n in range(20)]
+    path = make("a.mkv", "-vf", "settb=1/1000,setpts=N*N*10", "-fps_mode", "vfr",
+                "-enc_time_base", "1/1000")  # fmt: skip
+    _, frames = frames_of(SourceSpec(str(path), decoder=decoder))
+    assert [frame.time for frame in frames] == pytest.approx(wanted)
+
+
+def test_a_time_line_that_does_not_start_at_zero_stays_where_it_is(make: Any, decoder: Any) -> None:
+    path = make("a.mkv", "-output_ts_offset", "1.5")
+    _, frames = frames_of(SourceSpec(str(path), decoder=decoder))
+    assert frames[0].time == pytest.approx(1.5, abs=0.05)
+    assert len(frames) == 20
+
+
+def test_sound_odd_sizes_and_cover_pictures_do_not_matter(make: Any, decoder: Any) -> None:
+    path = make("a.mkv", "-f", "lavfi", "-i", "sine=d=1", "-pix_fmt", "yuv444p", "-map", "1",
+                "-map", "0", source="testsrc=s=65x49:r=25")  # fmt: skip
+    info, frames = frames_of(SourceSpec(str(path), decoder=decoder))
+    assert (info.width, info.height, len(frames)) == (65, 49, 20)
+
+
+def test_a_frame_is_read_only_and_its_own(make: Any, decoder: Any) -> None:
+    _, frames = frames_of(SourceSpec(str(make("a.mp4")), decoder=decoder))
+    with pytest.raises(ValueError, match="read-only"):
+        frames[0].image[0, 0] = 1
+    assert not np.shares_memory(frames[0].image, frames[1].image)
+
+
+def test_size_rate_and_colour_order_are_the_flows(make: Any, decoder: Any) -> None:
+    path = str(make("a.mp4"))
+    spec = SourceSpec(path, size=(32, 16), fps=5, color="bgr", decoder=decoder)
+    info, frames = frames_of(spec)
+    assert (info.width, info.height, info.fps) == (32, 16, 5)
+    assert [frame.time for frame in frames] == pytest.approx([0, 0.2, 0.4, 0.6])
+    _, plain = frames_of(replace(spec, color="rgb"))
+    assert (plain[0].image[:, :, ::-1] == frames[0].image).all()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in the file system")
+def test_stop_ends_a_read_that_is_blocked(make: Any, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.mkv"
+    os.mkfifo(pipe)
+    content = make("a.mkv").read_bytes()
+    fed, over = threading.Event(), threading.Event()
+
+    def feed() -> None:
+        with open(pipe, "wb") as out:
+            out.write(content)
+            out.flush()
+            fed.set()
+            over.wait(LIMIT)
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    source = make_source(SourceSpec(str(pipe), read_timeout=LIMIT))
+    source.open()
+    assert fed.wait(LIMIT)
+    stopper = threading.Timer(0.2, source.stop)
+    stopper.start()
+    frames = list(source)
+    over.set()
+    feeder.join(LIMIT)
+    stopper.join(LIMIT)
+    assert len(frames) <= 20
+
+
+def test_a_loop_goes_on_until_another_thread_stops_it(make: Any, decoder: Any) -> None:
+    source = make_source(SourceSpec(str(make("a.mp4")), loop=True, decoder=decoder))
+    source.open()
+    frames: list[Any] = []
+    twice = threading.Event()
+
+    def read() -> None:
+        for frame in source:
+            frames.append(frame)
+            if len(frames) == 41:
+                twice.set()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert twice.wait(LIMIT)
+    source.close()
+    reader.join(LIMIT)
+    assert not reader.is_alive()
+    assert [frame.time for frame in frames[:41]] == pytest.approx([n / 25 for n in range(41)])
+    assert (frames[0].image == frames[20].image).all()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in the file system")
+def test_stop_ends_the_opening_too(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.mkv"
+    os.mkfifo(pipe)
+    source = make_source(SourceSpec(str(pipe), open_timeout=LIMIT))
+    stopper = threading.Timer(0.2, source.stop)
+    stopper.start()
+    assert source.open() is None
+    stopper.join(LIMIT)
+    assert list(source) == []
+    source.close()
+
+
+def test_a_source_that_is_stopped_first_does_not_open(make: Any, decoder: Any) -> None:
+    for spec in (SourceSpec(str(make("a.mp4")), decoder=decoder), SourceSpec("test")):
+        source = make_source(spec)
+        source.stop()
+        assert source.open() is None
+        source.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in the file system")
+def test_a_source_that_says_nothing_is_given_up_after_open_timeout(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.mkv"
+    os.mkfifo(pipe)
+    with pytest.raises(SourceError) as raised:
+        make_source(SourceSpec(str(pipe), open_timeout=0.2)).open()
+    assert raised.value.reason == "timed out"
+    assert str(raised.value) == (
+        f"source: {pipe} gave no frame for 0.2 s after 0 frames\n"
+        "  `source.open_timeout` says how long to wait"
+    )
+
+
+def test_a_missing_file_and_a_directory_are_named(tmp_path: Path, decoder: Any) -> None:
+    with pytest.raises(SourceError) as raised:
+        make_source(SourceSpec(str(tmp_path / "none.mp4"), decoder=decoder)).open()
+    assert raised.value.reason == "not found"
+    with pytest.raises(SourceError, match="is a directory") as raised:
+        make_source(SourceSpec(str(tmp_path), decoder=decoder)).open()
+    assert raised.value.reason == "not found"
+
+
+def test_what_is_no_video_says_why(make: Any, decoder: Any, tmp_path: Path) -> None:
+    text = tmp_path / "a.mp4"
+    text.write_text("hello")
+    with pytest.raises(SourceError, match="Invalid data found") as raised:
+        make_source(SourceSpec(str(text), decoder=decoder)).open()
+    assert raised.value.reason == "codec"
+    sound = make("a.wav", "-t", "1", source="sine")
+    with pytest.raises(SourceError, match="there is no video in") as raised:
+        make_source(SourceSpec(str(sound), decoder=decoder)).open()
+    assert raised.value.reason == "no video"
+
+
+def test_a_file_that_breaks_off_gives_what_it_has(make: Any, caplog: Any, decoder: Any) -> None:
+    path = make("a.mkv", source="testsrc2=s=320x240:r=25")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    _, frames = frames_of(SourceSpec(str(path), decoder=decoder))
+    assert 0 < len(frames) < 20
+    if decoder == "ffmpeg":  # PyAV passes over it in silence
+        assert "source: ffmpeg found" in caplog.text
+
+
+def test_the_pattern_draws_another_picture_for_every_frame() -> None:
+    info, frames = frames_of(SourceSpec("test:64x48@24"), most=12)
+    assert (info.width, info.height, info.fps) == (64, 48, 24.0)
+    assert len({frame.image.tobytes() for frame in frames}) == 12
+    assert [frame.time for frame in frames] == pytest.approx([n / 24 for n in range(12)])
+    assert frames[0].duration == pytest.approx(1 / 24)
+    assert info.time_base == Fraction(1, 24)
+
+
+@pytest.mark.parametrize("name", ["test:64x48", "test:321x240", "test:1280x720"])
+def test_the_number_of_the_frame_can_be_read_in_the_pattern(name: str) -> None:
+    info, frames = frames_of(SourceSpec(name), most=12)
+    size = fitting_size(("00000",), info.width * 3 // 4, info.height // 4)
+    digits = {digit: text_mask(digit, size) for digit in "0123456789"}
+    high, wide = digits["0"].shape
+    top, left = (info.height * 3 // 4 - high) // 2, (info.width - 5 * wide) // 2
+    for frame in frames:
+        places = (frame.image[top : top + high, left + n * wide :][:, :wide, 1] for n in range(5))
+        read = ["".join(d for d in digits if (digits[d] == place).all()) for place in places]
+        assert "".join(read) == f"{frame.index:05d}"
+
+
+def test_the_pattern_has_a_default_and_takes_the_keys_of_the_flow() -> None:
+    info, _ = frames_of(SourceSpec("test"), most=1)
+    assert (info.width, info.height, info.fps) == (1280, 720, 30.0)
+    info, frames = frames_of(SourceSpec("test", size=(40, 30), fps=12.5, color="bgr"), most=1)
+    assert (info.width, info.height, info.fps) == (40, 30, 12.5)
+    _, plain = frames_of(SourceSpec("test", size=(40, 30)), most=1)
+    assert (plain[0].image[:, :, ::-1] == frames[0].image).all()
+
+
+def test_a_pattern_too_small_to_see_is_refused() -> None:
+    with pytest.raises(InvalidFlowError, match="a test pattern of 8x8 is too small"):
+        make_source(SourceSpec("test:8x8"))

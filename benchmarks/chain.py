@@ -18,14 +18,14 @@ from concurrent.futures import Future
 import numpy as np
 
 from flowrun.chain.compile import Threads, compile_flow
-from flowrun.chain.fan_out import Outlet, Outlets
+from flowrun.chain.fan_out import FanOut, SinkBranch
 from flowrun.chain.stages import Stages
-from flowrun.chain.threads import Loops
+from flowrun.chain.threads import RunThreads
 from flowrun.frame import Frame, VideoInfo
 from flowrun.hooks.hook import Hook
 from flowrun.inference import Request, Result
 from flowrun.ledger.ledger import Ledger
-from flowrun.media.protocols import Feed
+from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks import open_sink
 from flowrun.operators.limit import Limit
 from flowrun.spec.flow import BackpressureSpec, Flow, SinkSpec, SourceSpec, TransportSpec
@@ -62,7 +62,7 @@ def cost(frames: int) -> list[tuple[float, float]]:
         (SinkSpec("null"),),
         backpressure=BackpressureSpec("every_frame"),
     )
-    ledger, loops = Ledger(), Loops()
+    ledger, threads = Ledger(), RunThreads()
     stages = Stages(
         flow.transport,
         preprocess=[Hook("preprocess[0]", "none", "fail", lambda frame: frame, lambda: None)],
@@ -73,16 +73,16 @@ def cost(frames: int) -> list[tuple[float, float]]:
         ledger=ledger,
         window=Limit(4),
     )
-    sink = open_sink(SinkSpec("null"), Feed(VideoInfo(SMALL[1], SMALL[0])))
-    outlets = Outlets(ledger, [Outlet("sink", sink)])
-    on = Threads(loops.thread("source"), loops.thread("preprocess"), loops.main)
-    chain = compile_flow(flow, source(), stages, outlets, ledger, on)
-    subscription = chain.subscribe(on_error=loops.main.fail, on_completed=loops.main.stop)
+    sink = open_sink(SinkSpec("null"), SinkContext(VideoInfo(SMALL[1], SMALL[0])))
+    branches = FanOut(ledger, [SinkBranch("sink", sink)])
+    on = Threads(threads.thread("source"), threads.thread("preprocess"), threads.main)
+    chain = compile_flow(flow, source(), stages, branches, ledger, on)
+    subscription = chain.subscribe(on_error=threads.main.fail, on_completed=threads.main.stop)
     try:
-        loops.main.run()
+        threads.main.run()
     finally:
         subscription.dispose()
-        loops.stop(5.0)
+        threads.stop(5.0)
     marks.append((time.monotonic(), _cpu()))
     return marks
 

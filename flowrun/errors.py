@@ -12,7 +12,7 @@
     │   │   └── OutageError      … for the server is away
     │   ├── HookError            a hook of the user's raised or returned nonsense
     │   └── SinkError            frames could not be written
-    │       └── SinkAwayError    … now; the sink tries to come back
+    │       └── SinkUnavailableError …  now; the sink tries to come back
     └── LedgerError              frames are unaccounted for: a bug in flowrun       (exit 70)
 
 Every error names the key of the flow that it is about and, if there is one, the next thing to try.
@@ -105,7 +105,7 @@ class SinkError(RunError):
     """Frames could not be written."""
 
 
-class SinkAwayError(SinkError):
+class SinkUnavailableError(SinkError):
     """This frame could not be written: the sink is away, and tries to come back."""
 
 

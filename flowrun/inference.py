@@ -17,7 +17,7 @@ Place = tuple[str, memoryview]  # the name of a region, and its memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Places:
+class Placement:
     """Where tensors lie that client and server share, by name, so that no message carries them.
 
     An output that is `None` comes in the message; with no `outputs` at all the model answers all it
@@ -28,7 +28,7 @@ class Places:
     outputs: Mapping[str, Place | None] = field(default_factory=dict)
 
 
-NOWHERE = Places()
+NOT_SHARED = Placement()
 
 
 @dataclass(slots=True, eq=False)
@@ -37,14 +37,14 @@ class Request:
 
     An empty name stands for the model's only input. `made_by` is the key of the flow that decides
     on their form: `transport`, or the hook that made them, such as `preprocess[1]`. `places` says
-    which of them lie in shared memory. `spare`: nobody else needs the arrays, so a transport may
-    put equal ones that lie in its message into `inputs` and so free theirs.
+    which of them lie in shared memory. `releasable`: nobody else needs the arrays, so a transport
+    may put equal ones that lie in its message into `inputs` and so free theirs.
     """
 
     inputs: Mapping[str, Tensor]
     made_by: str = "transport"
-    places: Places = NOWHERE
-    spare: bool = False
+    placement: Placement = NOT_SHARED
+    releasable: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

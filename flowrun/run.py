@@ -10,28 +10,28 @@ from typing import Any
 import numpy as np
 from reactivex import Observable
 
-from flowrun.chain import policies as auto
+from flowrun.chain import policies
 from flowrun.chain.compile import Threads, compile_flow
-from flowrun.chain.fan_out import Outlet, Outlets, queue_for
+from flowrun.chain.fan_out import FanOut, SinkBranch, queue_for
 from flowrun.chain.queues import delivers_apart, several
-from flowrun.chain.shutdown import Ending
+from flowrun.chain.shutdown import Shutdown
 from flowrun.chain.stages import Stages
 from flowrun.chain.status import Status
 from flowrun.chain.tensors import to_request
-from flowrun.chain.threads import Loops
+from flowrun.chain.threads import RunThreads
 from flowrun.errors import RunError
 from flowrun.frame import Frame, VideoInfo
 from flowrun.hooks.hook import Hook, open_hooks
+from flowrun.image.buffers import Buffers
 from flowrun.kserve.connect import ModelTransport, open_supervised
 from flowrun.kserve.server.embedded import serving
 from flowrun.ledger.ledger import Ledger, Summary
 from flowrun.media.lines.jsonl import JsonLinesSink
-from flowrun.media.protocols import Feed, Source
+from flowrun.media.protocols import SinkContext, Source
 from flowrun.media.sinks import open_sink
 from flowrun.media.sinks.web import WebSink
 from flowrun.media.sources import make_source
 from flowrun.operators.loop import LoopScheduler
-from flowrun.picture.buffers import Buffers
 from flowrun.spec.flow import Flow, OnOutage, SourceSpec
 
 log = logging.getLogger("flowrun")
@@ -47,8 +47,8 @@ class Run:
     def __init__(self, flow: Flow) -> None:
         self.flow = flow
         self.ledger = Ledger()
-        self._ending = Ending(DRAIN + flow.transport.timeout)
-        self._status = Status(flow, self.ledger, self._ending)
+        self._shutdown = Shutdown(DRAIN + flow.transport.timeout)
+        self._status = Status(flow, self.ledger, self._shutdown)
         self._told = ExitStack()  # what tells of every fate, and so is closed after the books
 
     def run(self) -> Summary:
@@ -61,7 +61,7 @@ class Run:
                 with ExitStack() as parts:
                     self._go(parts)
             finally:
-                self._ending.close()
+                self._shutdown.close()
                 self.ledger.close()
                 self._status.ended = True
         return self.summary()
@@ -92,15 +92,15 @@ class Run:
 
     def stop(self) -> None:
         """Capture nothing more; what is in flight is finished, within `DRAIN`. Idempotent."""
-        self._ending.stop()
+        self._shutdown.stop()
 
     def abort(self) -> None:
         """Give up what is in flight; `run` returns within a second unless a hook holds its thread.
         Idempotent."""
-        self._ending.abort()
+        self._shutdown.abort()
 
     def _go(self, parts: ExitStack) -> None:
-        flow = auto.paced(self.flow)
+        flow = policies.paced(self.flow)
         if flow.metrics is not None:
             from flowrun.observe.endpoint import Metrics
 
@@ -117,15 +117,15 @@ class Run:
         source, info = self._open_source(parts, flow.source, buffers)
         if info is None:
             return  # stopped before there was a frame
-        flow = auto.decided(flow, live=info.live)
-        log.info(auto.reason(self.flow, flow.backpressure.policy, live=info.live))
-        self._status.window = auto.window(flow, self.ledger.clock)
-        on_outage = auto.on_outage(flow, live=info.live)
+        flow = policies.decided(flow, live=info.live)
+        log.info(policies.reason(self.flow, flow.backpressure.policy, live=info.live))
+        self._status.window = policies.window(flow, self.ledger.clock)
+        on_outage = policies.on_outage(flow, live=info.live)
         transport = self._open_transport(parts, on_outage, info, buffers)
-        loops = Loops()
-        self._ending.when_aborted(loops.main.stop)
+        threads = RunThreads()
+        self._shutdown.when_aborted(threads.main.stop)
         try:
-            outlets = Outlets(self.ledger, self._open_sinks(parts, flow, info, loops))
+            branches = FanOut(self.ledger, self._open_sinks(parts, flow, info, threads))
             stages = Stages(
                 flow.transport,
                 preprocess=preprocess,
@@ -138,21 +138,21 @@ class Run:
                 color=flow.source.color,
             )
             on = Threads(
-                loops.thread("source"),
-                loops.thread("preprocess"),
-                loops.thread("deliver") if delivers_apart(flow) else loops.main,
+                threads.thread("source"),
+                threads.thread("preprocess"),
+                threads.thread("deliver") if delivers_apart(flow) else threads.main,
             )
             self._subscribe(
-                compile_flow(flow, source, stages, outlets, self.ledger, on), loops.main
+                compile_flow(flow, source, stages, branches, self.ledger, on), threads.main
             )
         finally:
             source.stop()
-            if not loops.stop(0.2 if self._ending.aborted else JOIN):
+            if not threads.stop(0.2 if self._shutdown.aborted else JOIN):
                 log.warning("the run is over, but a hook has not returned yet")
         if flow.transport.in_flight == "auto":
             log.info("in_flight: auto has settled on %d", self._status.window.settled)
-        if outlets.errors and not self._ending.aborted:
-            raise outlets.errors[0]
+        if branches.errors and not self._shutdown.aborted:
+            raise branches.errors[0]
         self._check_something_came(stages)
 
     def _subscribe(self, chain: Observable[Frame], main: LoopScheduler) -> None:
@@ -167,12 +167,12 @@ class Run:
             main.run()
         finally:
             subscription.dispose()
-        if errors and not self._ending.aborted:
+        if errors and not self._shutdown.aborted:
             raise errors[0]
 
     def _check_something_came(self, stages: Stages) -> None:
         captured, delivered = self.ledger.counts
-        if captured and not delivered and stages.last_complaint and not self._ending.stopping:
+        if captured and not delivered and stages.last_complaint and not self._shutdown.stopping:
             raise RunError(f"no frame was delivered; the last error: {stages.last_complaint}")
 
     def _hooks(self, parts: ExitStack, key: str) -> tuple[Hook, ...]:
@@ -186,7 +186,7 @@ class Run:
     ) -> tuple[Source, VideoInfo | None]:
         source = self._status.source = make_source(spec, buffers)
         parts.callback(source.close)
-        self._ending.when_stopped(source.stop)
+        self._shutdown.when_stopped(source.stop)
         self._status.info = source.open()
         return source, self._status.info
 
@@ -208,41 +208,41 @@ class Run:
             buffers=buffers if as_it_is else None,
         )
         parts.callback(transport.close)
-        self._ending.when_stopped(transport.release)
+        self._shutdown.when_stopped(transport.release)
         return transport
 
     def _open_sinks(
-        self, parts: ExitStack, flow: Flow, info: VideoInfo, loops: Loops
-    ) -> tuple[Outlet, ...]:
+        self, parts: ExitStack, flow: Flow, info: VideoInfo, threads: RunThreads
+    ) -> tuple[SinkBranch, ...]:
         """The sinks that frames go to."""
         many = several(flow)
-        outlets, files = [], []
+        branches, files = [], []
         for number, spec in enumerate(flow.sinks):
             key = f"sink[{number}]" if len(flow.sinks) > 1 else "sink"
-            sink = open_sink(spec, self._feed(key, info))
-            self._ending.when_aborted(sink.abort)
+            sink = open_sink(spec, self._context(key, info))
+            self._shutdown.when_aborted(sink.abort)
             if isinstance(sink, JsonLinesSink):
                 self._told.callback(sink.close)
                 self.ledger.on_fate(sink.note)
-                files.append(Outlet(key, sink))
+                files.append(SinkBranch(key, sink))
             else:
                 (self._told if isinstance(sink, WebSink) else parts).callback(sink.close)
-                outlets.append(Outlet(key, sink, queue_for(spec, flow, loops, several=many)))
-        self._status.outlets = tuple(outlets or files[:1])
-        return self._status.outlets
+                branches.append(SinkBranch(key, sink, queue_for(spec, flow, threads, several=many)))
+        self._status.branches = tuple(branches or files[:1])
+        return self._status.branches
 
-    def _feed(self, key: str, info: VideoInfo) -> Feed:
-        def lost_since() -> datetime | None:
+    def _context(self, key: str, info: VideoInfo) -> SinkContext:
+        def unavailable_since() -> datetime | None:
             shown = self.flow.source.on_loss == "placeholder"
             source = self._status.source
-            return source.lost_since if shown and source else None
+            return source.unavailable_since if shown and source else None
 
-        return Feed(
+        return SinkContext(
             info,
             self.flow.source.color,
             key=key,
             name=self.flow.name,
             stop=self.stop,
-            lost_since=lost_since,
+            unavailable_since=unavailable_since,
             status=self.status,
         )

@@ -34,7 +34,7 @@ import pytest
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as stubs
 
-from flowrun.kserve.wire import messages as wire
+from flowrun.kserve.wire import messages
 from flowrun.media.ffmpeg.process import executable
 
 SERVERS = Path(__file__).parent / "servers"
@@ -147,14 +147,14 @@ def free_address() -> Callable[[], str]:
 def joined(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The bytes of every message that is put together from now on, by copying what it carries."""
     found: list[int] = []
-    join = wire.join
+    join = messages.join
 
     def noting(*arguments: Any) -> bytes:
         data = join(*arguments)
         found.append(len(data))
         return data
 
-    monkeypatch.setattr(wire, "join", noting)
+    monkeypatch.setattr(messages, "join", noting)
     return found
 
 

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "flowrun"
 # each other. Modules of the ground may.
 GROUND = {"errors", "view", "frame", "detection", "inference"}
 ROOMS: list[set[str]] = [
-    {"system", "picture", "spec", "operators"},
+    {"system", "image", "spec", "operators"},
     {"ledger", "hooks", "media", "kserve"},
     {"chain"},
     {"observe"},
@@ -55,7 +55,7 @@ OWNERS = {  # library → the only places that import it
     "cv2": {"kserve/server/models/face_detection"},
     "tqdm": {"cli"},
     "pygame": {"media/sinks/pygame_window"},
-    "PIL.ImageFont": {"picture/text"},
+    "PIL.ImageFont": {"image/text"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

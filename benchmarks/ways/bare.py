@@ -21,16 +21,16 @@ import numpy as np
 from benchmarks.echo import MODEL, OPTIONS
 from benchmarks.job import Job, Outcome, outcome
 from flowrun.frame import Frame
-from flowrun.inference import Places, Request
+from flowrun.image.buffers import Buffers, Memory
+from flowrun.inference import Placement, Request
 from flowrun.kserve.contract.metadata import SERVICE
-from flowrun.kserve.grpc_errors import Wording
+from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.kserve.shared_memory.pool import Pool
 from flowrun.kserve.wire.messages import pieces
-from flowrun.kserve.wire.send_buffers import Envelopes
-from flowrun.media.protocols import Feed
+from flowrun.kserve.wire.send_buffers import SendBuffers
+from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks import open_sink
 from flowrun.media.sources import make_source
-from flowrun.picture.buffers import Buffers, Memory
 from flowrun.spec.flow import SinkSpec, SourceSpec, TransportSpec
 from flowrun.system.malloc import keep_freed_memory
 
@@ -46,7 +46,7 @@ def ready(job: Job) -> Callable[[], Outcome]:
 class Carrier(Protocol):
     """How pictures get to the server and back."""
 
-    def lend(self, size: int) -> Memory | None: ...
+    def allocate(self, size: int) -> Memory | None: ...
     def request(self, picture: Any) -> bytes: ...
     def answer(self, data: bytes) -> Memory: ...
     def close(self) -> None: ...
@@ -57,8 +57,8 @@ class Messages:
 
     def __init__(self, job: Job) -> None:
         self._size = job.frame_bytes
-        self._envelopes = Envelopes()
-        self.lend = self._envelopes.lend
+        self._envelopes = SendBuffers()
+        self.allocate = self._envelopes.allocate
 
     def request(self, picture: Any) -> bytes:
         parts = pieces(MODEL, None, "1", {"image": picture}, {})
@@ -76,10 +76,10 @@ class SharedMemory:
     def __init__(self, job: Job) -> None:
         self._size = job.frame_bytes
         spec = TransportSpec("stream", (job.address,), MODEL)
-        self._pool = Pool(grpc.insecure_channel(job.address), Wording(spec, job.address))
+        self._pool = Pool(grpc.insecure_channel(job.address), GrpcErrors(spec, job.address))
         self._pool.prepare()
         self._sent: deque[tuple[Any, Memory]] = deque()  # neither may be used again meanwhile
-        self.lend = self._pool.lend
+        self.allocate = self._pool.allocate
 
     def request(self, picture: Any) -> bytes:
         there, back = self._pool.find(picture), self._pool.take("output", self._size)
@@ -88,8 +88,8 @@ class SharedMemory:
         region, memory = back
         self._sent.append((picture, memory))
         inputs = {"image": (there.name, picture.reshape(-1).data)}
-        places = Places(inputs, {"output": (region.name, memory.data)})
-        (message,) = pieces(MODEL, None, "1", {"image": picture}, {}, places)
+        placement = Placement(inputs, {"output": (region.name, memory.data)})
+        (message,) = pieces(MODEL, None, "1", {"image": picture}, {}, placement)
         return bytes(message)
 
     def answer(self, data: bytes) -> Memory:
@@ -112,14 +112,14 @@ def _run(job: Job) -> Outcome:
             closing(SharedMemory(job) if shared else Messages(job))
         )
         buffers = Buffers()
-        buffers.lend = carrier.lend
+        buffers.allocate = carrier.allocate
         source = parts.enter_context(
             closing(make_source(SourceSpec(job.clip, **job.source), buffers))
         )
         info = source.open()
         assert info is not None
         spec = SinkSpec(job.out, codec="mpeg4", quality=5, overwrite=True, **job.sink)
-        sink = parts.enter_context(closing(open_sink(spec, Feed(info))))
+        sink = parts.enter_context(closing(open_sink(spec, SinkContext(info))))
         channel = parts.enter_context(grpc.insecure_channel(job.address, options=OPTIONS))
         infer: Any = channel.stream_stream(SERVICE + "ModelStreamInfer")
 

@@ -9,7 +9,7 @@ from functools import partial
 from reactivex import Observable
 from reactivex import operators as ops
 
-from flowrun.chain.fan_out import Outlet, Outlets
+from flowrun.chain.fan_out import FanOut, SinkBranch
 from flowrun.chain.queues import buffer
 from flowrun.chain.stages import Stages
 from flowrun.frame import Frame
@@ -18,10 +18,10 @@ from flowrun.media.protocols import LiveSink
 from flowrun.operators.bounded import bounded
 from flowrun.operators.filter_map import filter_map
 from flowrun.operators.in_flight import in_flight
-from flowrun.operators.multicast import each
+from flowrun.operators.multicast import multicast
 from flowrun.operators.pull import pull
 from flowrun.operators.scheduler import WaitableScheduler
-from flowrun.operators.tick import meanwhile
+from flowrun.operators.tick import tick
 from flowrun.spec.flow import Flow, Limits
 
 
@@ -38,7 +38,7 @@ def compile_flow(
     flow: Flow,
     source: Iterable[Frame],
     stages: Stages,
-    outlets: Outlets,
+    fan_out: FanOut,
     ledger: Ledger,
     on: Threads,
 ) -> Observable[Frame]:
@@ -66,21 +66,21 @@ def compile_flow(
         in_flight(stages.submit, stages.window, on.deliver),
         filter_map(stages.settle),  # Outcome -> Answer
         filter_map(stages.postprocess),  # Answer -> Frame
-        ops.do_action(outlets.offer),
-        each(*(into(outlet, outlets) for outlet in outlets)),
+        ops.do_action(fan_out.offer),
+        multicast(*(into(branch, fan_out) for branch in fan_out)),
     )
 
 
-def into(outlet: Outlet, outlets: Outlets) -> Callable[[Observable[Frame]], Observable[Frame]]:
+def into(branch: SinkBranch, fan_out: FanOut) -> Callable[[Observable[Frame]], Observable[Frame]]:
     """One sink, on a thread of its own if it has a queue."""
-    write = ops.map(partial(outlets.write, outlet))
-    queue = outlet.queue
+    write = ops.map(partial(fan_out.write, branch))
+    queue = branch.queue
     if queue is None:
         return write
-    drop = partial(outlets.drop, outlet)
+    drop = partial(fan_out.drop, branch)
     steps = [bounded(queue.capacity, queue.when_full, queue.on, drop, queue.waiting), write]
-    if isinstance(outlet.sink, LiveSink):
-        steps.append(meanwhile(partial(outlets.tick, outlet), outlet.sink.every, queue.on))
+    if isinstance(branch.sink, LiveSink):
+        steps.append(tick(partial(fan_out.tick, branch), branch.sink.every, queue.on))
     return lambda frames: frames.pipe(*steps)
 
 

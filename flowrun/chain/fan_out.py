@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flowrun.chain.queues import in_front_of, writer
-from flowrun.chain.threads import Loops
-from flowrun.errors import SinkAwayError, SinkError
+from flowrun.chain.threads import RunThreads
+from flowrun.errors import SinkError, SinkUnavailableError
 from flowrun.frame import Frame
 from flowrun.ledger.ledger import Ledger
 from flowrun.media.protocols import LiveSink, Sink
 from flowrun.operators.bounded import WhenFull
-from flowrun.operators.occupancy import Level
+from flowrun.operators.occupancy import Occupancy
 from flowrun.operators.scheduler import WaitableScheduler
 from flowrun.spec.flow import Flow, SinkSpec
 
@@ -29,11 +29,11 @@ class Queue:
     capacity: int  # frames
     when_full: WhenFull
     on: WaitableScheduler
-    waiting: Level[Frame] = field(default_factory=Level, compare=False)
+    waiting: Occupancy[Frame] = field(default_factory=Occupancy, compare=False)
 
 
 @dataclass(slots=True, eq=False)
-class Outlet:
+class SinkBranch:
     """A sink in the chain; without a `queue` it is written on the delivering thread. `error` is
     what it failed with for good."""
 
@@ -66,7 +66,7 @@ class _Undecided:
     failed: bool = False
 
 
-class Outlets:
+class FanOut:
     """All sinks of a run. A frame is delivered when the first one has accepted it; if none does,
     it failed if one failed with it, and was superseded otherwise.
 
@@ -75,66 +75,66 @@ class Outlets:
     Any thread; holds one entry per frame that not all sinks have decided on.
     """
 
-    def __init__(self, ledger: Ledger, outlets: Sequence[Outlet]) -> None:
+    def __init__(self, ledger: Ledger, branches: Sequence[SinkBranch]) -> None:
         self._ledger = ledger
-        self._outlets = tuple(outlets)
+        self._branches = tuple(branches)
         self._lock = threading.Lock()
         self._undecided: dict[int, _Undecided] = {}
 
-    def __iter__(self) -> Iterator[Outlet]:
-        return iter(self._outlets)
+    def __iter__(self) -> Iterator[SinkBranch]:
+        return iter(self._branches)
 
     @property
     def errors(self) -> list[SinkError]:
-        return [outlet.error for outlet in self._outlets if outlet.error is not None]
+        return [branch.error for branch in self._branches if branch.error is not None]
 
     def offer(self, frame: Frame) -> None:
         """`frame` is on its way to all of them."""
         with self._lock:
-            self._undecided[frame.index] = _Undecided(len(self._outlets))
+            self._undecided[frame.index] = _Undecided(len(self._branches))
 
-    def write(self, outlet: Outlet, frame: Frame) -> Frame:
+    def write(self, branch: SinkBranch, frame: Frame) -> Frame:
         """Hand the frame to the sink."""
-        if outlet.error is not None:
-            self._failed(outlet, frame)
+        if branch.error is not None:
+            self._failed(branch, frame)
             return frame
         began = self._ledger.clock()
         try:
-            outlet.sink.write(frame)
-        except SinkAwayError:
-            self._failed(outlet, frame)
+            branch.sink.write(frame)
+        except SinkUnavailableError:
+            self._failed(branch, frame)
         except SinkError as error:
-            self._failed(outlet, frame)
-            self._left_out(outlet, error)
+            self._failed(branch, frame)
+            self._left_out(branch, error)
         else:
-            self._accepted(outlet, frame, self._ledger.clock() - began)
+            self._accepted(branch, frame, self._ledger.clock() - began)
         return frame
 
-    def drop(self, outlet: Outlet, frame: Frame) -> None:
+    def drop(self, branch: SinkBranch, frame: Frame) -> None:
         """A newer frame took its place in front of the sink."""
         with self._lock:
-            outlet.dropped += 1
+            branch.dropped += 1
             self._decide(frame, self._undecided[frame.index])
 
-    def tick(self, outlet: Outlet) -> None:
+    def tick(self, branch: SinkBranch) -> None:
         """Let a live sink do what it does between frames."""
-        if outlet.error is None and isinstance(outlet.sink, LiveSink):
+        if branch.error is None and isinstance(branch.sink, LiveSink):
             try:
-                outlet.sink.tick()
-            except SinkAwayError:
+                branch.sink.tick()
+            except SinkUnavailableError:
                 return  # no frame is lost by it; the next one will tell
             except SinkError as error:
-                self._left_out(outlet, error)
+                self._left_out(branch, error)
 
-    def _left_out(self, outlet: Outlet, error: SinkError) -> None:
-        outlet.error = error
-        if len(self.errors) == len(self._outlets):
+    def _left_out(self, branch: SinkBranch, error: SinkError) -> None:
+        branch.error = error
+        if len(self.errors) == len(self._branches):
             raise error
         log.error("%s; going on without it", error)
 
-    def _accepted(self, outlet: Outlet, frame: Frame, seconds: float) -> None:
+    def _accepted(self, branch: SinkBranch, frame: Frame, seconds: float) -> None:
         with self._lock:
-            outlet.delivered += 1
+            branch.delivered += 1
             undecided = self._undecided[frame.index]
             if not undecided.accepted:
                 undecided.accepted = True
@@ -142,9 +142,9 @@ class Outlets:
                 self._ledger.delivered(frame)
             self._decide(frame, undecided)
 
-    def _failed(self, outlet: Outlet, frame: Frame) -> None:
+    def _failed(self, branch: SinkBranch, frame: Frame) -> None:
         with self._lock:
-            outlet.failed += 1
+            branch.failed += 1
             undecided = self._undecided[frame.index]
             undecided.failed = True
             self._decide(frame, undecided)
@@ -162,11 +162,11 @@ class Outlets:
             self._ledger.superseded(frame)
 
 
-def queue_for(spec: SinkSpec, flow: Flow, loops: Loops, *, several: bool) -> Queue | None:
+def queue_for(spec: SinkSpec, flow: Flow, threads: RunThreads, *, several: bool) -> Queue | None:
     """The queue in front of a sink of `flow` (see `queues`), and its thread, which runs at once."""
     room = in_front_of(spec, flow, several=several)
     if room is None:
         return None
     name = writer(spec)
-    on = loops.main if name == "main" else loops.thread(name)
+    on = threads.main if name == "main" else threads.thread(name)
     return Queue(room.capacity, room.when_full, on)

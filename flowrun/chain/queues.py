@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class QueueSpec:
     """Place for `capacity` frames; what a further one does when all are taken."""
 
     capacity: int
     when_full: WhenFull
 
 
-def buffer(flow: Flow) -> Room:
+def buffer(flow: Flow) -> QueueSpec:
     """In front of preprocessing, for a flow that has no `auto` left."""
     policy = flow.backpressure.policy
-    return Room(
+    return QueueSpec(
         1 if policy == "latest" else flow.backpressure.buffer,
         "block" if policy == "every_frame" else "drop_oldest",
     )
 
 
-def in_front_of(spec: SinkSpec, flow: Flow, *, several: bool) -> Room | None:
+def in_front_of(spec: SinkSpec, flow: Flow, *, several: bool) -> QueueSpec | None:
     """In front of a sink of `flow`, which has no `auto` left; `None` for a sink without a queue,
     which is written by the thread that delivers.
 
@@ -40,7 +40,7 @@ def in_front_of(spec: SinkSpec, flow: Flow, *, several: bool) -> Room | None:
         return None
     screen = spec.kind == "screen"
     waits = not several or (flow.backpressure.policy == "every_frame" and not screen)
-    return Room(
+    return QueueSpec(
         flow.backpressure.buffer if several and not screen else 1,
         "block" if waits else "drop_oldest",
     )

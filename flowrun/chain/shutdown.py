@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 
-class Ending:
+class Shutdown:
     """Whether a run is to stop or to abort, and what is to be done then.
 
     Everything may be called by any thread, but not by a signal handler. `patience` is how long, in

@@ -23,7 +23,7 @@ from flowrun.hooks.hook import Hook
 from flowrun.inference import Request, Result, Tensor
 from flowrun.ledger.ledger import FailCause, Ledger
 from flowrun.operators.limit import Limit
-from flowrun.operators.occupancy import Level
+from flowrun.operators.occupancy import Occupancy
 from flowrun.spec.flow import Color, TransportSpec
 
 log = logging.getLogger("flowrun")
@@ -98,7 +98,7 @@ class Stages:
         postprocess: Sequence[Hook],
         ledger: Ledger,
         window: Limit,
-        buffer: Level[Frame] | None = None,
+        buffer: Occupancy[Frame] | None = None,
         max_age: float | None = None,
         color: Color = "rgb",
     ) -> None:
@@ -146,8 +146,8 @@ class Stages:
             request = to_request(picture.image, self._spec, self._color)
         else:
             request = Request(tensors, made_by=self._preprocess[-1].hook.key)
-        request.spare = not self._looks_back
-        image = _blank(frame.image.shape) if request.spare else frame.image
+        request.releasable = not self._looks_back
+        image = _blank(frame.image.shape) if request.releasable else frame.image
         job = Job(frame.changed(image, picture.data, picture.seen), request)
         self._ledger.took("preprocess", self._ledger.clock() - began, frame)
         return job
@@ -173,16 +173,16 @@ class Stages:
                 return None
             return Answer(job, outcome.value)
         # With `hold` there is one only if the run stops meanwhile. The transport has told of it.
-        away = isinstance(error, OutageError)
-        policy = self._spec.on_outage if away else self._spec.on_error
+        unavailable = isinstance(error, OutageError)
+        policy = self._spec.on_outage if unavailable else self._spec.on_error
         if isinstance(error, TransportError) and policy == "passthrough":
-            self._complain(error, log_it=not away)
+            self._complain(error, log_it=not unavailable)
             return Answer(job, None)
         cause: FailCause = "timeout" if isinstance(error, DeadlineError) else "transport"
         self._ledger.failed(job.frame, cause)
         if not isinstance(error, TransportError) or policy == "fail":
             raise error
-        self._complain(error, log_it=not away)
+        self._complain(error, log_it=not unavailable)
         return None
 
     def postprocess(self, answer: Answer) -> Frame | None:

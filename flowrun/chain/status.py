@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from flowrun.chain.fan_out import Outlet
-from flowrun.chain.shutdown import Ending
+from flowrun.chain.fan_out import SinkBranch
+from flowrun.chain.shutdown import Shutdown
 from flowrun.frame import Frame, VideoInfo
 from flowrun.kserve.client.outage import OutageTransport
 from flowrun.ledger.ledger import Ledger, Summary
 from flowrun.media.protocols import RemoteSink, Source
 from flowrun.operators.limit import Limit
-from flowrun.operators.occupancy import Level
+from flowrun.operators.occupancy import Occupancy
 from flowrun.spec.flow import Flow
 from flowrun.spec.secrets import redact
 
@@ -25,27 +25,27 @@ class Status:
     Asking costs nothing per frame and waits for nobody. No secret of the flow is in what it says.
     """
 
-    def __init__(self, flow: Flow, ledger: Ledger, ending: Ending) -> None:
+    def __init__(self, flow: Flow, ledger: Ledger, shutdown: Shutdown) -> None:
         self.flow = flow
         self.ledger = ledger
         self.window = Limit(1)  # until it is known whether frames may be dropped
-        self.buffer: Level[Frame] = Level()  # in front of preprocessing
+        self.buffer: Occupancy[Frame] = Occupancy()  # in front of preprocessing
         self.source: Source | None = None
         self.info: VideoInfo | None = None  # once the source is open
         self.transport: OutageTransport | None = None
-        self.outlets: tuple[Outlet, ...] = ()
+        self.branches: tuple[SinkBranch, ...] = ()
         self.ended = False
-        self._ending = ending
+        self._shutdown = shutdown
 
     @property
     def state(self) -> State:
         if self.ended:
             return "ended"
-        if self._ending.stopping:
+        if self._shutdown.stopping:
             return "stopping"
-        return "running" if self.outlets else "starting"
+        return "running" if self.branches else "starting"
 
-    def away(self) -> dict[str, str]:
+    def unavailable(self) -> dict[str, str]:
         """What is not there of source, model server and sinks, by its key of the flow, and how it
         is called. Nothing once the run has ended."""
         if self.ended:
@@ -53,25 +53,25 @@ class Status:
         flow, said = self.flow, {}
         if self.source is None or self.info is None:
             said["source"] = f"{redact(flow.source.uri)} is not open yet"
-        elif self.source.lost_since is not None:
-            said["source"] = _away(flow.source.uri, self.source.lost_since)
+        elif self.source.unavailable_since is not None:
+            said["source"] = _away(flow.source.uri, self.source.unavailable_since)
         server = ", ".join(flow.transport.address)
         if self.transport is None:
             said["transport"] = f"{server} is not open yet"
-        elif self.transport.lost_since is not None:
-            said["transport"] = _away(server, self.transport.lost_since)
-        if not self.outlets:
+        elif self.transport.unavailable_since is not None:
+            said["transport"] = _away(server, self.transport.unavailable_since)
+        if not self.branches:
             said["sink"] = f"{', '.join(redact(sink.uri) for sink in flow.sinks)} is not open yet"
-        for outlet in self.outlets:
-            if outlet.error is not None:
-                said[outlet.key] = f"left out, for it failed: {redact(outlet.error.message)}"
-            elif isinstance(outlet.sink, RemoteSink) and outlet.sink.lost_since is not None:
-                said[outlet.key] = _away(outlet.sink.address, outlet.sink.lost_since)
+        for branch in self.branches:
+            if branch.error is not None:
+                said[branch.key] = f"left out, for it failed: {redact(branch.error.message)}"
+            elif isinstance(branch.sink, RemoteSink) and branch.sink.unavailable_since is not None:
+                said[branch.key] = _away(branch.sink.address, branch.sink.unavailable_since)
         return said
 
     def summary(self) -> Summary:
         """The books as they are now."""
-        sinks = [outlet.counts() for outlet in self.outlets]
+        sinks = [branch.counts() for branch in self.branches]
         reopened = self.transport.reopened if self.transport else 0
         return self.ledger.summary(
             self.flow.name,
@@ -88,12 +88,12 @@ class Status:
 
     def to_json(self) -> dict[str, Any]:
         """What `Run.status` gives."""
-        state, away = self.state, self.away()
+        state, unavailable = self.state, self.unavailable()
         return {
             **self.summary().to_json(),
             "state": state,
-            "ready": state == "running" and not away,
-            "waiting_for": [f"{key}: {what}" for key, what in away.items()],
+            "ready": state == "running" and not unavailable,
+            "waiting_for": [f"{key}: {what}" for key, what in unavailable.items()],
             "queues": self.queues(),
             "in_flight": self.window.inside,
             "window": self.window.value,
@@ -108,7 +108,7 @@ class Status:
     def queues(self) -> list[dict[str, Any]]:
         """The queues that frames wait in, in the order in which a frame meets them."""
         waiting = [("buffer", self.buffer)]
-        waiting += [(o.key, o.queue.waiting) for o in self.outlets if o.queue is not None]
+        waiting += [(o.key, o.queue.waiting) for o in self.branches if o.queue is not None]
         said = []
         for name, level in waiting:
             oldest = level.oldest

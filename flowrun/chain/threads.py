@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowrun.operators.loop import LoopScheduler, ThreadLoop
 
 
-class Loops:
+class RunThreads:
     """The loop that the caller serves, and others on threads of their own. What an action of theirs
     raises is raised by the caller's."""
 

@@ -47,11 +47,11 @@ class decode_ctc:
         return with_detections(frame, self._found(frame, result) if result.outputs else ())
 
     def _found(self, frame: Frame, result: Result) -> Iterable[Detection]:
-        places = rows(result, self._coordinates, 4)
-        if len(places) == 0:
+        placement = rows(result, self._coordinates, 4)
+        if len(placement) == 0:
             return
         for (x, y, width, height), text in zip(
-            places.tolist(), self._rows(result, len(places)), strict=True
+            placement.tolist(), self._rows(result, len(placement)), strict=True
         ):
             box = in_source(frame, (x, y, x + width, y + height))
             if box is None or not np.isfinite(text).all():

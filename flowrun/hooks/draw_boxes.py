@@ -8,8 +8,8 @@ from flowrun.detection import Detection, detections_of
 from flowrun.frame import Frame
 from flowrun.hooks import options
 from flowrun.hooks.drawing import line_width, outline, percent, tag
+from flowrun.image.text import Color
 from flowrun.inference import Result
-from flowrun.picture.text import Color
 
 # Told apart on light and dark pictures alike. RGB.
 _PALETTE: tuple[Color, ...] = (

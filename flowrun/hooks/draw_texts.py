@@ -6,8 +6,8 @@ from flowrun.detection import detections_of
 from flowrun.frame import Frame
 from flowrun.hooks import options
 from flowrun.hooks.drawing import line_width, outline, tag
+from flowrun.image.text import Color
 from flowrun.inference import Result
-from flowrun.picture.text import Color
 
 _GREEN: Color = (50, 205, 50)  # as much red as blue: the same in RGB and in BGR
 

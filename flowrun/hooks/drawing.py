@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from flowrun.frame import Image
-from flowrun.picture.text import Color, Mask, stacked, write
+from flowrun.image.text import Color, Mask, stacked, write
 from flowrun.view import Box
 
 CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")

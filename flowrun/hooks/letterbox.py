@@ -8,7 +8,7 @@ import numpy as np
 
 from flowrun.frame import Frame
 from flowrun.hooks import options
-from flowrun.picture.scaling import FILTERS, scaled
+from flowrun.image.scaling import FILTERS, scaled
 
 
 class letterbox:

@@ -8,8 +8,8 @@ import numpy as np
 
 from flowrun.frame import Frame, Image
 from flowrun.hooks import options
+from flowrun.image.scaling import scaled
 from flowrun.inference import Result
-from flowrun.picture.scaling import scaled
 
 
 class picture:

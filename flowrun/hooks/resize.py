@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flowrun.frame import Frame
 from flowrun.hooks import options
-from flowrun.picture.scaling import FILTERS, scaled
+from flowrun.image.scaling import FILTERS, scaled
 
 
 class resize:

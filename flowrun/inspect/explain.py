@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from flowrun.chain import policies as auto
+from flowrun.chain import policies
 from flowrun.spec.load import Loaded
 from flowrun.spec.nodes import Node, Path, Used, dotted, shown
 from flowrun.spec.origin import Flag
@@ -46,7 +46,7 @@ class Value:
 def explain(loaded: Loaded) -> list[Value]:
     """A value for every key of the schema, in its order, and for every key that the flow has below
     the hooks' `with`, headers and parameters."""
-    means, secrets = auto.foreseen(loaded.flow), secrets_of(loaded.flow)
+    means, secrets = policies.foreseen(loaded.flow), secrets_of(loaded.flow)
     found = []
     for path, node, default in _walk(loaded.root, inlined(), ()):
         value = (loaded.flow.name if path == ("name",) else default) if node is None else node.value

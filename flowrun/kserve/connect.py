@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from flowrun.errors import ContractError
+from flowrun.image.buffers import Buffers
 from flowrun.inference import Request
 from flowrun.kserve.client.channel import metadata, open_channel
 from flowrun.kserve.client.outage import ModelTransport, OutageTransport
@@ -16,8 +17,7 @@ from flowrun.kserve.client.stream import StreamTransport
 from flowrun.kserve.client.unary import UnaryTransport
 from flowrun.kserve.contract.compare import check
 from flowrun.kserve.contract.metadata import ModelInfo, ask
-from flowrun.kserve.grpc_errors import Wording
-from flowrun.picture.buffers import Buffers
+from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.spec.flow import OnOutage, TransportSpec
 
 if TYPE_CHECKING:
@@ -77,11 +77,11 @@ def open_supervised(
 def look_up(spec: TransportSpec, address: Sequence[str]) -> ModelInfo:
     """What the server at `address` says of itself and of the model; nothing stays open. Waits and
     raises as `open_transport`."""
-    wording, headers = _wording(spec, address), metadata(spec)
+    grpc_errors, headers = _grpc_errors(spec, address), metadata(spec)
     with open_channel(spec, address) as channel:
-        model = ask(channel, spec, wording, headers)
+        model = ask(channel, spec, grpc_errors, headers)
     if spec.shared_memory is not None:
-        _pool(spec, address, wording, headers).close()
+        _pool(spec, address, grpc_errors, headers).close()
     return model
 
 
@@ -95,26 +95,26 @@ def _connect(
     buffers: Buffers | None = None,
 ) -> tuple[ModelTransport, Callable[[float], bool]]:
     addresses = tuple(address) if address is not None else spec.address
-    wording = _wording(spec, addresses)
+    grpc_errors = _grpc_errors(spec, addresses)
     headers = metadata(spec)
     channel = open_channel(spec, addresses)
     try:
-        model = ask(channel, spec, wording, headers)
+        model = ask(channel, spec, grpc_errors, headers)
         for remark in model.remarks:
             _log.warning("%s", remark)
         check(model, spec, like, wanted=wanted, shown=shown)
         outputs = frozenset(name for name in (spec.output, *wanted) if name)
         plain = TRANSPORTS[spec.mode](
-            channel, spec, model, wording=wording, headers=headers, wanted=outputs
+            channel, spec, model, grpc_errors=grpc_errors, headers=headers, wanted=outputs
         )
         transport: ModelTransport = plain
-        lend = plain.envelopes.lend
+        allocate = plain.send_buffers.allocate
         if spec.shared_memory is not None:
-            pool = _pool(spec, addresses, wording, headers)
+            pool = _pool(spec, addresses, grpc_errors, headers)
             transport = _sharing(plain, spec, pool)
-            lend = pool.lend
+            allocate = pool.allocate
         if buffers is not None:
-            buffers.lend = lend
+            buffers.allocate = allocate
     except BaseException:
         channel.close()
         raise
@@ -124,7 +124,7 @@ def _connect(
 def _pool(
     spec: TransportSpec,
     address: Sequence[str],
-    wording: Wording,
+    grpc_errors: GrpcErrors,
     headers: tuple[tuple[str, str], ...],
 ) -> Pool:
     """Shared memory, tried out with the server."""
@@ -136,7 +136,7 @@ def _pool(
         )
     from flowrun.kserve.shared_memory.pool import Pool  # needs what only Linux has
 
-    pool = Pool(open_channel(spec, address), wording, headers)
+    pool = Pool(open_channel(spec, address), grpc_errors, headers)
     try:
         pool.prepare()
     except BaseException:
@@ -151,7 +151,7 @@ def _sharing(transport: ModelTransport, spec: TransportSpec, pool: Pool) -> Mode
     return SharedMemoryTransport(transport, spec, pool)
 
 
-def _wording(spec: TransportSpec, addresses: Sequence[str]) -> Wording:
+def _grpc_errors(spec: TransportSpec, addresses: Sequence[str]) -> GrpcErrors:
     further = len(addresses) - _MOST_ADDRESSES
     shown = ", ".join(addresses[:_MOST_ADDRESSES])
-    return Wording(spec, f"{shown} and {further} more" if further > 0 else shown)
+    return GrpcErrors(spec, f"{shown} and {further} more" if further > 0 else shown)

@@ -62,7 +62,7 @@ _REASONS: list[tuple[str, str, str, str]] = [
 ]
 
 
-class Wording:
+class GrpcErrors:
     """Errors about one server, free of the flow's secrets."""
 
     def __init__(self, spec: TransportSpec, address: str) -> None:

@@ -8,7 +8,7 @@ _BIN = 0.25  # seconds
 _BINS = 16  # those that are over; one more is filled
 
 
-class Rate:
+class FpsMeter:
     """Events per second over the last four seconds, in fixed memory.
 
     Times are of one monotonic clock, in seconds. The caller sees to it that one thread at a time is

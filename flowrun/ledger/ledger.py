@@ -13,7 +13,7 @@ from typing import Any, Literal
 from flowrun.errors import LedgerError
 from flowrun.frame import Frame
 from flowrun.ledger.bottleneck import WORKING, in_words, per_frame, slowest
-from flowrun.ledger.fps_meter import Rate
+from flowrun.ledger.fps_meter import FpsMeter
 from flowrun.ledger.histogram import Histogram
 from flowrun.ledger.hook_times import HookTime, complaints, shares
 
@@ -147,7 +147,7 @@ class Ledger:
         self._gaps = Histogram()  # between captured frames, on the source's time line
         self._time = 0.0  # of the last captured frame there, once there is one
         self._start = 0.0  # of the first one there
-        self._delivering = Rate()
+        self._delivering = FpsMeter()
         self._began: float | None = None
         self._last = 0.0  # when the last frame was captured, once there is one
         self._ended: float | None = None

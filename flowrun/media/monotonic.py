@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 
 from flowrun.frame import Frame
-from flowrun.media.protocols import Feed
+from flowrun.media.protocols import SinkContext
 
 log = logging.getLogger("flowrun")
 
 
-class Rising:
+class MonotonicTimes:
     """The times of frames, each later than the one before. Used by one thread."""
 
-    def __init__(self, feed: Feed) -> None:
-        self._key = feed.key
-        self._tick_ns = int(feed.info.time_base * 1_000_000_000) or 1
+    def __init__(self, context: SinkContext) -> None:
+        self._key = context.key
+        self._tick_ns = int(context.info.time_base * 1_000_000_000) or 1
         self._last_ns = -1
 
     def ns(self, frame: Frame) -> int:

@@ -13,14 +13,14 @@ from flowrun.frame import Frame, VideoInfo
 class Source(Protocol):
     """Frames to iterate over, once, on one thread. Making one does nothing yet.
 
-    `reconnects` counts how often it was lost and came back; `lost_since` is when it was lost, in
-    local time, `None` while it is there. Both may be read by any thread.
+    `reconnects` counts how often it was opened again; `unavailable_since` is the local time since
+    which it gives no frames, `None` while it does. Both may be read by any thread.
     """
 
     @property
     def reconnects(self) -> int: ...
     @property
-    def lost_since(self) -> datetime | None: ...
+    def unavailable_since(self) -> datetime | None: ...
 
     def open(self) -> VideoInfo | None:
         """Wait for the first frame; `None` if `stop` comes before it. Raises `SourceError`.
@@ -42,12 +42,12 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class SinkContext:
     """What a sink may know of the run that feeds it.
 
     `info` tells rate, time base and colours of the source; `color` the order of the frames'
     channels; `key` where the sink stands in the flow, for errors; `name` what the flow is called.
-    `stop` ends the run as a Ctrl-C does: from any thread, without waiting. `lost_since` says
+    `stop` ends the run as a Ctrl-C does: from any thread, without waiting. `unavailable_since` says
     since when (local time) the source has been away and a live sink should show a placeholder.
     `status` is what the run is doing, as `Run.status` says it, from any thread.
     """
@@ -57,7 +57,7 @@ class Feed:
     key: str = "sink"
     name: str = "flowrun"
     stop: Callable[[], None] = lambda: None
-    lost_since: Callable[[], datetime | None] = lambda: None
+    unavailable_since: Callable[[], datetime | None] = lambda: None
     status: Callable[[], dict[str, Any]] = dict
 
 
@@ -96,8 +96,8 @@ class LiveSink(Sink, Protocol):
 
 @runtime_checkable
 class RemoteSink(Sink, Protocol):
-    """A sink at an `address` (without secrets), which may be away for a while: since `lost_since`,
-    in local time, `None` while it is there. Any thread reads both."""
+    """A sink at an `address` (without secrets) that may become unavailable. `unavailable_since` is
+    the local time since which it has been, `None` while it is available. Any thread reads both."""
 
     address: str
-    lost_since: datetime | None
+    unavailable_since: datetime | None

@@ -56,10 +56,10 @@ class Metrics:
         return Reply(encode(self._registry), kind)
 
     def _readyz(self, _: Asked) -> Reply:
-        state, away = self._status.state, self._status.away()
-        if state == "running" and not away:
+        state, unavailable = self._status.state, self._status.unavailable()
+        if state == "running" and not unavailable:
             return Reply(b"ready\n")
-        why = [f"{key}: {what}" for key, what in away.items()] or [f"the run is {state}"]
+        why = [f"{key}: {what}" for key, what in unavailable.items()] or [f"the run is {state}"]
         return Reply("".join(f"{line}\n" for line in why).encode(), status=503)
 
 

@@ -69,14 +69,14 @@ class RunCollector(Collector):
 
     def _parts(self, summary: Summary) -> Iterator[Metric]:
         flow, status = summary.flow, self._status
-        away, state = status.away(), status.state
+        unavailable, state = status.unavailable(), status.state
         ready = _gauge("flowrun_ready", "1 while the flow runs and all its parts are there.")
-        ready.add_metric([flow], state == "running" and not away)
+        ready.add_metric([flow], state == "running" and not unavailable)
         yield ready
         up = _gauge("flowrun_part_up", "1 while source, model server or sink is there.", "part")
-        sinks = [outlet.key for outlet in status.outlets] or ["sink"]
+        sinks = [branch.key for branch in status.branches] or ["sink"]
         for part in ("source", "transport", *sinks):
-            up.add_metric([flow, part], part not in away)
+            up.add_metric([flow, part], part not in unavailable)
         yield up
         reconnects = _counter("flowrun_reconnects", "How often a part came back.", "part")
         for part, count in summary.reconnects.items():

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 from reactivex import Observable, abc
 
 from flowrun.operators.boundary import Boundary
-from flowrun.operators.occupancy import Level
+from flowrun.operators.occupancy import Occupancy
 from flowrun.operators.scheduler import WaitableScheduler
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ def bounded(
     when_full: WhenFull,
     scheduler: WaitableScheduler,
     on_drop: Callable[[T], None],
-    level: Level[T] | None = None,
+    level: Occupancy[T] | None = None,
 ) -> Callable[[Observable[T]], Observable[T]]:
     """The same values in the same order, given on by `scheduler`; at most `capacity` wait here.
 

@@ -14,7 +14,7 @@ R = TypeVar("R")
 Branch = Callable[[Observable[T]], Observable[R]]
 
 
-def each(*branches: Branch[T, R]) -> Callable[[Observable[T]], Observable[R]]:
+def multicast(*branches: Branch[T, R]) -> Callable[[Observable[T]], Observable[R]]:
     """Every value into every branch, one after the other; what comes out of any of them, on the
     thread that brings it.
 

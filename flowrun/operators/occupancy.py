@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Level(Generic[T]):
+class Occupancy(Generic[T]):
     """What waits in an operator that was given this: how many of how many, and the oldest.
 
     Any thread asks; nobody waits for it, and nothing is noted for each value. All of it is 0 and

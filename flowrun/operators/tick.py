@@ -11,7 +11,7 @@ from reactivex.disposable import CompositeDisposable, SerialDisposable
 T = TypeVar("T")
 
 
-def meanwhile(
+def tick(
     act: Callable[[], None], every: float, scheduler: abc.SchedulerBase
 ) -> Callable[[Observable[T]], Observable[T]]:
     """The same values; `act` is called on `scheduler` again and again, `every` seconds after it

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flowrun.chain import policies as auto
+from flowrun.chain import policies
 from flowrun.chain.compile import Threads, compile_flow
-from flowrun.chain.fan_out import Outlet, Outlets, Queue
+from flowrun.chain.fan_out import FanOut, Queue, SinkBranch
 from flowrun.chain.stages import Stages
-from flowrun.errors import SinkAwayError, SinkError
+from flowrun.errors import SinkError, SinkUnavailableError
 from flowrun.frame import Frame
 from flowrun.inference import Request, Result
 from flowrun.ledger.ledger import Ledger
@@ -44,15 +44,15 @@ class Shown:
     virtual: VirtualTime
     service: float = 0.0
     broken_at: int = -1
-    away: range = range(0)
+    unavailable: range = range(0)
     written: list[int] = field(default_factory=list)
     ages: list[float] = field(default_factory=list)
 
     def write(self, frame: Frame) -> None:
         if frame.index == self.broken_at:
             raise SinkError("no space left", key="sink")
-        if frame.index in self.away:
-            raise SinkAwayError("not now", key="sink")
+        if frame.index in self.unavailable:
+            raise SinkUnavailableError("not now", key="sink")
         self.virtual.spend(self.service)
         self.written.append(frame.index)
         self.ages.append(self.virtual.now - frame.captured)
@@ -75,7 +75,7 @@ class World:
         serial: bool = False,
         **sink: Any,
     ) -> None:
-        self.flow = auto.decided(flow, live=live)
+        self.flow = policies.decided(flow, live=live)
         self.seconds, self.live, self.latency, self.serial = seconds, live, latency, serial
         self.virtual = VirtualTime()
         self.sinks = [Shown(self.virtual, **sink)]
@@ -126,16 +126,16 @@ class World:
             transport=self,
             postprocess=(),
             ledger=ledger,
-            window=auto.window(self.flow, ledger.clock),
+            window=policies.window(self.flow, ledger.clock),
             max_age=self.flow.backpressure.max_age,
         )
         pairs = zip(self.sinks, self.queues, strict=True)
-        self.outlets = [Outlet(f"sink[{n}]", *pair) for n, pair in enumerate(pairs)]
-        outlets = Outlets(ledger, self.outlets)
+        self.fan_out = [SinkBranch(f"sink[{n}]", *pair) for n, pair in enumerate(pairs)]
+        fan_out = FanOut(ledger, self.fan_out)
         names = ("source", "preprocess", "deliver")
         on = Threads(*(self.virtual.loop(name) for name in names))
         ended: list[Exception | None] = []
-        compile_flow(self.flow, self, stages, outlets, ledger, on).subscribe(
+        compile_flow(self.flow, self, stages, fan_out, ledger, on).subscribe(
             on_error=ended.append, on_completed=lambda: ended.append(None)
         )
         self.virtual.run()
@@ -202,7 +202,7 @@ def test_a_slow_sink_beside_a_fast_one_costs_the_fast_one_nothing() -> None:
     world = World(flow("rtsp://camera"), seconds=60, live=True, latency=0.0)
     world.beside("drop_oldest", 4, service=0.5)
     summary = world.run()
-    fast, slow = world.outlets
+    fast, slow = world.fan_out
     assert world.written == list(range(60 * FPS))
     assert (fast.delivered, fast.dropped) == (60 * FPS, 0)
     assert slow.dropped == 60 * FPS - slow.delivered > 0
@@ -224,8 +224,8 @@ def test_a_sink_that_fails_is_left_out_while_there_is_another() -> None:
     assert world.error is None
     assert world.written == list(range(300))
     assert summary["delivered"] == 300
-    assert [str(outlet.error) for outlet in world.outlets] == ["None", "sink: no space left"]
-    assert (world.outlets[1].delivered, world.outlets[1].failed) == (40, 260)
+    assert [str(branch.error) for branch in world.fan_out] == ["None", "sink: no space left"]
+    assert (world.fan_out[1].delivered, world.fan_out[1].failed) == (40, 260)
 
 
 def test_when_the_last_sink_has_failed_the_run_ends() -> None:
@@ -239,7 +239,7 @@ def test_when_the_last_sink_has_failed_the_run_ends() -> None:
 
 
 def test_a_sink_that_is_away_costs_the_frames_of_that_time() -> None:
-    world = World(flow(), away=range(100, 150))
+    world = World(flow(), unavailable=range(100, 150))
     summary = world.run()
     assert world.error is None
     assert (summary["delivered"], summary["failed"]["sink"]) == (250, 50)

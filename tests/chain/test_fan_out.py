@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowrun.chain.fan_out import Outlet, Outlets, queue_for
-from flowrun.errors import SinkAwayError, SinkError
+from flowrun.chain.fan_out import FanOut, SinkBranch, queue_for
+from flowrun.errors import SinkError, SinkUnavailableError
 from flowrun.frame import Frame
 from flowrun.ledger.ledger import Fate, Ledger
 from flowrun.operators.virtual_time import VirtualTime
@@ -30,7 +30,7 @@ class Sink:
     def write(self, frame: Frame) -> None:
         self.written.append(frame.index)
         if self.next == "away":
-            raise SinkAwayError("not now", key=self.key)
+            raise SinkUnavailableError("not now", key=self.key)
         if self.next == "fail":
             raise SinkError("no space left", key=self.key)
         if self.next == "bug":
@@ -63,21 +63,21 @@ class World:
         self.fates: list[Fate] = []
         self.ledger.on_fate(self.fates.append)
         self.sinks = [sink(f"sink[{n}]") for n in range(count)]
-        self.each = [Outlet(f"sink[{n}]", one) for n, one in enumerate(self.sinks)]
-        self.outlets = Outlets(self.ledger, self.each)
+        self.each = [SinkBranch(f"sink[{n}]", one) for n, one in enumerate(self.sinks)]
+        self.fan_out = FanOut(self.ledger, self.each)
 
     def offer(self, index: int) -> Frame:
         frame = Frame(IMAGE, index, index / 30, 1 / 30, self.now)
         self.ledger.captured(frame)
-        self.outlets.offer(frame)
+        self.fan_out.offer(frame)
         return frame
 
     def act(self, sink: int, frame: Frame, what: str) -> None:
         if what == "drop":
-            self.outlets.drop(self.each[sink], frame)
+            self.fan_out.drop(self.each[sink], frame)
         else:
             self.sinks[sink].next = what
-            assert self.outlets.write(self.each[sink], frame) is frame
+            assert self.fan_out.write(self.each[sink], frame) is frame
 
     @property
     def fate(self) -> list[tuple[int, str, str | None]]:
@@ -85,7 +85,7 @@ class World:
 
     @property
     def undecided(self) -> int:
-        return len(self.outlets._undecided)
+        return len(self.fan_out._undecided)
 
 
 # --- one sink
@@ -104,10 +104,10 @@ def test_the_fate_of_a_frame_is_what_the_only_sink_makes_of_it(
 ) -> None:
     world = World(1)
     world.act(0, world.offer(0), what)
-    (outlet,) = world.outlets
+    (branch,) = world.fan_out
     assert world.fate == [(0, *fate)]
-    assert (outlet.delivered, outlet.dropped, outlet.failed) == counts
-    assert (world.undecided, world.outlets.errors) == (0, [])
+    assert (branch.delivered, branch.dropped, branch.failed) == counts
+    assert (world.undecided, world.fan_out.errors) == (0, [])
 
 
 def test_the_failure_of_the_only_sink_is_raised_after_the_frame_has_its_fate() -> None:
@@ -115,14 +115,14 @@ def test_the_failure_of_the_only_sink_is_raised_after_the_frame_has_its_fate() -
     with pytest.raises(SinkError, match=r"^sink\[0\]: no space left$") as raised:
         world.act(0, world.offer(0), "fail")
     assert world.fate == [(0, "failed", "sink")]
-    assert world.outlets.errors == [raised.value]
+    assert world.fan_out.errors == [raised.value]
 
 
 def test_an_error_that_is_none_of_the_sinks_stays_what_it_is() -> None:
     world = World(2)
     with pytest.raises(ZeroDivisionError, match=r"^bug$"):
         world.act(0, world.offer(0), "bug")
-    assert world.outlets.errors == []
+    assert world.fan_out.errors == []
     world.ledger.close()
     assert world.fate == [(0, "aborted", None)]
 
@@ -153,8 +153,8 @@ def test_what_the_first_sink_to_accept_took_is_what_the_stage_cost() -> None:
 
     for sink in world.sinks:
         sink.write = slow  # type: ignore[method-assign]
-    world.outlets.write(world.each[1], frame)
-    world.outlets.write(world.each[0], frame)
+    world.fan_out.write(world.each[1], frame)
+    world.fan_out.write(world.each[0], frame)
     assert world.fates[0].took == {"end_to_end": 0.5, "sink": 0.5}
     assert world.ledger.mean("sink") == 0.5
 
@@ -172,7 +172,7 @@ def test_a_sink_that_failed_is_left_out_while_there_are_others(caplog: Any) -> N
     assert (world.each[0].failed, world.each[0].delivered) == (2, 0)
     assert caplog.messages == ["sink[0]: no space left; going on without it"]
     assert world.fate == [(0, "delivered", None), (1, "delivered", None)]
-    assert [str(error) for error in world.outlets.errors] == ["sink[0]: no space left"]
+    assert [str(error) for error in world.fan_out.errors] == ["sink[0]: no space left"]
 
 
 def test_the_failure_of_the_last_sink_is_raised() -> None:
@@ -182,7 +182,7 @@ def test_the_failure_of_the_last_sink_is_raised() -> None:
     with pytest.raises(SinkError, match=r"^sink\[0\]: no space left$"):
         world.act(0, frame, "fail")
     assert world.fate == [(0, "failed", "sink")]
-    assert [str(error) for error in world.outlets.errors] == [
+    assert [str(error) for error in world.fan_out.errors] == [
         "sink[0]: no space left", "sink[1]: no space left"
     ]  # fmt: skip
 
@@ -232,9 +232,9 @@ def test_every_frame_has_one_fate_in_whatever_order_the_sinks_decide(
     assert world.undecided == sum(len(acts) < sinks for acts in made.values())
     assert broken == sinks or world.undecided == 0
     every = [act for acts in made.values() for act in acts]
-    assert sum(outlet.delivered for outlet in world.each) == every.count("accept")
-    assert sum(outlet.dropped for outlet in world.each) == every.count("drop")
-    assert sum(outlet.failed for outlet in world.each) == every.count("away") + every.count("fail")
+    assert sum(branch.delivered for branch in world.each) == every.count("accept")
+    assert sum(branch.dropped for branch in world.each) == every.count("drop")
+    assert sum(branch.failed for branch in world.each) == every.count("away") + every.count("fail")
     world.ledger.close()  # raises if the sum is off
 
 
@@ -244,12 +244,12 @@ def test_every_frame_has_one_fate_in_whatever_order_the_sinks_decide(
 def test_a_live_sink_ticks_until_it_has_failed() -> None:
     world = World(2, Live)
     first: Any = world.sinks[0]
-    world.outlets.tick(world.each[0])
+    world.fan_out.tick(world.each[0])
     first.error = SinkError("window is closed", key="sink[0]")
     for _ in range(3):
-        world.outlets.tick(world.each[0])
+        world.fan_out.tick(world.each[0])
     assert first.ticks == 2
-    assert world.outlets.errors == [first.error]
+    assert world.fan_out.errors == [first.error]
     world.act(0, world.offer(0), "accept")
     assert first.written == []
 
@@ -257,12 +257,12 @@ def test_a_live_sink_ticks_until_it_has_failed() -> None:
 def test_a_tick_that_finds_the_sink_away_costs_nothing() -> None:
     world = World(1, Live)
     sink: Any = world.sinks[0]
-    sink.error = SinkAwayError("not now", key="sink[0]")
-    world.outlets.tick(world.each[0])
+    sink.error = SinkUnavailableError("not now", key="sink[0]")
+    world.fan_out.tick(world.each[0])
     sink.error = None
-    world.outlets.tick(world.each[0])
+    world.fan_out.tick(world.each[0])
     world.act(0, world.offer(0), "accept")
-    assert (sink.ticks, world.outlets.errors) == (2, [])
+    assert (sink.ticks, world.fan_out.errors) == (2, [])
     assert world.fate == [(0, "delivered", None)]
 
 
@@ -270,17 +270,17 @@ def test_the_tick_at_which_the_last_sink_fails_raises() -> None:
     world = World(1, Live)
     world.sinks[0].error = SinkError("window is closed", key="sink")  # type: ignore[attr-defined]
     with pytest.raises(SinkError, match=r"^sink: window is closed$"):
-        world.outlets.tick(world.each[0])
+        world.fan_out.tick(world.each[0])
 
 
 def test_what_is_not_live_does_not_tick() -> None:
     world = World(1)
-    world.outlets.tick(world.each[0])
-    assert world.outlets.errors == []
+    world.fan_out.tick(world.each[0])
+    assert world.fan_out.errors == []
 
 
 def test_the_summary_of_a_sink_has_its_counts() -> None:
-    live, plain = Outlet("sink[0]", Live()), Outlet("sink[1]", Sink(), None, None, 4, 3, 2)
+    live, plain = SinkBranch("sink[0]", Live()), SinkBranch("sink[1]", Sink(), None, None, 4, 3, 2)
     assert live.counts() == {
         "sink": "sink[0]", "delivered": 0, "dropped": 0, "failed": 0, "repeated": 5, "reconnects": 2
     }  # fmt: skip
@@ -294,7 +294,7 @@ def test_the_summary_of_a_sink_has_its_counts() -> None:
 SINKS = {"null": "null", "video": "a.mp4", "rtsp": "rtsp://h/a", "screen": "screen", "web": "web"}
 
 
-class Loops:
+class RunThreads:
     """Names instead of threads."""
 
     def __init__(self) -> None:
@@ -336,7 +336,7 @@ def test_what_waits_in_front_of_a_sink(kind: str, several: bool, policy: Any, qu
         sinks=(spec,),
         backpressure=BackpressureSpec(policy, buffer=7),
     )
-    loops: Any = Loops()
-    found = queue_for(spec, flow, loops, several=several)
+    threads: Any = RunThreads()
+    found = queue_for(spec, flow, threads, several=several)
     on: Any = found.on if found else None
     assert (found and (found.capacity, found.when_full, on.name)) == queue

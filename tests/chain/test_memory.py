@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from flowrun.chain.compile import Threads, compile_flow
-from flowrun.chain.fan_out import Outlet, Outlets
+from flowrun.chain.fan_out import FanOut, SinkBranch
 from flowrun.chain.stages import Stages
-from flowrun.chain.threads import Loops
+from flowrun.chain.threads import RunThreads
 from flowrun.frame import Frame
 from flowrun.inference import Request, Result
 from flowrun.kserve.connect import ModelTransport, open_supervised
@@ -106,7 +106,7 @@ class World:
             spec = self.flow.transport
             self.transport: ModelTransport = open_supervised(spec, "hold", address=address)
             parts.callback(self.transport.close)
-            ledger, loops = Ledger(), Loops()
+            ledger, threads = Ledger(), RunThreads()
             stages = Stages(
                 spec,
                 preprocess=(),
@@ -115,21 +115,21 @@ class World:
                 ledger=ledger,
                 window=Limit(WINDOW),
             )
-            on = Threads(loops.thread("source"), loops.thread("preprocess"), loops.main)
-            outlets = Outlets(ledger, [Outlet("sink", self)])
-            chain = compile_flow(self.flow, self, stages, outlets, ledger, on)
+            on = Threads(threads.thread("source"), threads.thread("preprocess"), threads.main)
+            branches = FanOut(ledger, [SinkBranch("sink", self)])
+            chain = compile_flow(self.flow, self, stages, branches, ledger, on)
             errors: list[Exception] = []
 
             def failed(error: Exception) -> None:
                 errors.append(error)
-                loops.main.stop()
+                threads.main.stop()
 
-            subscription = chain.subscribe(on_error=failed, on_completed=loops.main.stop)
+            subscription = chain.subscribe(on_error=failed, on_completed=threads.main.stop)
             try:
-                loops.main.run()
+                threads.main.run()
             finally:
                 subscription.dispose()
-                assert loops.stop(LIMIT)
+                assert threads.stop(LIMIT)
             assert not errors
             with self.changed:  # a thread of the transport may not have returned yet
                 self.freed = self.changed.wait_for(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowrun.chain import policies as auto
+from flowrun.chain import policies
 from flowrun.operators.limit import AdaptiveLimit, Limit
 from flowrun.spec.flow import BackpressureSpec, Flow, SinkSpec, SourceSpec, TransportSpec
 
@@ -40,7 +40,7 @@ def flow(
 def test_a_recording_has_its_own_pace_where_somebody_watches(
     sink: str, said: str, pace: str
 ) -> None:
-    assert auto.paced(flow(sink, pace=said)).source.pace == pace
+    assert policies.paced(flow(sink, pace=said)).source.pace == pace
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_recording_has_its_own_pace_where_somebody_watches(
 def test_live_sources_drop_and_others_wait_unless_the_flow_says_otherwise(
     live: bool, said: str, policy: str
 ) -> None:
-    assert auto.decided(flow(policy=said), live=live).backpressure.policy == policy
+    assert policies.decided(flow(policy=said), live=live).backpressure.policy == policy
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_live_sources_drop_and_others_wait_unless_the_flow_says_otherwise(
 def test_in_an_outage_recordings_wait_and_live_sources_drop_unless_the_flow_says_otherwise(
     live: bool, said: str, policy: str
 ) -> None:
-    assert auto.decided(flow(outage=said), live=live).transport.on_outage == policy
+    assert policies.decided(flow(outage=said), live=live).transport.on_outage == policy
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_the_window_is_found_where_frames_are_dropped_and_where_the_flow_says_au
     of = flow(policy=policy)
     of = replace(of, transport=replace(of.transport, in_flight=said))
     now = 0.0
-    window = auto.window(of, lambda: now)
+    window = policies.window(of, lambda: now)
     assert type(window) is kind
     largest = inside = 0
     for _ in range(10_000):
@@ -107,11 +107,11 @@ def test_the_window_is_found_where_frames_are_dropped_and_where_the_flow_says_au
 
 
 def test_the_policy_is_said_with_its_reason() -> None:
-    assert auto.reason(flow(), "latest", live=True) == (
+    assert policies.reason(flow(), "latest", live=True) == (
         "backpressure: latest, as the source is live: a frame that is overtaken while it waits is"
         " dropped"
     )
-    assert auto.reason(flow(policy="every_frame"), "every_frame", live=True) == (
+    assert policies.reason(flow(policy="every_frame"), "every_frame", live=True) == (
         "backpressure: every_frame, as the flow says: nothing is skipped, whoever is slow makes"
         " the source wait"
     )

@@ -234,7 +234,7 @@ def test_a_picture_that_nobody_looks_at_behind_the_model_goes_with_the_request(
     assert job is not None
     assert (job.frame.image is captured.image) == kept
     assert (job.frame.width, job.frame.height, job.frame.view) == (6, 4, View(6, 4))
-    assert job.request.spare == (not kept)
+    assert job.request.releasable == (not kept)
     bench.stages.submit(job)
     assert bench.fake.requests[0].inputs[""] is captured.image
     assert not job.request.inputs

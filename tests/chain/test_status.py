@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from flowrun.chain.fan_out import Outlet, Queue
-from flowrun.chain.shutdown import Ending
+from flowrun.chain.fan_out import Queue, SinkBranch
+from flowrun.chain.shutdown import Shutdown
 from flowrun.chain.status import Status
 from flowrun.errors import SinkError
 from flowrun.frame import Frame, VideoInfo
@@ -28,7 +28,7 @@ class Part:
 
     address = "rtsp://***@out/b"
     every, repeated, reconnects, reopened = 0.1, 5, 2, 3
-    lost_since: datetime | None = None
+    unavailable_since: datetime | None = None
 
     def write(self, frame: Frame) -> None: ...
     def tick(self) -> None: ...
@@ -41,7 +41,7 @@ class World:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.ending = Ending(1.0)
+        self.shutdown = Shutdown(1.0)
         self.ledger = Ledger(lambda: self.now)
         flow = Flow(
             name="f",
@@ -49,15 +49,15 @@ class World:
             transport=TransportSpec(mode="stream", address=("one:1", "two:2"), model="m"),
             sinks=(SinkSpec("null"), SinkSpec("rtsp://me:secret@out/b")),
         )
-        self.status = Status(flow, self.ledger, self.ending)
+        self.status = Status(flow, self.ledger, self.shutdown)
         self.source, self.transport, self.sink = Part(), Part(), Part()
-        self.outlets = (Outlet("sink[0]", Part()), Outlet("sink[1]", self.sink, a_queue()))
+        self.branches = (SinkBranch("sink[0]", Part()), SinkBranch("sink[1]", self.sink, a_queue()))
 
     def open(self) -> None:
         status: Any = self.status
         status.source, status.transport = self.source, self.transport
         status.info = VideoInfo(640, 480, fps=25.0, live=True)
-        status.outlets = self.outlets
+        status.branches = self.branches
 
     @property
     def now_says(self) -> dict[str, Any]:
@@ -109,23 +109,23 @@ def test_what_is_away_is_said_with_its_key_its_address_and_since_when() -> None:
     world = World()
     world.open()
     for part in (world.source, world.transport, world.sink):
-        part.lost_since = NOON
-    away = [
+        part.unavailable_since = NOON
+    unavailable = [
         "source: rtsp://***@in/a is away since 12:00:01",
         "transport: one:1, two:2 is away since 12:00:01",
         "sink[1]: rtsp://***@out/b is away since 12:00:01",
     ]
-    assert state(world) == ("running", False, away)
-    world.transport.lost_since = None
-    assert state(world) == ("running", False, [away[0], away[2]])
-    world.source.lost_since = world.sink.lost_since = None
+    assert state(world) == ("running", False, unavailable)
+    world.transport.unavailable_since = None
+    assert state(world) == ("running", False, [unavailable[0], unavailable[2]])
+    world.source.unavailable_since = world.sink.unavailable_since = None
     assert state(world) == ("running", True, [])
 
 
 def test_a_sink_that_was_left_out_is_missed() -> None:
     world = World()
     world.open()
-    world.outlets[0].error = SinkError("no space left on rtsp://me:secret@x", key="sink[0]")
+    world.branches[0].error = SinkError("no space left on rtsp://me:secret@x", key="sink[0]")
     left_out = "sink[0]: left out, for it failed: no space left on rtsp://***@x"
     assert state(world) == ("running", False, [left_out])
 
@@ -133,18 +133,18 @@ def test_a_sink_that_was_left_out_is_missed() -> None:
 def test_a_run_that_ends_is_not_ready_and_waits_for_nobody_when_it_has() -> None:
     world = World()
     world.open()
-    world.ending.stop()
-    world.ending.close()
+    world.shutdown.stop()
+    world.shutdown.close()
     assert state(world) == ("stopping", False, [])
     world.status.ended = True
-    world.source.lost_since = NOON
+    world.source.unavailable_since = NOON
     assert state(world) == ("ended", False, [])
 
 
 def test_queues_tell_how_many_wait_and_how_old_the_oldest_is() -> None:
     world = World()
     world.open()
-    queue = world.outlets[1].queue
+    queue = world.branches[1].queue
     assert queue is not None
     first = Frame(IMAGE, 0, 0.0, 0.1, 99.5)
     world.status.buffer.watch(deque([first, replace(first, captured=99.9)]), 4)

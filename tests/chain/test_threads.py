@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from flowrun.chain.threads import Loops
+from flowrun.chain.threads import RunThreads
 
 LIMIT = 20.0  # seconds, a guard against hanging
 
@@ -16,22 +16,22 @@ def names() -> set[str]:
 
 
 def test_each_loop_has_a_thread_of_its_own_and_the_main_one_is_the_callers() -> None:
-    loops = Loops()
+    threads = RunThreads()
     seen: dict[str, str] = {}
     done = threading.Event()
 
     def note(name: str) -> None:
         seen[name] = threading.current_thread().name
 
-    first, second = loops.thread("source"), loops.thread("sink-rtsp")
+    first, second = threads.thread("source"), threads.thread("sink-rtsp")
     first.schedule(lambda *_: note("first"))
     second.schedule(lambda *_: note("second"))
     second.schedule(lambda *_: done.set())
     assert done.wait(LIMIT)
-    loops.main.schedule(lambda *_: note("main"))
-    loops.main.stop()
-    loops.main.run()
-    assert loops.stop(LIMIT)
+    threads.main.schedule(lambda *_: note("main"))
+    threads.main.stop()
+    threads.main.run()
+    assert threads.stop(LIMIT)
     assert seen == {
         "first": "flowrun-source",
         "second": "flowrun-sink-rtsp",
@@ -41,35 +41,35 @@ def test_each_loop_has_a_thread_of_its_own_and_the_main_one_is_the_callers() -> 
 
 
 def test_what_a_thread_raises_is_raised_by_the_caller() -> None:
-    loops = Loops()
+    threads = RunThreads()
 
     def fail(*_: object) -> None:
         raise ValueError("torn")
 
-    loops.thread("quiet")
-    loops.thread("source").schedule(fail)
+    threads.thread("quiet")
+    threads.thread("source").schedule(fail)
     with pytest.raises(ValueError, match=r"^torn$"):
-        loops.main.run()
-    assert loops.stop(LIMIT)
+        threads.main.run()
+    assert threads.stop(LIMIT)
     assert not {"flowrun-quiet", "flowrun-source"} & names()
 
 
 def test_a_thread_that_does_not_end_is_reported_and_the_others_end_all_the_same() -> None:
-    loops = Loops()
+    threads = RunThreads()
     held, running = threading.Event(), threading.Event()
 
     def hold(*_: object) -> None:
         running.set()
         held.wait(LIMIT)
 
-    stuck, other = loops.thread("stuck"), loops.thread("other")
+    stuck, other = threads.thread("stuck"), threads.thread("other")
     stuck.schedule(hold)
     assert running.wait(LIMIT)
-    assert not loops.stop(0.0)
+    assert not threads.stop(0.0)
     assert other.join(LIMIT)
     held.set()
-    assert loops.stop(LIMIT)
+    assert threads.stop(LIMIT)
 
 
 def test_no_threads_have_always_ended() -> None:
-    assert Loops().stop(0.0)
+    assert RunThreads().stop(0.0)

@@ -21,8 +21,8 @@ from flowrun.hooks.draw_clock import clock_time, draw_clock, time_of_day
 from flowrun.hooks.draw_texts import draw_texts
 from flowrun.hooks.drawing import CORNERS
 from flowrun.hooks.hook import open_hooks
+from flowrun.image.text import line_height, text_mask
 from flowrun.inference import Result
-from flowrun.picture.text import line_height, text_mask
 from flowrun.spec.flow import HookSpec
 
 EMPTY = Result({})

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowrun.ledger.fps_meter import Rate
+from flowrun.ledger.fps_meter import FpsMeter
 
 
 @given(per_second=st.floats(1.0, 500.0), seconds=st.floats(5.0, 60.0), start=st.floats(0.0, 1e6))
 def test_a_steady_rate_is_found_to_one_event_in_the_time_looked_at(
     per_second: float, seconds: float, start: float
 ) -> None:
-    rate = Rate()
+    rate = FpsMeter()
     for number in range(int(seconds * per_second)):
         rate.add(start + number / per_second)
     found = rate.value(start + int(seconds * per_second) / per_second)
@@ -21,7 +21,7 @@ def test_a_steady_rate_is_found_to_one_event_in_the_time_looked_at(
 
 
 def test_what_has_stopped_has_no_rate_after_four_seconds() -> None:
-    rate = Rate()
+    rate = FpsMeter()
     for number in range(100):
         rate.add(10.0 + number / 10)
     assert rate.value(20.0) == pytest.approx(10.0, rel=0.03)
@@ -31,7 +31,7 @@ def test_what_has_stopped_has_no_rate_after_four_seconds() -> None:
 
 
 def test_asking_changes_nothing() -> None:
-    asked, unasked = Rate(), Rate()
+    asked, unasked = FpsMeter(), FpsMeter()
     for number in range(1000):
         asked.add(number / 97)
         asked.value(number / 97 + 0.001)
@@ -40,7 +40,7 @@ def test_asking_changes_nothing() -> None:
 
 
 def test_the_first_events_do_not_make_a_wild_rate() -> None:
-    rate = Rate()
+    rate = FpsMeter()
     assert rate.value(5.0) == 0.0
     rate.add(5.0)
     rate.add(5.001)

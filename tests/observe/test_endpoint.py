@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from flowrun.chain.fan_out import Outlet
-from flowrun.chain.shutdown import Ending
+from flowrun.chain.fan_out import SinkBranch
+from flowrun.chain.shutdown import Shutdown
 from flowrun.chain.status import Status
 from flowrun.errors import RunError
 from flowrun.frame import Frame, VideoInfo
@@ -41,7 +41,7 @@ Values = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 class Part:
     repeated, reconnects, reopened, every = 7, 2, 3, 0.1
-    lost_since: datetime | None = None
+    unavailable_since: datetime | None = None
 
     def write(self, frame: Frame) -> None: ...
     def tick(self) -> None: ...
@@ -61,14 +61,14 @@ class World:
             transport=TransportSpec(mode="stream", address=("server:9000",), model="m"),
             sinks=(SinkSpec("null"),),
         )
-        self.ending = Ending(1.0)
+        self.ending = Shutdown(1.0)
         self.status = Status(flow, self.ledger, self.ending)
         self.source = Part()
 
     def open(self) -> None:
         status: Any = self.status
         status.source, status.transport, status.info = self.source, Part(), VideoInfo(2, 2)
-        status.outlets = (Outlet("sink", Part(), delivered=4, dropped=5, failed=6),)
+        status.branches = (SinkBranch("sink", Part(), delivered=4, dropped=5, failed=6),)
 
     def text(self) -> str:
         registry = CollectorRegistry()
@@ -139,7 +139,7 @@ def test_parts_queues_window_and_hooks_are_there_from_the_first_moment_on() -> N
     for part in ("source", "transport", "sink"):
         assert value(before, "flowrun_part_up", part=part) == 0
     world.open()
-    world.source.lost_since = datetime(2024, 5, 6)
+    world.source.unavailable_since = datetime(2024, 5, 6)
     world.status.window = Limit(4)
     world.status.window.enter()
     world.ledger.hook("postprocess[0]", "my:hook").add(0.25)
@@ -162,7 +162,7 @@ def test_parts_queues_window_and_hooks_are_there_from_the_first_moment_on() -> N
     hook = {"hook": "postprocess[0]", "name": "my:hook"}
     assert value(found, "flowrun_hook_seconds_sum", **hook) == 0.25
     assert value(found, "flowrun_hook_seconds_count", **hook) == 1
-    world.source.lost_since = None
+    world.source.unavailable_since = None
     assert value(world.scrape(), "flowrun_ready") == 1
     assert "secret" not in world.text()
 
@@ -219,10 +219,10 @@ def test_a_run_is_alive_from_the_start_and_ready_when_its_parts_are_there(
     )
     world.open()
     assert get(f"{url}/readyz") == (200, text, "ready\n")
-    world.source.lost_since = datetime(2024, 5, 6, 12, 0, 1)
-    away = "source: rtsp://***@in/a is away since 12:00:01\n"
-    assert get(f"{url}/readyz") == (503, text, away)
-    world.source.lost_since = None
+    world.source.unavailable_since = datetime(2024, 5, 6, 12, 0, 1)
+    unavailable = "source: rtsp://***@in/a is away since 12:00:01\n"
+    assert get(f"{url}/readyz") == (503, text, unavailable)
+    world.source.unavailable_since = None
     world.ending.stop()
     world.ending.close()
     assert get(f"{url}/readyz") == (503, text, "the run is stopping\n")

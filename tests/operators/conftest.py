@@ -95,15 +95,15 @@ class Threads:
 @contextlib.contextmanager
 def _threads() -> Iterator[Threads]:
     deliver = LoopScheduler()
-    loops = Threads(
+    threads = Threads(
         ThreadLoop("source", deliver.fail), ThreadLoop("preprocess", deliver.fail), deliver
     )
     try:
-        yield loops
+        yield threads
     finally:
-        for loop in (loops.source, loops.preprocess):
+        for loop in (threads.source, threads.preprocess):
             loop.stop()
-        assert [loop.join(JOIN) for loop in (loops.source, loops.preprocess)] == [True, True]
+        assert [loop.join(JOIN) for loop in (threads.source, threads.preprocess)] == [True, True]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from reactivex.subject import Subject
 
 from flowrun.operators.bounded import WhenFull, bounded
 from flowrun.operators.loop import LoopScheduler, ThreadLoop
-from flowrun.operators.occupancy import Level
+from flowrun.operators.occupancy import Occupancy
 from flowrun.operators.pull import pull
 from flowrun.operators.virtual_time import VirtualTime
 
@@ -313,7 +313,7 @@ def test_an_observer_is_called_by_the_thread_of_the_scheduler_only(
 def test_a_level_tells_what_waits_of_how_many_and_which_is_the_oldest(
     virtual: VirtualTime, watch: Any, when_full: WhenFull
 ) -> None:
-    level: Level[int] = Level()
+    level: Occupancy[int] = Occupancy()
     subject: Subject[int] = Subject()
     buffer = bounded(4, when_full, virtual.loop("sink"), never, level)
     assert (level.depth, level.capacity, level.oldest) == (0, 0, None)

@@ -15,7 +15,7 @@ from reactivex.subject import Subject
 
 from flowrun.operators.bounded import WhenFull, bounded
 from flowrun.operators.loop import ThreadLoop
-from flowrun.operators.multicast import each
+from flowrun.operators.multicast import multicast
 from flowrun.operators.pull import pull
 from flowrun.operators.virtual_time import VirtualTime
 
@@ -44,12 +44,12 @@ def test_one_branch_is_the_branch_itself() -> None:
     def branch(values: Observable[int]) -> Observable[int]:
         return values
 
-    assert each(branch) is branch
+    assert multicast(branch) is branch
 
 
 def test_every_value_goes_into_every_branch_one_after_the_other(watch: Any) -> None:
     subject: Subject[int] = Subject()
-    watched = watch(subject.pipe(each(named("a"), named("b"), named("c"))))
+    watched = watch(subject.pipe(multicast(named("a"), named("b"), named("c"))))
     subject.on_next(1)
     subject.on_next(2)
     assert watched.values == [("a", 1), ("b", 1), ("c", 1), ("a", 2), ("b", 2), ("c", 2)]
@@ -60,7 +60,7 @@ def test_every_value_goes_into_every_branch_one_after_the_other(watch: Any) -> N
 def test_it_is_over_when_the_last_branch_is(virtual: VirtualTime, watch: Any) -> None:
     subject: Subject[int] = Subject()
     sink = virtual.loop("sink")
-    watched = watch(subject.pipe(each(behind(sink, "slow"), named("fast"))))
+    watched = watch(subject.pipe(multicast(behind(sink, "slow"), named("fast"))))
     subject.on_next(1)
     subject.on_next(2)
     subject.on_completed()
@@ -72,7 +72,7 @@ def test_it_is_over_when_the_last_branch_is(virtual: VirtualTime, watch: Any) ->
 
 def test_a_branch_that_is_over_early_does_not_end_the_others(watch: Any) -> None:
     subject: Subject[int] = Subject()
-    watched = watch(subject.pipe(each(ops.take(1), ops.map(lambda value: value * 10))))
+    watched = watch(subject.pipe(multicast(ops.take(1), ops.map(lambda value: value * 10))))
     for value in (1, 2, 3):
         subject.on_next(value)
     assert (watched.values, watched.completed) == ([1, 10, 20, 30], False)
@@ -86,7 +86,7 @@ def test_an_error_of_upstreams_follows_what_the_branches_still_hold(
     error = ValueError("torn")
     subject: Subject[int] = Subject()
     branches = (behind(virtual.loop("a"), "a"), behind(virtual.loop("b"), "b"), named("c"))
-    watched = watch(subject.pipe(each(*branches)))
+    watched = watch(subject.pipe(multicast(*branches)))
     for value in (1, 2, 3):
         subject.on_next(value)
     subject.on_error(error)
@@ -104,7 +104,7 @@ def test_an_error_of_a_branch_ends_all_at_once(virtual: VirtualTime, watch: Any)
 
     subject: Subject[int] = Subject()
     slow = behind(virtual.loop("slow"), "slow")
-    watched = watch(subject.pipe(each(slow, ops.map(fail), named("last"))))
+    watched = watch(subject.pipe(multicast(slow, ops.map(fail), named("last"))))
     subject.on_next(1)
     subject.on_next(2)
     assert repr(watched.error) == "ValueError('cannot write 2')"
@@ -125,7 +125,7 @@ def test_an_error_of_a_branch_after_upstreams_own_is_the_one_that_counts(
         return values.pipe(bounded(4, "block", virtual.loop("sink"), never), ops.map(fail))
 
     subject: Subject[int] = Subject()
-    watched = watch(subject.pipe(each(named("a"), failing)))
+    watched = watch(subject.pipe(multicast(named("a"), failing)))
     subject.on_next(1)
     subject.on_error(ValueError("torn"))
     virtual.run()
@@ -135,7 +135,7 @@ def test_an_error_of_a_branch_after_upstreams_own_is_the_one_that_counts(
 def test_dispose_ends_every_branch_and_upstream(virtual: VirtualTime, watch: Any) -> None:
     subject: Subject[int] = Subject()
     branches = (behind(virtual.loop("a"), "a"), behind(virtual.loop("b"), "b"))
-    watched = watch(subject.pipe(each(*branches)))
+    watched = watch(subject.pipe(multicast(*branches)))
     subject.on_next(1)
     watched.dispose()
     assert subject.observers == []
@@ -145,7 +145,7 @@ def test_dispose_ends_every_branch_and_upstream(virtual: VirtualTime, watch: Any
 
 def test_each_subscription_has_branches_of_its_own(watch: Any) -> None:
     subject: Subject[int] = Subject()
-    values = subject.pipe(each(ops.take(1), ops.take(2)))
+    values = subject.pipe(multicast(ops.take(1), ops.take(2)))
     first, second = watch(values), watch(values)
     subject.on_next(1)
     subject.on_next(2)
@@ -164,7 +164,7 @@ def test_a_branch_that_blocks_makes_upstream_wait_and_one_that_drops_does_not(
         branches = (named("a"), behind(loop, "b", 2, when_full))  # type: ignore[arg-type]
         source = virtual.loop(f"source of {loop.name}")
         watched = watch(
-            pull(numbers, source).pipe(each(*branches)),
+            pull(numbers, source).pipe(multicast(*branches)),
             lambda value: virtual.spend(1000.0) if value[0] == "b" else None,
         )
         virtual.run(until=virtual.now + 1.0)
@@ -200,15 +200,15 @@ def test_with_real_threads_each_branch_keeps_the_order_and_the_end_comes_once(
             pass
 
     with threads() as on:
-        loops = [ThreadLoop(f"sink {n}", on.deliver.fail) for n in range(len(branches))]
+        threads = [ThreadLoop(f"sink {n}", on.deliver.fail) for n in range(len(branches))]
         try:
             watched = watch(
                 pull(numbers(), on.source).pipe(
                     bounded(2, "block", on.deliver, never),
-                    each(*(
+                    multicast(*(
                         behind(loop, str(n), capacity, when_full)
                         for n, (loop, (capacity, when_full)) in enumerate(
-                            zip(loops, branches, strict=True)
+                            zip(threads, branches, strict=True)
                         )
                     )),
                 ),
@@ -216,9 +216,9 @@ def test_with_real_threads_each_branch_keeps_the_order_and_the_end_comes_once(
             )  # fmt: skip
             on.run(watched)
         finally:
-            for loop in loops:
+            for loop in threads:
                 loop.stop()
-            assert all(loop.join(JOIN) for loop in loops)
+            assert all(loop.join(JOIN) for loop in threads)
     assert watched.breaches == []
     assert (watched.error, watched.completed) == ((error, False) if fails else (None, True))
     for n, (_, when_full) in enumerate(branches):
@@ -247,13 +247,13 @@ def test_two_threads_are_never_in_the_consumer_at_once(watch: Any, threads: Any)
         left.set()
 
     with threads() as on:
-        loops = [ThreadLoop(f"sink {n}", on.deliver.fail) for n in range(2)]
-        branches = [branch(n, loop) for n, loop in enumerate(loops)]
-        watched = watch(pull([1], on.source).pipe(each(*branches)), act)
+        threads = [ThreadLoop(f"sink {n}", on.deliver.fail) for n in range(2)]
+        branches = [branch(n, loop) for n, loop in enumerate(threads)]
+        watched = watch(pull([1], on.source).pipe(multicast(*branches)), act)
         on.run(watched)
-        for loop in loops:
+        for loop in threads:
             loop.stop()
-        assert all(loop.join(JOIN) for loop in loops)
+        assert all(loop.join(JOIN) for loop in threads)
     assert (watched.values, watched.completed, watched.breaches) == ([1, 1], True, [])
 
 
@@ -272,17 +272,17 @@ def test_with_real_threads_an_error_of_one_branch_releases_all_that_wait(
         return value
 
     with threads() as on:
-        loops = [ThreadLoop(f"sink {n}", on.deliver.fail) for n in range(2)]
+        threads = [ThreadLoop(f"sink {n}", on.deliver.fail) for n in range(2)]
         branches = [
-            lambda values: values.pipe(bounded(9, "block", loops[0], never), ops.map(fail)),
-            lambda values: values.pipe(bounded(9, "block", loops[1], never), ops.map(hold)),
+            lambda values: values.pipe(bounded(9, "block", threads[0], never), ops.map(fail)),
+            lambda values: values.pipe(bounded(9, "block", threads[1], never), ops.map(hold)),
         ]
-        watched = watch(pull(range(10**9), on.source).pipe(each(*branches)))
+        watched = watch(pull(range(10**9), on.source).pipe(multicast(*branches)))
         on.run(watched)
         stuck.set()
-        for loop in loops:
+        for loop in threads:
             loop.stop()
-        assert all(loop.join(JOIN) for loop in loops)
+        assert all(loop.join(JOIN) for loop in threads)
     assert repr(watched.error) == "ValueError('no space left')"
     assert watched.breaches == []
     assert watched.values == [0, 1, 2]
@@ -296,7 +296,7 @@ def test_an_error_of_the_consumer_ends_upstream(virtual: VirtualTime, watch: Any
 
     subject: Subject[int] = Subject()
     first, second = (behind(virtual.loop(name), name) for name in ("first", "second"))
-    watched = watch(subject.pipe(each(first, second)), act)
+    watched = watch(subject.pipe(multicast(first, second)), act)
     subject.on_next(1)
     virtual.run()
     assert repr(watched.error) == "ValueError('sink is full')"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reactivex.subject import Subject
 
-from flowrun.operators.tick import meanwhile
+from flowrun.operators.tick import tick
 from flowrun.operators.virtual_time import VirtualTime
 
 
@@ -29,7 +29,7 @@ class Acts:
 
 def started(virtual: VirtualTime, watch: Any, acts: Acts, every: float = 0.5) -> Any:
     subject: Subject[int] = Subject()
-    return subject, watch(subject.pipe(meanwhile(acts, every, virtual.loop("sink"))))
+    return subject, watch(subject.pipe(tick(acts, every, virtual.loop("sink"))))
 
 
 def test_it_acts_again_and_again_while_no_values_come(virtual: VirtualTime, watch: Any) -> None:
@@ -105,7 +105,7 @@ def test_it_may_end_the_values_itself(virtual: VirtualTime, watch: Any, way: str
             raise ValueError("too late")
 
     subject: Subject[int] = Subject()
-    watched = watch(subject.pipe(meanwhile(act, 0.5, virtual.loop("sink"))))
+    watched = watch(subject.pipe(tick(act, 0.5, virtual.loop("sink"))))
     virtual.run()
     assert calls == [0.5]
     assert watched.completed == ("complete" in way)
@@ -116,7 +116,7 @@ def test_values_that_are_over_at_once_leave_nothing_to_do(virtual: VirtualTime, 
     subject: Subject[int] = Subject()
     subject.on_completed()
     acts = Acts(virtual)
-    watched = watch(subject.pipe(meanwhile(acts, 0.5, virtual.loop("sink"))))
+    watched = watch(subject.pipe(tick(acts, 0.5, virtual.loop("sink"))))
     virtual.run()
     assert (acts.at, watched.completed) == ([], True)
 

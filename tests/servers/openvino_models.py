@@ -53,12 +53,12 @@ def found(picture: Any, height: int, width: int, left: int = 0) -> tuple[Any, li
     edges = []
     for axis, size, start in ((0, width, left), (1, height, 0)):
         lit = ops.greater(ops.reduce_max(bright, axes(axis)), scalar(0))
-        places = constant(*range(start, start + size))
+        placement = constant(*range(start, start + size))
         beyond = scalar(start + size)
         edges.append(
             (
-                ops.reduce_min(ops.select(lit, places, beyond), axes(0)),
-                ops.reduce_max(ops.select(lit, places + scalar(1), scalar(0)), axes(0)),
+                ops.reduce_min(ops.select(lit, placement, beyond), axes(0)),
+                ops.reduce_max(ops.select(lit, placement + scalar(1), scalar(0)), axes(0)),
             )
         )
     (x0, x1), (y0, y1) = edges

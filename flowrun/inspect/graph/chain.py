@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from flowrun.chain import policies as auto
-from flowrun.chain import queues
+from flowrun.chain import policies, queues
 from flowrun.inspect.graph import labels as words
 from flowrun.inspect.graph.labels import Stage
 from flowrun.spec.flow import Flow
@@ -39,7 +38,7 @@ class Chain:
 def chain_of(flow: Flow) -> Chain:
     """What a run compiles `flow` into, without secrets. Where only the opened source tells whether
     it is live, that is said, and the rest is as for a recording."""
-    decided = auto.decided(auto.paced(flow), live=bool(flow.source.live))
+    decided = policies.decided(policies.paced(flow), live=bool(flow.source.live))
     within, apart, aside = _sinks(decided)
     boxes = (
         Box("source thread", (*words.source(decided),)),

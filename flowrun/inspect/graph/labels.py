@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flowrun.chain import policies as auto
-from flowrun.chain.queues import Room
+from flowrun.chain import policies
+from flowrun.chain.queues import QueueSpec
 from flowrun.spec.flow import Flow, HookSpec
 from flowrun.spec.secrets import MASK, is_secret
 
@@ -74,11 +74,11 @@ def transport(flow: Flow) -> Iterator[Stage]:
         "transport.output", spec.output or ("all of them" if flow.postprocess else "the only one")
     )
     yield Stage("transport.on_error", f"{spec.on_error}, at the latest after {spec.timeout:g} s")
-    outage = auto.foreseen(flow).get("transport.on_outage", spec.on_outage)
+    outage = policies.foreseen(flow).get("transport.on_outage", spec.on_outage)
     yield Stage("transport.on_outage", outage)
 
 
-def room(what: str, of: Room, who: str) -> str:
+def room(what: str, of: QueueSpec, who: str) -> str:
     """`buffer: 4 frames; when it is full, the source waits`; `who` fills it."""
     frames = "1 frame" if of.capacity == 1 else f"{of.capacity} frames"
     full = f"{who} waits" if of.when_full == "block" else "the oldest gives way"
@@ -87,11 +87,11 @@ def room(what: str, of: Room, who: str) -> str:
 
 def policy(flow: Flow) -> str:
     """The backpressure policy of `flow` and its reason, as far as it is known beforehand."""
-    live, foreseen = flow.source.live, auto.foreseen(flow)
+    live, foreseen = flow.source.live, policies.foreseen(flow)
     if live is None and "backpressure.policy" in foreseen:
         return f"backpressure: {foreseen['backpressure.policy']}"
-    decided = auto.decided(flow, live=bool(live)).backpressure.policy
-    said = auto.reason(flow, decided, live=bool(live))
+    decided = policies.decided(flow, live=bool(live)).backpressure.policy
+    said = policies.reason(flow, decided, live=bool(live))
     age = flow.backpressure.max_age
     return said if age is None else f"{said} ({age:g} s)"
 

@@ -97,20 +97,20 @@ def _together(addresses: Sequence[str]) -> str:
     for each in addresses:
         host, port = each.rsplit(":", 1)
         try:
-            places = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+            placement = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
         except (OSError, ValueError) as error:
             raise TransportError(
                 f"nothing answers at {each} (no such host)",
                 key="transport.address",
                 hint="correct the host's name",
             ) from error
-        found.append({family: str(place[0]) for family, _, _, _, place in reversed(places)})
+        found.append({family: str(place[0]) for family, _, _, _, place in reversed(placement)})
     ports = [each.rsplit(":", 1)[1] for each in addresses]
     for family, scheme, form in (
         (socket.AF_INET, "ipv4", "{}:{}"),
         (socket.AF_INET6, "ipv6", "[{}]:{}"),
     ):
-        if all(family in places for places in found):
+        if all(family in placement for placement in found):
             pairs = zip(found, ports, strict=True)
             return f"{scheme}:" + ",".join(form.format(p[family], port) for p, port in pairs)
     raise TransportError(

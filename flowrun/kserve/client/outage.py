@@ -69,7 +69,7 @@ class OutageTransport:
     policy they end at once with an `OutageError`. A request that was lost `TRIES` times ends with
     the `TransportError` of the last time.
 
-    `lost_since` is when the server was found away, in local time, `None` while it is there.
+    `unavailable_since` is when the server was found away, in local time, `None` while it is there.
     `ready` gets the seconds for which it may wait for a connection. Futures are completed by the
     thread that brings the answer, `flowrun-outage`, and whoever calls `release` or `close`.
     """
@@ -84,7 +84,7 @@ class OutageTransport:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = inner.model
-        self.lost_since: datetime | None = None
+        self.unavailable_since: datetime | None = None
         self._inner = inner
         self._ready = ready
         self._policy = policy
@@ -137,13 +137,13 @@ class OutageTransport:
         once. Idempotent, from any thread, does not wait."""
         with self._changed:
             self._hold = False
-            endings = []
+            completions = []
             if self._outage is not None:
-                endings = [(job.future, _away(self._outage.error)) for job in self._held]
-                self._outage.failed += len(endings)
+                completions = [(job.future, _away(self._outage.error)) for job in self._held]
+                self._outage.failed += len(completions)
             self._held.clear()
             self._changed.notify_all()
-        for future, error in endings:
+        for future, error in completions:
             future.set_exception(error)
 
     def close(self) -> None:
@@ -231,10 +231,10 @@ class OutageTransport:
                 if not noticed and self._policy != "fail":  # whose error says it
                     _log.warning("%s; %s", _away(outage.error).message, _MEANWHILE[self._policy])
                 if not noticed:
-                    self.lost_since = datetime.now()
+                    self.unavailable_since = datetime.now()
                 noticed = True
             elif self._resume(outage):
-                self.lost_since = None
+                self.unavailable_since = None
                 self._tell(outage, noticed=noticed)
                 return
             pause = min(max(2 * pause, FIRST_PAUSE), LONGEST_PAUSE)

@@ -13,9 +13,9 @@ from typing import Any
 import grpc
 
 from flowrun.errors import ContractError, TransportError
-from flowrun.inference import NOWHERE, Parameter, Places, Request, Result
+from flowrun.inference import NOT_SHARED, Parameter, Placement, Request, Result
 from flowrun.kserve.client.session import Session
-from flowrun.kserve.client.window import Ending, Pending, Window, again, settle
+from flowrun.kserve.client.window import Completion, Pending, Window, again, complete
 from flowrun.kserve.contract.compare import check, named
 from flowrun.kserve.contract.metadata import SERVICE, ModelInfo
 from flowrun.kserve.contract.servers import (
@@ -24,9 +24,9 @@ from flowrun.kserve.contract.servers import (
     correlation,
     says_when_it_is_done,
 )
-from flowrun.kserve.grpc_errors import Wording
-from flowrun.kserve.wire import messages as wire
-from flowrun.kserve.wire.send_buffers import Envelopes
+from flowrun.kserve.grpc_errors import GrpcErrors
+from flowrun.kserve.wire import messages
+from flowrun.kserve.wire.send_buffers import SendBuffers
 from flowrun.spec.flow import TransportSpec
 
 GRACE = 1.0  # seconds that a half-closed stream has to say its status
@@ -55,16 +55,16 @@ class StreamTransport:
         spec: TransportSpec,
         model: ModelInfo,
         *,
-        wording: Wording,
+        grpc_errors: GrpcErrors,
         headers: tuple[tuple[str, str], ...] = (),
         wanted: frozenset[str] = frozenset(),
     ) -> None:
         self.model = model
-        self.envelopes = Envelopes()
+        self.send_buffers = SendBuffers()
         self._channel = channel
         self._spec = spec
         self._fits = False  # the first request, as far as the model's metadata says
-        self._wording = wording
+        self._grpc_errors = grpc_errors
         self._correlation = correlation(spec, model.server)
         self._parameters: dict[str, Parameter] = dict(spec.parameters)
         if says_when_it_is_done(model.server):
@@ -76,7 +76,7 @@ class StreamTransport:
         self._open_call = partial(infer, metadata=headers)
         self._grace = min(GRACE, spec.timeout)
         self._key = 0
-        self._places: dict[str, Places] = {}  # of the requests that are open, by their ids
+        self._placements: dict[str, Placement] = {}  # of the requests that are open, by their ids
 
         lock = threading.Lock()
         self._changed = threading.Condition(lock)  # guards everything below
@@ -109,25 +109,25 @@ class StreamTransport:
                 check(self.model, self._spec, request)
                 self._fits = True
             inputs = named(request.inputs, self.model, self._spec)
-            pieces = wire.pieces(
+            pieces = messages.pieces(
                 self._spec.model,
                 self._spec.version,
                 str(key),
                 inputs,
                 {**self._parameters, **stamp},
-                request.places,
+                request.placement,
             )
         except (TransportError, ContractError) as error:
             future.set_exception(error)
             return future
-        message = partial(self.envelopes.message, pieces, request)
+        message = partial(self.send_buffers.message, pieces, request)
         pending = Pending(key, message, time.monotonic() + self._spec.timeout, future)
         with self._changed:
             if self._closing:
-                raise self._wording.closed()
-            if request.places is not NOWHERE:
-                self._places[str(key)] = request.places
-                future.add_done_callback(lambda _: self._places.pop(str(key)))
+                raise self._grpc_errors.closed()
+            if request.placement is not NOT_SHARED:
+                self._placements[str(key)] = request.placement
+                future.add_done_callback(lambda _: self._placements.pop(str(key)))
             self._unsent.append(pending)
             self._to_send.notify()
             if self._keeper is None:
@@ -143,19 +143,21 @@ class StreamTransport:
         """Half-close and give the server `CLOSING` seconds for what is in flight, then cancel."""
         with self._changed:
             self._closing = True
-            endings: list[Ending] = [(each, self._wording.closed()) for each in self._unsent]
+            completions: list[Completion] = [
+                (each, self._grpc_errors.closed()) for each in self._unsent
+            ]
             self._unsent.clear()
             if self._session is not None:
                 self._half_close(self._session, time.monotonic() + CLOSING)
             self._changed.notify_all()
-        settle(endings)
+        complete(completions)
         with self._changed:
             self._changed.wait_for(lambda: self._session is None, CLOSING + 1)
             self._stopped = True
-            endings = self._drop(self._wording.closed())
+            completions = self._drop(self._grpc_errors.closed())
             self._changed.notify_all()
             sessions = list(self._past)
-        settle(endings)
+        complete(completions)
         for session in sessions:
             session.cancel()
             session.join(1.0)
@@ -171,12 +173,12 @@ class StreamTransport:
                 if self._stopped:
                     return
                 now = time.monotonic()
-                endings = self._expire(now)
+                completions = self._expire(now)
                 cancelled = self._session if self._is_overdue(now) else None
                 if cancelled is not None:
-                    endings += self._drop(self._given_up())
+                    completions += self._drop(self._given_up())
                 opened = self._new_session() if self._may_open(now) else None
-                if not endings and cancelled is None and opened is None:
+                if not completions and cancelled is None and opened is None:
                     self._wake_at = self._next_event()
                     self._changed.wait(None if self._wake_at is None else self._wake_at - now)
                     continue
@@ -184,18 +186,18 @@ class StreamTransport:
                 cancelled.cancel()
             if opened is not None:
                 self._start(opened)
-            settle(endings)
+            complete(completions)
 
-    def _expire(self, now: float) -> list[Ending]:
-        endings: list[Ending] = []
+    def _expire(self, now: float) -> list[Completion]:
+        completions: list[Completion] = []
         while self._unsent and self._unsent[0].deadline <= now:
             why = f" (it could not be sent; {self._why})" if self._why else " (it was not sent)"
-            endings.append((self._unsent.popleft(), self._wording.late(why)))
+            completions.append((self._unsent.popleft(), self._grpc_errors.late(why)))
         if self._session is not None:
-            endings += self._session.window.expire(now)
-            if endings:
+            completions += self._session.window.expire(now)
+            if completions:
                 self._half_close(self._session, now + self._grace)
-        return endings
+        return completions
 
     def _is_overdue(self, now: float) -> bool:
         session = self._session
@@ -249,44 +251,44 @@ class StreamTransport:
     # The thread that reads the answers.
 
     def _answered(self, session: Session, data: bytes) -> None:
-        answer: wire.Answer | TransportError
+        answer: messages.Answer | TransportError
         try:
-            answer = wire.decode_stream(data, lambda key: self._places.get(key, NOWHERE))
+            answer = messages.decode_stream(data, lambda key: self._placements.get(key, NOT_SHARED))
         except TransportError as error:
             answer = error
         with self._changed:
             if session is not self._session:
                 return
             if isinstance(answer, TransportError):
-                endings = session.window.unreadable(answer)
+                completions = session.window.unreadable(answer)
             else:
-                endings = session.window.answer(answer)
-        settle(endings)
+                completions = session.window.answer(answer)
+        complete(completions)
 
     def _ended(self, session: Session, code: grpc.StatusCode, details: str | None) -> None:
         with self._changed:
             if session is not self._session:
                 return
             drained = code is grpc.StatusCode.OK and not session.accepts
-            error = self._wording.stream_ended(code, details)
-            endings = session.window.finish() if drained else []
-            endings += self._drop(error)
-            away = code is grpc.StatusCode.UNAVAILABLE
-            if away and not session.window.answered:
+            error = self._grpc_errors.stream_ended(code, details)
+            completions = session.window.finish() if drained else []
+            completions += self._drop(error)
+            unavailable = code is grpc.StatusCode.UNAVAILABLE
+            if unavailable and not session.window.answered:
                 self._generation -= 1  # it was never there
-            if away:  # another stream would end in the same way
-                endings += [(pending, again(error)) for pending in self._unsent]
+            if unavailable:  # another stream would end in the same way
+                completions += [(pending, again(error)) for pending in self._unsent]
                 self._unsent.clear()
             expected = drained or self._closing
-        if not expected and not (away and endings):  # or else the futures tell
+        if not expected and not (unavailable and completions):  # or else the futures tell
             _log.warning("stream %d ended: %s", session.generation, error.message)
-        settle(endings)
+        complete(completions)
 
     # With the lock held.
 
     def _new_session(self) -> Session:
         self._generation += 1
-        window = Window(self._correlation, self._generation, self._wanted, self._wording)
+        window = Window(self._correlation, self._generation, self._wanted, self._grpc_errors)
         session = self._session = Session(window, self._generation)
         self._past = [*self._past[-1:], session]
         return session
@@ -298,13 +300,13 @@ class StreamTransport:
 
     def _given_up(self) -> TransportError:
         if self._closing:
-            return self._wording.closed()
+            return self._grpc_errors.closed()
         return TransportError(
-            f"the stream to {self._wording.address} was given up: an earlier frame got no answer"
-            f" within {self._spec.timeout:g} s"
+            f"the stream to {self._grpc_errors.address} was given up: an earlier frame got no"
+            f" answer within {self._spec.timeout:g} s"
         )
 
-    def _drop(self, error: TransportError) -> list[Ending]:
+    def _drop(self, error: TransportError) -> list[Completion]:
         """Forget the session, whose requests end with `error`."""
         session, self._session = self._session, None
         if session is None:

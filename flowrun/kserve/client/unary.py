@@ -11,13 +11,13 @@ from typing import Any
 import grpc
 
 from flowrun.errors import ContractError, TransportError
-from flowrun.inference import Places, Request, Result
+from flowrun.inference import Placement, Request, Result
 from flowrun.kserve.contract.compare import check, named
 from flowrun.kserve.contract.metadata import SERVICE, ModelInfo
 from flowrun.kserve.contract.servers import aborts_for_nothing
-from flowrun.kserve.grpc_errors import Wording
-from flowrun.kserve.wire import messages as wire
-from flowrun.kserve.wire.send_buffers import Envelopes
+from flowrun.kserve.grpc_errors import GrpcErrors
+from flowrun.kserve.wire import messages
+from flowrun.kserve.wire.send_buffers import SendBuffers
 from flowrun.spec.flow import TransportSpec
 
 
@@ -33,16 +33,16 @@ class UnaryTransport:
         spec: TransportSpec,
         model: ModelInfo,
         *,
-        wording: Wording,
+        grpc_errors: GrpcErrors,
         headers: tuple[tuple[str, str], ...] = (),
         wanted: frozenset[str] = frozenset(),  # one answer brings them all
     ) -> None:
         self.model = model
-        self.envelopes = Envelopes()
+        self.send_buffers = SendBuffers()
         self._channel = channel
         self._spec = spec
         self._fits = False  # the first request, as far as the model's metadata says
-        self._wording = wording
+        self._grpc_errors = grpc_errors
         self._headers = headers
         self._infer: Any = channel.unary_unary(
             SERVICE + "ModelInfer", request_serializer=None, response_deserializer=None
@@ -67,26 +67,26 @@ class UnaryTransport:
                 check(self.model, self._spec, request)
                 self._fits = True
             inputs = named(request.inputs, self.model, self._spec)
-            pieces = wire.pieces(
+            pieces = messages.pieces(
                 self._spec.model,
                 self._spec.version,
                 str(next(self._ids)),
                 inputs,
                 self._spec.parameters,
-                request.places,
+                request.placement,
             )
         except (TransportError, ContractError) as error:
             future.set_exception(error)
             return future
         with self._lock:
             if self._closed:
-                raise self._wording.closed()
-            data = self.envelopes.message(pieces, request)
+                raise self._grpc_errors.closed()
+            data = self.send_buffers.message(pieces, request)
             call = self._infer.future(data, timeout=self._spec.timeout, metadata=self._headers)
             self._open[future] = call
             self._sent += 1
             number = self._sent
-        call.add_done_callback(partial(self._done, future, number, request.places))
+        call.add_done_callback(partial(self._done, future, number, request.placement))
         return future
 
     def close(self) -> None:
@@ -96,15 +96,17 @@ class UnaryTransport:
             self._open = {}
         for future, call in calls.items():
             call.cancel()
-            future.set_exception(self._wording.closed())
+            future.set_exception(self._grpc_errors.closed())
         self._channel.close()
 
-    def _done(self, future: Future[Result | None], number: int, places: Places, call: Any) -> None:
+    def _done(
+        self, future: Future[Result | None], number: int, placement: Placement, call: Any
+    ) -> None:
         with self._lock:
             if self._open.pop(future, None) is None:
                 return  # closed
         try:
-            result = self._result(call, number, places)
+            result = self._result(call, number, placement)
         except TransportError as error:
             # Its frames would keep shared memory alive as long as the error is.
             future.set_exception(error.with_traceback(None))
@@ -115,10 +117,10 @@ class UnaryTransport:
         else:
             future.set_result(result)
 
-    def _result(self, call: Any, number: int, places: Places) -> Result | None:
+    def _result(self, call: Any, number: int, placement: Placement) -> Result | None:
         code = call.code()
         if code is grpc.StatusCode.OK:
-            answer = wire.decode(call.result(), places)
+            answer = messages.decode(call.result(), placement)
             if answer.problem is not None:
                 raise answer.problem
             with self._lock:
@@ -131,4 +133,4 @@ class UnaryTransport:
         if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
             with self._lock:
                 self._lost = self._sent
-        raise self._wording.failed(code, call.details())
+        raise self._grpc_errors.failed(code, call.details())

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from flowrun.errors import RunError, TransportError
 from flowrun.inference import Parameter, Result, Tensor
 from flowrun.kserve.contract.servers import FINAL, TIMESTAMP, Correlation
-from flowrun.kserve.grpc_errors import Wording
+from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.kserve.wire.messages import Answer
 
 
@@ -34,12 +34,12 @@ class Pending:
 
 
 Outcome = Result | RunError | None
-Ending = tuple[Pending, Outcome]
+Completion = tuple[Pending, Outcome]
 
 
-def settle(endings: list[Ending]) -> None:
+def complete(completions: list[Completion]) -> None:
     """Complete the futures. Not for a thread that holds a lock: it runs their callbacks."""
-    for pending, outcome in endings:
+    for pending, outcome in completions:
         if isinstance(outcome, RunError):
             pending.future.set_exception(outcome)
         else:
@@ -58,14 +58,14 @@ class Window:
         correlation: Correlation,
         generation: int,
         wanted: frozenset[str],
-        wording: Wording,
+        grpc_errors: GrpcErrors,
     ) -> None:
         self.answered = 0  # requests that got an answer of their own, an error included
         self.ignored = 0  # messages that belong to no request in flight
         self._correlation = correlation
         self._generation = generation
         self._wanted = wanted
-        self._wording = wording
+        self._grpc_errors = grpc_errors
         self._open: dict[int, Pending] = {}
         # In-stream errors that do not say whose they are, each with the last request that had been
         # sent by then. Never more of them than requests in flight.
@@ -82,12 +82,12 @@ class Window:
         """The earliest one."""
         return min((pending.deadline for pending in self._open.values()), default=None)
 
-    def answer(self, answer: Answer) -> list[Ending]:
+    def answer(self, answer: Answer) -> list[Completion]:
         """Take a message of the server."""
         pending = self._find(answer)
         if answer.error is not None:
             error = TransportError(
-                f"the server answered with an error: {self._wording.quoted(answer.error)}"
+                f"the server answered with an error: {self._grpc_errors.quoted(answer.error)}"
             )
             return self._fail(pending, error, anonymous=not self._names_a_request(answer))
         if pending is None:
@@ -100,36 +100,36 @@ class Window:
         pending.outputs.update(answer.outputs)
         pending.parameters.update(answer.parameters)
         pending.missing -= answer.outputs.keys()
-        endings = self._release_before(pending, set(answer.outputs))
+        completions = self._release_before(pending, set(answer.outputs))
         if self._is_complete(pending, answer):
-            endings.append(self._end(pending))
-        return endings + self._blame()
+            completions.append(self._end(pending))
+        return completions + self._blame()
 
-    def unreadable(self, error: TransportError) -> list[Ending]:
+    def unreadable(self, error: TransportError) -> list[Completion]:
         """Take a message that could not even be parsed: it costs one request, as an error that
         does not say whose it is."""
         oldest = next(iter(self._open.values()), None)
         return self._fail(oldest if self._correlation == "order" else None, error, anonymous=True)
 
-    def expire(self, now: float) -> list[Ending]:
+    def expire(self, now: float) -> list[Completion]:
         """End what should have been answered by now."""
         late = [pending for pending in self._open.values() if pending.deadline <= now]
-        endings: list[Ending] = []
+        completions: list[Completion] = []
         for pending in late:
             del self._open[pending.key]
-            endings.append((pending, self._wording.late(self._so_far(pending))))
+            completions.append((pending, self._grpc_errors.late(self._so_far(pending))))
         if late and self._correlation == "order":  # from now on nobody knows whose answer is whose
             for pending in self._open.values():
                 error = TransportError("an earlier frame got no answer, so this one's is not known")
-                endings.append((pending, error))
+                completions.append((pending, error))
             self._open.clear()
-        return endings + self._blame()
+        return completions + self._blame()
 
-    def finish(self) -> list[Ending]:
+    def finish(self) -> list[Completion]:
         """The server has said all it will say: what is missing will not come."""
         return [self._end(pending) for pending in list(self._open.values())]
 
-    def lose(self, error: TransportError) -> list[Ending]:
+    def lose(self, error: TransportError) -> list[Completion]:
         """The stream is dead: so is everything in flight."""
         lost = list(self._open.values())
         self._open.clear()
@@ -155,18 +155,18 @@ class Window:
             return answer.parameters[FINAL] is True
         return not pending.missing or not answer.outputs
 
-    def _release_before(self, answered: Pending, names: set[str]) -> list[Ending]:
+    def _release_before(self, answered: Pending, names: set[str]) -> list[Completion]:
         """Timestamps never go back on an output of a graph: older requests get nothing there."""
         if self._correlation != "timestamp":
             return []
-        endings: list[Ending] = []
+        completions: list[Completion] = []
         for pending in [each for each in self._open.values() if each.key < answered.key]:
             pending.missing -= names
             if not pending.missing:
-                endings.append(self._end(pending))
-        return endings
+                completions.append(self._end(pending))
+        return completions
 
-    def _end(self, pending: Pending) -> Ending:
+    def _end(self, pending: Pending) -> Completion:
         """End with what came; with an error that nobody claimed, if nothing came."""
         del self._open[pending.key]
         if pending.responses == 0 and self._errors and pending.key <= self._errors[0][0]:
@@ -178,7 +178,7 @@ class Window:
 
     def _fail(
         self, pending: Pending | None, error: TransportError, *, anonymous: bool
-    ) -> list[Ending]:
+    ) -> list[Completion]:
         self.answered += 1
         if pending is not None:
             del self._open[pending.key]
@@ -189,7 +189,7 @@ class Window:
         self._errors.append((next(reversed(self._open)), error))
         return self._blame()
 
-    def _blame(self) -> list[Ending]:
+    def _blame(self) -> list[Completion]:
         """Errors that do not say whose they are belong to requests that were sent before and got
         nothing; as soon as there are no more such requests than errors, it is clear."""
         count = 1

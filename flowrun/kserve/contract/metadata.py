@@ -14,7 +14,7 @@ from tritonclient.grpc import service_pb2 as pb
 from flowrun.errors import ContractError, DeadlineError, TransportError
 from flowrun.kserve.contract.servers import TRITON
 from flowrun.kserve.contract.suggestions import unknown
-from flowrun.kserve.grpc_errors import Wording
+from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.spec.flow import TransportSpec
 
@@ -46,7 +46,7 @@ class ModelInfo:
 def ask(
     channel: grpc.Channel,
     spec: TransportSpec,
-    wording: Wording,
+    grpc_errors: GrpcErrors,
     headers: Sequence[tuple[str, str]] = (),
 ) -> ModelInfo:
     """Ask for readiness and metadata, within `spec.timeout` in all, or `LEAST` if that is longer.
@@ -55,7 +55,7 @@ def ask(
     ready or not of the version asked for. A call that the server does not implement is passed
     over, with a remark.
     """
-    return _Inquiry(channel, spec, wording, headers).model()
+    return _Inquiry(channel, spec, grpc_errors, headers).model()
 
 
 class _Inquiry:
@@ -63,12 +63,12 @@ class _Inquiry:
         self,
         channel: grpc.Channel,
         spec: TransportSpec,
-        wording: Wording,
+        grpc_errors: GrpcErrors,
         headers: Sequence[tuple[str, str]],
     ) -> None:
         self._channel = channel
         self._spec = spec
-        self._wording = wording
+        self._grpc_errors = grpc_errors
         self._headers = tuple(headers)
         self._timeout = max(spec.timeout, LEAST)
         self._end = time.monotonic() + self._timeout
@@ -89,9 +89,9 @@ class _Inquiry:
             raise self._not_ready()
         if metadata is None:
             if server is None and server_ready is None and not self._infers():
-                raise self._wording.other_server()
+                raise self._grpc_errors.other_server()
             self._remarks.append(
-                f"{self._wording.address} does not say what its models take; the flow is not"
+                f"{self._grpc_errors.address} does not say what its models take; the flow is not"
                 " checked against it"
             )
             return ModelInfo(
@@ -150,7 +150,7 @@ class _Inquiry:
         if answer is None:
             return server_ready is not False
         if answer.ready and server_ready is False:  # another model may be the reason
-            self._remarks.append(f"{self._wording.address} says that it is not ready")
+            self._remarks.append(f"{self._grpc_errors.address} says that it is not ready")
         return bool(answer.ready)
 
     def _missing(self, error: grpc.RpcError) -> ContractError | TransportError:
@@ -174,7 +174,7 @@ class _Inquiry:
             names = sorted({model.name for model in index})
             return unknown("the server has no model", name, names, "transport.model")
         if code in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL):
-            said = self._wording.quoted(error.details() or "")
+            said = self._grpc_errors.quoted(error.details() or "")
             return ContractError(
                 f"the server has no model {name!r}" + (f" (it says: {said})" if said else ""),
                 key="transport.model",
@@ -184,9 +184,9 @@ class _Inquiry:
     def _failed(self, error: grpc.RpcError) -> TransportError:
         code = error.code()
         if code is not grpc.StatusCode.DEADLINE_EXCEEDED:
-            return self._wording.failed(code, error.details())
+            return self._grpc_errors.failed(code, error.details())
         return DeadlineError(
-            f"nothing answers at {self._wording.address} within {self._timeout:g} s",
+            f"nothing answers at {self._grpc_errors.address} within {self._timeout:g} s",
             code=code.name,
             key="transport.address",
             hint="see whether a firewall is in the way, or the server is busy",
@@ -196,7 +196,7 @@ class _Inquiry:
         name = self._spec.model
         if states is None:
             states = [model for model in self._index() if model.name == name]
-        why = "; ".join(self._wording.quoted(each.reason) for each in states if each.reason)
+        why = "; ".join(self._grpc_errors.quoted(each.reason) for each in states if each.reason)
         return ContractError(
             f"model {name!r} is not ready" + (f" (the server says: {why})" if why else ""),
             key="transport.model",
@@ -235,14 +235,14 @@ class _Inquiry:
             if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
                 raise
             if "http2 header" in (error.details() or "").lower():
-                raise self._wording.unreachable(error.details()) from error
+                raise self._grpc_errors.unreachable(error.details()) from error
             return None
         try:
             return getattr(pb, f"{method}Response").FromString(data)
         except DecodeError as error:
             raise TransportError(
-                f"{self._wording.address} does not speak KServe v2: its answer to {method} cannot"
-                " be read",
+                f"{self._grpc_errors.address} does not speak KServe v2: its answer to {method}"
+                " cannot be read",
                 key="transport.address",
             ) from error
 

@@ -14,11 +14,11 @@ import grpc
 from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import ContractError, RunError, TransportError
+from flowrun.image.buffers import Memory, address_of
 from flowrun.inference import Tensor
 from flowrun.kserve.contract.metadata import SERVICE
-from flowrun.kserve.grpc_errors import Wording
+from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.kserve.shared_memory.region import PAGE, Region, is_left_over, sweep
-from flowrun.picture.buffers import Memory, address_of
 
 PATIENCE = 2.0  # seconds that the server has to get to know a region
 CLOSING = 2.0  # seconds in which the server has to finish with the last requests
@@ -45,14 +45,14 @@ class Pool:
     def __init__(
         self,
         channel: grpc.Channel,
-        wording: Wording,
+        grpc_errors: GrpcErrors,
         headers: tuple[tuple[str, str], ...] = (),
         *,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._channel = channel
-        self._wording = wording
+        self._grpc_errors = grpc_errors
         self._headers = headers
         self._sleep = sleep
         self._clock = clock
@@ -102,7 +102,7 @@ class Pool:
                 region = None
         return None if region is None else (region, self._lent(region))
 
-    def lend(self, size: int) -> Memory | None:
+    def allocate(self, size: int) -> Memory | None:
         """Memory of at least `size` bytes for what may be sent later: if it is, `find` finds it.
         `None` and used again as with `take`."""
         with self._lock:
@@ -234,10 +234,10 @@ class Pool:
         )
 
     def _refused(self, error: grpc.RpcError) -> RunError:
-        code, said = error.code(), self._wording.quoted(error.details() or "")
+        code, said = error.code(), self._grpc_errors.quoted(error.details() or "")
         if code in _AWAY:
-            return self._wording.failed(code, error.details())
-        address = self._wording.address
+            return self._grpc_errors.failed(code, error.details())
+        address = self._grpc_errors.address
         if code is grpc.StatusCode.UNIMPLEMENTED:
             return ContractError(
                 f"the server at {address} does not share memory with its clients",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flowrun.picture.buffers import Memory, address_of
+from flowrun.image.buffers import Memory, address_of
 
 FOLDER = Path("/dev/shm")  # noqa: S108 - where shm_open of Linux's C libraries looks
 PAGE = mmap.PAGESIZE

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from flowrun.errors import TransportError
-from flowrun.inference import NOWHERE, Place, Places, Request, Result, Tensor
+from flowrun.inference import NOT_SHARED, Place, Placement, Request, Result, Tensor
 from flowrun.kserve.client.outage import ModelTransport
 from flowrun.kserve.contract.compare import named
 from flowrun.kserve.shared_memory.pool import Pool
@@ -62,19 +62,19 @@ class SharedMemoryTransport:
 
     def _send(self, request: Request, future: Future[Result | None], *, share: bool) -> None:
         form = tuple((name, each.dtype.str, each.shape) for name, each in request.inputs.items())
-        places, regions = NOWHERE, list[Region]()
-        held: list[Places] = []
+        placement, regions = NOT_SHARED, list[Region]()
+        held: list[Placement] = []
         with self._sending:
             known, sizes = self._learnt
             if share and form == known:
-                places = self._places(request.inputs, sizes, regions)
-            held.append(places)
-            sent = self._inner.submit(replace(request, places=places))
+                placement = self._placements(request.inputs, sizes, regions)
+            held.append(placement)
+            sent = self._inner.submit(replace(request, placement=placement))
         sent.add_done_callback(partial(self._ended, request, form, held, regions, future))
 
-    def _places(
+    def _placements(
         self, inputs: Mapping[str, Tensor], sizes: Mapping[str, int], regions: list[Region]
-    ) -> Places:
+    ) -> Placement:
         """Copy the inputs into regions, and find some for the outputs; those that are in use now
         are added to `regions`. Where there is none to be had, there is no place."""
 
@@ -102,13 +102,13 @@ class SharedMemoryTransport:
         for name in self._outputs:
             found = place(f"output {name}", sizes.get(name, 0))
             answers[name] = found and (found[0], found[1].toreadonly())
-        return Places(placed, answers) if regions else NOWHERE
+        return Placement(placed, answers) if regions else NOT_SHARED
 
     def _ended(
         self,
         request: Request,
         form: _Form,
-        held: list[Places],  # whose memory must not be free before it is known how this ends
+        held: list[Placement],  # whose memory must not be free before it is known how this ends
         regions: list[Region],
         future: Future[Result | None],
         sent: Future[Result | None],

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import TransportError
-from flowrun.inference import NOWHERE, Parameter, Place, Places, Request, Tensor
+from flowrun.inference import NOT_SHARED, Parameter, Place, Placement, Request, Tensor
 from flowrun.kserve.wire.fields import UnreadableError, apart, fields, head
 from flowrun.kserve.wire.tensors import datatype_of, from_contents, from_raw, size_of, to_raw
 
@@ -46,7 +46,7 @@ def pieces(
     request_id: str,
     inputs: Mapping[str, Tensor],
     parameters: Mapping[str, Parameter],
-    places: Places = NOWHERE,
+    placement: Placement = NOT_SHARED,
 ) -> list[bytes | memoryview]:
     """What makes a ModelInferRequest when it is joined: an array that lies in one piece is one, not
     a copy, and one that has a place in shared memory stays there.
@@ -60,12 +60,12 @@ def pieces(
     for name, array in inputs.items():
         datatype = datatype_of(array)
         tensor = message.inputs.add(name=name, datatype=datatype, shape=array.shape)
-        if name in places.inputs:
-            _place(tensor, places.inputs[name])
+        if name in placement.inputs:
+            _place(tensor, placement.inputs[name])
             continue
         raw = to_raw(array, datatype)
         contents += (head(_RAW_INPUTS, len(raw)), raw)
-    for name, place in places.outputs.items():
+    for name, place in placement.outputs.items():
         output = message.outputs.add(name=name)
         if place is not None:
             _place(output, place)
@@ -79,7 +79,7 @@ def join(pieces: Sequence[bytes | memoryview], request: Request) -> bytes:
     """The message of `request`, whose `pieces` these are. Where the request's arrays are to spare,
     views of the message take their place, so that its elements are in memory once."""
     message = b"".join(pieces)
-    if request.spare and request.places is NOWHERE:
+    if request.releasable and request.placement is NOT_SHARED:
         inputs, end = dict(request.inputs), len(pieces[0])
         for name, before, raw in zip(request.inputs, pieces[1::2], pieces[2::2], strict=True):
             begin = end + len(before)
@@ -91,16 +91,18 @@ def join(pieces: Sequence[bytes | memoryview], request: Request) -> bytes:
     return message
 
 
-def decode(data: bytes, places: Places = NOWHERE) -> Answer:
+def decode(data: bytes, placement: Placement = NOT_SHARED) -> Answer:
     """The answer to a unary call, its tensors views of `data` or of where they were to be put.
     Raises `TransportError` if that is no ModelInferResponse."""
     try:
-        return _answer([memoryview(data)], lambda _: places)
+        return _answer([memoryview(data)], lambda _: placement)
     except (UnreadableError, DecodeError) as error:
         raise _no_answer(data) from error
 
 
-def decode_stream(data: bytes, places: Callable[[str], Places] = lambda _: NOWHERE) -> Answer:
+def decode_stream(
+    data: bytes, placement: Callable[[str], Placement] = lambda _: NOT_SHARED
+) -> Answer:
     """One answer in a stream, as `decode`; `places` knows those of a request by its id.
 
     MLServer sends a bare ModelInferResponse where the protocol has a ModelStreamInferResponse.
@@ -108,12 +110,12 @@ def decode_stream(data: bytes, places: Callable[[str], Places] = lambda _: NOWHE
     try:
         envelope = list(fields(memoryview(data)))
         if any(each.number > _RESPONSE for each in envelope):
-            return _answer([memoryview(data)], places)
+            return _answer([memoryview(data)], placement)
         held = [(each.number, each.content) for each in envelope if each.content is not None]
         # What comes twice: the last text stands, and messages are merged, as if they were one.
         texts = [str(content, "utf-8") for number, content in held if number == _ERROR]
         responses = [content for number, content in held if number == _RESPONSE]
-        return _answer(responses, places, texts[-1] or None if texts else None)
+        return _answer(responses, placement, texts[-1] or None if texts else None)
     except (UnreadableError, DecodeError, UnicodeDecodeError) as error:
         raise _no_answer(data) from error
 
@@ -147,7 +149,7 @@ def _no_answer(data: bytes) -> TransportError:
 
 
 def _answer(
-    parts: Sequence[memoryview], places: Callable[[str], Places], error: str | None = None
+    parts: Sequence[memoryview], placement: Callable[[str], Placement], error: str | None = None
 ) -> Answer:
     """A ModelInferResponse that comes in `parts`: protobuf reads all of it but the raw contents,
     which stay where they are."""
@@ -159,13 +161,13 @@ def _answer(
         if kind is not None:
             parameters[name] = getattr(value, kind)
     try:
-        outputs = _tensors(message, raws, places(message.id))
+        outputs = _tensors(message, raws, placement(message.id))
         return Answer(message.id, parameters, error, outputs)
     except TransportError as problem:
         return Answer(message.id, parameters, error, problem=problem)
 
 
-def _tensors(message: Any, raws: Sequence[memoryview], places: Places) -> dict[str, Tensor]:
+def _tensors(message: Any, raws: Sequence[memoryview], placement: Placement) -> dict[str, Tensor]:
     if raws and len(raws) != len(message.outputs):
         raise TransportError(
             f"the answer has {len(message.outputs)} outputs with {len(raws)} contents"
@@ -174,7 +176,7 @@ def _tensors(message: Any, raws: Sequence[memoryview], places: Places) -> dict[s
     for index, output in enumerate(message.outputs):
         shape = tuple(output.shape)
         raw = raws[index] if raws else None
-        place = places.outputs.get(output.name)
+        place = placement.outputs.get(output.name)
         try:
             if place is not None and not raw:  # an empty content stands for what lies elsewhere
                 raw = place[1][: size_of(output.datatype, shape)]

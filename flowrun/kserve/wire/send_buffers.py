@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from flowrun.image.buffers import Memory, address_of
 from flowrun.inference import Request
-from flowrun.kserve.wire import messages as wire
-from flowrun.picture.buffers import Memory, address_of
+from flowrun.kserve.wire import messages
 
 _WITH_ONE_TENSOR = 3  # pieces: the message without contents, the head of the content, itself
 
 
-class Envelopes:
+class SendBuffers:
     """Memory for tensors, each in the message that will carry it.
 
     gRPC sends `bytes`, and who joins a head and a tensor to such copies the tensor. But who makes
@@ -32,7 +32,7 @@ class Envelopes:
         self._form: tuple[int, int] | None = None  # bytes of the head, and of the tensor
         self._open: dict[int, bytes] = {}  # messages without a head, by where their tensors begin
 
-    def lend(self, size: int) -> Memory | None:
+    def allocate(self, size: int) -> Memory | None:
         """Memory for a tensor of `size` bytes, if one like it has been sent."""
         if self._form is None or self._form[1] != size:
             return None
@@ -57,7 +57,7 @@ class Envelopes:
                 ctypes.memmove(_address(message), head, len(head))
                 return message
             self._form = (len(head), len(tensor))
-        return wire.join(pieces, request)
+        return messages.join(pieces, request)
 
     def _forget(self, begin: int, _: bytes) -> None:
         self._open.pop(begin, None)

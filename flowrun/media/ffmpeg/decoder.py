@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from flowrun.errors import SourceError, SourceReason
 from flowrun.frame import Frame, Image, VideoInfo
+from flowrun.image.buffers import Buffers
 from flowrun.media.ffmpeg import commands
 from flowrun.media.ffmpeg.banner import Banner
 from flowrun.media.ffmpeg.framecrc import Times, open_times
 from flowrun.media.ffmpeg.pipe import fill
 from flowrun.media.ffmpeg.process import Process
 from flowrun.media.ffmpeg.watchdog import Watchdog
-from flowrun.picture.buffers import Buffers
 from flowrun.spec.flow import SourceSpec
 from flowrun.spec.secrets import redact
 

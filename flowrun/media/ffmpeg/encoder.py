@@ -12,8 +12,8 @@ from flowrun.errors import SinkError
 from flowrun.frame import Frame
 from flowrun.media.ffmpeg import matroska
 from flowrun.media.ffmpeg.process import Process
-from flowrun.media.monotonic import Rising
-from flowrun.media.protocols import Feed
+from flowrun.media.monotonic import MonotonicTimes
+from flowrun.media.protocols import SinkContext
 
 FINISH_TIMEOUT = 60.0  # seconds for the look-ahead and the trailer
 ABORT_TIMEOUT = 0.4
@@ -31,7 +31,7 @@ class Encoder:
     def __init__(
         self,
         arguments: Sequence[str],
-        feed: Feed,
+        context: SinkContext,
         size: tuple[int, int],
         target: str,
         *,
@@ -40,15 +40,15 @@ class Encoder:
     ) -> None:
         self.size = size
         self._target = target
-        self._key = feed.key
-        self._times = Rising(feed)
+        self._key = context.key
+        self._times = MonotonicTimes(context)
         self._aborted = False
         self._finished = False
         self._finish = finish
         self._process = Process(arguments, on_line=on_line, stdin=subprocess.PIPE)
         try:
-            lasts = round(1e9 / feed.info.fps) if feed.info.fps else None
-            self._send(memoryview(matroska.header(*size, feed.color, duration_ns=lasts)))
+            lasts = round(1e9 / context.info.fps) if context.info.fps else None
+            self._send(memoryview(matroska.header(*size, context.color, duration_ns=lasts)))
         except SinkError:
             self._process.close()
             raise

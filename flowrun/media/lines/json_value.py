@@ -12,7 +12,7 @@ import numpy as np
 _DEEPEST = 32  # what goes deeper may well contain itself
 
 
-def plain(value: Any, depth: int = 0) -> Any:
+def to_json_value(value: Any, depth: int = 0) -> Any:
     """`value` made of nothing but dicts with strings as keys, lists, strings, numbers, booleans and
     `None`.
 
@@ -27,8 +27,8 @@ def plain(value: Any, depth: int = 0) -> Any:
     if depth == _DEEPEST:
         return repr(value)
     if isinstance(value, dict):
-        return {str(key): plain(item, depth + 1) for key, item in value.items()}
-    return [plain(item, depth + 1) for item in value]
+        return {str(key): to_json_value(item, depth + 1) for key, item in value.items()}
+    return [to_json_value(item, depth + 1) for item in value]
 
 
 def _nearest(value: Any) -> Any:

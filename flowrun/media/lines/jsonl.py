@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
-from flowrun.media.lines.json_value import plain
+from flowrun.media.lines.json_value import to_json_value
 from flowrun.media.overwrite import refuse_existing
-from flowrun.media.protocols import Feed
+from flowrun.media.protocols import SinkContext
 from flowrun.spec.flow import SinkSpec
 
 log = logging.getLogger("flowrun")
@@ -43,8 +43,8 @@ class JsonLinesSink:
     Each line is in the file as soon as it is written. Frames are accepted and forgotten.
     """
 
-    def __init__(self, spec: SinkSpec, feed: Feed) -> None:
-        self._key = feed.key
+    def __init__(self, spec: SinkSpec, context: SinkContext) -> None:
+        self._key = context.key
         self._path = Path(spec.uri)
         self._lock = threading.Lock()
         self._error: SinkError | None = None
@@ -67,7 +67,7 @@ class JsonLinesSink:
                 "fate": fate.fate,
                 "cause": fate.cause,
                 "latency_ms": {name: round(s * 1000, 3) for name, s in fate.took.items()},
-                "data": plain(fate.data),
+                "data": to_json_value(fate.data),
             },
             ensure_ascii=False,
             allow_nan=False,

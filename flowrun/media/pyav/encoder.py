@@ -18,8 +18,8 @@ from flowrun.frame import Frame
 from flowrun.media import encoding
 from flowrun.media.ffmpeg import commands
 from flowrun.media.ffmpeg.encoder import ABORT_TIMEOUT, FINISH_TIMEOUT
-from flowrun.media.monotonic import Rising
-from flowrun.media.protocols import Feed
+from flowrun.media.monotonic import MonotonicTimes
+from flowrun.media.protocols import SinkContext
 from flowrun.media.pyav.error_text import said, words
 from flowrun.media.pyav.output_container import Output
 from flowrun.spec.flow import SinkSpec
@@ -33,12 +33,14 @@ class AvEncoder:
     waits for the picture that is being encoded, and then ends everything.
     """
 
-    def __init__(self, spec: SinkSpec, feed: Feed, size: tuple[int, int], target: Path) -> None:
+    def __init__(
+        self, spec: SinkSpec, context: SinkContext, size: tuple[int, int], target: Path
+    ) -> None:
         self.size = size
-        self._how = encoding.file(spec, feed.info, size, target.suffix)
-        self._form = commands.PIXELS[feed.color]
-        self._target, self._key = target, feed.key
-        self._times = Rising(feed)
+        self._how = encoding.file(spec, context.info, size, target.suffix)
+        self._form = commands.PIXELS[context.color]
+        self._target, self._key = target, context.key
+        self._times = MonotonicTimes(context)
         self._last = -1  # in ticks
         self._lock = threading.Lock()  # PyAV may be used by one thread at a time
         self._output: Output | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flowrun.media.lines.jsonl import JsonLinesSink
-from flowrun.media.protocols import Feed, Sink
+from flowrun.media.protocols import Sink, SinkContext
 from flowrun.media.sinks.null import NullSink
 from flowrun.media.sinks.rtsp import RtspSink
 from flowrun.media.sinks.screen import ScreenSink
@@ -14,7 +14,7 @@ from flowrun.media.sinks.web import WebSink
 from flowrun.spec.flow import SinkSpec
 from flowrun.spec.kinds import SinkKind
 
-SINKS: dict[SinkKind, Callable[[SinkSpec, Feed], Sink]] = {
+SINKS: dict[SinkKind, Callable[[SinkSpec, SinkContext], Sink]] = {
     "video": VideoSink,
     "jsonl": JsonLinesSink,
     "screen": ScreenSink,
@@ -24,7 +24,7 @@ SINKS: dict[SinkKind, Callable[[SinkSpec, Feed], Sink]] = {
 }
 
 
-def open_sink(spec: SinkSpec, feed: Feed) -> Sink:
+def open_sink(spec: SinkSpec, context: SinkContext) -> Sink:
     """A sink that is ready for its first frame. Raises `SinkError`, or `RunError` for an address
     that nobody can listen at."""
-    return SINKS[spec.kind](spec, feed)
+    return SINKS[spec.kind](spec, context)

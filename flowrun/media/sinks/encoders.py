@@ -9,7 +9,7 @@ from typing import Protocol
 from flowrun.frame import Frame
 from flowrun.media.ffmpeg import commands
 from flowrun.media.ffmpeg.encoder import Encoder
-from flowrun.media.protocols import Feed
+from flowrun.media.protocols import SinkContext
 from flowrun.media.pyav.availability import missing
 from flowrun.spec.flow import SinkSpec
 
@@ -26,13 +26,15 @@ class FileEncoder(Protocol):
 
 
 # (what the flow says, what feeds the sink, the size, the new file)
-Open = Callable[[SinkSpec, Feed, tuple[int, int], Path], FileEncoder]
+Open = Callable[[SinkSpec, SinkContext, tuple[int, int], Path], FileEncoder]
 
 
 def _ffmpeg(key: str) -> Open:
-    def opened(spec: SinkSpec, feed: Feed, size: tuple[int, int], target: Path) -> FileEncoder:
-        arguments = commands.encode(spec, feed.info, size, target)
-        return Encoder(arguments, feed, size, str(target))
+    def opened(
+        spec: SinkSpec, context: SinkContext, size: tuple[int, int], target: Path
+    ) -> FileEncoder:
+        arguments = commands.encode(spec, context.info, size, target)
+        return Encoder(arguments, context, size, str(target))
 
     return opened
 

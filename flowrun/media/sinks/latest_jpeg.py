@@ -18,7 +18,7 @@ WIDEST = 1280  # pixels; what is wider is made smaller
 SPACING = 1 / 40  # seconds; pictures that come faster than that are left out
 
 
-class NewestPicture:
+class LatestJpeg:
     """Keeps one picture, and makes a JPEG of it when somebody asks, once for all who do.
 
     `put` costs a lock, whoever looks; each of them gets the newest picture there is when it asks,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from flowrun.frame import Frame
-from flowrun.media.protocols import Feed
+from flowrun.media.protocols import SinkContext
 from flowrun.spec.flow import SinkSpec
 
 
 class NullSink:
     """Takes every frame at once and keeps none."""
 
-    def __init__(self, spec: SinkSpec, feed: Feed) -> None:
+    def __init__(self, spec: SinkSpec, context: SinkContext) -> None:
         """Nothing to open."""
 
     def write(self, frame: Frame) -> None:

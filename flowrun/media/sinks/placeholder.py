@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from flowrun.frame import Image
-from flowrun.picture.text import fitting_size, middle, stacked, write
+from flowrun.image.text import fitting_size, middle, stacked, write
 
 _DARK, _LIGHT = 24, 208  # grey, so that it is the same in RGB and in BGR
 _CLEAR = 16  # pixels; from there on fewer lines are better than larger letters

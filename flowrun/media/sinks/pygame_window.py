@@ -17,7 +17,7 @@ import numpy as np
 
 from flowrun.errors import SinkError
 from flowrun.frame import Image
-from flowrun.picture.text import fitting_size, middle, text_mask, write
+from flowrun.image.text import fitting_size, middle, text_mask, write
 
 os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
 os.environ["SDL_NO_SIGNAL_HANDLERS"] = "1"  # SIGTERM is flowrun's

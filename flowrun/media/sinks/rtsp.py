@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from flowrun.errors import SinkAwayError, SinkError
+from flowrun.errors import SinkError, SinkUnavailableError
 from flowrun.frame import Frame
 from flowrun.media.backoff import Backoff
-from flowrun.media.protocols import Feed
+from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks.fit import fit
 from flowrun.media.sinks.live_clock import LiveClock
 from flowrun.media.sinks.placeholder import placeholder
@@ -32,19 +32,19 @@ class RtspSink:
     """Publishes frames as they come, and the last one again where one is missing.
 
     The server has to be there at the start. When it goes away later, frames are lost
-    (`SinkAwayError`) until it is back, as `reconnect` says; a thread `flowrun-publish` sees to
-    that. The first frame decides the size; later ones are scaled to it. While the source is away
-    and `Feed.lost_since` says so, a placeholder takes the place of the last frame.
+    (`SinkUnavailableError`) until it is back, as `reconnect` says; a thread `flowrun-publish` sees
+    to that. The first frame decides the size; later ones are scaled to it. While the source is away
+    and `SinkContext.unavailable_since` says so, a placeholder takes the place of the last frame.
     """
 
-    def __init__(self, spec: SinkSpec, feed: Feed) -> None:
+    def __init__(self, spec: SinkSpec, context: SinkContext) -> None:
         self.repeated = 0
         self.reconnects = 0
         self.address = redact(spec.uri)
-        self.lost_since: datetime | None = None
-        interval = 1 / (spec.fps or feed.info.fps or _FPS)
+        self.unavailable_since: datetime | None = None
+        interval = 1 / (spec.fps or context.info.fps or _FPS)
         self.every = interval / 2
-        self._spec, self._feed = spec, feed
+        self._spec, self._context = spec, context
         self._clock = LiveClock(interval)
         self._repeats = spec.timing != "source"
         self._size: tuple[int, int] | None = None  # of the stream
@@ -66,15 +66,15 @@ class RtspSink:
         if self._size is None:
             self._size = (frame.width, frame.height)
             if self._size[0] % 2 or self._size[1] % 2:
-                log.info("%s: %dx%d is odd, so it is padded", self._feed.key, *self._size)
+                log.info("%s: %dx%d is odd, so it is padded", self._context.key, *self._size)
         picture = self._fitted(picture, self._size)
         first, self._last = self._last is None, picture
         if first:
             self._publication = self._open(picture)
         elif self._publication is None:
-            raise SinkAwayError(f"{self.address} is away", key=self._feed.key)
+            raise SinkUnavailableError(f"{self.address} is away", key=self._context.key)
         elif (error := self._send(self._publication, picture)) is not None:
-            raise SinkAwayError(error.message, key=self._feed.key) from error
+            raise SinkUnavailableError(error.message, key=self._context.key) from error
 
     def tick(self) -> None:
         """Show the last frame again, or the placeholder, if its time has come."""
@@ -86,7 +86,7 @@ class RtspSink:
         at = self._clock.repeat(time.monotonic())
         if at is None:
             return
-        since = self._feed.lost_since()
+        since = self._context.unavailable_since()
         image = last.image if since is None else placeholder((last.width, last.height), since)
         if self._send(publication, replace(last, image=image, time=at)) is None:
             self.repeated += 1
@@ -104,7 +104,7 @@ class RtspSink:
             try:
                 publication.close()
             except SinkError as error:
-                log.warning("%s: %s", self._feed.key, error.message)
+                log.warning("%s: %s", self._context.key, error.message)
 
     def abort(self) -> None:
         self._over.set()
@@ -119,10 +119,10 @@ class RtspSink:
             publication.write(picture)
         except SinkError as error:
             self._publication = None
-            self.lost_since = datetime.now()
+            self.unavailable_since = datetime.now()
             publication.give_up()
             if not self._over.is_set():
-                log.warning("%s: %s; trying again", self._feed.key, error.message)
+                log.warning("%s: %s; trying again", self._context.key, error.message)
                 lasted = time.monotonic() - publication.since
                 self._thread = threading.Thread(
                     target=self._come_back, args=(error, lasted), name="flowrun-publish"
@@ -138,7 +138,7 @@ class RtspSink:
             if pause is None:
                 self._error = SinkError(
                     error.message,
-                    key=self._feed.key,
+                    key=self._context.key,
                     hint=f"given up after {self._spec.reconnect.give_up_after:g} s, as"
                     " `sink.reconnect.give_up_after` says",
                 )
@@ -150,20 +150,20 @@ class RtspSink:
                 publication = self._open(replace(self._last, time=now))
             except SinkError as failure:
                 error, lasted = failure, 0.0
-                log.debug("%s: %s", self._feed.key, error.message)
+                log.debug("%s: %s", self._context.key, error.message)
                 continue
             self.reconnects += 1
-            self.lost_since = None
-            log.warning("%s: %s is back", self._feed.key, self.address)
+            self.unavailable_since = None
+            log.warning("%s: %s is back", self._context.key, self.address)
             self._publication = publication
             return
 
     def _open(self, picture: Frame) -> Publication:
         with self._lock:
             if self._over.is_set():
-                raise SinkError(f"{self.address} was given up", key=self._feed.key)
+                raise SinkError(f"{self.address} was given up", key=self._context.key)
             size = (picture.width, picture.height)
-            publication = self._latest = Publication(self._spec, self._feed, size)
+            publication = self._latest = Publication(self._spec, self._context, size)
         try:
             publication.open(picture)
         except SinkError:
@@ -179,7 +179,7 @@ class RtspSink:
             log.warning(
                 "%s: the picture changed from %dx%d to %dx%d at frame %d: scaled, as a stream"
                 " cannot change its size",
-                *(self._feed.key, *size, *now, picture.index),
+                *(self._context.key, *size, *now, picture.index),
             )
         self._given = now
         return picture.with_image(fit(picture.image, size))
@@ -194,6 +194,6 @@ class RtspSink:
             reason = "timed out" if isinstance(error, TimeoutError) else error.strerror or error
             raise SinkError(
                 f"no RTSP server answers at {url.hostname}:{port} ({reason})",
-                key=self._feed.key,
+                key=self._context.key,
                 hint="start it, or correct the address; when it goes away later, the run goes on",
             ) from error

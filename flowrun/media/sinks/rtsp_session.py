@@ -11,7 +11,7 @@ from flowrun.media.ffmpeg import commands
 from flowrun.media.ffmpeg.encoder import Encoder
 from flowrun.media.ffmpeg.process import is_alarm
 from flowrun.media.ffmpeg.watchdog import Watchdog
-from flowrun.media.protocols import Feed
+from flowrun.media.protocols import SinkContext
 from flowrun.spec.flow import SinkSpec
 from flowrun.spec.secrets import redact
 
@@ -26,15 +26,15 @@ class Publication:
     `open` and `write` belong to one thread after the other; `abort` may come from any.
     """
 
-    def __init__(self, spec: SinkSpec, feed: Feed, size: tuple[int, int]) -> None:
+    def __init__(self, spec: SinkSpec, context: SinkContext, size: tuple[int, int]) -> None:
         self.since = time.monotonic()
         self._uri = redact(spec.uri)
-        self._key = feed.key
+        self._key = context.key
         self._answered = threading.Event()
         self._refused = False
         self._encoder = Encoder(
-            commands.publish(spec, feed.info),
-            feed,
+            commands.publish(spec, context.info),
+            context,
             size,
             self._uri,
             on_line=self._heard,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
-from flowrun.media.protocols import Feed
+from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks.placeholder import placeholder
 from flowrun.spec.flow import SinkSpec
 
@@ -27,18 +27,18 @@ class ScreenSink:
     repeated = 0
     reconnects = 0
 
-    def __init__(self, spec: SinkSpec, feed: Feed) -> None:
+    def __init__(self, spec: SinkSpec, context: SinkContext) -> None:
         try:
             from flowrun.media.sinks.pygame_window import Window
         except ImportError as error:
             raise SinkError(
                 f"the screen needs pygame-ce, which cannot be imported: {error}",
-                key=feed.key,
+                key=context.key,
                 hint=f"pip install 'flowrun[screen]'; {_INSTEAD}",
             ) from error
-        self._feed = feed
-        self._window = Window(feed.name, feed.color, feed.key, _INSTEAD)
-        self._size = (feed.info.width, feed.info.height)
+        self._context = context
+        self._window = Window(context.name, context.color, context.key, _INSTEAD)
+        self._size = (context.info.width, context.info.height)
         self._away: datetime | None = None  # what the window says; `None` while it shows a frame
         self._stopped = self._aborted = False
 
@@ -51,8 +51,8 @@ class ScreenSink:
         self._check()
         if self._window.asked_to_close() and not self._stopped:
             self._stopped = True
-            self._feed.stop()
-        since = self._feed.lost_since()
+            self._context.stop()
+        since = self._context.unavailable_since()
         if since is not None and since != self._away:
             self._window.show(placeholder(self._size, since))
             self._away = since
@@ -65,4 +65,4 @@ class ScreenSink:
 
     def _check(self) -> None:
         if self._aborted:
-            raise SinkError("the window was given up", key=self._feed.key)
+            raise SinkError("the window was given up", key=self._context.key)

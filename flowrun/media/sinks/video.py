@@ -10,7 +10,7 @@ from flowrun.errors import SinkError
 from flowrun.frame import Frame
 from flowrun.media.encoding import keeps_bitrate
 from flowrun.media.overwrite import refuse_existing
-from flowrun.media.protocols import Feed
+from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks.encoders import ENCODERS, FileEncoder
 from flowrun.spec.flow import SinkSpec
 
@@ -26,11 +26,11 @@ class VideoSink:
     needs. Making one raises `InvalidFlowError` where the encoder is not installed.
     """
 
-    def __init__(self, spec: SinkSpec, feed: Feed) -> None:
-        self._spec, self._feed = spec, feed
+    def __init__(self, spec: SinkSpec, context: SinkContext) -> None:
+        self._spec, self._context = spec, context
         self._path = self._target = Path(spec.uri)
         self._parts = 0
-        self._open = ENCODERS[spec.encoder](feed.key)
+        self._open = ENCODERS[spec.encoder](context.key)
         self._encoder: FileEncoder | None = None
         self._aborted = False
         self._check(self._path)
@@ -38,7 +38,7 @@ class VideoSink:
             log.warning(
                 "%s.bitrate: %s keeps no bit rate where frames have times of their own, and takes"
                 " `quality` instead",
-                *(feed.key, spec.codec),
+                *(context.key, spec.codec),
             )
 
     def write(self, frame: Frame) -> None:
@@ -48,7 +48,7 @@ class VideoSink:
                 log.warning(
                     "%s: the picture changed from %dx%d to %dx%d at frame %d: going on in %s",
                     *(
-                        self._feed.key,
+                        self._context.key,
                         *self._encoder.size,
                         *size,
                         frame.index,
@@ -70,14 +70,14 @@ class VideoSink:
 
     def _next_part(self, size: tuple[int, int]) -> FileEncoder:
         if self._aborted:
-            raise SinkError(f"{self._path} was given up", key=self._feed.key)
+            raise SinkError(f"{self._path} was given up", key=self._context.key)
         self._parts += 1
         path = self._name(self._parts)
         self._check(path)
         if size[0] % 2 or size[1] % 2:
-            log.info("%s: %dx%d is odd, so it is encoded as yuv444p", self._feed.key, *size)
+            log.info("%s: %dx%d is odd, so it is encoded as yuv444p", self._context.key, *size)
         self._target = _beside(path)
-        return self._open(self._spec, self._feed, size, self._target)
+        return self._open(self._spec, self._context, size, self._target)
 
     def _finish(self) -> None:
         if self._encoder is None:
@@ -100,8 +100,8 @@ class VideoSink:
     def _check(self, path: Path) -> None:
         """Raise `SinkError` now for what would fail at the first frame or, worse, at the end."""
         if path.is_dir():
-            raise SinkError(f"{path} is a directory", key=self._feed.key)
-        refuse_existing(path, self._spec, self._feed.key)
+            raise SinkError(f"{path} is a directory", key=self._context.key)
+        refuse_existing(path, self._spec, self._context.key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(_beside(path), "wb"):
@@ -109,7 +109,7 @@ class VideoSink:
             _beside(path).unlink()
         except OSError as error:
             raise SinkError(
-                f"{path} cannot be written: {error.strerror}", key=self._feed.key
+                f"{path} cannot be written: {error.strerror}", key=self._context.key
             ) from error
 
 

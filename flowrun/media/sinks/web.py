@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 from flowrun.frame import Frame
-from flowrun.media.protocols import Feed
-from flowrun.media.sinks.latest_jpeg import NewestPicture
+from flowrun.media.protocols import SinkContext
+from flowrun.media.sinks.latest_jpeg import LatestJpeg
 from flowrun.media.sinks.placeholder import placeholder
 from flowrun.spec.flow import SinkSpec
 from flowrun.system.http_server import HTML, JSON, Asked, HttpServer, Reply
@@ -31,7 +31,8 @@ _AGAIN = 4  # waits without a new picture until the old one is sent again, to se
 class WebSink:
     """Shows the newest frame and the run's figures at the address of the flow, until the run ends.
 
-    `/` is the page, `/stream` the pictures as JPEGs (multipart), `/status` what `Feed.status` says.
+    `/` is the page, `/stream` the pictures as JPEGs (multipart), `/status` the value of
+    `SinkContext.status` as JSON.
     Nobody who looks makes the run wait: each gets the newest picture when it has taken the one
     before, on the threads of the server. A frame costs a lock; pictures are only made while
     somebody looks. Keeps one frame. Raises `RunError` if nobody can listen there.
@@ -42,29 +43,29 @@ class WebSink:
     reconnects = 0
 
     def __init__(
-        self, spec: SinkSpec, feed: Feed, clock: Callable[[], float] = time.monotonic
+        self, spec: SinkSpec, context: SinkContext, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._feed = feed
+        self._context = context
         self._clock = clock
-        self._newest = NewestPicture(feed.color, clock)
-        self._size = (feed.info.width, feed.info.height)
+        self._newest = LatestJpeg(context.color, clock)
+        self._size = (context.info.width, context.info.height)
         self._away: datetime | None = None  # what the picture says; `None` while it is a frame
         self._asked = float("-inf")  # when somebody last asked for the figures
         self._given_up = threading.Event()
         routes = {"/": self._page, "/status": self._status, "/stream": self._stream}
         address = spec.uri.partition(":")[2] or ADDRESS
-        self._server = HttpServer(address, routes, key=feed.key)
+        self._server = HttpServer(address, routes, key=context.key)
         self.url = self._server.url
-        log.info("%s: watch the run at %s", feed.key, self.url)
+        log.info("%s: watch the run at %s", context.key, self.url)
         if not _loopback(self.url):
-            log.warning("%s: whoever reaches %s can watch as well", feed.key, self.url)
+            log.warning("%s: whoever reaches %s can watch as well", context.key, self.url)
 
     def write(self, frame: Frame) -> None:
         self._newest.put(frame.image)
         self._size, self._away = (frame.width, frame.height), None
 
     def tick(self) -> None:
-        since = self._feed.lost_since()
+        since = self._context.unavailable_since()
         if since is not None and since != self._away:
             self._newest.put(placeholder(self._size, since))
             self._away = since
@@ -86,7 +87,7 @@ class WebSink:
 
     def _status(self, asked: Asked) -> Reply:
         self._asked = self._clock()
-        return Reply(json.dumps(self._feed.status()).encode(), JSON)
+        return Reply(json.dumps(self._context.status()).encode(), JSON)
 
     def _stream(self, asked: Asked) -> Reply:
         return Reply(self._pictures(), "multipart/x-mixed-replace; boundary=picture")

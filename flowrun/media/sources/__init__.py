@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from flowrun.image.buffers import Buffers
 from flowrun.media.protocols import Source
 from flowrun.media.sources.camera import camera
 from flowrun.media.sources.file import file
@@ -11,7 +12,6 @@ from flowrun.media.sources.http import http
 from flowrun.media.sources.paced import Paced
 from flowrun.media.sources.pattern import PatternSource
 from flowrun.media.sources.rtsp import rtsp
-from flowrun.picture.buffers import Buffers
 from flowrun.spec.flow import SourceSpec
 from flowrun.spec.kinds import SourceKind
 

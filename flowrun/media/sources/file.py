@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable
 
 from flowrun.errors import SourceError
+from flowrun.image.buffers import Buffers
 from flowrun.media.ffmpeg import commands
 from flowrun.media.ffmpeg.decoder import Decoder
 from flowrun.media.protocols import Source
 from flowrun.media.pyav.availability import missing
 from flowrun.media.sources.supervised import Session, Supervised
-from flowrun.picture.buffers import Buffers
 from flowrun.spec.flow import SourceSpec
 
 

@@ -37,8 +37,8 @@ class Paced:
         return self._source.reconnects
 
     @property
-    def lost_since(self) -> datetime | None:
-        return self._source.lost_since
+    def unavailable_since(self) -> datetime | None:
+        return self._source.unavailable_since
 
     def open(self) -> VideoInfo | None:
         self._info = self._source.open()

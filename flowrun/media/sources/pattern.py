@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from flowrun.errors import InvalidFlowError
 from flowrun.frame import Frame, Image, VideoInfo
-from flowrun.picture.text import fitting_size, middle, text_mask, write
+from flowrun.image.text import fitting_size, middle, text_mask, write
 from flowrun.spec.flow import SourceSpec
 
 _DEFAULT_SIZE, _DEFAULT_FPS = (1280, 720), 30.0
@@ -31,7 +31,7 @@ class PatternSource:
     """
 
     reconnects = 0
-    lost_since = None
+    unavailable_since = None
 
     def __init__(self, spec: SourceSpec) -> None:
         match = _URI.fullmatch(spec.uri)

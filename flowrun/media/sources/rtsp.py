@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from flowrun.image.buffers import Buffers
 from flowrun.media.ffmpeg.decoder import Decoder
 from flowrun.media.protocols import Source
 from flowrun.media.sources.supervised import Supervised
-from flowrun.picture.buffers import Buffers
 from flowrun.spec.flow import SourceSpec
 
 # Decode without waiting for later frames, and look no longer at the stream than it takes to know

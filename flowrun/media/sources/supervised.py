@@ -51,7 +51,7 @@ class Supervised:
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
-        self.lost_since: datetime | None = None
+        self.unavailable_since: datetime | None = None
         self.reconnects = 0
         self._spec = spec
         self._make = make
@@ -78,7 +78,7 @@ class Supervised:
             error = SourceError(f"{self._uri} ended")
             try:
                 for frame in session:
-                    self.lost_since = None
+                    self.unavailable_since = None
                     heard, seen = self._clock(), frame.time
                     at = timeline.at(seen, frame.captured) if info.live else seen
                     yield replace(frame, index=index, time=at)
@@ -92,7 +92,7 @@ class Supervised:
                 return
             if not info.live or self._spec.on_loss == "stop":
                 raise error
-            self.lost_since = datetime.now()
+            self.unavailable_since = datetime.now()
             log.warning("source: %s", error.message)
             session.close()
             if not self._pause(error, heard - opened):  # silence at the end is not health

@@ -13,7 +13,7 @@ import pytest
 from flowrun.inference import Request
 from flowrun.kserve.client.session import Session
 from flowrun.kserve.client.window import Window
-from flowrun.kserve.grpc_errors import Wording
+from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.spec.flow import TransportSpec
 
 LIMIT = 10.0  # seconds, a guard against hanging
@@ -28,7 +28,7 @@ def test_an_array_to_spare_is_free_once_its_request_is_sent(
     freed = threading.Event()
     picture = np.full((2, 4, 3), 7, np.uint8)
     watched = weakref.ref(picture, lambda _: freed.set())
-    request = Request({"": picture}, spare=True)
+    request = Request({"": picture}, releasable=True)
     future = transport.submit(request)
     del picture
     assert freed.wait(LIMIT), watched()
@@ -51,7 +51,7 @@ def test_a_message_of_a_stream_is_made_when_it_is_sent_and_not_before(
 ) -> None:
     transport = connect(scripted(plan=["silence"]))
     pictures = [np.full((1500, 2000, 3), n, np.uint8) for n in range(3)]  # what no window takes
-    requests = [Request({"": picture}, spare=True) for picture in pictures]
+    requests = [Request({"": picture}, releasable=True) for picture in pictures]
     for request in requests:
         transport.submit(request)
     assert requests[-1].inputs[""] is pictures[-1]
@@ -80,7 +80,7 @@ class Call:
 def test_waiting_for_the_next_answer_keeps_none_alive() -> None:
     call, over = Call(), threading.Event()
     spec = TransportSpec("stream", ("h:1",), "m")
-    session = Session(Window("id", 1, frozenset(), Wording(spec, "h:1")), 1)
+    session = Session(Window("id", 1, frozenset(), GrpcErrors(spec, "h:1")), 1)
     session.start(lambda _: call, iter(()), lambda _: None, lambda *_: over.set())
     assert over.wait(LIMIT)
     session.join(LIMIT)

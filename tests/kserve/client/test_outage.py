@@ -202,12 +202,12 @@ def test_with_hold_everything_is_sent_again_in_the_order_of_submission(
     made.say(False)
     assert [made.asked.get(timeout=LIMIT) for _ in range(2)] == [0.0, 2.0]
     assert not any(future.done() for future in futures if future is not futures[1])
-    assert made.transport.lost_since is not None
+    assert made.transport.unavailable_since is not None
     made.now += 3.2
     made.say(True)
     made.inner.wait_for(0, 1, 2, 3, 0, 2, 3, 4, 5)
     is_over()
-    assert made.transport.lost_since is None
+    assert made.transport.unavailable_since is None
     made.inner.answer(5, 4, 3, 2, 0)
     assert told(futures) == [0, 1, 2, 3, 4, 5]
     assert caplog.messages == [
@@ -336,8 +336,8 @@ def test_with_any_other_policy_requests_end_at_once_and_the_server_is_left_alone
     if policy == "fail":  # the error of the run tells why
         assert caplog.messages == [back]
     else:
-        away = f"the model server is away: {GONE}; {MEANWHILE[policy]}"
-        assert caplog.messages == [away, back]
+        unavailable = f"the model server is away: {GONE}; {MEANWHILE[policy]}"
+        assert caplog.messages == [unavailable, back]
 
 
 def test_a_late_loss_from_before_an_outage_begins_no_other_one(bench: Any) -> None:

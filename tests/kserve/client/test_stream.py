@@ -18,7 +18,7 @@ from flowrun.errors import DeadlineError, TransportError
 from flowrun.inference import Request
 from flowrun.kserve.client.stream import StreamTransport
 from flowrun.kserve.contract.metadata import ModelInfo
-from flowrun.kserve.grpc_errors import Wording
+from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.spec.flow import TransportSpec
 
 LIMIT = 10.0  # seconds, a guard against hanging
@@ -206,7 +206,7 @@ def test_what_cannot_be_sent_ends_with_its_deadline(threads: Build) -> None:
     spec = TransportSpec("stream", ("server:9",), "model", input="image", timeout=SHORT)
     channel: Any = Jammed()
     transport = StreamTransport(
-        channel, spec, ModelInfo("model"), wording=Wording(spec, "server:9")
+        channel, spec, ModelInfo("model"), grpc_errors=GrpcErrors(spec, "server:9")
     )
     (future,) = submit(transport, 0)
     assert str(future.exception(LIMIT)) == (
@@ -236,7 +236,7 @@ def test_what_was_not_sent_to_a_server_that_has_gone_does_not_wait_for_its_deadl
     spec = TransportSpec("stream", ("server:9",), "model", input="image", timeout=600.0)
     channel: Any = Gone()
     transport = StreamTransport(
-        channel, spec, ModelInfo("model"), wording=Wording(spec, "server:9")
+        channel, spec, ModelInfo("model"), grpc_errors=GrpcErrors(spec, "server:9")
     )
     futures = submit(transport, 0, 1, 2)
     channel.cancel()

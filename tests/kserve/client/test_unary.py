@@ -14,7 +14,7 @@ from flowrun.errors import ContractError, DeadlineError, TransportError
 from flowrun.inference import Request
 from flowrun.kserve.client.unary import UnaryTransport
 from flowrun.kserve.contract.metadata import ModelInfo
-from flowrun.kserve.grpc_errors import Wording
+from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.spec.flow import TransportSpec
 
 LIMIT = 10.0  # seconds, a guard against hanging
@@ -232,7 +232,9 @@ class Calls:
 def test_an_answer_to_what_was_sent_before_the_loss_is_no_sign_of_a_return() -> None:
     spec = TransportSpec("unary", ("server:9",), "model", input="image")
     channel: Any = Calls()
-    transport = UnaryTransport(channel, spec, ModelInfo("model"), wording=Wording(spec, "server:9"))
+    transport = UnaryTransport(
+        channel, spec, ModelInfo("model"), grpc_errors=GrpcErrors(spec, "server:9")
+    )
     for _ in range(2):
         futures = submit(transport, 1, 2, 3)
         first, second, third = channel.made[-3:]

@@ -10,13 +10,13 @@ import pytest
 
 from flowrun.errors import DeadlineError, TransportError
 from flowrun.inference import Parameter, Result
-from flowrun.kserve.client.window import Ending, Pending, Window
+from flowrun.kserve.client.window import Completion, Pending, Window
 from flowrun.kserve.contract.servers import FINAL, TIMESTAMP
-from flowrun.kserve.grpc_errors import Wording
+from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.kserve.wire.messages import Answer
 from flowrun.spec.flow import TransportSpec
 
-WORDING = Wording(
+WORDING = GrpcErrors(
     TransportSpec("stream", ("server:9",), "m", headers={"authorization": "Bearer s3cret"}),
     "server:9",
 )
@@ -36,10 +36,10 @@ def output(key: int, name: str = "output", *, final: bool | None = None) -> Answ
     return Answer(str(key), {TIMESTAMP: key, **flag}, outputs=outputs)
 
 
-def told(endings: list[Ending]) -> dict[int, Any]:
+def told(completions: list[Completion]) -> dict[int, Any]:
     """How requests ended: what came, `None`, or the error's text."""
     ends: dict[int, Any] = {}
-    for pending, outcome in endings:
+    for pending, outcome in completions:
         assert pending.key not in ends
         if isinstance(outcome, Result):
             ends[pending.key] = {name: int(array[0]) for name, array in outcome.outputs.items()}
@@ -131,8 +131,8 @@ def test_without_ids_the_order_tells_whose_answer_it_is() -> None:
 
 def test_without_ids_one_missing_answer_makes_the_others_unknown() -> None:
     made = window("order", 1, 2, 3)
-    endings = told(made.expire(1.0))
-    assert endings == {
+    completions = told(made.expire(1.0))
+    assert completions == {
         1: "transport.timeout: no answer from server:9 within 10 s",
         2: "transport: an earlier frame got no answer, so this one's is not known",
         3: "transport: an earlier frame got no answer, so this one's is not known",
@@ -225,8 +225,8 @@ def test_when_the_server_has_finished_the_rest_has_no_answer() -> None:
 
 
 def test_every_request_of_a_dead_stream_has_an_error_of_its_own() -> None:
-    endings = window("id", 1, 2).lose(TransportError("gone", code="UNAVAILABLE"))
-    errors = [outcome for _, outcome in endings]
+    completions = window("id", 1, 2).lose(TransportError("gone", code="UNAVAILABLE"))
+    errors = [outcome for _, outcome in completions]
     assert [str(each) for each in errors] == ["transport: gone"] * 2
     assert errors[0] is not errors[1]
     assert [each.code for each in errors if isinstance(each, TransportError)] == ["UNAVAILABLE"] * 2

@@ -413,14 +413,14 @@ def test_of_several_addresses_each_is_asked(scripted: Build, write: Build, says:
     good, bad = (scripted(models=["faces"]), scripted(models=["faces"], model_ready=False))
     with socket.socket() as taken:  # bound, but not listening
         taken.bind(("127.0.0.1", 0))
-        away = f"127.0.0.1:{taken.getsockname()[1]}"
-        write(f"['{good.address}', '{bad.address}', '{away}']")
+        unavailable = f"127.0.0.1:{taken.getsockname()[1]}"
+        write(f"['{good.address}', '{bad.address}', '{unavailable}']")
         said = says(run=False)
-    listed = f"      address: ['{good.address}', '{bad.address}', '{away}']\n"
-    column = listed.index(away) - 4  # its quote, and from 1
+    listed = f"      address: ['{good.address}', '{bad.address}', '{unavailable}']\n"
+    column = listed.index(unavailable) - 4  # its quote, and from 1
     assert said == (
-        f"flow.yaml:5:{column}: error: transport.address[2]: nothing answers at {away} (connection"
-        " refused)\n"
+        f"flow.yaml:5:{column}: error: transport.address[2]: nothing answers at {unavailable}"
+        " (connection refused)\n"
         f"{listed}"
         f"{' ' * (column + 3)}^\n"
         "    start the model server, or correct the address\n"

@@ -488,13 +488,13 @@ def test_what_close_of_a_model_raises_is_logged(caplog: pytest.LogCaptureFixture
 def test_two_streams_run_side_by_side(stub: Any) -> None:
     black = np.zeros((1, 1, 3), np.uint8)
     feeds: list[queue.SimpleQueue[Any]] = [queue.SimpleQueue(), queue.SimpleQueue()]
-    calls = [stub.ModelStreamInfer(iter(feed.get, None), timeout=LIMIT) for feed in feeds]
+    calls = [stub.ModelStreamInfer(iter(context.get, None), timeout=LIMIT) for context in feeds]
     seen = []
     for index in (0, 1, 1, 0, 1):
         feeds[index].put(request("count", black))
         seen.append(pixels(next(calls[index]))[0])
-    for feed in feeds:
-        feed.put(None)
+    for context in feeds:
+        context.put(None)
     assert seen == [1, 1, 2, 2, 3]
     assert [list(call) for call in calls] == [[], []]
 
@@ -506,15 +506,15 @@ def test_a_stream_without_requests_ends_well(stub: Any) -> None:
 def test_a_client_that_goes_away_leaves_no_call_behind(server: EmbeddedServer) -> None:
     before = set(threading.enumerate())
     channel = grpc.insecure_channel(server.address)
-    feed: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    call = stubs.GRPCInferenceServiceStub(channel).ModelStreamInfer(iter(feed.get, None))
-    feed.put(request())
+    context: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    call = stubs.GRPCInferenceServiceStub(channel).ModelStreamInfer(iter(context.get, None))
+    context.put(request())
     assert next(call).infer_response.id == ""
     (thread,) = {t for t in threading.enumerate() if "embedded" in t.name} - before
     call.cancel()
     thread.join(LIMIT)
     assert not thread.is_alive()
-    feed.put(None)
+    context.put(None)
     channel.close()
 
 
@@ -547,13 +547,13 @@ def test_closing_ends_a_stream_that_is_open(server: EmbeddedServer) -> None:
         EmbeddedServer(MODELS) as mortal,
         grpc.insecure_channel(mortal.address) as channel,
     ):
-        feed: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        call = stubs.GRPCInferenceServiceStub(channel).ModelStreamInfer(iter(feed.get, None))
-        feed.put(request())
+        context: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        call = stubs.GRPCInferenceServiceStub(channel).ModelStreamInfer(iter(context.get, None))
+        context.put(request())
         next(call)
         mortal.close()
         assert failure(lambda: next(call))[0] in ("CANCELLED", "UNAVAILABLE")
-        feed.put(None)
+        context.put(None)
 
 
 def test_a_model_that_hangs_does_not_keep_the_server_from_closing() -> None:

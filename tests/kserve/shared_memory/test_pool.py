@@ -17,12 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowrun.errors import ContractError, DeadlineError, TransportError
+from flowrun.image.buffers import Buffers
 from flowrun.inference import Request, Result
 from flowrun.kserve import connect as transport_module
 from flowrun.kserve.contract.metadata import ModelInfo
-from flowrun.kserve.grpc_errors import Wording
+from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.kserve.wire.tensor_info import TensorInfo
-from flowrun.picture.buffers import Buffers
 from flowrun.spec.flow import TransportSpec
 
 if sys.platform != "linux":
@@ -109,10 +109,10 @@ class Inner:
     def answer(self, index: int) -> None:
         request, future = self.open.pop(index)
         (image,) = request.inputs.values()
-        if request.places.inputs:  # as a server would, which sees the region only
-            data = (region_module.FOLDER / request.places.inputs["image"][0]).read_bytes()
+        if request.placement.inputs:  # as a server would, which sees the region only
+            data = (region_module.FOLDER / request.placement.inputs["image"][0]).read_bytes()
             image = np.frombuffer(data, np.uint8, image.size).reshape(image.shape)
-        place = request.places.outputs.get("output")
+        place = request.placement.outputs.get("output")
         if place is not None:
             folder_file = region_module.FOLDER / place[0]
             with folder_file.open("r+b") as region:
@@ -125,8 +125,8 @@ class Inner:
         self.open.pop(index)[1].set_exception(error)
 
     def names(self, index: int) -> set[str]:
-        places = self.open[index][0].places
-        found = [*places.inputs.values(), *places.outputs.values()]
+        placement = self.open[index][0].placement
+        found = [*placement.inputs.values(), *placement.outputs.values()]
         return {place[0] for place in found if place is not None}
 
     def close(self) -> None:
@@ -141,13 +141,13 @@ class Parts:
         self.short: set[str] = set()  # regions with which the server is done within a second
         self.pool = Pool(
             self.server,  # type: ignore[arg-type]
-            Wording(SPEC, "h:1"),
+            GrpcErrors(SPEC, "h:1"),
             sleep=self._sleep,
             clock=lambda: self.now,
         )
         self.transport = SharedMemoryTransport(self.inner, SPEC, self.pool)
         self.buffers = Buffers()
-        self.buffers.lend = self.pool.lend
+        self.buffers.allocate = self.pool.allocate
 
     def _sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -384,7 +384,7 @@ def test_the_end_does_not_wait_for_a_server_that_is_away(parts: Parts) -> None:
 def test_elsewhere_than_on_linux_the_flow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(ContractError) as caught:
-        transport_module._pool(SPEC, ("h:1",), Wording(SPEC, "h:1"), ())
+        transport_module._pool(SPEC, ("h:1",), GrpcErrors(SPEC, "h:1"), ())
     assert str(caught.value) == (
         "transport.shared_memory: flowrun shares memory with a server on Linux only, and this is"
         " darwin\n"

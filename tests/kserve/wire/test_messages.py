@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import TransportError
-from flowrun.inference import Places, Request
+from flowrun.inference import Placement, Request
 from flowrun.kserve.wire.fields import head
 from flowrun.kserve.wire.messages import Answer, decode, decode_stream, join, pieces
 from flowrun.kserve.wire.tensors import DATATYPES, datatype_of, from_contents, from_raw, to_raw
@@ -331,11 +331,11 @@ def test_a_request_for_shared_memory_is_that_of_tritonclient() -> None:
     theirs = triton._utils._get_inference_request(
         "m", inputs, "", "7", outputs, 0, False, False, 0, None, None
     )
-    places = Places(
+    placement = Placement(
         {"image": ("in", memoryview(bytes(60)))},
         {"output": ("out", memoryview(bytes(90))), "scores": None},
     )
-    data = encode("m", None, "7", {"image": image, "small": small}, {}, places)
+    data = encode("m", None, "7", {"image": image, "small": small}, {}, placement)
     assert without_defaults(pb.ModelInferRequest.FromString(data)) == without_defaults(theirs)
 
 
@@ -353,12 +353,14 @@ def test_an_output_without_content_is_read_where_it_was_to_be_put(wrapped: bool)
     message = response(output=image, scores=scores)
     message.raw_output_contents[0] = b""
     region = bytearray(image.tobytes() + bytes(4))
-    places = Places(outputs={"output": ("out", memoryview(region).toreadonly()), "scores": None})
+    placement = Placement(
+        outputs={"output": ("out", memoryview(region).toreadonly()), "scores": None}
+    )
     if wrapped:
         message = pb.ModelStreamInferResponse(infer_response=message)
-        answer = decode_stream(message.SerializeToString(), {"7": places}.__getitem__)
+        answer = decode_stream(message.SerializeToString(), {"7": placement}.__getitem__)
     else:
-        answer = decode(message.SerializeToString(), places)
+        answer = decode(message.SerializeToString(), placement)
     np.testing.assert_array_equal(answer.outputs["output"], image)
     np.testing.assert_array_equal(answer.outputs["scores"], scores)
     region[0] = 99
@@ -369,8 +371,8 @@ def test_an_output_without_content_is_read_where_it_was_to_be_put(wrapped: bool)
 def test_an_output_that_is_larger_than_its_place_is_malformed() -> None:
     message = response(output=np.zeros((2, 2, 3), np.uint8))
     message.raw_output_contents[0] = b""
-    places = Places(outputs={"output": ("out", memoryview(bytes(8)))})
-    answer = decode(message.SerializeToString(), places)
+    placement = Placement(outputs={"output": ("out", memoryview(bytes(8)))})
+    answer = decode(message.SerializeToString(), placement)
     assert str(answer.problem) == (
         "transport: output 'output' is malformed: UINT8 [2, 2, 3] has 12 bytes, 8 came"
     )
@@ -378,9 +380,9 @@ def test_an_output_that_is_larger_than_its_place_is_malformed() -> None:
 
 @given(st.lists(NUMBERS | TEXTS, max_size=3), st.booleans())
 @settings(deadline=None)
-def test_arrays_to_spare_become_views_of_the_message(given: list[Any], spare: bool) -> None:
+def test_arrays_to_spare_become_views_of_the_message(given: list[Any], releasable: bool) -> None:
     arrays = {f"t{n}": np.asarray(array) for n, array in enumerate(given)}
-    request = Request(arrays, spare=spare)
+    request = Request(arrays, releasable=releasable)
     message = join(pieces("m", None, "1", arrays, {}), request)
     assert message == encode("m", None, "1", arrays, {})
     assert list(request.inputs) == list(arrays)
@@ -390,5 +392,5 @@ def test_arrays_to_spare_become_views_of_the_message(given: list[Any], spare: bo
         assert found.dtype == array.dtype
         np.testing.assert_array_equal(found, array)
         lies_there = array.size and array.dtype != object
-        assert np.shares_memory(found, within) == bool(spare and lies_there)
-        assert spare or found is array
+        assert np.shares_memory(found, within) == bool(releasable and lies_there)
+        assert releasable or found is array

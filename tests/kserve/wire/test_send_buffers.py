@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowrun.image.buffers import Buffers
 from flowrun.inference import Request
 from flowrun.kserve.wire.messages import join, pieces
-from flowrun.kserve.wire.send_buffers import Envelopes
-from flowrun.picture.buffers import Buffers
+from flowrun.kserve.wire.send_buffers import SendBuffers
 
 SHAPE = (4, 6, 3)
 SIZE = 72
@@ -23,20 +23,20 @@ def parts(array: Any, number: int = 1, **more: Any) -> list[bytes | memoryview]:
     return pieces("identity", None, str(number), {"image": array, **more}, {})
 
 
-def message(envelopes: Envelopes, array: Any, number: int = 1, **more: Any) -> bytes:
-    return envelopes.message(parts(array, number, **more), Request({}))
+def message(send_buffers: SendBuffers, array: Any, number: int = 1, **more: Any) -> bytes:
+    return send_buffers.message(parts(array, number, **more), Request({}))
 
 
 @pytest.fixture
-def envelopes() -> Envelopes:
+def send_buffers() -> SendBuffers:
     """Which have seen a message."""
-    made = Envelopes()
+    made = SendBuffers()
     message(made, np.zeros(SHAPE, np.uint8))
     return made
 
 
-def lent(envelopes: Envelopes, value: int) -> Any:
-    memory = envelopes.lend(SIZE)
+def allocated(send_buffers: SendBuffers, value: int) -> Any:
+    memory = send_buffers.allocate(SIZE)
     assert memory is not None
     memory[:] = value
     return memory.reshape(SHAPE)
@@ -46,63 +46,65 @@ def lies_in(array: Any, data: bytes) -> bool:
     return np.shares_memory(array, np.frombuffer(data, np.uint8))
 
 
-def test_a_tensor_in_lent_memory_is_sent_without_a_copy(envelopes: Envelopes) -> None:
-    array = lent(envelopes, 7)
-    data = message(envelopes, array, 2)
+def test_a_tensor_in_lent_memory_is_sent_without_a_copy(send_buffers: SendBuffers) -> None:
+    array = allocated(send_buffers, 7)
+    data = message(send_buffers, array, 2)
     assert lies_in(array, data)
     assert data == join(parts(np.full(SHAPE, 7, np.uint8), 2), Request({}))
 
 
-def test_before_a_message_and_for_another_size_there_is_none(envelopes: Envelopes) -> None:
-    assert Envelopes().lend(SIZE) is None
-    assert envelopes.lend(SIZE - 1) is None
+def test_before_a_message_and_for_another_size_there_is_none(send_buffers: SendBuffers) -> None:
+    assert SendBuffers().allocate(SIZE) is None
+    assert send_buffers.allocate(SIZE - 1) is None
 
 
-def test_a_tensor_that_is_sent_twice_has_two_messages(envelopes: Envelopes) -> None:
-    array = lent(envelopes, 7)
-    first, second = message(envelopes, array, 2), message(envelopes, array, 3)
+def test_a_tensor_that_is_sent_twice_has_two_messages(send_buffers: SendBuffers) -> None:
+    array = allocated(send_buffers, 7)
+    first, second = message(send_buffers, array, 2), message(send_buffers, array, 3)
     assert (lies_in(array, first), lies_in(array, second)) == (True, False)
     assert first == join(parts(array, 2), Request({}))
     assert second == join(parts(array, 3), Request({}))
 
 
-def test_part_of_a_lent_tensor_is_copied(envelopes: Envelopes) -> None:
-    array = lent(envelopes, 7)
+def test_part_of_a_lent_tensor_is_copied(send_buffers: SendBuffers) -> None:
+    array = allocated(send_buffers, 7)
     for part in (array[:2], array[1:], array[:, :2], array[::-1]):
-        data = message(envelopes, part)
+        data = message(send_buffers, part)
         assert not lies_in(array, data)
         assert data == join(parts(part), Request({}))
 
 
-def test_a_longer_head_is_copied_once_and_then_there_is_room_for_it(envelopes: Envelopes) -> None:
-    short = lent(envelopes, 7)
-    assert not lies_in(short, message(envelopes, short, 10))
-    long = lent(envelopes, 8)
-    assert lies_in(long, message(envelopes, long, 11))
+def test_a_longer_head_is_copied_once_and_then_there_is_room_for_it(
+    send_buffers: SendBuffers,
+) -> None:
+    short = allocated(send_buffers, 7)
+    assert not lies_in(short, message(send_buffers, short, 10))
+    long = allocated(send_buffers, 8)
+    assert lies_in(long, message(send_buffers, long, 11))
 
 
-def test_message_and_tensor_outlive_each_other(envelopes: Envelopes) -> None:
-    array = lent(envelopes, 7)
+def test_message_and_tensor_outlive_each_other(send_buffers: SendBuffers) -> None:
+    array = allocated(send_buffers, 7)
     expected = join(parts(array), Request({}))
     view = array[0]
-    data = message(envelopes, array)
+    data = message(send_buffers, array)
     del array
-    again = [lent(envelopes, value) for value in range(20)]
+    again = [allocated(send_buffers, value) for value in range(20)]
     assert data == expected
     del data
-    again += [lent(envelopes, value) for value in range(20)]
+    again += [allocated(send_buffers, value) for value in range(20)]
     assert (view == 7).all()
     assert len({array.ctypes.data for array in again}) == len(again)
 
 
 def test_a_tensor_that_is_never_sent_keeps_nothing() -> None:
-    envelopes = Envelopes()
+    send_buffers = SendBuffers()
     large = np.zeros((1000, 1000, 3), np.uint8)
-    message(envelopes, large)
+    message(send_buffers, large)
     tracemalloc.start()
     try:
         for _ in range(3):
-            assert envelopes.lend(large.nbytes) is not None
+            assert send_buffers.allocate(large.nbytes) is not None
         assert tracemalloc.get_traced_memory()[0] < large.nbytes / 10
     finally:
         tracemalloc.stop()
@@ -111,8 +113,8 @@ def test_a_tensor_that_is_never_sent_keeps_nothing() -> None:
 @given(st.data())
 @settings(deadline=None)
 def test_whatever_is_sent_the_message_is_the_same_as_without_envelopes(data: st.DataObject) -> None:
-    envelopes, buffers = Envelopes(), Buffers()
-    buffers.lend = envelopes.lend
+    send_buffers, buffers = SendBuffers(), Buffers()
+    buffers.allocate = send_buffers.allocate
     waiting: list[Any] = []
     number = st.integers(1, 200)
     shapes = st.sampled_from([SHAPE, (6, 4, 3), (2, 2, 3), (0, 2, 3)])
@@ -135,4 +137,4 @@ def test_whatever_is_sent_the_message_is_the_same_as_without_envelopes(data: st.
             array = np.array([picture.tobytes()], object)
         given = data.draw(number)
         expected = join(parts(array.copy(), given, **more), Request({}))
-        assert message(envelopes, array, given, **more) == expected
+        assert message(send_buffers, array, given, **more) == expected

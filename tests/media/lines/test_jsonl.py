@@ -21,10 +21,10 @@ from flowrun.detection import Classification, Detection, with_detections
 from flowrun.errors import SinkError
 from flowrun.frame import Frame, VideoInfo
 from flowrun.media.lines.jsonl import JsonLinesSink
-from flowrun.media.protocols import Feed
+from flowrun.media.protocols import SinkContext
 from flowrun.spec.flow import SinkSpec
 
-FEED = Feed(VideoInfo(4, 2), key="sink[1]")
+FEED = SinkContext(VideoInfo(4, 2), key="sink[1]")
 FRAME = Frame(np.zeros((2, 4, 3), np.uint8), 0, 0.0, 0.0, 0.0)
 full_device = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no full device")
 

@@ -16,7 +16,7 @@ import pytest
 
 from flowrun.errors import InvalidFlowError, SinkError
 from flowrun.frame import Frame, VideoInfo
-from flowrun.media.protocols import Feed, Sink
+from flowrun.media.protocols import Sink, SinkContext
 from flowrun.media.sinks import open_sink
 from flowrun.media.sources import make_source
 from flowrun.spec.flow import SinkSpec, SourceSpec
@@ -47,9 +47,9 @@ def pictures(count: int, size: tuple[int, int]) -> Iterator[Frame]:
         yield Frame(image, n, n * (n + 3) / 50, (2 * n + 4) / 50, 0.0)
 
 
-def record(path: Path, frames: Iterator[Frame], feed: Feed, **keys: Any) -> list[Frame]:
+def record(path: Path, frames: Iterator[Frame], context: SinkContext, **keys: Any) -> list[Frame]:
     """The frames of what has been recorded."""
-    sink = open_sink(SinkSpec(str(path), **keys), feed)
+    sink = open_sink(SinkSpec(str(path), **keys), context)
     for frame in frames:
         sink.write(frame)
     sink.close()
@@ -69,8 +69,8 @@ def test_times_and_pictures_are_the_same(tmp_path: Path, name: str) -> None:
     file, keys, size, labels = FILES[name]
     info = VideoInfo(*size, fps=25, time_base=Fraction(1, 12800), **labels)
     one, other = tmp_path / "a" / file, tmp_path / "b" / file
-    found = record(one, pictures(30, size), Feed(info), encoder="av", **keys)
-    wanted = record(other, pictures(30, size), Feed(info), **keys)
+    found = record(one, pictures(30, size), SinkContext(info), encoder="av", **keys)
+    wanted = record(other, pictures(30, size), SinkContext(info), **keys)
     assert look(one)[0] == look(other)[0]
     for frame, like in zip(found, wanted, strict=True):
         assert (frame.time, frame.duration) == (like.time, like.duration)
@@ -86,9 +86,9 @@ def test_an_image_may_be_any_view_of_any_memory_in_the_order_of_the_flow(tmp_pat
     def frames() -> Iterator[Frame]:
         return (Frame(view, n, n / 25, 1 / 25, 0.0) for n, view in enumerate(views))
 
-    feed = Feed(replace(INFO, width=63, height=47), color="bgr")
-    found = record(tmp_path / "a.mkv", frames(), feed, codec="ffv1", encoder="av")
-    wanted = record(tmp_path / "b.mkv", frames(), feed, codec="ffv1")
+    context = SinkContext(replace(INFO, width=63, height=47), color="bgr")
+    found = record(tmp_path / "a.mkv", frames(), context, codec="ffv1", encoder="av")
+    wanted = record(tmp_path / "b.mkv", frames(), context, codec="ffv1")
     for one, other in zip(found, wanted, strict=True):
         assert (one.image == other.image).all()
 
@@ -105,7 +105,7 @@ import ctypes, mmap
 import numpy as np
 from pathlib import Path
 from flowrun.frame import Frame, VideoInfo
-from flowrun.media.protocols import Feed
+from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks import open_sink
 from flowrun.spec.flow import SinkSpec
 pages = mmap.mmap(-1, 4 * mmap.PAGESIZE)
@@ -114,7 +114,7 @@ last = ctypes.c_void_p(start + 3 * mmap.PAGESIZE)
 assert ctypes.CDLL(None).mprotect(last, ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
 size = {width} * 16 * 3
 image = np.frombuffer(pages, np.uint8, size, 3 * mmap.PAGESIZE - size).reshape(16, {width}, 3)
-sink = open_sink(SinkSpec("out.mp4", encoder="av"), Feed(VideoInfo({width}, 16)))
+sink = open_sink(SinkSpec("out.mp4", encoder="av"), SinkContext(VideoInfo({width}, 16)))
 sink.write(Frame(image, 0, 0.0, 0.04, 0.0))
 sink.close()
 """
@@ -128,7 +128,7 @@ def test_two_frames_within_one_unit_of_time_are_a_unit_apart(tmp_path: Path) -> 
     image = np.zeros((48, 64, 3), np.uint8)
     times = [1.0, 1.000001, 1.000002, 1.04]
     frames = (Frame(image, n, time, 0.04, 0.0) for n, time in enumerate(times))
-    found = record(path, frames, Feed(INFO), encoder="av")
+    found = record(path, frames, SinkContext(INFO), encoder="av")
     tick = 1 / 12800
     assert [frame.time for frame in found] == pytest.approx([1.0, 1 + tick, 1 + 2 * tick, 1.04])
 
@@ -148,7 +148,7 @@ def test_what_the_codec_does_not_take_is_told_in_its_words(
     from av import logging
 
     path = tmp_path / name
-    sink = open_sink(SinkSpec(str(path), encoder="av", **keys), Feed(INFO))
+    sink = open_sink(SinkSpec(str(path), encoder="av", **keys), SinkContext(INFO))
     (frame,) = pictures(1, (64, 48))
     part = path.with_suffix(f".part{path.suffix}")
     writing: list[Any] = [lambda: sink.write(frame)] * 2
@@ -162,7 +162,7 @@ def test_what_the_codec_does_not_take_is_told_in_its_words(
 
 def recording(path: Path) -> Sink:
     """A sink that has taken a hundred pictures, most of which the encoder still looks ahead at."""
-    sink = open_sink(SinkSpec(str(path), encoder="av"), Feed(INFO))
+    sink = open_sink(SinkSpec(str(path), encoder="av"), SinkContext(INFO))
     for frame in pictures(100, (64, 48)):
         sink.write(frame)
     return sink
@@ -233,7 +233,7 @@ def test_a_pyav_that_is_too_old_is_not_used(
     monkeypatch.setattr(av, "__version__", "17.0.1")
     monkeypatch.setitem(av.library_versions, "libavformat", (62, 3, 100))
     with pytest.raises(InvalidFlowError) as raised:
-        open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder="av"), Feed(INFO))
+        open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder="av"), SinkContext(INFO))
     assert str(raised.value) == (
         "sink.encoder: `av` needs the package av, which cannot be imported: version 17.0.1 writes"
         " MP4 files that cannot be played, 17.1 is the first that does not\n"
@@ -248,7 +248,9 @@ def test_where_pyav_is_missing_the_error_says_how_to_get_it(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(InvalidFlowError) as raised:
-        open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder="av"), Feed(INFO, key="sink[1]"))
+        open_sink(
+            SinkSpec(str(tmp_path / "out.mp4"), encoder="av"), SinkContext(INFO, key="sink[1]")
+        )
     said, _, reason = raised.value.message.partition(": ")
     assert said == "`av` needs the package av, which cannot be imported"
     assert "av" in reason  # in Python's words

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image as Pillow
 
 from flowrun.frame import Image
-from flowrun.media.sinks.latest_jpeg import NewestPicture
+from flowrun.media.sinks.latest_jpeg import LatestJpeg
 
 LIMIT = 30.0  # seconds, a guard against hanging
 RED, BLUE = (200, 30, 20), (10, 40, 220)
@@ -26,8 +26,8 @@ def shown(jpeg: bytes) -> Any:
     return np.asarray(Pillow.open(io.BytesIO(jpeg)))
 
 
-def newest(color: Any = "rgb") -> NewestPicture:
-    return NewestPicture(color, clock=itertools.count().__next__)
+def newest(color: Any = "rgb") -> LatestJpeg:
+    return LatestJpeg(color, clock=itertools.count().__next__)
 
 
 @pytest.mark.parametrize(("color", "as_they_come"), [("rgb", RED), ("bgr", RED[::-1])])
@@ -89,7 +89,7 @@ def test_a_picture_is_made_once_for_all_and_never_while_nobody_looks(
 
 def test_pictures_that_come_faster_than_anybody_can_see_are_left_out() -> None:
     now = 0.0
-    pictures = NewestPicture("rgb", clock=lambda: now)
+    pictures = LatestJpeg("rgb", clock=lambda: now)
     numbers = []
     for tick in range(100):
         now = tick / 100  # 100 a second for a second

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from flowrun.frame import Image
+from flowrun.image.text import line_height, stacked
 from flowrun.media.sinks.placeholder import placeholder
-from flowrun.picture.text import line_height, stacked
 
 SINCE = datetime(2024, 2, 3, 7, 8, 59, 999_999)
 ONE_BELOW_THE_OTHER = [

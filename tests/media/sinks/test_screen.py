@@ -21,7 +21,7 @@ import pytest
 from flowrun.errors import SinkError
 from flowrun.frame import Image, VideoInfo
 from flowrun.media.ffmpeg.process import executable
-from flowrun.media.protocols import Feed
+from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks import open_sink
 from flowrun.media.sinks.placeholder import placeholder
 from flowrun.spec.flow import SinkSpec
@@ -35,7 +35,7 @@ from datetime import datetime
 import numpy as np
 from flowrun.errors import FlowrunError
 from flowrun.frame import Frame, VideoInfo
-from flowrun.media.protocols import Feed
+from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks import open_sink
 from flowrun.spec.flow import SinkSpec
 
@@ -46,7 +46,7 @@ def stop():
     stopped.set()
 
 def make(color="rgb"):
-    feed = Feed(VideoInfo(400, 300), color, "sink[1]", "my flow", stop, lambda: lost)
+    feed = SinkContext(VideoInfo(400, 300), color, "sink[1]", "my flow", stop, lambda: lost)
     return open_sink(SinkSpec("screen"), feed)
 
 def write(width, height, left, right=None):
@@ -383,7 +383,7 @@ def test_without_pygame_the_error_says_how_to_install_it(monkeypatch: pytest.Mon
     monkeypatch.delitem(sys.modules, "pygame", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
     with pytest.raises(SinkError) as caught:
-        open_sink(SinkSpec("screen"), Feed(VideoInfo(64, 48)))
+        open_sink(SinkSpec("screen"), SinkContext(VideoInfo(64, 48)))
     assert str(caught.value) == (
         "sink: the screen needs pygame-ce, which cannot be imported: No module named 'pygame'\n"
         f"  pip install 'flowrun[screen]'; {ELSEWHERE}"

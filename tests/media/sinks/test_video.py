@@ -15,7 +15,7 @@ import pytest
 
 from flowrun.errors import SinkError
 from flowrun.frame import Frame, VideoInfo
-from flowrun.media.protocols import Feed, Source
+from flowrun.media.protocols import SinkContext, Source
 from flowrun.media.sinks import open_sink
 from flowrun.media.sinks.encoders import ENCODERS
 from flowrun.media.sources import make_source
@@ -48,7 +48,7 @@ def test_every_container_keeps_the_frames_and_their_times(
     tmp_path: Path, ending: str, tick: float, encoder: Any
 ) -> None:
     path = tmp_path / f"out.{ending}"
-    sink = open_sink(SinkSpec(str(path), encoder=encoder), Feed(INFO))
+    sink = open_sink(SinkSpec(str(path), encoder=encoder), SinkContext(INFO))
     times = [n / 25 if ending == "avi" else n * (n + 3) / 50 for n in range(30)]
     for n, time in enumerate(times):
         sink.write(frame(n, time=time))
@@ -61,7 +61,7 @@ def test_every_container_keeps_the_frames_and_their_times(
 def test_a_change_of_size_goes_on_in_a_second_file(
     tmp_path: Path, caplog: Any, encoder: Any
 ) -> None:
-    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder=encoder), Feed(INFO))
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder=encoder), SinkContext(INFO))
     for n in range(5):
         sink.write(frame(n))
     for n in range(5, 8):
@@ -79,13 +79,13 @@ def test_a_file_that_exists_is_only_overwritten_when_asked(tmp_path: Path, encod
     path = tmp_path / "out.mp4"
     path.write_text("precious")
     with pytest.raises(SinkError) as raised:
-        open_sink(SinkSpec(str(path), encoder=encoder), Feed(INFO))
+        open_sink(SinkSpec(str(path), encoder=encoder), SinkContext(INFO))
     assert str(raised.value) == (
         f"sink: {path} exists and is not overwritten\n"
         "  choose another path, or say `overwrite: true` under `sink`"
     )
     assert path.read_text() == "precious"
-    sink = open_sink(SinkSpec(str(path), overwrite=True, encoder=encoder), Feed(INFO))
+    sink = open_sink(SinkSpec(str(path), overwrite=True, encoder=encoder), SinkContext(INFO))
     sink.write(frame(0))
     sink.close()
     assert len(read(path)) == 1
@@ -94,20 +94,20 @@ def test_a_file_that_exists_is_only_overwritten_when_asked(tmp_path: Path, encod
 def test_missing_folders_are_made_and_impossible_ones_are_named(
     tmp_path: Path, encoder: Any
 ) -> None:
-    sink = open_sink(SinkSpec(str(tmp_path / "a/b/out.mp4"), encoder=encoder), Feed(INFO))
+    sink = open_sink(SinkSpec(str(tmp_path / "a/b/out.mp4"), encoder=encoder), SinkContext(INFO))
     sink.write(frame(0))
     sink.close()
     assert (tmp_path / "a/b/out.mp4").exists()
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkError, match=r"file/out.mp4 cannot be written: "):
-        open_sink(SinkSpec(str(tmp_path / "file/out.mp4"), encoder=encoder), Feed(INFO))
+        open_sink(SinkSpec(str(tmp_path / "file/out.mp4"), encoder=encoder), SinkContext(INFO))
     (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(SinkError, match=r"folder.mp4 is a directory"):
-        open_sink(SinkSpec(str(tmp_path / "folder.mp4"), encoder=encoder), Feed(INFO))
+        open_sink(SinkSpec(str(tmp_path / "folder.mp4"), encoder=encoder), SinkContext(INFO))
 
 
 def test_a_sink_without_a_frame_leaves_no_file(tmp_path: Path, encoder: Any) -> None:
-    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder=encoder), Feed(INFO))
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder=encoder), SinkContext(INFO))
     sink.close()
     sink.close()
     assert os.listdir(tmp_path) == []
@@ -126,7 +126,7 @@ def test_an_encoder_that_does_not_start_is_told_in_the_words_of_ffmpeg(
     tmp_path: Path, encoder: Any
 ) -> None:
     path = tmp_path / "out.mp4"
-    sink = open_sink(SinkSpec(str(path), codec="nonesuch", encoder=encoder), Feed(INFO))
+    sink = open_sink(SinkSpec(str(path), codec="nonesuch", encoder=encoder), SinkContext(INFO))
     error = write_until_it_fails(sink)
     assert error.key == "sink"
     assert "Unknown encoder 'nonesuch'" in str(error)
@@ -139,7 +139,7 @@ def test_an_encoder_that_does_not_start_is_told_in_the_words_of_ffmpeg(
 def test_a_full_disk_ends_the_encoder_in_the_words_of_ffmpeg(tmp_path: Path, encoder: Any) -> None:
     full = tmp_path / "full.mkv"
     full.symlink_to("/dev/full")
-    opened = ENCODERS[encoder]("sink")(SinkSpec(str(full)), Feed(INFO), (64, 48), full)
+    opened = ENCODERS[encoder]("sink")(SinkSpec(str(full)), SinkContext(INFO), (64, 48), full)
     error = write_until_it_fails(opened)
     assert str(error).startswith(f"sink: {encoder} could not write {full}: ")
     assert str(error).endswith("No space left on device")
@@ -152,7 +152,7 @@ def test_an_encoder_that_is_killed_ends_the_sink_and_what_it_had_written_plays(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "out.mp4"
-    sink: Any = open_sink(SinkSpec(str(path), preset="ultrafast"), Feed(INFO))
+    sink: Any = open_sink(SinkSpec(str(path), preset="ultrafast"), SinkContext(INFO))
     part = tmp_path / "out.part.mp4"
     for n in range(10_000):  # so quiet a picture that a second of it is less than any buffer
         sink.write(frame(n // 25 * 25, time=n / 25))
@@ -176,7 +176,7 @@ def test_abort_ends_a_write_that_is_blocked_and_the_file_plays(
     tmp_path: Path, encoder: Any
 ) -> None:
     path = tmp_path / "out.mp4"
-    sink = open_sink(SinkSpec(str(path), preset="ultrafast", encoder=encoder), Feed(INFO))
+    sink = open_sink(SinkSpec(str(path), preset="ultrafast", encoder=encoder), SinkContext(INFO))
     enough = threading.Event()
     errors: list[SinkError] = []
 
@@ -202,7 +202,7 @@ def test_abort_ends_a_write_that_is_blocked_and_the_file_plays(
 def test_a_frame_that_is_not_later_than_the_one_before_is_moved_by_a_tick(
     tmp_path: Path, caplog: Any, encoder: Any
 ) -> None:
-    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder=encoder), Feed(INFO))
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder=encoder), SinkContext(INFO))
     for n, time in enumerate([0.0, 0.04, 0.04, 0.12]):
         sink.write(frame(n, time=time))
     sink.close()
@@ -213,7 +213,7 @@ def test_a_frame_that_is_not_later_than_the_one_before_is_moved_by_a_tick(
 
 def test_an_odd_size_is_said_and_kept(tmp_path: Path, caplog: Any, encoder: Any) -> None:
     caplog.set_level(logging.INFO, "flowrun")
-    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder=encoder), Feed(INFO))
+    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder=encoder), SinkContext(INFO))
     sink.write(frame(0, (63, 47)))
     sink.close()
     assert read(tmp_path / "out.mp4")[0].image.shape == (47, 63, 3)
@@ -223,7 +223,7 @@ def test_an_odd_size_is_said_and_kept(tmp_path: Path, caplog: Any, encoder: Any)
 def recorded(path: Path, encoder: Any, **keys: Any) -> int:
     """How many bytes four seconds of noise take."""
     noise = np.random.default_rng(0).integers(0, 256, (8, 96, 160, 3), np.uint8)
-    sink = open_sink(SinkSpec(str(path), encoder=encoder, **keys), Feed(INFO))
+    sink = open_sink(SinkSpec(str(path), encoder=encoder, **keys), SinkContext(INFO))
     for n in range(100):
         sink.write(Frame(noise[n % 8], n, n / 25, 1 / 25, 0.0))
     sink.close()
@@ -261,7 +261,9 @@ def test_colours_come_out_as_they_went_in(
         scale += f":out_color_matrix={matrix},setparams=color_primaries={matrix}:color_trc={matrix}"
     path = make("in.mp4", "-vf", f"{scale},format=yuv420p", "-crf", "5")
     info, before = opened(path)
-    sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), quality=5, encoder=encoder), Feed(info))
+    sink = open_sink(
+        SinkSpec(str(tmp_path / "out.mp4"), quality=5, encoder=encoder), SinkContext(info)
+    )
     originals = list(before)
     for each in originals:
         sink.write(each)
@@ -279,7 +281,9 @@ def test_colours_come_out_as_they_went_in(
 def test_a_source_stored_as_rgb_keeps_its_colours(make: Any, tmp_path: Path, encoder: Any) -> None:
     path = make("in.mkv", "-vf", "gblur=8,format=gbrp", "-c:v", "libx264rgb", "-crf", "5")
     info, before = opened(path)
-    sink = open_sink(SinkSpec(str(tmp_path / "a:b.mp4"), quality=5, encoder=encoder), Feed(info))
+    sink = open_sink(
+        SinkSpec(str(tmp_path / "a:b.mp4"), quality=5, encoder=encoder), SinkContext(info)
+    )
     originals = list(before)
     for each in originals:
         sink.write(each)
@@ -296,7 +300,7 @@ def test_no_thread_and_no_descriptor_is_left(tmp_path: Path, encoder: Any) -> No
 
     def once() -> None:
         sink = open_sink(
-            SinkSpec(str(tmp_path / "out.mp4"), overwrite=True, encoder=encoder), Feed(INFO)
+            SinkSpec(str(tmp_path / "out.mp4"), overwrite=True, encoder=encoder), SinkContext(INFO)
         )
         sink.write(frame(0))
         sink.close()

@@ -21,7 +21,7 @@ from PIL import Image as Pillow
 
 from flowrun.errors import RunError
 from flowrun.frame import Frame, Image, VideoInfo
-from flowrun.media.protocols import Feed, LiveSink
+from flowrun.media.protocols import LiveSink, SinkContext
 from flowrun.media.sinks import open_sink
 from flowrun.media.sinks.placeholder import placeholder
 from flowrun.media.sinks.web import WebSink
@@ -35,12 +35,12 @@ Open = Callable[..., WebSink]
 
 @pytest.fixture
 def web() -> Iterator[Open]:
-    """`web(lost_since=…)`: a sink on a free port, for which a second passes with every look at the
-    clock."""
+    """`web(unavailable_since=…)`: a sink on a free port, for which a second passes each
+    time it reads the clock."""
     sinks: list[WebSink] = []
 
-    def web(**feed: Any) -> WebSink:
-        made = Feed(VideoInfo(400, 300), key="sink[1]", **feed)
+    def web(**context: Any) -> WebSink:
+        made = SinkContext(VideoInfo(400, 300), key="sink[1]", **context)
         sinks.append(WebSink(ANY, made, itertools.count().__next__))
         return sinks[-1]
 
@@ -174,7 +174,7 @@ def test_while_the_source_is_away_the_picture_says_since_when_until_the_next_fra
     web: Open,
 ) -> None:
     since: datetime | None = datetime(2024, 2, 3, 7, 8, 9)
-    sink = web(lost_since=lambda: since)
+    sink = web(unavailable_since=lambda: since)
     assert isinstance(sink, LiveSink)
     viewer = Viewer(sink)
     sink.tick()
@@ -193,7 +193,7 @@ def test_while_the_source_is_away_the_picture_says_since_when_until_the_next_fra
 
 def test_a_page_that_asks_gets_the_last_figures_before_the_address_is_given_up() -> None:
     said = {"state": "running"}
-    sink = WebSink(ANY, Feed(VideoInfo(64, 48), status=lambda: said), clock=lambda: 0.0)
+    sink = WebSink(ANY, SinkContext(VideoInfo(64, 48), status=lambda: said), clock=lambda: 0.0)
     get(sink, "/status").read()
     said["state"] = "ended"
     closing = threading.Thread(target=sink.close)
@@ -207,7 +207,7 @@ def test_a_page_that_asks_gets_the_last_figures_before_the_address_is_given_up()
 def test_an_address_that_is_taken_is_an_error_at_the_key_of_the_sink(web: Open) -> None:
     taken = urlsplit(web().url).netloc
     with pytest.raises(RunError) as caught:
-        open_sink(SinkSpec(f"web:{taken}"), Feed(VideoInfo(64, 48), key="sink"))
+        open_sink(SinkSpec(f"web:{taken}"), SinkContext(VideoInfo(64, 48), key="sink"))
     assert str(caught.value) == (
         f"sink: cannot listen on {taken} (Address already in use)\n"
         "  another run, or another program, may listen there: choose a free port of this machine,"
@@ -218,7 +218,7 @@ def test_an_address_that_is_taken_is_an_error_at_the_key_of_the_sink(web: Open) 
 def test_the_log_says_where_to_look_and_who_else_can(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "flowrun")
     for host in ("127.0.0.1", "[::1]", "0.0.0.0"):
-        sink = open_sink(SinkSpec(f"web:{host}:0"), Feed(VideoInfo(64, 48)))
+        sink = open_sink(SinkSpec(f"web:{host}:0"), SinkContext(VideoInfo(64, 48)))
         sink.close()
     said = [re.sub(r":\d+(?= |$)", ":N", each) for each in caplog.messages]
     assert said == [

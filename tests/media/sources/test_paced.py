@@ -27,7 +27,7 @@ class Recording:
         self.info: VideoInfo | None = VideoInfo(4, 2, live=live)
         self.now = 1000.0
         self.reconnects = 3
-        self.lost_since: datetime | None = datetime(2024, 5, 6)
+        self.unavailable_since: datetime | None = datetime(2024, 5, 6)
         self.stopped = self.closed = 0
         self.on_wait: Callable[[], object] = lambda: None
 
@@ -147,6 +147,6 @@ def test_everything_else_is_the_sources_own() -> None:
     recording = Recording([0.0])
     paced = recording.paced()
     assert paced.open() is recording.info
-    assert (paced.reconnects, paced.lost_since) == (3, datetime(2024, 5, 6))
+    assert (paced.reconnects, paced.unavailable_since) == (3, datetime(2024, 5, 6))
     paced.close()
     assert (recording.stopped, recording.closed) == (1, 1)

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from flowrun.errors import InvalidFlowError, SourceError
+from flowrun.image.buffers import Buffers
+from flowrun.image.text import fitting_size, text_mask
 from flowrun.media.ffmpeg.decoder import Decoder
 from flowrun.media.sources import make_source
-from flowrun.picture.buffers import Buffers
-from flowrun.picture.text import fitting_size, text_mask
 from flowrun.spec.flow import SourceSpec
 
 LIMIT = 30.0  # seconds, a guard against hanging
@@ -79,7 +79,7 @@ def test_pictures_are_read_into_the_memory_that_is_lent_where_there_is_some(make
     blocks = [np.zeros(64 * 48 * 3 + 100, np.uint8) for _ in range(5)]
     left = list(blocks)
     buffers = Buffers()
-    buffers.lend = lambda _size: left.pop(0) if left else None
+    buffers.allocate = lambda _size: left.pop(0) if left else None
     source = make_source(spec, buffers)
     source.open()
     frames = list(source)

@@ -236,7 +236,7 @@ def test_whoever_looks_sees_since_when_it_is_lost_until_a_frame_is_there() -> No
     world = World([Played(), Played(), Played(frames=0)])
 
     def look() -> None:
-        seen.append(world.source.lost_since)
+        seen.append(world.source.unavailable_since)
 
     def look_and_stop() -> None:
         look()
@@ -278,7 +278,7 @@ def test_give_up_after_ends_a_run_of_sessions_that_only_stall() -> None:
     assert raised.value.reason == "timed out"
     assert raised.value.__cause__ is stalled
     assert len(world.got) == world.made == 6
-    assert world.source.lost_since is not None
+    assert world.source.unavailable_since is not None
 
 
 @pytest.mark.parametrize("reason", REASONS)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flowrun.errors import InvalidFlowError
-from flowrun.kserve.server.models import isolated as alone
+from flowrun.kserve.server.models import isolated
 from flowrun.kserve.server.models.edges import edges
 from flowrun.kserve.server.models.face_detection import FACE_DETECTION
 from flowrun.kserve.server.models.grayscale import grayscale
@@ -27,7 +27,7 @@ MODELS: dict[str, Model] = {
     "face-detection": FACE_DETECTION,
 }
 # Models that need an environment of their own: (file and class in `alone`, what to install there).
-ALONE = {
+ISOLATED = {
     "holisticTracking": ("holistic_tracking.py:HolisticTracking", "mediapipe==0.10.21"),
     "irisTracking": ("iris_tracking.py:IrisTracking", "mediapipe==0.10.21"),
 }
@@ -58,7 +58,7 @@ def resolve_model(model: str, name: str | None = None) -> Model:
         return replace(MODELS[model], name=name)
     if is_file(model):
         return file_model(name, model)
-    if model in ALONE:
+    if model in ISOLATED:
         raise InvalidFlowError(
             f"model {model!r} needs an environment of its own",
             key="transport.model",
@@ -72,14 +72,16 @@ def resolve_model(model: str, name: str | None = None) -> Model:
 
 
 def resolve_elsewhere(model: str, name: str, python: str) -> Model:
-    """The one of `ALONE`, or the callable or class at the dotted path, in processes of the
+    """The one of `ISOLATED`, or the callable or class at the dotted path, in processes of the
     interpreter `python`, which needs neither flowrun nor gRPC; anything else as `resolve_model`.
 
     Starts a process. Raises `InvalidFlowError` with the key `transport.model` or `--python`.
     """
-    if model not in ALONE and (model in MODELS or is_file(model) or ":" not in model):
+    if model not in ISOLATED and (model in MODELS or is_file(model) or ":" not in model):
         return resolve_model(model, name)
-    target = str(Path(alone.__file__).with_name(ALONE[model][0])) if model in ALONE else model
+    target = (
+        str(Path(isolated.__file__).with_name(ISOLATED[model][0])) if model in ISOLATED else model
+    )
     try:
         return worker_model(name, target, python)
     except OSError as error:
@@ -87,19 +89,19 @@ def resolve_elsewhere(model: str, name: str, python: str) -> Model:
             f"{python!r} cannot be run: {error.strerror}",
             key="--python",
             hint="name the python of an environment"
-            + (f": {_environment(model)}" if model in ALONE else ""),
+            + (f": {_environment(model)}" if model in ISOLATED else ""),
         ) from error
     except ModelError as error:
         raise InvalidFlowError(
             f"model {model!r} {error}",
             key="--python",
-            hint=_environment(model) if model in ALONE else None,
+            hint=_environment(model) if model in ISOLATED else None,
         ) from error
 
 
 def _environment(model: str) -> str:
-    """The command that makes the environment of one of `ALONE`."""
-    return f"python3 -m venv {VENV} && {VENV}/bin/pip install {ALONE[model][1]}"
+    """The command that makes the environment of one of `ISOLATED`."""
+    return f"python3 -m venv {VENV} && {VENV}/bin/pip install {ISOLATED[model][1]}"
 
 
 def _callable(name: str, path: str) -> Model:
@@ -128,7 +130,7 @@ def _callable(name: str, path: str) -> Model:
 
 
 def _choices(name: str) -> str:
-    names = [*MODELS, *ALONE]
+    names = [*MODELS, *ISOLATED]
     nearest = difflib.get_close_matches(name, names, n=1)
     guess = f"did you mean {nearest[0]!r}? " if nearest else ""
     return (

@@ -41,7 +41,7 @@ def worker_model(name: str, target: str, python: str) -> Model:
     except BaseException:
         pool.close()
         raise
-    pool.spare = first
+    pool.releasable = first
     return Model(
         name,
         pool.take,
@@ -61,16 +61,16 @@ class _Pool:
         self._lock = threading.Lock()
         self._workers: set[Worker] = set()
         self._closed = False
-        self.spare: Worker | None = None
+        self.releasable: Worker | None = None
 
     def take(self) -> Worker:
         """One that has not been asked yet. Raises `ModelError`."""
         with self._lock:
-            spare, self.spare = self.spare, None
-        if spare is not None and not spare.alive:
-            spare.close()
-            spare = None
-        return spare or self.start()
+            releasable, self.releasable = self.releasable, None
+        if releasable is not None and not releasable.alive:
+            releasable.close()
+            releasable = None
+        return releasable or self.start()
 
     def start(self) -> Worker:
         """Another one, when it has loaded the model. Raises `ModelError`."""

@@ -327,9 +327,9 @@ def test_more_streams_than_workers_are_refused(
     monkeypatch.setattr(workers, "WORKERS", 2)
     here = stub("pid")
     feeds: list[queue.SimpleQueue[Any]] = [queue.SimpleQueue(), queue.SimpleQueue()]
-    streams = [here.ModelStreamInfer(iter(feed.get, None), timeout=LIMIT) for feed in feeds]
-    for feed, stream in zip(feeds, streams, strict=True):
-        feed.put(request("pid"))
+    streams = [here.ModelStreamInfer(iter(context.get, None), timeout=LIMIT) for context in feeds]
+    for context, stream in zip(feeds, streams, strict=True):
+        context.put(request("pid"))
         next(stream)
     refused = failure(lambda: next(here.ModelStreamInfer(iter([request("pid")]), timeout=LIMIT)))
     assert refused == (

@@ -160,7 +160,7 @@ def _is_model(place: traceback.FrameSummary) -> bool:
     return outside and place.filename != __file__ and not place.filename.startswith("<")
 
 
-def _feed(requests: BinaryIO, waiting: queue.SimpleQueue[Any]) -> None:
+def _context(requests: BinaryIO, waiting: queue.SimpleQueue[Any]) -> None:
     """Read ahead, so that the end of the input ends the process, whatever the model does."""
     try:
         while True:
@@ -186,7 +186,7 @@ def main(target: str) -> int:
         send(answers, {"error": f"cannot be loaded: {_described(error)}", "gone": True}, {})
         return 1
     waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threading.Thread(target=_feed, args=(requests, waiting), daemon=True).start()
+    threading.Thread(target=_context, args=(requests, waiting), daemon=True).start()
     while True:
         request = waiting.get()
         if request is None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowrun.picture import text as letters
-from flowrun.picture.text import Mask, fitting_size, line_height, middle, stacked, text_mask, write
+from flowrun.image import text as letters
+from flowrun.image.text import Mask, fitting_size, line_height, middle, stacked, text_mask, write
 
 
 def forget() -> None:

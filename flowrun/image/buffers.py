@@ -22,13 +22,13 @@ class Buffers:
     """
 
     def __init__(self) -> None:
-        self.lend: Callable[[int], Memory | None] = lambda _: None
+        self.allocate: Callable[[int], Memory | None] = lambda _: None
 
     def picture(self, shape: tuple[int, int, int]) -> Memory:
         """An array of `shape`, writable, with anything in it."""
         size = math.prod(shape)
-        lent = self.lend(size)
-        return np.empty(shape, np.uint8) if lent is None else lent[:size].reshape(shape)
+        allocated = self.allocate(size)
+        return np.empty(shape, np.uint8) if allocated is None else allocated[:size].reshape(shape)
 
 
 def address_of(array: npt.NDArray[Any]) -> int:

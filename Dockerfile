@@ -3,13 +3,13 @@ ARG PYTHON=3.11.11-slim-bookworm
 
 FROM python:${PYTHON} AS build
 WORKDIR /src
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY flowrun flowrun
 # Such as EXTRAS=[openvino,faces]; for the pieces see pyproject.toml.
 ARG EXTRAS=
 RUN python -m venv /opt/flowrun
-RUN /opt/flowrun/bin/pip install --no-cache-dir --only-binary :all: --no-binary flowrun ".${EXTRAS}"
+RUN /opt/flowrun/bin/pip install --no-cache-dir --only-binary :all: --no-binary flowrun-kserve ".${EXTRAS}"
 
 FROM python:${PYTHON}
 COPY --from=build /opt/flowrun /opt/flowrun

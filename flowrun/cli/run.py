@@ -40,7 +40,7 @@ def main(words: Sequence[str]) -> int:
         "--benchmark", action="store_true", help="print the demo client's numbers, one line of JSON"
     )
     parser.add_argument("--verbose", action="store_true", help="more log lines, and tracebacks")
-    parser.add_argument("--version", action="version", version=f"flowrun {__version__}")
+    parser.add_argument("-V", "--version", action="version", version=f"flowrun {__version__}")
     options = parser.parse_args(bare(words))
     log_to_stderr(verbose=options.verbose)
 

@@ -17,7 +17,9 @@ try:
     from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
 except ImportError as error:
     raise InvalidFlowError(
-        f"traces need OpenTelemetry ({error})", key="traces", hint="pip install 'flowrun[otel]'"
+        f"traces need OpenTelemetry ({error})",
+        key="traces",
+        hint="pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-grpc",
     ) from error
 
 _QUEUE = 1024  # spans that wait to be sent; what is more is left out

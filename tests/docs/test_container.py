@@ -73,7 +73,7 @@ def test_the_image_runs_flowrun_as_nobody_in_particular_and_has_no_compiler() ->
 
 def test_what_the_image_is_made_of_is_there_and_not_ignored() -> None:
     copied = [source for name, rest in BUILD if name == "COPY" for source in rest.split()[:-1]]
-    assert copied == ["pyproject.toml", "README.md", "schemas", "flowrun"]
+    assert copied == ["pyproject.toml", "README.md", "LICENSE", "schemas", "flowrun"]
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
     for source in copied:

@@ -178,5 +178,5 @@ def test_without_opentelemetry_the_error_says_what_to_install(
     assert str(caught.value) == (
         "traces: traces need OpenTelemetry (import of opentelemetry.sdk.trace halted; None in"
         " sys.modules)\n"
-        "  pip install 'flowrun[otel]'"
+        "  pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-grpc"
     )

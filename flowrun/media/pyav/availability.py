@@ -10,5 +10,5 @@ def missing(error: ImportError, key: str) -> InvalidFlowError:
     return InvalidFlowError(
         f"`av` needs the package av, which cannot be imported: {error}",
         key=key,
-        hint=f"pip install 'flowrun[av]', or leave `{key.rpartition('.')[2]}` out",
+        hint=f"pip install 'av>=17.1', or leave `{key.rpartition('.')[2]}` out",
     )

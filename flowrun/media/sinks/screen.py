@@ -34,7 +34,7 @@ class ScreenSink:
             raise SinkError(
                 f"the screen needs pygame-ce, which cannot be imported: {error}",
                 key=context.key,
-                hint=f"pip install 'flowrun[screen]'; {_INSTEAD}",
+                hint=f"pip install pygame-ce; {_INSTEAD}",
             ) from error
         self._context = context
         self._window = Window(context.name, context.color, context.key, _INSTEAD)

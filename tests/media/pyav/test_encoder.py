@@ -237,7 +237,7 @@ def test_a_pyav_that_is_too_old_is_not_used(
     assert str(raised.value) == (
         "sink.encoder: `av` needs the package av, which cannot be imported: version 17.0.1 writes"
         " MP4 files that cannot be played, 17.1 is the first that does not\n"
-        "  pip install 'flowrun[av]', or leave `encoder` out"
+        "  pip install 'av>=17.1', or leave `encoder` out"
     )
 
 
@@ -255,5 +255,5 @@ def test_where_pyav_is_missing_the_error_says_how_to_get_it(
     assert said == "`av` needs the package av, which cannot be imported"
     assert "av" in reason  # in Python's words
     assert raised.value.key == "sink[1].encoder"
-    assert raised.value.hint == "pip install 'flowrun[av]', or leave `encoder` out"
+    assert raised.value.hint == "pip install 'av>=17.1', or leave `encoder` out"
     assert os.listdir(tmp_path) == []

@@ -386,7 +386,7 @@ def test_without_pygame_the_error_says_how_to_install_it(monkeypatch: pytest.Mon
         open_sink(SinkSpec("screen"), SinkContext(VideoInfo(64, 48)))
     assert str(caught.value) == (
         "sink: the screen needs pygame-ce, which cannot be imported: No module named 'pygame'\n"
-        f"  pip install 'flowrun[screen]'; {ELSEWHERE}"
+        f"  pip install pygame-ce; {ELSEWHERE}"
     )
 
 

@@ -32,7 +32,9 @@ ISOLATED = {
     "irisTracking": ("iris_tracking.py:IrisTracking", "mediapipe==0.10.21"),
 }
 VENV = ".venv-mediapipe"
-EXTRAS = {"face-detection": ("cv2", "faces")}  # built-in model: (package, extra that brings it)
+REQUIREMENTS = {  # built-in model → (package, distribution that installs it)
+    "face-detection": ("cv2", "'opencv-python-headless<5'")
+}
 
 
 def named(word: str) -> tuple[str, str]:
@@ -53,8 +55,8 @@ def resolve_model(model: str, name: str | None = None) -> Model:
     """
     name = name or model
     if model in MODELS:
-        if model in EXTRAS:
-            require(*EXTRAS[model], model)
+        if model in REQUIREMENTS:
+            require(*REQUIREMENTS[model], model)
         return replace(MODELS[model], name=name)
     if is_file(model):
         return file_model(name, model)

@@ -7,11 +7,12 @@ import importlib.util
 from flowrun.errors import InvalidFlowError
 
 
-def require(package: str, extra: str, model: str) -> None:
-    """Raise `InvalidFlowError` with the key `transport.model` unless `package` can be imported."""
+def require(package: str, distribution: str, model: str) -> None:
+    """Raise `InvalidFlowError` with the key `transport.model` unless `package`, which the
+    `distribution` installs, can be imported."""
     if importlib.util.find_spec(package) is None:
         raise InvalidFlowError(
             f"model {model!r} needs the package {package}, which is not installed",
             key="transport.model",
-            hint=f"pip install 'flowrun[{extra}]'",
+            hint=f"pip install {distribution}",
         )

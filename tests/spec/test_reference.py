@@ -1,4 +1,4 @@
-"""The reference of the docs is made from the schema, and is that of this schema."""
+"""The reference in the docs is generated from the schema and up to date."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_page_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
-def test_every_key_of_the_schema_has_its_row() -> None:
+def test_every_key_of_the_schema_has_a_row() -> None:
     first, *sections = reference().split("\n\n## ")
     found = {section.partition("`\n")[0].strip("`"): section for section in sections}
     for key, part in inlined()["properties"].items():
@@ -44,17 +44,18 @@ def test_every_key_of_the_schema_has_its_row() -> None:
         "| `version` | `1` | `1` | The version of the format. |",
         "| `uri` | text, integer | required | `camera:0` (or a bare number), ",
         "| `size` | size, `null` | `null` | Scale the frames to this size, such as `1280x720`; a",
-        "| `loop` | `true`, `false` | `false` | Start a file again when it ends. Means nothing for"
-        " a camera, for an RTSP stream, for the test pattern. |",
+        "| `loop` | `true`, `false` | `false` | Restart a file at its end. Does not apply to a"
+        " camera, to an RTSP stream or to the test pattern. |",
+        "| `shared_memory` | `system`, `null` | `null` | ",
         "| `quality` | number 0 to 100, `null` | `null` | ",
         "| `max_age` | duration, `null` | `null` | ",
         "| `tls.cert` | text, `null` | `null` | ",
     ],
 )
-def test_a_row_says_what_may_stand_there_and_what_it_means(row: str) -> None:
+def test_a_row_has_the_values_the_default_and_the_meaning_of_its_key(row: str) -> None:
     assert row in reference()
 
 
-def test_every_key_and_value_that_is_planned_says_so() -> None:
+def test_every_key_and_value_that_is_planned_is_marked_as_not_supported_yet() -> None:
     planned = schema_text().count('"x-planned"')
     assert reference().count("Not supported yet") == planned

@@ -166,7 +166,7 @@ def test_the_alerts_are_rules_and_each_says_what_and_where(promtool: Any) -> Non
 
 FRAMES = 'flowrun_frames_total{flow="f",fate="%s",cause="%s"}'
 FIRES: dict[str, dict[str, str]] = {  # alert -> series, per minute
-    "FlowrunPartMissing": {'flowrun_part_up{flow="f",part="source"}': "0x20"},
+    "FlowrunPartUnavailable": {'flowrun_part_up{flow="f",part="source"}': "0x20"},
     "FlowrunNothingDelivered": {
         FRAMES % ("delivered", ""): "7x20",
         'flowrun_frames_captured_total{flow="f"}': "0+100x20",
@@ -181,7 +181,7 @@ FIRES: dict[str, dict[str, str]] = {  # alert -> series, per minute
         FRAMES % ("dropped", "stale"): "0+15x20",
         'flowrun_frames_captured_total{flow="f"}': "0+100x20",
     },
-    "FlowrunFramesLate": {
+    "FlowrunHighLatency": {
         'flowrun_latency_seconds_bucket{flow="f",le="1.048576"}': "0+10x20",
         'flowrun_latency_seconds_bucket{flow="f",le="+Inf"}': "0+100x20",
     },
@@ -191,7 +191,7 @@ FIRES: dict[str, dict[str, str]] = {  # alert -> series, per minute
         'flowrun_hook_seconds_count{flow="f",hook="postprocess[0]",name="m:n"}': "0+1500x20",
         'flowrun_frame_period_seconds{flow="f"}': "0.033x20",
     },
-    "FlowrunGone": {'up{job="flowrun"}': "0x20"},
+    "FlowrunDown": {'up{job="flowrun"}': "0x20"},
 }
 
 

@@ -1,4 +1,4 @@
-# flowrun and nothing else: flows and hooks are mounted into /flows, the working directory.
+# An image with flowrun only: mount flows and hooks into /flows, the working directory.
 ARG PYTHON=3.11.11-slim-bookworm
 
 FROM python:${PYTHON} AS build
@@ -6,7 +6,7 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY flowrun flowrun
-# Such as EXTRAS=[openvino,faces]; for the pieces see pyproject.toml.
+# For example EXTRAS=[openvino,faces]; pyproject.toml lists the extras.
 ARG EXTRAS=
 RUN python -m venv /opt/flowrun
 RUN /opt/flowrun/bin/pip install --no-cache-dir --only-binary :all: --no-binary flowrun-kserve ".${EXTRAS}"
@@ -17,7 +17,7 @@ ENV PATH=/opt/flowrun/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 RUN useradd --uid 10001 --create-home flowrun && install -d -o flowrun /flows
 USER flowrun
 WORKDIR /flows
-# The run stops like after Ctrl-C: what is in flight is finished, and the file.
+# Stops the run like Ctrl-C: frames in flight are delivered, and the file is finalized.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["flowrun"]
 CMD ["--help"]

@@ -1,5 +1,5 @@
-"""Dockerfile and compose.yaml, as far as they can be checked without an engine: everything that
-they name exists, and fits what it is told."""
+"""Dockerfile and compose.yaml, checked without Docker: every file, flow, flag and address that they
+use exists and is consistent."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ BUILD, FINAL = instructions()
 
 
 def mounts(service: str) -> dict[str, str]:
-    """What is mounted where, from the project: path in the container -> path here."""
+    """The files of the project that are mounted: path in the container -> path in the project."""
     volumes = [each.rsplit(":", 2) for each in SERVICES[service].get("volumes", ())]
     return {inside: here for here, inside, _ in volumes if not here.startswith("$")}
 
@@ -60,7 +60,7 @@ def test_the_image_is_pinned_and_has_one_base() -> None:
     ]
 
 
-def test_the_image_runs_flowrun_as_nobody_in_particular_and_has_no_compiler() -> None:
+def test_the_image_runs_flowrun_as_an_unprivileged_user_and_has_no_compiler() -> None:
     final = dict(FINAL)
     assert json.loads(final["ENTRYPOINT"]) == ["flowrun"]
     assert (final["USER"], final["WORKDIR"]) == ("flowrun", "/flows")
@@ -71,7 +71,7 @@ def test_the_image_runs_flowrun_as_nobody_in_particular_and_has_no_compiler() ->
     assert "pip" not in str(FINAL)
 
 
-def test_what_the_image_is_made_of_is_there_and_not_ignored() -> None:
+def test_the_files_of_the_image_exist_and_are_not_ignored() -> None:
     copied = [source for name, rest in BUILD if name == "COPY" for source in rest.split()[:-1]]
     assert copied == ["pyproject.toml", "README.md", "LICENSE", "schemas", "flowrun"]
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
@@ -82,7 +82,7 @@ def test_what_the_image_is_made_of_is_there_and_not_ignored() -> None:
     assert fnmatch.fnmatch("tests", rules[0])
 
 
-def test_a_wheel_needs_nothing_that_is_not_copied() -> None:
+def test_the_files_of_a_wheel_are_copied() -> None:
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert 'readme = "README.md"' in project
     assert 'packages = ["flowrun"]' in project
@@ -92,7 +92,7 @@ def test_a_wheel_needs_nothing_that_is_not_copied() -> None:
     assert {path.split("/")[0] for path in wanted} <= set(copied)
 
 
-def test_what_is_copied_from_the_first_stage_is_what_it_made() -> None:
+def test_the_final_stage_copies_the_environment_of_the_build_stage() -> None:
     runs = [rest for name, rest in BUILD if name == "RUN"]
     assert runs[0] == "python -m venv /opt/flowrun"
     assert shlex.split(runs[1])[:2] == ["/opt/flowrun/bin/pip", "install"]
@@ -101,7 +101,7 @@ def test_what_is_copied_from_the_first_stage_is_what_it_made() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_service_is_pinned_and_seen_from_this_machine_only(name: str) -> None:
+def test_every_service_is_pinned_and_reachable_from_this_machine_only(name: str) -> None:
     service = SERVICES[name]
     assert PINNED.fullmatch(service["image"]) or service["build"] == "."
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
@@ -110,14 +110,14 @@ def test_every_service_is_pinned_and_seen_from_this_machine_only(name: str) -> N
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_file_that_is_mounted_is_there_and_read_only(name: str) -> None:
+def test_every_mounted_file_exists_and_is_read_only(name: str) -> None:
     for volume in SERVICES[name].get("volumes", ()):
         assert volume.endswith(":ro")
     for here in mounts(name).values():
         assert (ROOT / here).is_file()
 
 
-def test_the_flow_goes_from_channel_to_channel_through_the_model_server() -> None:
+def test_the_flow_reads_channel1_uses_the_model_server_and_writes_channel2() -> None:
     found = flow()
     published = SERVICES["publisher"]["command"][-1]
     assert found.source.uri == published == "rtsp://mediamtx:8554/channel1"
@@ -132,7 +132,7 @@ def test_the_flow_goes_from_channel_to_channel_through_the_model_server() -> Non
     )
 
 
-def test_prometheus_scrapes_the_addresses_that_flowrun_and_the_model_server_have() -> None:
+def test_prometheus_scrapes_the_addresses_of_flowrun_and_the_model_server() -> None:
     config = yaml.safe_load((ROOT / "docs/compose/prometheus.yaml").read_text(encoding="utf-8"))
     targets = {
         job["job_name"]: each["targets"]
@@ -155,7 +155,7 @@ def test_prometheus_scrapes_the_addresses_that_flowrun_and_the_model_server_have
     assert jobs <= set(targets)
 
 
-def test_promtool_takes_the_configuration(promtool: Any, tmp_path: Path) -> None:
+def test_promtool_accepts_the_configuration(promtool: Any, tmp_path: Path) -> None:
     for inside, here in mounts("prometheus").items():
         shutil.copy(ROOT / here, tmp_path / Path(inside).name)
     promtool("check", "config", tmp_path / "prometheus.yml")
@@ -178,14 +178,14 @@ def test_grafana_finds_prometheus_and_the_dashboard() -> None:
     assert [each["query"] for each in variables if each["type"] == "datasource"] == ["prometheus"]
 
 
-def test_the_variables_that_compose_asks_for_stand_in_the_docs() -> None:
+def test_the_docs_set_the_variables_that_compose_requires() -> None:
     asked = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text(encoding="utf-8")))
     page = (ROOT / "docs/container.md").read_text(encoding="utf-8")
     (export,) = re.findall(r"^export (.+)$", page, re.MULTILINE)
     assert asked == set(re.findall(r"(\w+)=", export))
 
 
-def test_the_flow_that_the_docs_run_in_the_image_is_there() -> None:
+def test_the_flow_that_the_docs_run_in_the_image_exists() -> None:
     page = (ROOT / "docs/container.md").read_text(encoding="utf-8")
     (words,) = re.findall(r"^docker run .* flowrun (.+)$", page, re.MULTILINE)
     assert (ROOT / words).is_file()

@@ -1,4 +1,4 @@
-"""What docs/hooks.md says is true: its flows are valid, its hooks fit them, its tests pass."""
+"""docs/hooks.md is correct: its flows are valid, its hooks match them, its tests pass."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TESTS = re.findall(r"^def (test_\w+)", CODE, re.MULTILINE)
 
 @pytest.fixture
 def guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The Python of the guide as the module that it says it is, in the working directory."""
+    """The Python blocks of the guide as the module `my_hooks` in the working directory."""
     (tmp_path / "my_hooks.py").write_text(CODE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -43,15 +43,13 @@ def flow_of(text: str, folder: Path) -> Flow:
     return load_flow(path, environ={})
 
 
-def test_there_is_something_to_check() -> None:
+def test_the_guide_has_flows_and_tests() -> None:
     assert (len(FLOWS), len(TESTS)) == (3, 3)
 
 
 @pytest.mark.usefixtures("guide")
 @pytest.mark.parametrize("text", FLOWS)
-def test_every_flow_is_valid_and_its_hooks_take_what_it_gives_them(
-    text: str, tmp_path: Path
-) -> None:
+def test_every_flow_is_valid_and_its_arguments_match_its_hooks(text: str, tmp_path: Path) -> None:
     flow = flow_of(text, tmp_path)
     assert check_hooks(flow.preprocess, "preprocess") == []
     assert check_hooks(flow.postprocess, "postprocess") == []
@@ -64,7 +62,7 @@ def test_its_tests_pass(guide: Any, name: str) -> None:
 
 
 @pytest.mark.usefixtures("guide")
-def test_its_last_flow_runs_as_it_stands(tmp_path: Path) -> None:
+def test_its_last_flow_runs_unchanged(tmp_path: Path) -> None:
     summary = Run(flow_of(FLOWS[-1], tmp_path)).run()
     assert (summary.delivered, summary.captured) == (100, 100)
     lines = (tmp_path / "people.jsonl").read_text().splitlines()
@@ -75,7 +73,7 @@ def test_its_last_flow_runs_as_it_stands(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["inverted", "darker", "Tensors", "Left", "padded", "smaller", "preprocess"]
 )
-def test_its_preprocess_hooks_take_a_frame_of_a_run(guide: Any, name: str) -> None:
+def test_its_preprocess_hooks_accept_a_frame(guide: Any, name: str) -> None:
     (hook,) = open_hooks([HookSpec(f"my_hooks:{name}")], "preprocess")
     made = hook(guide.frame(64, 48))
     if name == "Tensors":
@@ -94,11 +92,11 @@ def test_its_preprocess_hooks_take_a_frame_of_a_run(guide: Any, name: str) -> No
 
 @pytest.mark.usefixtures("guide")
 @pytest.mark.parametrize("name", ["only_sure", "decode", "count", "Smooth", "postprocess"])
-def test_its_postprocess_hooks_take_every_answer(guide: Any, name: str, capsys: Any) -> None:
+def test_its_postprocess_hooks_accept_every_result(guide: Any, name: str, capsys: Any) -> None:
     (hook,) = open_hooks([HookSpec(f"my_hooks:{name}")], "postprocess")
-    said = {"scores": [0.2, 0.9], "height": [3], "boxes": [[0, 0, 5, 5, 0.9]]}
-    answer = Result({key: np.array(value) for key, value in said.items()})
-    made = [hook(guide.frame(), each) for each in (answer, Result({}))]
+    outputs = {"scores": [0.2, 0.9], "height": [3], "boxes": [[0, 0, 5, 5, 0.9]]}
+    result = Result({key: np.array(value) for key, value in outputs.items()})
+    made = [hook(guide.frame(), each) for each in (result, Result({}))]
     hook.close()
     if name == "only_sure":
         assert made[0].data == {"best": 1}
@@ -110,7 +108,7 @@ def test_its_postprocess_hooks_take_every_answer(guide: Any, name: str, capsys: 
     assert (capsys.readouterr().out == "the last 2 frames had [0, 0]\n") == (name == "Smooth")
 
 
-def test_its_error_is_what_a_hook_that_raises_says(guide: Any, tmp_path: Path) -> None:
+def test_its_error_message_is_the_one_of_a_hook_that_raises(guide: Any, tmp_path: Path) -> None:
     (hook,) = open_hooks([HookSpec("my_hooks:decode")], "postprocess")
     frame = replace(guide.frame(), index=12)
     with pytest.raises(HookError) as raised:

@@ -10,7 +10,8 @@ from typing import Any
 from benchmarks.job import Job
 from flowrun.media.encoding import FROM_RGB
 from flowrun.media.ffmpeg.commands import pictures
-from flowrun.media.ffmpeg.process import enlarge, executable
+from flowrun.media.ffmpeg.pipe import enlarge
+from flowrun.media.ffmpeg.process import executable
 
 _QUIET = ("-hide_banner", "-loglevel", "error")
 

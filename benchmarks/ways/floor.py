@@ -14,7 +14,7 @@ from functools import partial
 
 from benchmarks.job import Job, Outcome, outcome
 from benchmarks.pipes import decoder, drain, encoder
-from flowrun.media.ffmpeg.pipe import fill
+from flowrun.media.ffmpeg.pipe import read_full
 
 
 def ready(job: Job) -> Callable[[], Outcome]:
@@ -33,7 +33,7 @@ def _run(job: Job) -> Outcome:
 
         def send() -> None:
             buffer = memoryview(bytearray(job.frame_bytes))
-            while fill(source, buffer, room=0):
+            while read_full(source, buffer, capacity=0):
                 captured.append(time.monotonic())
                 connection.sendall(buffer)
             connection.shutdown(socket.SHUT_WR)
@@ -43,7 +43,7 @@ def _run(job: Job) -> Outcome:
         seconds: list[float] = []
         answers = connection.makefile("rb", buffering=0)
         buffer = memoryview(bytearray(job.frame_bytes))
-        while fill(answers, buffer, room=0):
+        while read_full(answers, buffer, capacity=0):
             drain(sink, buffer)
             seconds.append(time.monotonic() - captured.popleft())
         sender.join()

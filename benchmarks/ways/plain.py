@@ -13,7 +13,7 @@ import tritonclient.grpc as triton
 from benchmarks.job import Job, Outcome, outcome
 from benchmarks.pipes import decoder, drain, encoder
 from benchmarks.ways.exchange import Exchange
-from flowrun.media.ffmpeg.pipe import fill
+from flowrun.media.ffmpeg.pipe import read_full
 
 
 def ready(job: Job) -> Callable[[], Outcome]:
@@ -31,7 +31,7 @@ def _run(job: Job) -> Outcome:
         def frames() -> Any:
             while True:
                 picture = np.empty((job.height, job.width, 3), np.uint8)
-                if not fill(source, picture.data.cast("B"), room=0):
+                if not read_full(source, picture.data.cast("B"), capacity=0):
                     return
                 yield picture
 

@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from flowrun.frame import VideoInfo
 from flowrun.media import encoding
-from flowrun.media.ffmpeg.process import LOG_LEVEL
+from flowrun.media.ffmpeg.stderr import LOG_LEVEL
 from flowrun.spec.flow import SinkSpec, SourceSpec
 
 # Exact chroma: without these what is decoded is darker by a level and some decibels off.

@@ -15,8 +15,8 @@ from flowrun.frame import Frame, Image, VideoInfo
 from flowrun.image.buffers import Buffers
 from flowrun.media.ffmpeg import commands
 from flowrun.media.ffmpeg.banner import Banner
-from flowrun.media.ffmpeg.framecrc import Times, open_times
-from flowrun.media.ffmpeg.pipe import fill
+from flowrun.media.ffmpeg.framecrc import FrameTimes
+from flowrun.media.ffmpeg.pipe import open_second_output, read_full
 from flowrun.media.ffmpeg.process import Process
 from flowrun.media.ffmpeg.watchdog import Watchdog
 from flowrun.spec.flow import SourceSpec
@@ -70,8 +70,8 @@ class Decoder:
     def open(self) -> VideoInfo | None:
         inputs = self._inputs(self._spec)
         banner = Banner()
-        reading, url, inherited = open_times(sys.platform)
-        self._times = Times(reading)
+        reading, url, inherited = open_second_output(sys.platform)
+        self._times = FrameTimes(reading)
         try:
             with self._lock:
                 if self._stopped.is_set():
@@ -126,7 +126,7 @@ class Decoder:
     def _first(self, process: Process, banner: Banner) -> VideoInfo | None:
         """Wait for the first frame's entry; `None` if the source is stopped before it comes."""
         with self._watchdog.limit(self._spec.open_timeout):
-            opened = self._times.open()
+            opened = self._times.read_header()
         if not opened:
             self._end(process, 0)
             if self._stopped.is_set():
@@ -156,7 +156,7 @@ class Decoder:
             return None
         picture = self._buffers.picture(shape)
         with self._watchdog.limit(self._spec.read_timeout):
-            if not fill(process.stdout, picture.data.cast("B"), process.room):
+            if not read_full(process.stdout, picture.data.cast("B"), process.pipe_capacity):
                 return None
         picture.flags.writeable = False
         return picture
@@ -164,7 +164,7 @@ class Decoder:
     def _end(self, process: Process, frames: int) -> None:
         """The pictures are over: return if that is how it should be, or say why it is not."""
         uri = redact(self._spec.uri)
-        if self._watchdog.barked:
+        if self._watchdog.expired:
             allowed = self._spec.read_timeout if frames else self._spec.open_timeout
             key = "read_timeout" if frames else "open_timeout"
             raise SourceError(
@@ -175,15 +175,16 @@ class Decoder:
         if self._stopped.is_set():
             return
         status = process.wait(self._spec.read_timeout)
-        words = process.last_words()
-        if process.said("matches no streams"):
+        text = process.error_summary()
+        if process.log.contains("matches no streams"):
             raise SourceError(f"there is no video in {uri}", reason="no video")
         if status != 0:
             after = f" after {frames} frames" if frames else ""
-            raise SourceError(f"{uri} cannot be read{after}: {words}", reason=reason(words))
-        if process.alarms:
+            raise SourceError(f"{uri} cannot be read{after}: {text}", reason=reason(text))
+        if process.log.error_count:
             log.warning(
-                "source: ffmpeg found %d faults in %s, the last: %s", process.alarms, uri, words
+                "source: ffmpeg reported %d error(s) in %s, the last: %s",
+                *(process.log.error_count, uri, text),
             )
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowrun.errors import RunError
-from flowrun.media.ffmpeg.process import LOG_LEVEL, Process
+from flowrun.media.ffmpeg.process import Process
+from flowrun.media.ffmpeg.stderr import LOG_LEVEL
 
 SYSFS = Path("/sys/class/video4linux")
 _TIMEOUT = 10.0  # seconds for ffmpeg to look around; drivers on Windows take their time

@@ -109,5 +109,5 @@ class Encoder:
             self._process.stdin.close()
         self._process.wait(5.0)
         return SinkError(
-            f"ffmpeg could not write {self._target}: {self._process.last_words()}", key=self._key
+            f"ffmpeg could not write {self._target}: {self._process.error_summary()}", key=self._key
         )

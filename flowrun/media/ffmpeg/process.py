@@ -1,12 +1,8 @@
-"""One ffmpeg process: started apart from the terminal, listened to, and certain to end."""
+"""Start, watch and end one ffmpeg process."""
 
 from __future__ import annotations
 
-import collections
-import contextlib
 import functools
-import re
-import signal
 import subprocess
 import sys
 import threading
@@ -14,14 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from flowrun.errors import RunError
-from flowrun.spec.secrets import redact
+from flowrun.media.ffmpeg.pipe import enlarge
+from flowrun.media.ffmpeg.stderr import StderrLog
 from flowrun.system.malloc import environment
-
-PIPE_BYTES = 1 << 20  # Linux allows an unprivileged process this much
-_TAIL_LINES = 40
-_LEVEL = re.compile(r"\[(?:panic|fatal|error|warning|info|verbose|debug|trace)\] ")
-_ECHO = re.compile(r"Error opening (?:in|out)put files?\b")  # of an error that was said before
-_ALARM = re.compile(r"\[(?:panic|fatal|error)\] ")
 
 
 @functools.cache
@@ -39,17 +30,17 @@ def executable() -> str:
 
 
 def process_group(platform: str = sys.platform) -> dict[str, Any]:
-    """What keeps a Ctrl-C at the terminal from reaching the child: flowrun decides when it ends."""
+    """Options of `Popen` that keep a Ctrl-C at the terminal from the child: flowrun ends it."""
     if platform == "win32":
         return {"creationflags": 0x00000200 | 0x08000000}  # new process group, no window
     return {"start_new_session": True}
 
 
 class Process:
-    """A running ffmpeg, its last lines, and an end of it.
+    """A running ffmpeg with a log of its standard error.
 
-    Standard error is read by a thread of its own, line by line; `on_line` sees each line on that
-    thread. `arguments` follow the path of the executable. Use the `-loglevel` of `LOG_LEVEL`.
+    `arguments` follow the path of the executable; they include `LOG_LEVEL`. A thread of its own
+    reads standard error, and calls `on_line` with each line.
     """
 
     def __init__(
@@ -61,9 +52,8 @@ class Process:
         stdin: int = subprocess.DEVNULL,
         stdout: int = subprocess.DEVNULL,
     ) -> None:
-        self._tail: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
+        self.log = StderrLog()
         self._on_line = on_line
-        self.alarms = 0  # lines of level error or worse
         try:
             self._popen = subprocess.Popen(
                 [executable(), *arguments],
@@ -79,29 +69,31 @@ class Process:
             raise RunError(f"ffmpeg does not start: {error}") from error
         self.stdin: Any = self._popen.stdin
         self.stdout: Any = self._popen.stdout
-        self.room = 0  # bytes that each of its pipes holds, as far as that is known
+        self.pipe_capacity = 0  # of each of its pipes in bytes, 0 where unknown
         for pipe in (self.stdin, self.stdout):
             if pipe is not None:
-                self.room = enlarge(pipe.fileno())
-        self._listener = threading.Thread(target=self._listen, name="flowrun-ffmpeg", daemon=True)
-        self._listener.start()
+                self.pipe_capacity = enlarge(pipe.fileno())
+        self._reader = threading.Thread(
+            target=self._read_stderr, name="flowrun-ffmpeg", daemon=True
+        )
+        self._reader.start()
 
     @property
     def running(self) -> bool:
         return self._popen.poll() is None
 
     def wait(self, timeout: float) -> int | None:
-        """The exit status, `None` if it is still running after `timeout` seconds. Once there is a
-        status, `last_words` are complete."""
+        """The exit status, `None` if it still runs after `timeout` seconds. Once there is a
+        status, `log` is complete."""
         try:
             status = self._popen.wait(timeout)
         except subprocess.TimeoutExpired:
             return None
-        self._listener.join(timeout=1.0)
+        self._reader.join(timeout=1.0)
         return status
 
     def terminate(self) -> None:
-        """Ask it to finish what it is writing. From any thread."""
+        """Ask it to finish its output and exit. From any thread."""
         if self.running:
             self._popen.terminate()
 
@@ -111,57 +103,21 @@ class Process:
             self._popen.kill()
 
     def close(self) -> None:
-        """Kill it if need be, reap it and close the pipes. Idempotent, bounded."""
+        """Kill it if it still runs, reap it and close the pipes. Idempotent, bounded."""
         self.kill()
         self.wait(5.0)
         for pipe in (self.stdin, self.stdout, self._popen.stderr):
             if pipe is not None:
                 pipe.close()
 
-    def last_words(self) -> str:
-        """What ffmpeg said last and worst, secrets hidden: its errors, or else the signal that
-        ended it, or else its last line."""
-        lines = list(self._tail)
-        errors = [line for line in lines if is_alarm(line)]
-        status = self._popen.poll()
-        if not errors and status is not None and status < 0:
-            return f"it was ended by signal {-status} ({signal.strsignal(-status)})"
-        errors = errors or lines[-1:]
-        said = dict.fromkeys(_LEVEL.split(line)[-1].strip() for line in errors)
-        said = {text: None for text in said if not _ECHO.match(text)} or said
-        return redact("; ".join(list(said)[-3:])) or "it said nothing"
+    def error_summary(self) -> str:
+        """Why it failed, in one line: ffmpeg's own messages, or the signal that ended it."""
+        return self.log.summary(self._popen.poll())
 
-    def said(self, sign: str) -> bool:
-        """Whether `sign` stands anywhere in its last lines."""
-        return any(sign in line for line in list(self._tail))
-
-    def _listen(self) -> None:
+    def _read_stderr(self) -> None:
         stderr: Any = self._popen.stderr
         with open(stderr.fileno(), "rb", closefd=False) as lines:
             for raw in lines:
-                line = raw.decode("utf-8", "replace").rstrip()
-                self.alarms += is_alarm(line)
-                if line:
-                    self._tail.append(line)
+                if line := raw.decode("utf-8", "replace").rstrip():
+                    self.log.add(line)
                     self._on_line(line)
-
-
-def is_alarm(line: str) -> bool:
-    """Whether ffmpeg says that something went wrong."""
-    return _ALARM.search(line) is not None
-
-
-LOG_LEVEL = ("-hide_banner", "-nostats", "-loglevel", "repeat+level+info")
-
-
-def enlarge(descriptor: int) -> int:
-    """Give a pipe room for a good part of a frame, where the system allows it; how many bytes it
-    holds, 0 where the system does not say."""
-    if sys.platform == "linux":
-        import fcntl
-
-        # Refused: the user's pipes already take what an unprivileged user may have.
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        return fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
-    return 0

@@ -9,7 +9,7 @@ from flowrun.errors import SinkError
 from flowrun.frame import Frame
 from flowrun.media.ffmpeg import commands
 from flowrun.media.ffmpeg.encoder import Encoder
-from flowrun.media.ffmpeg.process import is_alarm
+from flowrun.media.ffmpeg.stderr import is_error
 from flowrun.media.ffmpeg.watchdog import Watchdog
 from flowrun.media.protocols import SinkContext
 from flowrun.spec.flow import SinkSpec
@@ -60,7 +60,7 @@ class Publication:
             with self._watchdog.limit(STALL):
                 self._encoder.write(frame)
         except SinkError as error:
-            if not self._watchdog.barked:
+            if not self._watchdog.expired:
                 raise
             raise SinkError(f"{self._uri} took nothing for {STALL:g} s", key=self._key) from error
 
@@ -85,6 +85,6 @@ class Publication:
         # ffmpeg describes an output once the header is written: here, once RECORD was answered.
         if self._answered.is_set():
             return
-        self._refused = is_alarm(line)
+        self._refused = is_error(line)
         if self._refused or "Output #0" in line:
             self._answered.set()

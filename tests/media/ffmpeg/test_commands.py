@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from flowrun.frame import VideoInfo
 from flowrun.media.ffmpeg import commands
-from flowrun.media.ffmpeg.framecrc import open_times
+from flowrun.media.ffmpeg.pipe import open_second_output
 from flowrun.media.ffmpeg.process import process_group
 from flowrun.spec.flow import SinkSpec, SourceSpec
 
@@ -21,12 +21,12 @@ def after(command: list[str], option: str) -> list[str]:
 
 def test_times_leave_the_decoder_through_a_descriptor_or_on_windows_through_loopback() -> None:
     for platform in ("linux", "darwin"):
-        lines, url, inherited = open_times(platform)
+        lines, url, inherited = open_second_output(platform)
         assert url == f"pipe:{inherited[0]}"
         os.close(inherited[0])
         assert lines.read() == b""
         lines.close()
-    lines, url, inherited = open_times("win32")
+    lines, url, inherited = open_second_output("win32")
     assert url.startswith("tcp://127.0.0.1:")
     assert inherited == ()
     lines.close()

@@ -26,7 +26,7 @@ ROOMS: list[set[str]] = [
 INSIDE: dict[str, list[set[str]]] = {
     "media": [
         {"protocols"},
-        {"backoff", "encoding", "monotonic", "overwrite"},
+        {"backoff", "encoding", "monotonic", "overwrite", "source_errors"},
         {"ffmpeg"},
         {"pyav"},
         {"lines", "sources"},

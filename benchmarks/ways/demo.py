@@ -57,7 +57,7 @@ def _exact(clip: str) -> Iterator[Any]:
         assert stream.time_base is not None
         filters = Filters(SourceSpec(clip, color="bgr"), stream.time_base)
         for frame in container.decode(stream):
-            for picture in filters.pictures(frame):
+            for picture in filters.push(frame):
                 yield picture.to_ndarray()
-        for picture in filters.pictures(None):
+        for picture in filters.push(None):
             yield picture.to_ndarray()

@@ -169,7 +169,7 @@ def test_a_source_that_says_nothing_is_given_up() -> None:
         late, _ = live.check(flow(source=SourceSpec(uri, open_timeout=0.2)))
     assert (late.message, late.hint) == (
         f"{uri} gave no frame for 0.2 s after 0 frames",
-        "`source.open_timeout` says how long to wait",
+        "`source.open_timeout` sets how long to wait",
     )
 
 

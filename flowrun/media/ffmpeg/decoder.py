@@ -1,4 +1,4 @@
-"""Frames of anything that ffmpeg opens, with their presentation times."""
+"""Decode the frames of anything that ffmpeg opens, with their presentation times."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from flowrun.errors import SourceError, SourceReason
+from flowrun.errors import SourceError
 from flowrun.frame import Frame, Image, VideoInfo
 from flowrun.image.buffers import Buffers
+from flowrun.media import source_errors
 from flowrun.media.ffmpeg import commands
 from flowrun.media.ffmpeg.banner import Banner
 from flowrun.media.ffmpeg.framecrc import FrameTimes
@@ -24,28 +25,12 @@ from flowrun.spec.secrets import redact
 
 log = logging.getLogger("flowrun")
 
-# ffmpeg's words for what went wrong, most telling first.
-_REASONS: tuple[tuple[str, SourceReason], ...] = (
-    ("No such file or directory", "not found"),
-    ("404 Not Found", "not found"),
-    ("No such device", "not found"),
-    ("Invalid device index", "not found"),
-    ("Could not find video device", "not found"),
-    ("Failed to resolve hostname", "not found"),
-    ("Connection refused", "refused"),
-    ("401 Unauthorized", "unauthorised"),
-    ("Invalid data found", "codec"),
-    ("Decoder not found", "codec"),
-    ("could not find codec parameters", "codec"),
-    ("timed out", "timed out"),
-)
-
 
 class Decoder:
     """One decoder process. Opening waits for the first frame, at most `open_timeout`; each further
-    frame may take `read_timeout`, not counting the time in which nobody asks for one.
+    frame may take `read_timeout`, not counting the time in which none is requested.
 
-    Each frame has an array of its own of `buffers`.
+    Each frame has an array of its own, allocated from `buffers`.
     """
 
     def __init__(
@@ -56,14 +41,15 @@ class Decoder:
         buffers: Buffers,
         live: bool | None = False,
     ) -> None:
-        """`inputs` gives ffmpeg's input options, `-i` and all, or raises `SourceError`. `live`: the
-        pictures come at their own pace, for ever; `None`: if no length is known."""
+        """`inputs` returns ffmpeg's input options, `-i` included, or raises `SourceError`. `live`:
+        the frames arrive at the source's own pace, without an end; `None`: live if the duration is
+        unknown."""
         self._spec = spec
         self._inputs = inputs
         self._buffers = buffers
         self._live = live
         self._stopped = threading.Event()
-        self._lock = threading.Lock()  # whether there is a process, and whether it may start
+        self._lock = threading.Lock()  # guards the start of the process against `stop`
         self._process: Process | None = None
         self._info: VideoInfo | None = None
 
@@ -89,7 +75,7 @@ class Decoder:
                 reading.close()
         self._watchdog = Watchdog(self._process.kill)
         try:
-            self._info = self._first(self._process, banner)
+            self._info = self._wait_first(self._process, banner)
         except BaseException:
             self.close()
             raise
@@ -101,12 +87,12 @@ class Decoder:
             return
         shape = (info.height, info.width, 3)
         try:
-            while (picture := self._read(process, shape)) is not None:
-                at, lasts = self._times.next(index)
-                yield Frame(picture, index, at, lasts, time.monotonic())
-                del picture
+            while (image := self._read(process, shape)) is not None:
+                pts, duration = self._times.next(index)
+                yield Frame(image, index, pts, duration, time.monotonic())
+                del image
                 index += 1
-            self._end(process, index)
+            self._check_end(process, index)
         finally:
             self.close()
 
@@ -123,15 +109,15 @@ class Decoder:
             self._times.close()
             self._watchdog.close()
 
-    def _first(self, process: Process, banner: Banner) -> VideoInfo | None:
-        """Wait for the first frame's entry; `None` if the source is stopped before it comes."""
+    def _wait_first(self, process: Process, banner: Banner) -> VideoInfo | None:
+        """Wait for the first frame's entry; `None` if the source is stopped before it arrives."""
         with self._watchdog.limit(self._spec.open_timeout):
-            opened = self._times.read_header()
-        if not opened:
-            self._end(process, 0)
+            found = self._times.read_header()
+        if not found:
+            self._check_end(process, 0)
             if self._stopped.is_set():
                 return None
-            raise SourceError(f"there is no frame in {redact(self._spec.uri)}", reason="no video")
+            raise source_errors.without_frames(self._spec.uri)
         banner.complete.wait(1.0)
         stream, duration = banner.stream, banner.duration
         width, height = self._spec.size or self._times.size
@@ -151,43 +137,37 @@ class Decoder:
         )
 
     def _read(self, process: Process, shape: tuple[int, int, int]) -> Image | None:
-        """The next picture, read-only, `None` at the end."""
+        """The next image, read-only, `None` at the end."""
         if self._stopped.is_set():
             return None
-        picture = self._buffers.picture(shape)
+        image = self._buffers.picture(shape)
         with self._watchdog.limit(self._spec.read_timeout):
-            if not read_full(process.stdout, picture.data.cast("B"), process.pipe_capacity):
+            if not read_full(process.stdout, image.data.cast("B"), process.pipe_capacity):
                 return None
-        picture.flags.writeable = False
-        return picture
+        image.flags.writeable = False
+        return image
 
-    def _end(self, process: Process, frames: int) -> None:
-        """The pictures are over: return if that is how it should be, or say why it is not."""
+    def _check_end(self, process: Process, frames: int) -> None:
+        """Return if the output ended normally or by `stop`, else raise `SourceError`."""
         uri = redact(self._spec.uri)
         if self._watchdog.expired:
-            allowed = self._spec.read_timeout if frames else self._spec.open_timeout
+            timeout = self._spec.read_timeout if frames else self._spec.open_timeout
             key = "read_timeout" if frames else "open_timeout"
             raise SourceError(
-                f"{uri} gave no frame for {allowed:g} s after {frames} frames",
+                f"{uri} gave no frame for {timeout:g} s after {frames} frames",
                 reason="timed out",
-                hint=f"`source.{key}` says how long to wait",
+                hint=f"`source.{key}` sets how long to wait",
             )
         if self._stopped.is_set():
             return
         status = process.wait(self._spec.read_timeout)
         text = process.error_summary()
         if process.log.contains("matches no streams"):
-            raise SourceError(f"there is no video in {uri}", reason="no video")
+            raise source_errors.without_video(self._spec.uri)
         if status != 0:
-            after = f" after {frames} frames" if frames else ""
-            raise SourceError(f"{uri} cannot be read{after}: {text}", reason=reason(text))
+            raise source_errors.unreadable(self._spec.uri, text, frames=frames)
         if process.log.error_count:
             log.warning(
                 "source: ffmpeg reported %d error(s) in %s, the last: %s",
                 *(process.log.error_count, uri, text),
             )
-
-
-def reason(words: str) -> SourceReason:
-    """What ffmpeg's last words mean."""
-    return next((reason for sign, reason in _REASONS if sign in words), "failed")

@@ -20,7 +20,7 @@ from flowrun.media.ffmpeg import commands
 from flowrun.media.ffmpeg.encoder import ABORT_TIMEOUT, FINISH_TIMEOUT
 from flowrun.media.monotonic import MonotonicTimes
 from flowrun.media.protocols import SinkContext
-from flowrun.media.pyav.error_text import said, words
+from flowrun.media.pyav.error_text import error_text, logged_errors
 from flowrun.media.pyav.output_container import Output
 from flowrun.spec.flow import SinkSpec
 
@@ -100,7 +100,7 @@ class AvEncoder:
         except UnknownCodecError as error:
             raise self._failure(f"Unknown encoder '{self._how.codec}'") from error
         except (FFmpegError, ValueError) as error:
-            raise self._failure(said(make)) from error
+            raise self._failure(logged_errors(make)) from error
 
     def _finish(self) -> None:
         """Write what the encoder still has, until `_until`, and the end of the file. Whoever calls
@@ -125,7 +125,7 @@ class AvEncoder:
             self._error = self._error or error
         except FFmpegError as error:
             if self._error is None:
-                self._error = self._failure(words(error))
+                self._error = self._failure(error_text(error))
                 self._error.__cause__ = error
 
     def _failure(self, why: str) -> SinkError:

@@ -1,4 +1,4 @@
-"""What libav has against something, in its own words."""
+"""Get the text of errors of PyAV and libav."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from av import logging
 from av.error import FFmpegError
 
 
-def words(error: Exception) -> str:
-    """Of an error that PyAV has raised."""
+def error_text(error: Exception) -> str:
+    """libav's text for an error that PyAV raised, or Python's."""
     strerror = error.strerror if isinstance(error, FFmpegError) else None
     return strerror or str(error)
 
 
-def said(again: Callable[[], object]) -> str:
-    """The errors that libav tells, on this thread, while `again` does what has just failed.
+def logged_errors(retry: Callable[[], object]) -> str:
+    """Run `retry`, which repeats a call that has just failed, and return the errors that libav logs
+    on this thread; without any, the text of the exception.
 
-    It tells them through Python's lock, for which a codec's thread may then wait for ever; so
-    nobody listens as long as all is well.
+    Logging takes Python's lock, for which a thread of a codec may then wait for ever. So libav's
+    log is on for the retry only.
     """
     before = logging.get_level()
     logging.set_level(logging.ERROR)
     try:
         with logging.Capture() as lines:
             try:
-                again()
+                retry()
             except (FFmpegError, ValueError) as error:
-                last = words(error)
+                last = error_text(error)
             else:
                 last = ""
     finally:
         logging.set_level(before)
-    told = [message.strip() for _level, _who, message in lines]
-    return "; ".join(dict.fromkeys(told)) or last
+    messages = [message.strip() for _level, _name, message in lines]
+    return "; ".join(dict.fromkeys(messages)) or last

@@ -37,7 +37,7 @@ class Filters:
         self._graph = Graph()
         self._size = spec.size
 
-    def pictures(self, frame: VideoFrame | None) -> Iterator[VideoFrame]:
+    def push(self, frame: VideoFrame | None) -> Iterator[VideoFrame]:
         """Those that are ready once `frame` is there, packed, with their own time bases; after the
         last one (`None`) what is left."""
         form = None if frame is None else (_described(frame), frame.rotation)

@@ -1,4 +1,4 @@
-"""What PyAV knows of a video before there is a picture."""
+"""Read what a container and its stream declare about a video, with PyAV."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from av.video.stream import VideoStream
 from flowrun.frame import VideoInfo
 from flowrun.spec.flow import SourceSpec
 
-# ffmpeg's names for the numbers that the standards give.
+# ffmpeg's names for its numbers; except for the range, these are the code points of ITU-T H.273.
 _RANGES = {1: "tv", 2: "pc"}
 _SPACES = {
     0: "gbr",
@@ -55,8 +55,9 @@ _TRANSFERS = {
 }
 
 
-def info(container: InputContainer, stream: VideoStream, spec: SourceSpec) -> VideoInfo:
-    """The container's word; size and time base are those of what is decoded."""
+def stream_info(container: InputContainer, stream: VideoStream, spec: SourceSpec) -> VideoInfo:
+    """Rate, duration and colours as declared; unset ones are `None`. Size and time base follow from
+    the first decoded frame."""
     fps = spec.fps or (float(stream.average_rate) if stream.average_rate else None)
     duration = container.duration / av.time_base if container.duration else None
     codec = stream.codec_context

@@ -105,7 +105,7 @@ def test_frames_keep_their_pictures_while_others_are_decoded(make: Any) -> None:
 
 
 @pytest.mark.usefixtures("pyav")
-def test_what_cannot_be_decoded_costs_its_frames_and_is_told(make: Any, caplog: Any) -> None:
+def test_packets_that_cannot_be_decoded_are_dropped_and_reported(make: Any, caplog: Any) -> None:
     path = make("a.avi", "-c:v", "png")
     data = bytearray(path.read_bytes())
     for at in [at for at in range(len(data)) if data.startswith(b"IHDR", at)][5:8]:
@@ -114,7 +114,8 @@ def test_what_cannot_be_decoded_costs_its_frames_and_is_told(make: Any, caplog: 
     _, frames = read(SourceSpec(str(path), decoder="av"))
     assert len(frames) == 17
     assert caplog.messages == [
-        f"source: av found 3 faults in {path}, the last: Invalid data found when processing input"
+        f"source: av reported 3 error(s) in {path}, the last:"
+        " Invalid data found when processing input"
     ]
 
 
@@ -128,8 +129,8 @@ def test_what_may_block_is_left_to_ffmpeg(tmp_path: Path) -> None:
         with pytest.raises(SourceError) as raised:
             make_source(SourceSpec(uri, decoder="av")).open()
         assert str(raised.value) == (
-            f"source.decoder: `av` reads regular files only, and {name} is none\n"
-            "  leave `decoder` out: ffmpeg reads whatever there is"
+            f"source.decoder: `av` reads regular files only, and {name} is not one\n"
+            "  omit `decoder`: ffmpeg reads every kind of source"
         )
 
 

@@ -202,7 +202,7 @@ def test_a_source_that_is_stopped_first_does_not_open(make: Any, decoder: Any) -
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in the file system")
-def test_a_source_that_says_nothing_is_given_up_after_open_timeout(tmp_path: Path) -> None:
+def test_a_source_without_a_frame_times_out_after_open_timeout(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.mkv"
     os.mkfifo(pipe)
     with pytest.raises(SourceError) as raised:
@@ -210,7 +210,7 @@ def test_a_source_that_says_nothing_is_given_up_after_open_timeout(tmp_path: Pat
     assert raised.value.reason == "timed out"
     assert str(raised.value) == (
         f"source: {pipe} gave no frame for 0.2 s after 0 frames\n"
-        "  `source.open_timeout` says how long to wait"
+        "  `source.open_timeout` sets how long to wait"
     )
 
 

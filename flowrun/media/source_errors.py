@@ -1,0 +1,47 @@
+"""Build the errors for a source that ffmpeg or PyAV cannot read."""
+
+from __future__ import annotations
+
+from flowrun.errors import SourceError, SourceReason
+from flowrun.spec.secrets import redact
+
+# Parts of libav's messages, the most specific first.
+_REASONS: tuple[tuple[str, SourceReason], ...] = (
+    ("No such file or directory", "not found"),
+    ("404 Not Found", "not found"),
+    ("No such device", "not found"),
+    ("Invalid device index", "not found"),
+    ("Could not find video device", "not found"),
+    ("Failed to resolve hostname", "not found"),
+    ("Connection refused", "refused"),
+    ("401 Unauthorized", "unauthorised"),
+    ("Invalid data found", "codec"),
+    ("Decoder not found", "codec"),
+    ("could not find codec parameters", "codec"),
+    ("timed out", "timed out"),
+)
+
+
+def unreadable(
+    uri: str, text: str, *, frames: int = 0, reason: SourceReason | None = None
+) -> SourceError:
+    """The error for a source that failed after `frames` frames with libav's message `text`, which
+    decides the reason where none is given."""
+    after = f" after {frames} frames" if frames else ""
+    return SourceError(
+        f"{redact(uri)} cannot be read{after}: {text}", reason=reason or _reason(text)
+    )
+
+
+def without_video(uri: str) -> SourceError:
+    """The error for a source without a video stream."""
+    return SourceError(f"there is no video in {redact(uri)}", reason="no video")
+
+
+def without_frames(uri: str) -> SourceError:
+    """The error for a video stream without a frame."""
+    return SourceError(f"there is no frame in {redact(uri)}", reason="no video")
+
+
+def _reason(text: str) -> SourceReason:
+    return next((reason for part, reason in _REASONS if part in text), "failed")

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.job import Job
-from flowrun.media.encoding import FROM_RGB
-from flowrun.media.ffmpeg.commands import pictures
+from flowrun.media.colors import FROM_RGB, to_rgb
 from flowrun.media.ffmpeg.pipe import enlarge
 from flowrun.media.ffmpeg.process import executable
 
@@ -19,7 +18,7 @@ _QUIET = ("-hide_banner", "-loglevel", "error")
 @contextmanager
 def decoder(job: Job) -> Iterator[Any]:
     """A pipe with the raw RGB pictures of the clip."""
-    exact = ("-vf", ",".join(pictures(None))) if job.true_colors else ()
+    exact = ("-vf", ",".join(to_rgb(None))) if job.true_colors else ()
     picture = (*exact, "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1")
     command = [executable(), *_QUIET, "-nostdin", "-i", job.clip, *picture]
     with subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0) as process:

@@ -26,7 +26,8 @@ ROOMS: list[set[str]] = [
 INSIDE: dict[str, list[set[str]]] = {
     "media": [
         {"protocols"},
-        {"backoff", "encoding", "monotonic", "overwrite", "source_errors"},
+        {"backoff", "colors", "monotonic", "overwrite", "source_errors"},
+        {"encoding"},
         {"ffmpeg"},
         {"pyav"},
         {"lines", "sources"},

@@ -1,4 +1,4 @@
-"""How raw pictures become a video file, whoever encodes them: in ffmpeg's names, as data."""
+"""Choose codec, options and filters for a video file, in ffmpeg's names, for any encoder."""
 
 from __future__ import annotations
 
@@ -6,83 +6,72 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from flowrun.frame import VideoInfo
+from flowrun.media import colors
 from flowrun.spec.flow import SinkSpec
 
-# All pixels count for the chroma. The mean of those that share one is nearer to what was decoded
-# than a cubic curve through them, and half the work.
-FROM_RGB = "flags=area+full_chroma_inp"
+FINISH_TIMEOUT = 60.0  # seconds for an encoder to write its look-ahead and the trailer
+ABORT_TIMEOUT = 0.4  # seconds for the same after `abort`
+
 CODECS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".avi": "libx264"}
 CODECS[".webm"] = "libvpx-vp9"
-_MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
-_QUALITY = 5.0  # of these, where the flow says nothing
-_QUANTIZERS = {"mpeg4", "mjpeg", "mpeg1video", "mpeg2video", "msmpeg4", "msmpeg4v2", "h263", "flv"}
-_LAMBDA = 118  # what ffmpeg calculates with, for one step of a quantiser
+_DEFAULT_QUALITY = 5.0  # of the codecs below
+_QUANTIZER_CODECS = {
+    "mpeg4", "mjpeg", "mpeg1video", "mpeg2video", "msmpeg4", "msmpeg4v2", "h263", "flv"
+}  # fmt: skip
+_LAMBDA = 118  # ffmpeg's FF_QP2LAMBDA: its internal unit for one step of a quantiser
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """`filters` make of RGB what is encoded, in the form `pixels`; `codec` and `options` are the
-    encoder's name and what it is told; `muxing` is what the container is told. `tick` is the unit
-    of time in seconds, `rate` how many frames a second has as a rule, if that is known."""
+    """`filters` turn RGB into `pixel_format`; `codec` and `codec_options` are those of the encoder,
+    `container_options` those of the muxer. `tick` is the unit of time in seconds, `frame_rate` the
+    nominal frames per second, if known."""
 
     filters: list[str]
-    pixels: str
+    pixel_format: str
     codec: str
-    options: dict[str, str]
-    muxing: dict[str, str]
+    codec_options: dict[str, str]
+    container_options: dict[str, str]
     tick: Fraction
-    rate: Fraction | None
+    frame_rate: Fraction | None
 
 
-def file(spec: SinkSpec, info: VideoInfo, size: tuple[int, int], ending: str) -> Encoding:
-    """Into a file whose name ends in `ending`, such as `.mp4`.
+def file_encoding(spec: SinkSpec, info: VideoInfo, size: tuple[int, int], suffix: str) -> Encoding:
+    """The encoding for frames of `size` (width, height) in a file with `suffix`, such as `.mp4`.
 
-    Presentation times stay as they are, in the source's own unit where the container can hold it.
-    Colours get the source's matrix and range back, and are labelled with them. An odd width or
-    height is kept by not subsampling the chroma.
+    Presentation times keep the source's own unit where the container supports it. Colours get the
+    source's matrix and range back, and are tagged with them. An odd width or height is kept by not
+    subsampling the chroma.
     """
-    ending = ending.lower()
-    codec = spec.codec or CODECS[ending]
+    suffix = suffix.lower()
+    codec = spec.codec or CODECS[suffix]
     tick = Fraction(1, info.time_base.denominator)
-    pixels = "yuv444p" if size[0] % 2 or size[1] % 2 else "yuv420p"
-    options = {**codec_options(spec, codec), **labels(info)}
-    muxing = {"flush_packets": "1"}  # to the disk: what waits in memory is lost with the process
-    if ending in (".mp4", ".mov"):
-        # Fragments of a second while it is written, an ordinary file once it is finished. The
-        # header waits for the first fragment, or it could not say where the time line starts.
-        muxing["video_track_timescale"] = str(tick.denominator)
-        muxing["movflags"] = "+hybrid_fragmented+delay_moov"
-        muxing["frag_duration"] = "1000000"
-    if ending in (".mp4", ".mov", ".avi"):
-        # No frames that are reordered: finishing such an MP4 cuts off the last ones if the steps
-        # between its frames grow, and AVI has no presentation times.
+    pixel_format = "yuv444p" if size[0] % 2 or size[1] % 2 else "yuv420p"
+    options = {**codec_options(spec, codec), **colors.color_options(info)}
+    container = {"flush_packets": "1"}  # to the disk: data in memory would be lost with the process
+    if suffix in (".mp4", ".mov"):
+        # Fragments of a second while the file is written, an ordinary file once it is finished. The
+        # header waits for the first fragment, which decides where the time line starts.
+        container["video_track_timescale"] = str(tick.denominator)
+        container["movflags"] = "+hybrid_fragmented+delay_moov"
+        container["frag_duration"] = "1000000"
+    if suffix in (".mp4", ".mov", ".avi"):
+        # No reordered frames: finishing such an MP4 cuts off the last ones if the steps between
+        # its frames grow, and AVI has no presentation times.
         options["bf"] = "0"
-    filters = [*colors(info), f"format={pixels}"]
+    filters = [*colors.from_rgb(info), f"format={pixel_format}"]
     rate = Fraction(info.fps).limit_denominator(1001) if info.fps else None
-    return Encoding(filters, pixels, codec, options, muxing, tick, rate)
+    return Encoding(filters, pixel_format, codec, options, container, tick, rate)
 
 
-def colors(info: VideoInfo) -> list[str]:
-    """The filters that give RGB the matrix and the range of the source back, and label it with the
-    source's primaries and transfer: what pictures say of themselves, ffmpeg believes more than the
-    options of the encoder."""
-    matrix = f":out_color_matrix={info.color_space}" if info.color_space in _MATRICES else ""
-    known = {"color_primaries": info.color_primaries, "color_trc": info.color_transfer}
-    said = ":".join(f"{name}={value}" for name, value in known.items() if value)
-    return [
-        f"scale=out_range={info.color_range or 'tv'}:{FROM_RGB}{matrix}",
-        *([f"setparams={said}"] if said else []),
-    ]
-
-
-def keeps_bitrate(codec: str) -> bool:
-    """Not the old ones: they count frames where they share out bits, and take the unit of time for
-    a frame. So they get a constant quality in any case."""
-    return codec not in _QUANTIZERS
+def supports_bitrate(codec: str) -> bool:
+    """False for the old codecs: they distribute bits by counting frames, and take the unit of time
+    for the duration of a frame. So they always get a constant quality."""
+    return codec not in _QUANTIZER_CODECS
 
 
 def codec_options(spec: SinkSpec, codec: str) -> dict[str, str]:
-    """What the keys of the sink mean to the encoder `codec`."""
+    """The options of the encoder `codec` for the keys of the sink."""
     options: dict[str, str] = {}
     if spec.preset is not None:
         options["preset"] = spec.preset
@@ -90,9 +79,10 @@ def codec_options(spec: SinkSpec, codec: str) -> dict[str, str]:
         options |= {"deadline": "good", "cpu-used": "5", "row-mt": "1"}
         options |= {"b": "0"} if spec.bitrate is None else {}
     if codec == "libx265":
-        options["x265-params"] = "log-level=error"  # it speaks for itself, past ffmpeg
-    if not keeps_bitrate(codec):  # for `global_quality` they look into each single picture
-        step = min(max(round(_QUALITY if spec.quality is None else spec.quality), 1), 31)
+        options["x265-params"] = "log-level=error"  # it logs by itself, not through ffmpeg
+    if not supports_bitrate(codec):  # `global_quality` would let them vary the quality per frame
+        quality = _DEFAULT_QUALITY if spec.quality is None else spec.quality
+        step = min(max(round(quality), 1), 31)
         options |= dict.fromkeys(("qmin", "qmax"), str(step))
         options |= dict.fromkeys(("lmin", "lmax"), str(step * _LAMBDA))
     elif spec.bitrate is not None:
@@ -104,15 +94,3 @@ def codec_options(spec: SinkSpec, codec: str) -> dict[str, str]:
             options["flags"] = "+qscale"
             options["global_quality"] = str(int(spec.quality * _LAMBDA))
     return options
-
-
-def labels(info: VideoInfo) -> dict[str, str]:
-    """What the file says of its colours."""
-    found = {
-        "color_range": info.color_range or "tv",
-        # What was stored as RGB has no matrix: "gbr" is no label for what is encoded here.
-        "colorspace": info.color_space if info.color_space in _MATRICES else None,
-        "color_primaries": info.color_primaries,
-        "color_trc": info.color_transfer,
-    }
-    return {name: value for name, value in found.items() if value}

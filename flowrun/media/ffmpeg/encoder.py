@@ -1,4 +1,4 @@
-"""One encoder process and the stream of pictures into it."""
+"""Encode frames with an ffmpeg process."""
 
 from __future__ import annotations
 
@@ -10,22 +10,19 @@ import numpy as np
 
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
+from flowrun.media.encoding import ABORT_TIMEOUT, FINISH_TIMEOUT
 from flowrun.media.ffmpeg import matroska
 from flowrun.media.ffmpeg.process import Process
 from flowrun.media.monotonic import MonotonicTimes
 from flowrun.media.protocols import SinkContext
 
-FINISH_TIMEOUT = 60.0  # seconds for the look-ahead and the trailer
-ABORT_TIMEOUT = 0.4
-
 
 class Encoder:
-    """Pictures of one `size` (width, height) into the ffmpeg of `arguments`, which takes them from
-    standard input and writes `target`, as errors call it; `finish` is the time in seconds that it
-    has for the rest at the end.
+    """Send frames of one `size` (width, height) to the standard input of the ffmpeg of
+    `arguments`, which writes `target`, a name for errors.
 
-    Used by one thread, but for `abort`. Every method raises `SinkError` with ffmpeg's last words
-    when ffmpeg has ended before its time.
+    One thread, except for `abort` and `kill`. Every method raises `SinkError` with ffmpeg's own
+    messages once ffmpeg has failed. `finish_timeout` limits `close`, in seconds.
     """
 
     def __init__(
@@ -36,45 +33,45 @@ class Encoder:
         target: str,
         *,
         on_line: Callable[[str], None] = lambda line: None,
-        finish: float = FINISH_TIMEOUT,
+        finish_timeout: float = FINISH_TIMEOUT,
     ) -> None:
         self.size = size
         self._target = target
         self._key = context.key
         self._times = MonotonicTimes(context)
         self._aborted = False
-        self._finished = False
-        self._finish = finish
+        self._closed = False
+        self._finish_timeout = finish_timeout
         self._process = Process(arguments, on_line=on_line, stdin=subprocess.PIPE)
         try:
-            lasts = round(1e9 / context.info.fps) if context.info.fps else None
-            self._send(memoryview(matroska.header(*size, context.color, duration_ns=lasts)))
+            duration_ns = round(1e9 / context.info.fps) if context.info.fps else None
+            self._send(memoryview(matroska.header(*size, context.color, duration_ns=duration_ns)))
         except SinkError:
             self._process.close()
             raise
 
     def write(self, frame: Frame) -> None:
-        """Take one frame; blocks while the encoder is busy."""
-        picture = np.ascontiguousarray(frame.image).data.cast("B")
+        """Send one frame; blocks while the encoder is busy."""
+        pixels = np.ascontiguousarray(frame.image).data.cast("B")
         header = matroska.frame_header(
-            self._times.ns(frame), round(frame.duration * 1e9), len(picture)
+            self._times.ns(frame), round(frame.duration * 1e9), len(pixels)
         )
         self._send(memoryview(header))
-        self._send(picture)
+        self._send(pixels)
 
     def close(self) -> None:
-        """Finish; waits for the encoder, at most `finish` seconds. Idempotent."""
-        if self._finished:
+        """Finish the output; waits for the encoder, at most `finish_timeout`. Idempotent."""
+        if self._closed:
             return
-        self._finished = True
+        self._closed = True
         try:
             self._process.stdin.close()
-            status = self._process.wait(ABORT_TIMEOUT if self._aborted else self._finish)
+            status = self._process.wait(ABORT_TIMEOUT if self._aborted else self._finish_timeout)
             if self._aborted:
                 return
             if status is None:
                 raise SinkError(
-                    f"ffmpeg did not finish {self._target} within {self._finish:g} s",
+                    f"ffmpeg did not finish {self._target} within {self._finish_timeout:g} s",
                     key=self._key,
                 )
             if status != 0:
@@ -89,25 +86,26 @@ class Encoder:
         if self._process.wait(ABORT_TIMEOUT) is None:
             self._process.kill()
 
+    def kill(self) -> None:
+        """End the process now; a blocked `write` raises."""
+        self._process.kill()
+
+    def failure(self) -> SinkError:
+        """The error for a process that has failed, or is about to exit."""
+        if self._aborted:
+            return SinkError(f"{self._target} was aborted", key=self._key)
+        # An ffmpeg whose output has failed may still wait for the end of its input.
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        self._process.wait(5.0)
+        return SinkError(
+            f"ffmpeg could not write {self._target}: {self._process.error_summary()}",
+            key=self._key,
+        )
+
     def _send(self, data: memoryview) -> None:
         try:
             while data:
                 data = data[self._process.stdin.write(data) :]
         except (OSError, ValueError) as error:
             raise self.failure() from error
-
-    def kill(self) -> None:
-        """End the process now; a blocked `write` raises."""
-        self._process.kill()
-
-    def failure(self) -> SinkError:
-        """The error for a process that has ended before its time, or is about to."""
-        if self._aborted:
-            return SinkError(f"{self._target} was given up", key=self._key)
-        # An ffmpeg whose output has failed may wait for the end of its input all the same.
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
-        self._process.wait(5.0)
-        return SinkError(
-            f"ffmpeg could not write {self._target}: {self._process.error_summary()}", key=self._key
-        )

@@ -1,4 +1,4 @@
-"""PyAV is an extra: what to say where it is missing."""
+"""Report that PyAV, an optional dependency, is not installed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from flowrun.errors import InvalidFlowError
 
 
 def missing(error: ImportError, key: str) -> InvalidFlowError:
-    """The error for a flow that says `av` at `key`, such as `source.decoder`."""
+    """The error for a flow with the value `av` at `key`, such as `source.decoder`."""
     return InvalidFlowError(
         f"`av` needs the package av, which cannot be imported: {error}",
         key=key,
-        hint=f"pip install 'av>=17.1', or leave `{key.rpartition('.')[2]}` out",
+        hint=f"pip install 'av>=17.1', or omit `{key.rpartition('.')[2]}`",
     )

@@ -1,4 +1,4 @@
-"""A video file that PyAV writes, one picture after the other."""
+"""Write a video file with PyAV, one frame at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 
 from flowrun.frame import Image
 from flowrun.media.encoding import Encoding
-from flowrun.media.pyav.filters import chain
+from flowrun.media.pyav.filters import filter_graph
 
 if av.library_versions["libavformat"] < (62, 12):
     raise ImportError(
@@ -25,72 +25,76 @@ if av.library_versions["libavformat"] < (62, 12):
         " 17.1 is the first that does not"
     )
 
-_BEHIND = 256  # bytes behind a picture that libswscale may read; it was seen to read 48
-_TOLERANCE = 4_000_000  # bits per second, libavcodec's own
-_NO_RATE = Fraction(10**9)  # frames per second, as of a stream whose frames come when they come
+_OVERREAD = 256  # bytes after an image that libswscale may read; 48 were observed
+_TOLERANCE = 4_000_000  # bits per second, libavcodec's default
+_NO_RATE = Fraction(10**9)  # frames per second, for a stream of variable rate
 
 
-class Output:
-    """Pictures of one `size` (width, height) and form (`rgb24`, `bgr24`) into a new file `target`.
+class OutputContainer:
+    """A new file `target` with frames of one `size` (width, height) in `pixel_format` (`rgb24`,
+    `bgr24`).
 
-    Used by one thread at a time. Whatever PyAV has against it, it raises; the processor is used
-    without Python's lock, and so is the disk, but for the head and the end of the file.
+    Used by one thread at a time. Raises PyAV's errors. The processor is used without Python's lock,
+    and so is the disk, except for the header and the trailer of the file.
     """
 
-    def __init__(self, how: Encoding, size: tuple[int, int], form: str, target: Path) -> None:
-        self._form, self._tick = form, how.tick
-        # A new stream has a bit rate, a frame rate and threads that are PyAV's idea of them.
-        usual = CodecContext.create(how.codec, "w")
-        if usual.type != "video":
-            raise ValueError(f"Invalid encoder type '{how.codec}'")
-        self._file = av.open(f"file:{target}", "w", container_options=how.muxing)
+    def __init__(
+        self, encoding: Encoding, size: tuple[int, int], pixel_format: str, target: Path
+    ) -> None:
+        self._pixel_format, self._tick = pixel_format, encoding.tick
+        # PyAV gives a new stream a bit rate, a frame rate and threads of its own choice.
+        defaults = CodecContext.create(encoding.codec, "w")
+        if defaults.type != "video":
+            raise ValueError(f"Invalid encoder type '{encoding.codec}'")
+        self._file = av.open(f"file:{target}", "w", container_options=encoding.container_options)
         stream = self._file.add_stream(
-            how.codec,
-            rate=how.rate or _NO_RATE,
+            encoding.codec,
+            rate=encoding.frame_rate or _NO_RATE,
             width=size[0],
             height=size[1],
-            time_base=how.tick,
-            bit_rate=usual.bit_rate or 0,
+            time_base=encoding.tick,
+            bit_rate=defaults.bit_rate or 0,
             bit_rate_tolerance=_TOLERANCE,
         )
         self._stream = cast(VideoStream, stream)
         codec = self._stream.codec_context
         codec.flags |= Flags.frame_duration
         codec.thread_type = "AUTO"
-        codec.pix_fmt = how.pixels
-        codec.options = dict(how.options)
+        codec.pix_fmt = encoding.pixel_format
+        codec.options = dict(encoding.codec_options)
         codec.open()
-        shape = f"video_size={size[0]}x{size[1]}:pix_fmt={form}:time_base={how.tick}"
-        self._filters = chain([f"buffer={shape}", *how.filters, "buffersink"])
+        shape = f"video_size={size[0]}x{size[1]}:pix_fmt={pixel_format}:time_base={encoding.tick}"
+        self._filters = filter_graph([f"buffer={shape}", *encoding.filters, "buffersink"])
 
-    def write(self, image: Image, at: int, duration: int) -> None:
-        """Times are in ticks of the encoding. The image must stay as it is until this returns."""
-        picture = _wrapped(image, self._form)
-        picture.pts, picture.duration, picture.time_base = at, duration, self._tick
-        self._filters.push(picture)
+    def write(self, image: Image, pts: int, duration: int) -> None:
+        """Encode one frame. Times are in ticks of the encoding. The image must not change until
+        this returns."""
+        frame = _wrap(image, self._pixel_format)
+        frame.pts, frame.duration, frame.time_base = pts, duration, self._tick
+        self._filters.push(frame)
         self._file.mux(self._stream.encode(self._filters.vpull()))
 
-    def finish(self) -> Iterator[None]:
-        """Write what the encoder still has, stopping for a breath after each packet."""
-        for packet in self._rest():
+    def flush(self) -> Iterator[None]:
+        """Write the packets that the encoder still holds, one per step."""
+        for packet in self._remaining_packets():
             self._file.mux(packet)
             yield
 
     def close(self) -> None:
-        """Write the end of the file, so that it is whole with what it has. Once."""
+        """Write the trailer, so that the file is complete with the packets it has. Once."""
         self._file.close()
 
-    def _rest(self) -> Iterator[Packet[VideoStream]]:
+    def _remaining_packets(self) -> Iterator[Packet[VideoStream]]:
         for packet in self._stream.codec_context.encode_lazy(None):
             packet.stream = self._stream
             yield packet
 
 
-def _wrapped(image: Image, form: str) -> VideoFrame:
-    """The image's own memory as a frame; a copy where its lines do not follow one another, and
-    where the memory behind it may not be ours to read: protection ends with a page."""
+def _wrap(image: Image, pixel_format: str) -> VideoFrame:
+    """The memory of the image as a frame. A copy where its rows are not contiguous, and where the
+    bytes after it may lie in a page that cannot be read."""
     image = np.ascontiguousarray(image)
     last = image.ctypes.data + image.nbytes - 1
-    if last // mmap.PAGESIZE == (last + _BEHIND) // mmap.PAGESIZE:
-        return VideoFrame.from_numpy_buffer(image, form)
-    return VideoFrame.from_ndarray(image, form)
+    if last // mmap.PAGESIZE == (last + _OVERREAD) // mmap.PAGESIZE:
+        return VideoFrame.from_numpy_buffer(image, pixel_format)
+    return VideoFrame.from_ndarray(image, pixel_format)

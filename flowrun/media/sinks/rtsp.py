@@ -161,7 +161,7 @@ class RtspSink:
     def _open(self, picture: Frame) -> Publication:
         with self._lock:
             if self._over.is_set():
-                raise SinkError(f"{self.address} was given up", key=self._context.key)
+                raise SinkError(f"{self.address} was aborted", key=self._context.key)
             size = (picture.width, picture.height)
             publication = self._latest = Publication(self._spec, self._context, size)
         try:

@@ -38,7 +38,7 @@ class Publication:
             size,
             self._uri,
             on_line=self._heard,
-            finish=_FINISH,
+            finish_timeout=_FINISH,
         )
         self._watchdog = Watchdog(self._encoder.kill)
 

@@ -65,4 +65,4 @@ class ScreenSink:
 
     def _check(self) -> None:
         if self._aborted:
-            raise SinkError("the window was given up", key=self._context.key)
+            raise SinkError("the screen sink was aborted", key=self._context.key)

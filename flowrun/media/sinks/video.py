@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
-from flowrun.media.encoding import keeps_bitrate
+from flowrun.media.encoding import supports_bitrate
 from flowrun.media.overwrite import refuse_existing
 from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks.encoders import ENCODERS, FileEncoder
@@ -34,7 +34,7 @@ class VideoSink:
         self._encoder: FileEncoder | None = None
         self._aborted = False
         self._check(self._path)
-        if spec.bitrate is not None and spec.codec and not keeps_bitrate(spec.codec):
+        if spec.bitrate is not None and spec.codec and not supports_bitrate(spec.codec):
             log.warning(
                 "%s.bitrate: %s keeps no bit rate where frames have times of their own, and takes"
                 " `quality` instead",
@@ -70,7 +70,7 @@ class VideoSink:
 
     def _next_part(self, size: tuple[int, int]) -> FileEncoder:
         if self._aborted:
-            raise SinkError(f"{self._path} was given up", key=self._context.key)
+            raise SinkError(f"{self._path} was aborted", key=self._context.key)
         self._parts += 1
         path = self._name(self._parts)
         self._check(path)

@@ -40,7 +40,7 @@ DECODERS: dict[str, Callable[[SourceSpec, Buffers], Callable[[], Session]]] = {
 
 
 def _inputs(spec: SourceSpec) -> list[str]:
-    return [*commands.loop(spec), "-i", _checked(spec.uri)]
+    return [*commands.loop_options(spec), "-i", _checked(spec.uri)]
 
 
 def _checked(uri: str) -> str:

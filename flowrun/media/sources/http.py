@@ -17,4 +17,4 @@ def http(spec: SourceSpec, buffers: Buffers) -> Source:
 
 def http_input(spec: SourceSpec) -> list[str]:
     """ffmpeg's input options."""
-    return [*commands.loop(spec), "-i", spec.uri]
+    return [*commands.loop_options(spec), "-i", spec.uri]

@@ -144,7 +144,7 @@ def test_where_pyav_is_missing_the_error_says_how_to_get_it(
         make_source(SourceSpec(str(make("a.mp4")), decoder="av"))
     assert str(raised.value) == (
         "source.decoder: `av` needs the package av, which cannot be imported: import of av halted;"
-        " None in sys.modules\n  pip install 'av>=17.1', or leave `decoder` out"
+        " None in sys.modules\n  pip install 'av>=17.1', or omit `decoder`"
     )
 
 

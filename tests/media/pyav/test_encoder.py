@@ -190,7 +190,7 @@ def test_an_abort_alone_leaves_a_whole_file(
     sink = recording(tmp_path / "out.mp4")
     sink.abort()
     assert len(look(tmp_path / "out.part.mp4")[1]) == 100
-    with pytest.raises(SinkError, match="was given up"):
+    with pytest.raises(SinkError, match="was aborted"):
         sink.write(*pictures(1, (64, 48)))
     sink.close()
     assert os.listdir(tmp_path) == ["out.mp4"]
@@ -200,25 +200,25 @@ def test_an_abort_alone_leaves_a_whole_file(
 def test_an_abort_cuts_short_what_the_encoder_looks_ahead_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flowrun.media.pyav.output_container import Output
+    from flowrun.media.pyav.output_container import OutputContainer
 
     path = tmp_path / "out.mp4"
     sink = recording(path)
-    finish = Output.finish
+    flush = OutputContainer.flush
     packets: list[None] = []
 
-    def interrupted(output: Output) -> Iterator[None]:
-        for each in finish(output):
+    def interrupted(output: OutputContainer) -> Iterator[None]:
+        for each in flush(output):
             packets.append(each)
             sink.abort()
             yield each
 
     monkeypatch.setattr("flowrun.media.pyav.encoder.ABORT_TIMEOUT", 0)
-    monkeypatch.setattr(Output, "finish", interrupted)
+    monkeypatch.setattr(OutputContainer, "flush", interrupted)
     sink.close()
     assert len(packets) == 1
     assert 1 < len(look(path)[1]) < 100
-    with pytest.raises(SinkError, match="was given up"):
+    with pytest.raises(SinkError, match="was aborted"):
         sink.write(*pictures(1, (64, 48)))
 
 
@@ -237,7 +237,7 @@ def test_a_pyav_that_is_too_old_is_not_used(
     assert str(raised.value) == (
         "sink.encoder: `av` needs the package av, which cannot be imported: version 17.0.1 writes"
         " MP4 files that cannot be played, 17.1 is the first that does not\n"
-        "  pip install 'av>=17.1', or leave `encoder` out"
+        "  pip install 'av>=17.1', or omit `encoder`"
     )
 
 
@@ -255,5 +255,5 @@ def test_where_pyav_is_missing_the_error_says_how_to_get_it(
     assert said == "`av` needs the package av, which cannot be imported"
     assert "av" in reason  # in Python's words
     assert raised.value.key == "sink[1].encoder"
-    assert raised.value.hint == "pip install 'av>=17.1', or leave `encoder` out"
+    assert raised.value.hint == "pip install 'av>=17.1', or omit `encoder`"
     assert os.listdir(tmp_path) == []

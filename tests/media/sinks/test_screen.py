@@ -326,8 +326,8 @@ def test_a_window_starts_no_daemon_of_the_desktop(
 
 def test_a_sink_that_was_given_up_takes_no_more_frames(child: Child) -> None:
     child.do(f"write(320, 240, {RED})", "sink.abort()", "sink.abort()")
-    assert child.says(f"write(320, 240, {RED})") == "'sink[1]: the window was given up'"
-    assert child.says("sink.tick()") == "'sink[1]: the window was given up'"
+    assert child.says(f"write(320, 240, {RED})") == "'sink[1]: the screen sink was aborted'"
+    assert child.says("sink.tick()") == "'sink[1]: the screen sink was aborted'"
     child.do("sink.close()")
 
 

@@ -195,7 +195,7 @@ def test_abort_ends_a_write_that_is_blocked_and_the_file_plays(
     sink.abort()
     writer.join(60)
     sink.close()
-    assert [error.message for error in errors] == [f"{tmp_path / 'out.part.mp4'} was given up"]
+    assert [error.message for error in errors] == [f"{tmp_path / 'out.part.mp4'} was aborted"]
     assert len(read(path)) > 1
 
 

@@ -1,0 +1,47 @@
+"""Convert between the RGB of frames and the pixels of a video, as filters and options of ffmpeg."""
+
+from __future__ import annotations
+
+from flowrun.frame import VideoInfo
+
+PIXEL_FORMATS = {"rgb": "rgb24", "bgr": "bgr24"}  # of frames, by the colour order of the flow
+# Exact chroma: without these flags the result is darker by a level and some decibels off.
+TO_RGB = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+# All pixels count for the chroma. The mean of those that share one is nearer to what was decoded
+# than a cubic curve through them, and half the work.
+FROM_RGB = "flags=area+full_chroma_inp"
+_MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
+
+
+def to_rgb(size: tuple[int, int] | None) -> list[str]:
+    """The filters from decoded pixels to planes of G, B and R, scaled to `size` (width, height).
+
+    The next step interleaves the planes: swscale writes planes with the processor's vector units,
+    and writes the same pixels interleaved three times slower.
+    """
+    scaled = f"w={size[0]}:h={size[1]}:" if size else ""
+    return [f"scale={scaled}out_range=pc:{TO_RGB}", "format=gbrp"]
+
+
+def from_rgb(info: VideoInfo) -> list[str]:
+    """The filters from RGB to the matrix and the range of the source. They also tag the frames with
+    the source's primaries and transfer: ffmpeg prefers tags of frames to options of the encoder."""
+    matrix = f":out_color_matrix={info.color_space}" if info.color_space in _MATRICES else ""
+    known = {"color_primaries": info.color_primaries, "color_trc": info.color_transfer}
+    tags = ":".join(f"{name}={value}" for name, value in known.items() if value)
+    return [
+        f"scale=out_range={info.color_range or 'tv'}:{FROM_RGB}{matrix}",
+        *([f"setparams={tags}"] if tags else []),
+    ]
+
+
+def color_options(info: VideoInfo) -> dict[str, str]:
+    """The options of the encoder that tag the video with the colours of the source."""
+    found = {
+        "color_range": info.color_range or "tv",
+        # A source stored as RGB has no matrix: "gbr" is wrong for the YUV that is encoded here.
+        "colorspace": info.color_space if info.color_space in _MATRICES else None,
+        "color_primaries": info.color_primaries,
+        "color_trc": info.color_transfer,
+    }
+    return {name: value for name, value in found.items() if value}

@@ -1,0 +1,1 @@
+"""Decoding, encoding and cameras with ffmpeg processes."""

@@ -15,10 +15,10 @@ from flowrun.frame import Frame, Image, VideoInfo
 from flowrun.image.buffers import Buffers
 from flowrun.media import source_errors
 from flowrun.media.ffmpeg import commands
-from flowrun.media.ffmpeg.banner import Banner
 from flowrun.media.ffmpeg.framecrc import FrameTimes
 from flowrun.media.ffmpeg.pipe import open_second_output, read_full
 from flowrun.media.ffmpeg.process import Process
+from flowrun.media.ffmpeg.stream_info import StreamInfoParser
 from flowrun.media.ffmpeg.watchdog import Watchdog
 from flowrun.spec.flow import SourceSpec
 from flowrun.spec.secrets import redact
@@ -55,7 +55,7 @@ class Decoder:
 
     def open(self) -> VideoInfo | None:
         inputs = self._inputs(self._spec)
-        banner = Banner()
+        parser = StreamInfoParser()
         reading, url, inherited = open_second_output(sys.platform)
         self._times = FrameTimes(reading)
         try:
@@ -64,7 +64,7 @@ class Decoder:
                     return None
                 self._process = Process(
                     commands.decode(self._spec, inputs, url),
-                    on_line=banner.read,
+                    on_line=parser.feed,
                     pass_fds=inherited,
                     stdout=subprocess.PIPE,
                 )
@@ -75,7 +75,7 @@ class Decoder:
                 reading.close()
         self._watchdog = Watchdog(self._process.kill)
         try:
-            self._info = self._wait_first(self._process, banner)
+            self._info = self._wait_first(self._process, parser)
         except BaseException:
             self.close()
             raise
@@ -109,7 +109,7 @@ class Decoder:
             self._times.close()
             self._watchdog.close()
 
-    def _wait_first(self, process: Process, banner: Banner) -> VideoInfo | None:
+    def _wait_first(self, process: Process, parser: StreamInfoParser) -> VideoInfo | None:
         """Wait for the first frame's entry; `None` if the source is stopped before it arrives."""
         with self._watchdog.limit(self._spec.open_timeout):
             found = self._times.read_header()
@@ -118,8 +118,8 @@ class Decoder:
             if self._stopped.is_set():
                 return None
             raise source_errors.without_frames(self._spec.uri)
-        banner.complete.wait(1.0)
-        stream, duration = banner.stream, banner.duration
+        parser.complete.wait(1.0)
+        stream, duration = parser.stream, parser.duration
         width, height = self._spec.size or self._times.size
         fps = self._spec.fps or stream.fps
         return VideoInfo(

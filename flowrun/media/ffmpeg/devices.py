@@ -1,4 +1,4 @@
-"""Which cameras this machine has."""
+"""List the cameras of this machine."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from flowrun.media.ffmpeg.process import Process
 from flowrun.media.ffmpeg.stderr import LOG_LEVEL
 
 SYSFS = Path("/sys/class/video4linux")
-_TIMEOUT = 10.0  # seconds for ffmpeg to look around; drivers on Windows take their time
-_LISTS = {
+_TIMEOUT = 10.0  # seconds for ffmpeg to list devices; drivers on Windows are slow
+_LIST_OPTIONS = {
     "darwin": ("-f", "avfoundation", "-list_devices", "true", "-i", ""),
     "win32": ("-f", "dshow", "-list_devices", "true", "-i", "dummy"),
 }
-# What ffmpeg's log puts before a line: who says it, which differs between versions, and the level.
+# The prefix of a line in ffmpeg's log: its component, which differs between versions, and level.
 _PREFIX = re.compile(r"^(?:\[[^\[\]]+ @ [^\[\]]+\] ?)*(?:\[[a-z]+\] ?)?\s*")
 _NUMBERED = re.compile(r"\[(?P<number>\d+)\] (?P<name>.+)")
 _TYPED = re.compile(r'"(?P<name>.+)" \((?P<types>[a-z, ]*)\)')
@@ -28,7 +28,7 @@ _VIDEO_CATEGORY = "{860bb310-5d01-11d0-bd3b-00a0c911ce86}"
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A camera: the `uri` for a flow, the `name` its maker gave it, and what ffmpeg calls it."""
+    """A camera: its `uri` in a flow, the `name` from its maker, and its `address` for ffmpeg."""
 
     uri: str
     name: str
@@ -38,19 +38,19 @@ class Device:
 def devices(platform: str = sys.platform) -> list[Device]:
     """The cameras of this machine, in the order of their numbers; none is opened.
 
-    Blocks up to ten seconds on macOS and Windows, where ffmpeg is asked. Raises `RunError` if it
-    gives no answer.
+    On macOS and Windows this runs ffmpeg: it blocks up to ten seconds, and raises `RunError` if
+    ffmpeg does not finish.
     """
     if platform == "darwin":
-        return parse_avfoundation(_listed(platform))
+        return parse_avfoundation(_list(platform))
     if platform == "win32":
-        return parse_dshow(_listed(platform))
+        return parse_dshow(_list(platform))
     return read_sysfs()
 
 
 def read_sysfs(folder: Path = SYSFS) -> list[Device]:
-    """Cameras as Linux lists them: the first node of each, for further ones carry no pictures but
-    what the camera says about them."""
+    """The cameras in sysfs of Linux: the first node of each, because further ones carry metadata
+    instead of pictures."""
     found = []
     for node in folder.glob("video*"):
         number = node.name.removeprefix("video")
@@ -60,9 +60,9 @@ def read_sysfs(folder: Path = SYSFS) -> list[Device]:
 
 
 def parse_avfoundation(lines: Iterable[str]) -> list[Device]:
-    """The cameras in ffmpeg's list of a Mac; its screens and microphones are left out."""
+    """Parse ffmpeg's list of devices on macOS, without screens and microphones."""
     found, video = [], False
-    for line in map(_said, lines):
+    for line in map(_message, lines):
         if line.startswith("AVFoundation "):
             video = "video devices" in line
         elif video and (match := _NUMBERED.fullmatch(line)):
@@ -73,10 +73,10 @@ def parse_avfoundation(lines: Iterable[str]) -> list[Device]:
 
 
 def parse_dshow(lines: Iterable[str]) -> list[Device]:
-    """The cameras in the list of ffmpeg 5 and later on Windows. DirectShow has no numbers: they
-    are ours, in the order of the list, and the address is the name that no two devices share."""
+    """Parse the list of ffmpeg 5 and later on Windows. DirectShow does not number devices: the
+    numbers are flowrun's, in the order of the list. The address is the unique name of a device."""
     pairs: list[tuple[str, str, str]] = []
-    for line in map(_said, lines):
+    for line in map(_message, lines):
         if match := _TYPED.fullmatch(line):
             pairs.append((match["name"], match["types"], match["name"]))
         elif (match := _ALTERNATIVE.fullmatch(line)) and pairs:
@@ -84,15 +84,15 @@ def parse_dshow(lines: Iterable[str]) -> list[Device]:
     cameras = [
         (name, address)
         for name, types, address in pairs
-        # A virtual camera may be of type "none"; its address says in which category it is.
+        # A virtual camera may have the type "none"; its address contains the category.
         if "video" in types or _VIDEO_CATEGORY in address.lower()
     ]
     return [Device(f"camera:{n}", name, address) for n, (name, address) in enumerate(cameras)]
 
 
-def ask(arguments: Iterable[str]) -> list[str]:
-    """What ffmpeg says to `arguments`, line by line; its exit status is an error whenever it only
-    lists something, and means nothing."""
+def query_ffmpeg(arguments: Iterable[str]) -> list[str]:
+    """Run ffmpeg with `arguments`, and return the lines of its standard error. The exit status is
+    ignored: it is an error whenever ffmpeg only lists something."""
     lines: list[str] = []
     process = Process([*LOG_LEVEL, "-nostdin", *arguments], on_line=lines.append)
     try:
@@ -103,16 +103,16 @@ def ask(arguments: Iterable[str]) -> list[str]:
     return lines
 
 
-def _listed(platform: str) -> list[str]:
-    return ask(_LISTS[platform])
+def _list(platform: str) -> list[str]:
+    return query_ffmpeg(_LIST_OPTIONS[platform])
 
 
-def _said(line: str) -> str:
+def _message(line: str) -> str:
     return _PREFIX.sub("", line, count=1).rstrip()
 
 
 def _text(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip()
-    except FileNotFoundError:  # an attribute that old kernels lack, or a camera pulled out just now
+    except FileNotFoundError:  # missing in old kernels, or a camera just removed
         return None

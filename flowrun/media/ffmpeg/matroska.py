@@ -1,7 +1,7 @@
-"""Raw pictures with exact times as a Matroska stream, for ffmpeg to read from a pipe.
+"""Write raw pictures with exact times as a Matroska stream, for ffmpeg to read from a pipe.
 
-The least of RFC 9559 that carries them: one track of uncompressed video in a segment of unknown
-size, and a cluster for every frame. Times are nanoseconds.
+The minimum of RFC 9559 for this: one track of uncompressed video in a segment of unknown size, and
+a cluster for every frame. Times are nanoseconds.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _TRACK = 1
 def header(
     width: int, height: int, color: Literal["rgb", "bgr"], *, duration_ns: int | None = None
 ) -> bytes:
-    """Everything before the first frame. `duration_ns` is how long a frame lasts as a rule, which
-    is all that an encoder has to share out a bit rate by."""
+    """The bytes before the first frame. `duration_ns` is the nominal duration of a frame, by which
+    an encoder distributes its bit rate."""
     ebml = _element(
         _EBML,
         _number("4286", 1) + _number("42F7", 1) + _number("42F2", 4) + _number("42F3", 8),
@@ -47,15 +47,15 @@ def header(
 
 
 def frame_header(time_ns: int, duration_ns: int, size: int) -> bytes:
-    """What stands before the `size` bytes of a frame; nothing follows them."""
+    """The bytes before the `size` bytes of a frame; none follow them."""
     timestamp = _number("E7", time_ns)
     duration = _number("9B", duration_ns) if duration_ns > 0 else b""
     block = bytes([0x80 | _TRACK, 0, 0, 0])  # at the cluster's own time, no lacing
     length = len(block) + size
     group = duration + bytes.fromhex("A1") + _size(length)
     group_length = len(group) + length
-    inside = timestamp + bytes.fromhex("A0") + _size(group_length) + group
-    return bytes.fromhex(_CLUSTER) + _size(len(timestamp) + 9 + group_length) + inside + block
+    content = timestamp + bytes.fromhex("A0") + _size(group_length) + group
+    return bytes.fromhex(_CLUSTER) + _size(len(timestamp) + 9 + group_length) + content + block
 
 
 def _element(identifier: str, *content: bytes) -> bytes:

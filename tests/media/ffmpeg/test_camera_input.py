@@ -1,4 +1,4 @@
-"""The command lines for cameras, whole, on all three platforms; and which camera is meant."""
+"""The input options for cameras, whole, on all three platforms; and how a camera is found."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMATS = [
 
 
 def nothing() -> Sequence[Device]:
-    raise AssertionError("it need not look")
+    raise AssertionError("devices were listed")
 
 
 @pytest.mark.parametrize(
@@ -57,20 +57,20 @@ def nothing() -> Sequence[Device]:
         ),
     ],
 )
-def test_a_camera_is_asked_for_size_and_rate_and_for_little_delay(
+def test_a_camera_is_opened_with_size_rate_and_low_delay(
     platform: str, size: tuple[int, int] | None, fps: float | None, options: list[str]
 ) -> None:
     assert camera_input("A", size, fps, platform) == LOW_DELAY + options
 
 
-def test_mjpeg_is_asked_for_where_the_camera_has_it() -> None:
+def test_mjpeg_is_an_option_of_the_input() -> None:
     assert camera_input("/dev/video0", HD, None, "linux", mjpeg=True) == [
         *LOW_DELAY,
         *("-f", "v4l2", "-input_format", "mjpeg", "-video_size", "1280x720", "-i", "/dev/video0"),
     ]
 
 
-def test_a_camera_has_mjpeg_if_it_has_it_in_the_size() -> None:
+def test_a_camera_offers_mjpeg_if_it_offers_it_in_the_size() -> None:
     assert offers_mjpeg(FORMATS, None)
     assert offers_mjpeg(FORMATS, HD)
     assert not offers_mjpeg(FORMATS, (1920, 1080))
@@ -87,7 +87,9 @@ def test_a_camera_has_mjpeg_if_it_has_it_in_the_size() -> None:
         (r"@device_pnp_\\?\usb#1", "win32", r"@device_pnp_\\?\usb#1"),
     ],
 )
-def test_a_name_that_says_it_all_needs_no_look(name: str, platform: str, address: str) -> None:
+def test_a_name_that_is_an_address_needs_no_list_of_devices(
+    name: str, platform: str, address: str
+) -> None:
     assert locate(name, platform, nothing) == address
 
 
@@ -100,7 +102,7 @@ def test_the_name_of_a_device_is_looked_up(name: str, platform: str) -> None:
     assert locate(name, platform, lambda: found) == "second"
 
 
-def test_a_camera_that_is_not_there_is_an_error_that_names_the_others() -> None:
+def test_a_missing_camera_is_an_error_that_names_the_others() -> None:
     found = [Device("camera:0", "Front", "0"), Device("camera:1", "Back", "1")]
     with pytest.raises(SourceError) as caught:
         locate("Side", "darwin", lambda: found)
@@ -126,7 +128,7 @@ def test_on_linux_a_number_or_path_without_a_device_is_an_error(
         open_options("987654", None, None, "linux")
 
 
-def test_on_linux_a_large_picture_is_asked_for_compressed_if_the_camera_can(
+def test_on_linux_large_frames_are_requested_compressed_if_the_camera_supports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "video0"
@@ -137,7 +139,7 @@ def test_on_linux_a_large_picture_is_asked_for_compressed_if_the_camera_can(
         asked.append(arguments)
         return FORMATS
 
-    monkeypatch.setattr(camera, "ask", answer)
+    monkeypatch.setattr(camera, "query_ffmpeg", answer)
     small = open_options(f"camera:{path}", (640, 480), 30, "linux")
     assert small == camera_input(str(path), (640, 480), 30, "linux")
     assert asked == []

@@ -1,4 +1,4 @@
-"""The command lines are functions of what is wanted; only a pipe differs between platforms."""
+"""The command lines are functions of the flow; only a pipe differs between platforms."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_ctrl_c_at_the_terminal_does_not_reach_ffmpeg_on_any_platform() -> Non
     assert process_group("win32") == {"creationflags": 0x08000200}
 
 
-def test_the_decoder_gives_pixels_and_times_of_the_same_frames() -> None:
+def test_the_decoder_writes_pixels_and_times_of_the_same_frames() -> None:
     command = commands.decode(
         SourceSpec("in.mp4", fps=5, size=(32, 16)), ["-i", "file:in.mp4"], "pipe:7"
     )
@@ -89,7 +89,7 @@ def test_the_keys_of_the_sink_reach_the_encoder() -> None:
     assert (after(command, "-flags"), after(command, "-global_quality")) == (["+qscale"], ["2360"])
 
 
-def test_matrix_and_range_of_the_source_are_given_back_and_labelled() -> None:
+def test_matrix_and_range_of_the_source_are_restored_and_tagged() -> None:
     info = VideoInfo(64, 48, color_range="pc", color_space="bt709", color_primaries="bt709")
     command = commands.encode(SinkSpec("o.mp4"), info, (64, 48), PurePosixPath("o.part.mp4"))
     assert "out_range=pc" in after(command, "-vf")[0]
@@ -100,7 +100,7 @@ def test_matrix_and_range_of_the_source_are_given_back_and_labelled() -> None:
     assert after(command, "-color_trc") == []
 
 
-def test_a_source_stored_as_rgb_is_not_labelled_as_rgb() -> None:
+def test_a_source_stored_as_rgb_is_not_tagged_as_rgb() -> None:
     info = VideoInfo(64, 48, color_range="pc", color_space="gbr", color_transfer="iec61966-2-1")
     command = commands.encode(SinkSpec("o.mp4"), info, (64, 48), PurePosixPath("o.part.mp4"))
     assert "-colorspace" not in command

@@ -10,10 +10,10 @@ from flowrun.errors import RunError
 from flowrun.media.ffmpeg import devices as listing
 from flowrun.media.ffmpeg.devices import (
     Device,
-    ask,
     devices,
     parse_avfoundation,
     parse_dshow,
+    query_ffmpeg,
     read_sysfs,
 )
 
@@ -89,7 +89,7 @@ def test_a_mac_lists_cameras_without_screens_and_microphones() -> None:
     assert parse_avfoundation(MAC_5.splitlines()) == [Device("camera:0", "FaceTime HD Camera", "0")]
 
 
-def test_windows_lists_what_gives_video_under_the_name_that_is_its_own() -> None:
+def test_windows_lists_video_devices_under_their_unique_name() -> None:
     global_ = r"#{65e8773d-8f56-11d0-a3b9-00a0c9223196}\global"
     obs = r"{860BB310-5D01-11D0-BD3B-00A0C911CE86}\{A3FCE0F5-3493-419F-958A-ABA1250EC20B}"
     assert parse_dshow(WINDOWS_6.splitlines()) == [
@@ -103,7 +103,7 @@ def test_windows_lists_what_gives_video_under_the_name_that_is_its_own() -> None
     ]
 
 
-def test_it_does_not_matter_in_whose_name_ffmpeg_lists() -> None:
+def test_the_component_that_ffmpeg_logs_does_not_matter() -> None:
     address = r"@device_sw_{860BB310-5D01-11D0-BD3B-00A0C911CE86}\{4EA69364}"
     assert parse_dshow(WINDOWS_8.splitlines()) == [
         Device("camera:0", "screen-capture-recorder", address)
@@ -115,7 +115,7 @@ def test_a_machine_without_cameras_lists_none(parse: object) -> None:
     assert parse(["[error] Could not enumerate video devices (or none found)."]) == []  # type: ignore[operator]
 
 
-def test_ffmpeg_is_asked_on_macos_and_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ffmpeg_lists_devices_on_macos_and_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, ...]] = []
     answers = {"avfoundation": MAC_7, "dshow": WINDOWS_8}
 
@@ -123,7 +123,7 @@ def test_ffmpeg_is_asked_on_macos_and_on_windows(monkeypatch: pytest.MonkeyPatch
         asked.append(arguments)
         return answers[arguments[1]].splitlines()
 
-    monkeypatch.setattr(listing, "ask", answer)
+    monkeypatch.setattr(listing, "query_ffmpeg", answer)
     assert [device.uri for device in devices("darwin")] == ["camera:0", "camera:1"]
     assert [device.uri for device in devices("win32")] == ["camera:0"]
     assert asked == [
@@ -132,13 +132,13 @@ def test_ffmpeg_is_asked_on_macos_and_on_windows(monkeypatch: pytest.MonkeyPatch
     ]
 
 
-def test_what_ffmpeg_says_comes_line_by_line_whatever_its_exit_status() -> None:
-    lines = ask(["-f", "v4l2", "-i", "/dev/no-such-video"])
+def test_the_log_of_ffmpeg_is_returned_line_by_line_whatever_its_exit_status() -> None:
+    lines = query_ffmpeg(["-f", "v4l2", "-i", "/dev/no-such-video"])
     assert any("Cannot open video device /dev/no-such-video" in line for line in lines)
 
 
-def test_an_ffmpeg_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ffmpeg_that_does_not_finish_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "_TIMEOUT", 0.2)
     with pytest.raises(RunError) as caught:
-        ask(["-f", "lavfi", "-re", "-i", "testsrc", "-f", "null", "-"])
+        query_ffmpeg(["-f", "lavfi", "-re", "-i", "testsrc", "-f", "null", "-"])
     assert str(caught.value) == "ffmpeg did not list the cameras within 0.2 s"

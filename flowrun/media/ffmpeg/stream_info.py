@@ -1,4 +1,4 @@
-"""What ffmpeg says of a stream before the first frame, as data."""
+"""Parse ffmpeg's log of the input stream, which precedes the first frame."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _VIDEO = re.compile(r"Stream #\d+:\d+.*?: Video: (?P<rest>.*)")
 _PIXELS = re.compile(r"\b(?P<format>[a-z][a-z0-9]*)\((?P<color>[^()]*)\)")
 _FPS = re.compile(r"(?P<fps>[\d.]+)(?P<k>k?) fps")
 _DURATION = re.compile(r"Duration: (?P<h>\d+):(?P<m>\d\d):(?P<s>\d\d(?:\.\d+)?)")
-_NOT_A_MATRIX = {"progressive", "top first", "bottom first", "top coded first (swapped)"}
+_FIELD_ORDERS = {"progressive", "top first", "bottom first", "top coded first (swapped)"}
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
-    """Hints of the container; `None` where it does not say. Colours have ffmpeg's names."""
+class StreamInfo:
+    """What the container declares, in ffmpeg's names; `None` where unset."""
 
     fps: float | None = None
     color_range: str | None = None
@@ -24,17 +24,17 @@ class Stream:
     color_transfer: str | None = None
 
 
-class Banner:
-    """Collects the lines up to the first `Output #`; `complete` is set then."""
+class StreamInfoParser:
+    """Read lines of standard error up to the first `Output #`, which sets `complete`."""
 
     def __init__(self) -> None:
-        self.stream = Stream()
+        self.stream = StreamInfo()
         self.duration: float | None = None  # seconds
         self.complete = threading.Event()
         self._found = False
 
-    def read(self, line: str) -> None:
-        """Take one line of standard error."""
+    def feed(self, line: str) -> None:
+        """Parse one line."""
         if self.complete.is_set():
             return
         if "Output #" in line:
@@ -46,8 +46,8 @@ class Banner:
             self.stream = parse_stream(match["rest"])
 
 
-def parse_stream(text: str) -> Stream:
-    """What stands behind `Video:`, such as
+def parse_stream(text: str) -> StreamInfo:
+    """Parse the text after `Video:`, such as
     `h264 (High), yuv420p(tv, bt709/unknown/bt709, progressive), 640x480, 30 fps, 30 tbr`."""
     fps = None
     if match := _FPS.search(text):
@@ -57,10 +57,10 @@ def parse_stream(text: str) -> Stream:
         for part in match["color"].split(", "):
             if part in ("tv", "pc"):
                 color_range = part
-            elif part not in _NOT_A_MATRIX:
+            elif part not in _FIELD_ORDERS:
                 # one name stands for all three
                 names = part.split("/") if "/" in part else [part] * 3
                 if len(names) == 3:  # noqa: PLR2004
                     known = [None if name in ("unknown", "reserved") else name for name in names]
                     space, primaries, transfer = known
-    return Stream(fps or None, color_range, space, primaries, transfer)
+    return StreamInfo(fps or None, color_range, space, primaries, transfer)

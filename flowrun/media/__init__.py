@@ -1,1 +1,1 @@
-"""Video in and out of processes: sources, sinks, and ffmpeg beneath them."""
+"""Video input and output: sources, sinks, and the codecs that they use."""

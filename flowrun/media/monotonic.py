@@ -1,4 +1,4 @@
-"""Presentation times that an encoder takes."""
+"""Make presentation times strictly increasing, as encoders require."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ log = logging.getLogger("flowrun")
 
 
 class MonotonicTimes:
-    """The times of frames, each later than the one before. Used by one thread."""
+    """The times of frames, each later than the previous one. Used by one thread."""
 
     def __init__(self, context: SinkContext) -> None:
         self._key = context.key
@@ -19,14 +19,14 @@ class MonotonicTimes:
         self._last_ns = -1
 
     def ns(self, frame: Frame) -> int:
-        """Of `frame`, in nanoseconds; with a warning, a tick after the one before it if it is not
-        later by itself."""
-        at = round(frame.time * 1e9)
-        if at <= self._last_ns:
+        """The time of `frame` in nanoseconds; if that is not later than the previous one, a tick
+        after it, with a warning."""
+        time_ns = round(frame.time * 1e9)
+        if time_ns <= self._last_ns:
             log.warning(
-                "%s: frame %d is not later than the one before it; moved by a tick",
+                "%s: frame %d is not later than the previous one; its time is moved by a tick",
                 *(self._key, frame.index),
             )
-            at = self._last_ns + self._tick_ns
-        self._last_ns = at
-        return at
+            time_ns = self._last_ns + self._tick_ns
+        self._last_ns = time_ns
+        return time_ns

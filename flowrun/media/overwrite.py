@@ -1,4 +1,4 @@
-"""A file that is there already."""
+"""Check whether an output file may replace an existing one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from flowrun.spec.flow import SinkSpec
 
 
 def refuse_existing(path: Path, spec: SinkSpec, key: str) -> None:
-    """Raise `SinkError` if there is something at `path` that `spec` does not let us replace."""
+    """Raise `SinkError` if `path` exists and `spec.overwrite` is not set."""
     if path.exists() and not spec.overwrite:
         raise SinkError(
             f"{path} exists and is not overwritten",
             key=key,
-            hint="choose another path, or say `overwrite: true` under `sink`",
+            hint="choose another path, or set `overwrite: true` under `sink`",
         )

@@ -1,4 +1,4 @@
-"""What the rest of flowrun asks of a source and of a sink. Nothing more."""
+"""The interfaces of sources and sinks."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from flowrun.frame import Frame, VideoInfo
 
 
 class Source(Protocol):
-    """Frames to iterate over, once, on one thread. Making one does nothing yet.
+    """An iterable of frames, for one iteration on one thread. `__init__` opens nothing.
 
-    `reconnects` counts how often it was opened again; `unavailable_since` is the local time since
-    which it gives no frames, `None` while it does. Both may be read by any thread.
+    `reconnects` counts how often it was reopened; `unavailable_since` is the local time since which
+    it yields no frames, `None` while it does. Any thread may read both.
     """
 
     @property
@@ -23,33 +23,33 @@ class Source(Protocol):
     def unavailable_since(self) -> datetime | None: ...
 
     def open(self) -> VideoInfo | None:
-        """Wait for the first frame; `None` if `stop` comes before it. Raises `SourceError`.
+        """Wait for the first frame; `None` if `stop` is called before it. Raises `SourceError`.
         Once, before the iteration."""
 
     def __iter__(self) -> Iterator[Frame]:
-        """The frames in order, read-only. Blocks for the next one, but never without an end.
+        """The frames in order, read-only. Blocks for the next one, for a bounded time.
 
-        Raises `SourceError` after the last good frame if the source fails. Asks the source for a
-        frame only when asked for one: whoever is slow makes the source wait.
+        Raises `SourceError` after the last good frame if the source fails. A frame is read only
+        when it is requested: a slow consumer makes the source wait.
         """
 
     def stop(self) -> None:
-        """End `open`, or the iteration (normally) before the next frame, also when it is blocked.
-        Idempotent, from any thread, does not wait."""
+        """End `open`, or end the iteration normally before the next frame, also when it is
+        blocked. Idempotent, from any thread, does not wait."""
 
     def close(self) -> None:
-        """`stop`, and leave no process, thread or descriptor behind. Idempotent, bounded."""
+        """`stop`, and release all processes, threads and descriptors. Idempotent, bounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class SinkContext:
-    """What a sink may know of the run that feeds it.
+    """What a sink knows of its run.
 
-    `info` tells rate, time base and colours of the source; `color` the order of the frames'
-    channels; `key` where the sink stands in the flow, for errors; `name` what the flow is called.
-    `stop` ends the run as a Ctrl-C does: from any thread, without waiting. `unavailable_since` says
-    since when (local time) the source has been away and a live sink should show a placeholder.
-    `status` is what the run is doing, as `Run.status` says it, from any thread.
+    `info` has the rate, time base and colours of the source; `color` is the order of the frames'
+    channels; `key` is that of the sink in the flow, for errors; `name` is that of the flow. `stop`
+    ends the run as a Ctrl-C does: from any thread, without waiting. `unavailable_since` returns the
+    local time since which the source is unavailable and a live sink should show a placeholder.
+    `status` returns `Run.status`, from any thread.
     """
 
     info: VideoInfo
@@ -62,27 +62,28 @@ class SinkContext:
 
 
 class Sink(Protocol):
-    """Somewhere to write frames, one after the other, on one thread."""
+    """A destination for frames, written one at a time on one thread."""
 
     def write(self, frame: Frame) -> None:
-        """Take one frame; blocks while the sink is busy. Raises `SinkError`. The first frame
+        """Write one frame; blocks while the sink is busy. Raises `SinkError`. The first frame
         decides the size."""
 
     def close(self) -> None:
-        """Finish: what was written is playable under its final name. Raises `SinkError`.
+        """Finish the output, which then plays under its final name. Raises `SinkError`.
         Idempotent, bounded, not concurrent with `write`."""
 
     def abort(self) -> None:
-        """Give up now, from any thread: a blocked `write` raises `SinkError`. Within half a second
-        nothing of the sink runs any more, and what it had finished still plays. Idempotent."""
+        """End at once, from any thread: a blocked `write` raises `SinkError`. Within half a second
+        all threads and processes of the sink have ended, and its finished output plays.
+        Idempotent."""
 
 
 @runtime_checkable
 class LiveSink(Sink, Protocol):
-    """A sink that has something to do between frames.
+    """A sink with work to do between frames.
 
-    `every` is the time between ticks in seconds; `repeated` counts pictures that were shown again
-    to fill the time, `reconnects` how often the sink was lost and came back.
+    `every` is the time between ticks in seconds; `repeated` counts frames that were repeated where
+    one was missing, `reconnects` how often the sink became available again.
     """
 
     every: float
@@ -90,14 +91,14 @@ class LiveSink(Sink, Protocol):
     reconnects: int
 
     def tick(self) -> None:
-        """Called about `every` seconds, on the thread that writes. Must not block for longer than
-        a write may. Raises `SinkError`."""
+        """Called about every `every` seconds, on the thread that writes. Must not block for longer
+        than `write` may. Raises `SinkError`."""
 
 
 @runtime_checkable
 class RemoteSink(Sink, Protocol):
-    """A sink at an `address` (without secrets) that may become unavailable. `unavailable_since` is
-    the local time since which it has been, `None` while it is available. Any thread reads both."""
+    """A sink at a network `address` (without secrets). `unavailable_since` is the local time since
+    which it is unavailable, `None` while it is available. Any thread may read both."""
 
     address: str
     unavailable_since: datetime | None

@@ -88,7 +88,7 @@ CASES: dict[str, tuple[dict[str, str], int, str]] = {
         "flow.yaml:4:7: error: sink: there.mp4 exists and is not overwritten\n"
         "    sink: there.mp4\n"
         "          ^\n"
-        "    choose another path, or say `overwrite: true` under `sink`\n",
+        "    choose another path, or set `overwrite: true` under `sink`\n",
     ),
 }
 

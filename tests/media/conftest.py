@@ -15,8 +15,8 @@ Make = Callable[..., Path]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """`make("name.mp4", "-vf", "…", source="testsrc2=s=64x48:r=25")`: 20 frames, if not told
-    otherwise."""
+    """`make("name.mp4", "-vf", "…", source="testsrc2=s=64x48:r=25")`: 20 frames by
+    default."""
 
     def make(name: str, *options: str, source: str = "testsrc2=s=64x48:r=25") -> Path:
         path = tmp_path / name

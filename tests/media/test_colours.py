@@ -1,4 +1,4 @@
-"""Decoded pictures have the colours of the video, whatever form it stores them in."""
+"""Decoded frames have the colours of the video, whatever its pixel format."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pictures(spec: SourceSpec) -> Any:
 
 
 def exactly(path: Path, scale: str, pixels: str, shape: tuple[int, ...]) -> Any:
-    """What ffmpeg's scaler makes of `path` in one step, without a thought for speed."""
+    """Convert `path` with ffmpeg's scaler in one step, regardless of speed."""
     raw = subprocess.run(
         [executable(), "-v", "error", "-i", str(path), "-vf", f"scale={scale}out_range=pc:{EXACT}",
          "-pix_fmt", pixels, "-f", "rawvideo", "-"],
@@ -41,7 +41,7 @@ def exactly(path: Path, scale: str, pixels: str, shape: tuple[int, ...]) -> Any:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_every_form_of_pixels_is_converted_exactly(make: Any, form: str, decoder: Any) -> None:
+def test_every_pixel_format_is_converted_exactly(make: Any, form: str, decoder: Any) -> None:
     path = make("a.mkv", "-c:v", "ffv1", "-pix_fmt", form, source="testsrc=s=65x49:r=25")
     found = pictures(SourceSpec(str(path), color="bgr", decoder=decoder))
     assert (found == exactly(path, "", "bgr24", (20, 49, 65, 3))).all()

@@ -1,4 +1,4 @@
-"""Values of any kind as JSON has them."""
+"""Convert any Python value to a JSON value."""
 
 from __future__ import annotations
 
@@ -9,30 +9,29 @@ from typing import Any
 
 import numpy as np
 
-_DEEPEST = 32  # what goes deeper may well contain itself
+_MAX_DEPTH = 32  # deeper values may contain themselves
 
 
 def to_json_value(value: Any, depth: int = 0) -> Any:
-    """`value` made of nothing but dicts with strings as keys, lists, strings, numbers, booleans and
-    `None`.
+    """`value` as dicts with string keys, lists, strings, numbers, booleans and `None` only.
 
-    Numbers that JSON has not, such as NaN, become `None`; arrays, sets and dataclasses what is
-    nearest; anything else its `repr`. Copies, changes nothing.
+    Numbers that JSON does not support, such as NaN, become `None`; arrays, sets and dataclasses
+    become lists and dicts; anything else becomes its `repr`. Copies, and changes nothing.
     """
-    if isinstance(value, np.ndarray) and _needs_no_look(value):
+    if isinstance(value, np.ndarray) and _is_json_array(value):
         return value.tolist()
-    value = _nearest(value)
+    value = _convert(value)
     if not isinstance(value, dict | list):
         return value
-    if depth == _DEEPEST:
+    if depth == _MAX_DEPTH:
         return repr(value)
     if isinstance(value, dict):
         return {str(key): to_json_value(item, depth + 1) for key, item in value.items()}
     return [to_json_value(item, depth + 1) for item in value]
 
 
-def _nearest(value: Any) -> Any:
-    """A dict, a list (of anything both), or what JSON has."""
+def _convert(value: Any) -> Any:
+    """A dict or list, whose items are not converted yet, or a JSON scalar."""
     if isinstance(value, np.ndarray):
         value = value.tolist()
     elif isinstance(value, np.generic):
@@ -54,8 +53,8 @@ def _nearest(value: Any) -> Any:
     return value
 
 
-def _needs_no_look(array: np.ndarray[Any, Any]) -> bool:
-    """Whether all its items are what JSON has, found out at once: arrays may be large."""
-    if array.dtype.char in "efd":  # the floats that Python has
+def _is_json_array(array: np.ndarray[Any, Any]) -> bool:
+    """Whether all items are JSON values, with one check for the whole array, which may be large."""
+    if array.dtype.char in "efd":  # as wide as Python's float or narrower
         return bool(np.isfinite(array).all())
     return array.dtype.kind in "biu"

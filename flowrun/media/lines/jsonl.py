@@ -1,4 +1,4 @@
-"""What became of every frame, a line of JSON each."""
+"""Write the fate of every frame as a line of JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger("flowrun")
 
 
 class Fate(Protocol):
-    """What is known of a frame when its fate is decided. `took` holds seconds."""
+    """The fate of a frame, as the ledger reports it. `took` maps stages to seconds."""
 
     @property
     def index(self) -> int: ...
@@ -40,7 +40,7 @@ class JsonLinesSink:
     """One line per captured frame, in the order in which their fates are decided:
     `{"index", "time", "fate", "cause", "latency_ms": {"end_to_end", "<stage>": …}, "data": {…}}`.
 
-    Each line is in the file as soon as it is written. Frames are accepted and forgotten.
+    Each line is flushed to the file at once. Frames are accepted and discarded.
     """
 
     def __init__(self, spec: SinkSpec, context: SinkContext) -> None:
@@ -51,15 +51,15 @@ class JsonLinesSink:
         refuse_existing(self._path, spec, self._key)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            # Half a surrogate pair, as in names of files, becomes the escape that JSON has for it.
+            # A lone surrogate, as in names of files, becomes the escape that JSON has for it.
             self._file = self._path.open(
                 "w", encoding="utf-8", errors="backslashreplace", newline="\n", buffering=1
             )
         except OSError as error:
-            raise self._failed(error) from error
+            raise self._failure(error) from error
 
     def note(self, fate: Fate) -> None:
-        """Write the line. From any thread; an error is kept for `write` and `close`."""
+        """Write the line of `fate`. From any thread; an error is raised by `write` and `close`."""
         line = json.dumps(
             {
                 "index": fate.index,
@@ -78,8 +78,8 @@ class JsonLinesSink:
             try:
                 self._file.write(line + "\n")
             except OSError as error:
-                self._error = self._failed(error)
-                log.warning("%s; nothing more is written there", self._error)
+                self._error = self._failure(error)
+                log.warning("%s; no more lines are written", self._error)
 
     def write(self, frame: Frame) -> None:
         if self._error is not None:
@@ -90,13 +90,13 @@ class JsonLinesSink:
             try:
                 self._file.close()
             except OSError as error:
-                self._error = self._error or self._failed(error)
+                self._error = self._error or self._failure(error)
         failure, self._error = self._error, None
         if failure is not None:
             raise failure
 
     def abort(self) -> None:
-        """Nothing to give up: a line does not block."""
+        """Nothing to abort: writing a line does not block."""
 
-    def _failed(self, error: OSError) -> SinkError:
+    def _failure(self, error: OSError) -> SinkError:
         return SinkError(f"{self._path} cannot be written: {error.strerror}", key=self._key)

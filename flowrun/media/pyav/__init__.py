@@ -1,0 +1,1 @@
+"""Decoding and encoding in this process with PyAV, an optional dependency."""

@@ -1,4 +1,4 @@
-"""What encodes a video file: one name of `encoder`, one line here."""
+"""The encoders of video files, by the value of `sink.encoder`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flowrun.spec.flow import SinkSpec
 
 
 class FileEncoder(Protocol):
-    """One file of pictures of one `size` (width, height): `write`, `close` and `abort` are those
+    """One file with frames of one `size` (width, height): `write`, `close` and `abort` are those
     of a `Sink`."""
 
     size: tuple[int, int]
@@ -25,22 +25,22 @@ class FileEncoder(Protocol):
     def abort(self) -> None: ...
 
 
-# (what the flow says, what feeds the sink, the size, the new file)
+# (the sink of the flow, its context, the size, the new file)
 Open = Callable[[SinkSpec, SinkContext, tuple[int, int], Path], FileEncoder]
 
 
 def _ffmpeg(key: str) -> Open:
-    def opened(
+    def open_encoder(
         spec: SinkSpec, context: SinkContext, size: tuple[int, int], target: Path
     ) -> FileEncoder:
         arguments = commands.encode(spec, context.info, size, target)
         return Encoder(arguments, context, size, str(target))
 
-    return opened
+    return open_encoder
 
 
 def _av(key: str) -> Open:
-    """Raises `InvalidFlowError` without PyAV; `key` is where the sink stands in the flow."""
+    """Raises `InvalidFlowError` without PyAV; `key` is that of the sink in the flow."""
     try:
         from flowrun.media.pyav.encoder import AvEncoder
     except ImportError as error:

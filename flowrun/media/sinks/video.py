@@ -1,4 +1,4 @@
-"""A video file, playable whatever happens."""
+"""Write a video file that plays even after a crash."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ log = logging.getLogger("flowrun")
 
 
 class VideoSink:
-    """Writes `name.part.mp4` beside `name.mp4` and renames it when it is finished.
+    """Write `name.part.mp4` beside `name.mp4` and rename it when it is finished.
 
     The first frame decides the size. When the size changes later, the file ends there and the
-    recording goes on in `name.2.mp4` and so on, with a warning. Missing folders are made. Holds no
-    frames itself; a pipe to an encoder holds at most 1 MiB, and the encoder what its look-ahead
-    needs. Making one raises `InvalidFlowError` where the encoder is not installed.
+    recording continues in `name.2.mp4` and so on, with a warning. Missing folders are created.
+    Buffers no frames itself; a pipe to an encoder holds at most 1 MiB, and the encoder what its
+    look-ahead needs. `__init__` raises `InvalidFlowError` if the encoder is not installed.
     """
 
     def __init__(self, spec: SinkSpec, context: SinkContext) -> None:
@@ -36,8 +36,8 @@ class VideoSink:
         self._check(self._path)
         if spec.bitrate is not None and spec.codec and not supports_bitrate(spec.codec):
             log.warning(
-                "%s.bitrate: %s keeps no bit rate where frames have times of their own, and takes"
-                " `quality` instead",
+                "%s.bitrate: %s does not support a bit rate at a variable frame rate; `quality`"
+                " applies instead",
                 *(context.key, spec.codec),
             )
 
@@ -46,7 +46,8 @@ class VideoSink:
         if self._encoder is None or self._encoder.size != size:
             if self._encoder is not None:
                 log.warning(
-                    "%s: the picture changed from %dx%d to %dx%d at frame %d: going on in %s",
+                    "%s: the frame size changed from %dx%d to %dx%d at frame %d; the recording"
+                    " continues in %s",
                     *(
                         self._context.key,
                         *self._encoder.size,
@@ -76,14 +77,14 @@ class VideoSink:
         self._check(path)
         if size[0] % 2 or size[1] % 2:
             log.info("%s: %dx%d is odd, so it is encoded as yuv444p", self._context.key, *size)
-        self._target = _beside(path)
+        self._target = _part_path(path)
         return self._open(self._spec, self._context, size, self._target)
 
     def _finish(self) -> None:
         if self._encoder is None:
             return
         try:
-            self._encoder.close()  # which `abort` may cut short
+            self._encoder.close()  # `abort` may interrupt this
         finally:
             self._encoder = None
             if self._target.exists():
@@ -98,20 +99,20 @@ class VideoSink:
         return self._path.with_name(f"{self._path.stem}.{part}{self._path.suffix}")
 
     def _check(self, path: Path) -> None:
-        """Raise `SinkError` now for what would fail at the first frame or, worse, at the end."""
+        """Raise `SinkError` now for errors that would occur at the first frame or at the end."""
         if path.is_dir():
             raise SinkError(f"{path} is a directory", key=self._context.key)
         refuse_existing(path, self._spec, self._context.key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with open(_beside(path), "wb"):
+            with open(_part_path(path), "wb"):
                 pass
-            _beside(path).unlink()
+            _part_path(path).unlink()
         except OSError as error:
             raise SinkError(
                 f"{path} cannot be written: {error.strerror}", key=self._context.key
             ) from error
 
 
-def _beside(path: Path) -> Path:
+def _part_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.part{path.suffix}")

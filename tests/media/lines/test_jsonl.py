@@ -1,4 +1,4 @@
-"""A line of JSON for every fate, whatever hooks attached and whatever becomes of the file."""
+"""A line of JSON for every fate, whatever hooks attach and whatever happens to the file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from flowrun.media.lines.jsonl import JsonLinesSink
 from flowrun.media.protocols import SinkContext
 from flowrun.spec.flow import SinkSpec
 
-FEED = SinkContext(VideoInfo(4, 2), key="sink[1]")
+CONTEXT = SinkContext(VideoInfo(4, 2), key="sink[1]")
 FRAME = Frame(np.zeros((2, 4, 3), np.uint8), 0, 0.0, 0.0, 0.0)
 full_device = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no full device")
 
@@ -47,7 +47,7 @@ class Box:
 
 
 def opened(path: Path, **keys: Any) -> JsonLinesSink:
-    return JsonLinesSink(SinkSpec(str(path), **keys), FEED)
+    return JsonLinesSink(SinkSpec(str(path), **keys), CONTEXT)
 
 
 def strict(text: str) -> Any:
@@ -63,7 +63,7 @@ def written(path: Path) -> list[Any]:
     return [strict(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def test_a_line_says_all_that_is_known_of_a_fate(tmp_path: Path) -> None:
+def test_a_line_has_all_fields_of_a_fate(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "a.jsonl"
     sink = opened(path)
     took = {"end_to_end": 0.0123456, "sink": 1.0}
@@ -71,14 +71,14 @@ def test_a_line_says_all_that_is_known_of_a_fate(tmp_path: Path) -> None:
     assert path.read_text("utf-8") == (
         '{"index": 7, "time": 0.333333, "fate": "failed", "cause": "timeout", '
         '"latency_ms": {"end_to_end": 12.346, "sink": 1000.0}, "data": {"faces": [1, "zwölf"]}}\n'
-    )  # which is there before the sink is closed
+    )  # which is written before the sink is closed
     sink.note(Fate(8))
     sink.close()
     assert [line["index"] for line in written(path)] == [7, 8]
     assert written(path)[1]["cause"] is None
 
 
-def test_frames_are_accepted_and_forgotten(tmp_path: Path) -> None:
+def test_frames_are_accepted_and_discarded(tmp_path: Path) -> None:
     sink = opened(tmp_path / "a.jsonl")
     sink.write(FRAME)
     sink.abort()
@@ -87,7 +87,7 @@ def test_frames_are_accepted_and_forgotten(tmp_path: Path) -> None:
     assert (tmp_path / "a.jsonl").read_text() == ""
 
 
-def test_a_fate_after_the_end_is_written_nowhere(tmp_path: Path) -> None:
+def test_a_fate_after_close_is_not_written(tmp_path: Path) -> None:
     sink = opened(tmp_path / "a.jsonl")
     sink.close()
     sink.note(Fate())
@@ -121,7 +121,7 @@ def test_a_fate_after_the_end_is_written_nowhere(tmp_path: Path) -> None:
         ("a\nb\u2028\ud83d", "a\nb\u2028\ud83d"),
     ],
 )  # fmt: skip
-def test_what_json_has_not_becomes_what_it_has(tmp_path: Path, value: Any, found: Any) -> None:
+def test_values_without_a_json_type_are_converted(tmp_path: Path, value: Any, found: Any) -> None:
     path = tmp_path / "a.jsonl"
     sink = opened(path)
     sink.note(Fate(data={"it": value}))
@@ -130,7 +130,9 @@ def test_what_json_has_not_becomes_what_it_has(tmp_path: Path, value: Any, found
     assert strict(path.read_text("utf-8"))["data"] == {"it": found}
 
 
-def test_what_cannot_be_copied_or_contains_itself_is_shown_all_the_same(tmp_path: Path) -> None:
+def test_values_that_cannot_be_copied_or_are_recursive_are_converted(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "a.jsonl"
     lock = threading.Lock()
     circle: list[Any] = [1]
@@ -146,7 +148,7 @@ def test_what_cannot_be_copied_or_contains_itself_is_shown_all_the_same(tmp_path
     assert line["data"]["circle"][0] == line["data"]["circle"][1][0] == 1
 
 
-def test_what_hooks_found_is_written_by_its_names(tmp_path: Path) -> None:
+def test_detections_are_written_with_their_field_names(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     sink = opened(path)
     seen = Detection((0.5, 1, 20, 30), 0.75, 1, "sign", "stop")
@@ -208,14 +210,14 @@ def test_an_existing_file_is_not_overwritten_unless_asked(tmp_path: Path) -> Non
         opened(path)
     assert str(raised.value) == (
         f"sink[1]: {path} exists and is not overwritten\n"
-        "  choose another path, or say `overwrite: true` under `sink`"
+        "  choose another path, or set `overwrite: true` under `sink`"
     )
     assert path.read_text() == "precious\n"
     opened(path, overwrite=True).close()
     assert path.read_text() == ""
 
 
-def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_opened_is_reported_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     path = tmp_path / "file" / "a.jsonl"
     with pytest.raises(SinkError) as raised:
@@ -231,13 +233,13 @@ def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
 
 
 @full_device
-def test_a_full_disk_is_told_once_and_ends_the_sink(caplog: Any) -> None:
+def test_a_full_disk_is_logged_once_and_ends_the_sink(caplog: Any) -> None:
     sink = opened(Path("/dev/full"), overwrite=True)
     message = "sink[1]: /dev/full cannot be written: No space left on device"
     sink.write(FRAME)
     sink.note(Fate())
     sink.note(Fate())
-    assert caplog.messages == [f"{message}; nothing more is written there"]
+    assert caplog.messages == [f"{message}; no more lines are written"]
     for act in (partial(sink.write, FRAME), sink.close):
         with pytest.raises(SinkError) as raised:
             act()

@@ -1,4 +1,4 @@
-"""What PyAV decodes in this process is what ffmpeg decodes in its own."""
+"""PyAV in this process decodes the same as ffmpeg in its own."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def read(spec: SourceSpec) -> tuple[Any, list[Any]]:
 
 
 def same(spec: SourceSpec) -> int:
-    """Compare what the two decoders make of it; how many frames."""
+    """Compare the output of the two decoders. Return the number of frames."""
     info, frames = read(replace(spec, decoder="av"))
     expected, wanted = read(spec)
     hints: dict[str, Any] = {"fps": None, "duration": None, "frames": None}  # ffmpeg rounds them
@@ -76,7 +76,7 @@ def test_footage_is_the_same(footage: Path, name: str) -> None:
 
 @pytest.mark.usefixtures("pyav")
 @pytest.mark.parametrize("degrees", [90, -90, 180])
-def test_a_video_that_says_so_is_turned(make: Any, tmp_path: Path, degrees: int) -> None:
+def test_a_rotated_video_is_turned(make: Any, tmp_path: Path, degrees: int) -> None:
     path = tmp_path / "turned.mp4"
     subprocess.run(
         [executable(), "-v", "error", "-display_rotation", str(degrees), "-i", str(make("a.mp4")),
@@ -95,12 +95,12 @@ def test_a_video_that_changes_its_size_keeps_that_of_its_first_picture(make: Any
 
 
 @pytest.mark.usefixtures("pyav")
-def test_frames_keep_their_pictures_while_others_are_decoded(make: Any) -> None:
+def test_frames_keep_their_pixels_while_others_are_decoded(make: Any) -> None:
     path = str(make("a.mkv", "-frames:v", "100"))
     _, kept = read(SourceSpec(path, decoder="av"))
     source = make_source(SourceSpec(path, decoder="av"))
     source.open()
-    for frame, first in zip(source, kept, strict=True):  # each dies before the next one comes
+    for frame, first in zip(source, kept, strict=True):  # each is freed before the next
         assert frame.image.tobytes() == first.image.tobytes()
 
 
@@ -121,7 +121,7 @@ def test_packets_that_cannot_be_decoded_are_dropped_and_reported(make: Any, capl
 
 @pytest.mark.usefixtures("pyav")
 @pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in the file system")
-def test_what_may_block_is_left_to_ffmpeg(tmp_path: Path) -> None:
+def test_files_that_may_block_are_refused(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.mkv"
     os.mkfifo(pipe)
     shown = {str(pipe): str(pipe), "ftp://me:secret@host/a.mp4": "ftp://***@host/a.mp4"}
@@ -134,7 +134,7 @@ def test_what_may_block_is_left_to_ffmpeg(tmp_path: Path) -> None:
         )
 
 
-def test_where_pyav_is_missing_the_error_says_how_to_get_it(
+def test_without_pyav_the_error_names_the_package_to_install(
     make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("flowrun.media.pyav.")]:

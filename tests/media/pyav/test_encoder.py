@@ -1,4 +1,4 @@
-"""What PyAV encodes in this process is what ffmpeg encodes in its own."""
+"""PyAV in this process encodes the same as ffmpeg in its own."""
 
 from __future__ import annotations
 
@@ -96,10 +96,10 @@ def test_an_image_may_be_any_view_of_any_memory_in_the_order_of_the_flow(tmp_pat
 @pytest.mark.usefixtures("pyav")
 @pytest.mark.skipif(sys.platform == "win32", reason="protects memory as POSIX does")
 @pytest.mark.parametrize("width", [33, 63, 64])
-def test_nothing_is_read_behind_a_picture_at_the_end_of_its_memory(
+def test_nothing_is_read_after_an_image_at_the_end_of_its_memory(
     tmp_path: Path, width: int
 ) -> None:
-    """In a process of its own, which a wrong read would end."""
+    """In a process of its own, which a wrong read would crash."""
     code = f"""
 import ctypes, mmap
 import numpy as np
@@ -142,7 +142,7 @@ def test_two_frames_within_one_unit_of_time_are_a_unit_apart(tmp_path: Path) -> 
         ("out.webm", {"codec": "libx264"}, "'webm' format does not support 'libx264' codec"),
     ],
 )
-def test_what_the_codec_does_not_take_is_told_in_its_words(
+def test_options_that_the_codec_refuses_are_reported_with_its_message(
     tmp_path: Path, name: str, keys: dict[str, Any], why: str
 ) -> None:
     from av import logging
@@ -157,11 +157,11 @@ def test_what_the_codec_does_not_take_is_told_in_its_words(
             fails()
         assert str(raised.value) == f"sink: av could not write {part}: {why}"
     assert os.listdir(tmp_path) == []
-    assert logging.get_level() is None  # nobody listens while all is well
+    assert logging.get_level() is None  # the log of libav is off again
 
 
 def recording(path: Path) -> Sink:
-    """A sink that has taken a hundred pictures, most of which the encoder still looks ahead at."""
+    """A sink with a hundred frames, most of which are still in the look-ahead of the encoder."""
     sink = open_sink(SinkSpec(str(path), encoder="av"), SinkContext(INFO))
     for frame in pictures(100, (64, 48)):
         sink.write(frame)
@@ -169,7 +169,7 @@ def recording(path: Path) -> Sink:
 
 
 @pytest.mark.usefixtures("pyav")
-def test_what_does_not_end_in_time_is_told_and_plays(
+def test_a_file_that_does_not_finish_in_time_is_reported_and_plays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "out.mp4"
@@ -183,7 +183,7 @@ def test_what_does_not_end_in_time_is_told_and_plays(
 
 
 @pytest.mark.usefixtures("pyav")
-def test_an_abort_alone_leaves_a_whole_file(
+def test_an_abort_alone_leaves_a_complete_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flowrun.media.pyav.encoder.ABORT_TIMEOUT", LIMIT)
@@ -197,7 +197,7 @@ def test_an_abort_alone_leaves_a_whole_file(
 
 
 @pytest.mark.usefixtures("pyav")
-def test_an_abort_cuts_short_what_the_encoder_looks_ahead_at(
+def test_an_abort_interrupts_the_flush_of_the_look_ahead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from flowrun.media.pyav.output_container import OutputContainer
@@ -241,7 +241,7 @@ def test_a_pyav_that_is_too_old_is_not_used(
     )
 
 
-def test_where_pyav_is_missing_the_error_says_how_to_get_it(
+def test_without_pyav_the_error_names_the_package_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("flowrun.media.pyav.")]:
@@ -251,9 +251,9 @@ def test_where_pyav_is_missing_the_error_says_how_to_get_it(
         open_sink(
             SinkSpec(str(tmp_path / "out.mp4"), encoder="av"), SinkContext(INFO, key="sink[1]")
         )
-    said, _, reason = raised.value.message.partition(": ")
-    assert said == "`av` needs the package av, which cannot be imported"
-    assert "av" in reason  # in Python's words
+    text, _, reason = raised.value.message.partition(": ")
+    assert text == "`av` needs the package av, which cannot be imported"
+    assert "av" in reason  # Python's message
     assert raised.value.key == "sink[1].encoder"
     assert raised.value.hint == "pip install 'av>=17.1', or omit `encoder`"
     assert os.listdir(tmp_path) == []

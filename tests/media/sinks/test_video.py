@@ -1,4 +1,4 @@
-"""Recordings play, whatever happens while they are made."""
+"""Recordings play, whatever happens while they are written."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_every_container_keeps_the_frames_and_their_times(
     assert os.listdir(tmp_path) == [path.name]
 
 
-def test_a_change_of_size_goes_on_in_a_second_file(
+def test_a_change_of_size_continues_in_a_second_file(
     tmp_path: Path, caplog: Any, encoder: Any
 ) -> None:
     sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder=encoder), SinkContext(INFO))
@@ -72,17 +72,17 @@ def test_a_change_of_size_goes_on_in_a_second_file(
     assert [f.image.shape for f in first] == [(48, 64, 3)] * 5
     assert [f.image.shape for f in second] == [(17, 31, 3)] * 3
     assert second[0].time == pytest.approx(5 / 25)
-    assert "the picture changed from 64x48 to 31x17 at frame 5: going on in" in caplog.text
+    assert "the frame size changed from 64x48 to 31x17 at frame 5; the recording" in caplog.text
 
 
-def test_a_file_that_exists_is_only_overwritten_when_asked(tmp_path: Path, encoder: Any) -> None:
+def test_an_existing_file_is_only_overwritten_if_requested(tmp_path: Path, encoder: Any) -> None:
     path = tmp_path / "out.mp4"
     path.write_text("precious")
     with pytest.raises(SinkError) as raised:
         open_sink(SinkSpec(str(path), encoder=encoder), SinkContext(INFO))
     assert str(raised.value) == (
         f"sink: {path} exists and is not overwritten\n"
-        "  choose another path, or say `overwrite: true` under `sink`"
+        "  choose another path, or set `overwrite: true` under `sink`"
     )
     assert path.read_text() == "precious"
     sink = open_sink(SinkSpec(str(path), overwrite=True, encoder=encoder), SinkContext(INFO))
@@ -91,7 +91,7 @@ def test_a_file_that_exists_is_only_overwritten_when_asked(tmp_path: Path, encod
     assert len(read(path)) == 1
 
 
-def test_missing_folders_are_made_and_impossible_ones_are_named(
+def test_missing_folders_are_created_and_impossible_ones_are_reported(
     tmp_path: Path, encoder: Any
 ) -> None:
     sink = open_sink(SinkSpec(str(tmp_path / "a/b/out.mp4"), encoder=encoder), SinkContext(INFO))
@@ -122,7 +122,7 @@ def write_until_it_fails(sink: Any) -> SinkError:
     pytest.fail("every write succeeded")
 
 
-def test_an_encoder_that_does_not_start_is_told_in_the_words_of_ffmpeg(
+def test_an_encoder_that_does_not_start_is_reported_with_ffmpegs_message(
     tmp_path: Path, encoder: Any
 ) -> None:
     path = tmp_path / "out.mp4"
@@ -136,7 +136,7 @@ def test_an_encoder_that_does_not_start_is_told_in_the_words_of_ffmpeg(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")
-def test_a_full_disk_ends_the_encoder_in_the_words_of_ffmpeg(tmp_path: Path, encoder: Any) -> None:
+def test_a_full_disk_is_reported_with_ffmpegs_message(tmp_path: Path, encoder: Any) -> None:
     full = tmp_path / "full.mkv"
     full.symlink_to("/dev/full")
     opened = ENCODERS[encoder]("sink")(SinkSpec(str(full)), SinkContext(INFO), (64, 48), full)
@@ -148,13 +148,13 @@ def test_a_full_disk_ends_the_encoder_in_the_words_of_ffmpeg(tmp_path: Path, enc
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills as POSIX does")
-def test_an_encoder_that_is_killed_ends_the_sink_and_what_it_had_written_plays(
+def test_an_encoder_that_is_killed_ends_the_sink_and_its_finished_part_plays(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "out.mp4"
     sink: Any = open_sink(SinkSpec(str(path), preset="ultrafast"), SinkContext(INFO))
     part = tmp_path / "out.part.mp4"
-    for n in range(10_000):  # so quiet a picture that a second of it is less than any buffer
+    for n in range(10_000):  # so little detail that a second of it is less than any buffer
         sink.write(frame(n // 25 * 25, time=n / 25))
         if part.exists() and part.stat().st_size > 1000:  # a fragment is on the disk
             break
@@ -199,7 +199,7 @@ def test_abort_ends_a_write_that_is_blocked_and_the_file_plays(
     assert len(read(path)) > 1
 
 
-def test_a_frame_that_is_not_later_than_the_one_before_is_moved_by_a_tick(
+def test_a_frame_that_is_not_later_than_the_previous_one_is_moved_by_a_tick(
     tmp_path: Path, caplog: Any, encoder: Any
 ) -> None:
     sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder=encoder), SinkContext(INFO))
@@ -208,10 +208,10 @@ def test_a_frame_that_is_not_later_than_the_one_before_is_moved_by_a_tick(
     sink.close()
     times = [f.time for f in read(tmp_path / "out.mp4")]
     assert times == pytest.approx([0.0, 0.04, 0.04 + 1 / 12800, 0.12], abs=1e-6)
-    assert "frame 2 is not later than the one before it; moved by a tick" in caplog.text
+    assert "frame 2 is not later than the previous one; its time is moved by a tick" in caplog.text
 
 
-def test_an_odd_size_is_said_and_kept(tmp_path: Path, caplog: Any, encoder: Any) -> None:
+def test_an_odd_size_is_logged_and_kept(tmp_path: Path, caplog: Any, encoder: Any) -> None:
     caplog.set_level(logging.INFO, "flowrun")
     sink = open_sink(SinkSpec(str(tmp_path / "out.mp4"), encoder=encoder), SinkContext(INFO))
     sink.write(frame(0, (63, 47)))
@@ -239,11 +239,11 @@ def test_the_bit_rate_is_the_one_that_the_flow_asks_for(
         assert asked / 2 < size * 8 / 1000 / 4 < asked * 2
 
 
-def test_mpeg4_says_that_it_keeps_no_bit_rate_and_has_a_quality_of_5(
+def test_mpeg4_warns_that_it_supports_no_bit_rate_and_has_a_quality_of_5(
     tmp_path: Path, encoder: Any, caplog: Any
 ) -> None:
     asked = recorded(tmp_path / "asked.mp4", encoder, codec="mpeg4", bitrate="100k")
-    assert "sink.bitrate: mpeg4 keeps no bit rate where frames have times of their" in caplog.text
+    assert "sink.bitrate: mpeg4 does not support a bit rate at a variable frame rate" in caplog.text
     caplog.clear()
     assert recorded(tmp_path / "left.mp4", encoder, codec="mpeg4") == asked
     assert recorded(tmp_path / "said.mp4", encoder, codec="mpeg4", quality=5) == asked
@@ -253,7 +253,7 @@ def test_mpeg4_says_that_it_keeps_no_bit_rate_and_has_a_quality_of_5(
 
 @pytest.mark.parametrize("wide", ["tv", "pc"])
 @pytest.mark.parametrize("matrix", ["bt709", "smpte170m", None])
-def test_colours_come_out_as_they_went_in(
+def test_colours_are_preserved(
     make: Any, tmp_path: Path, matrix: str | None, wide: str, encoder: Any
 ) -> None:
     scale = f"gblur=2,scale=out_range={wide}"

@@ -122,7 +122,7 @@ def test_a_slow_sink_costs_the_fast_one_beside_it_nothing(
         assert time.monotonic() < end
         time.sleep(0.05)
     destination.pause()  # it takes what the network holds, and then nothing more
-    run.says(r"sink\[[01]\]: \S+ took nothing for 5 s")
+    run.says(r"sink\[[01]\]: \S+ accepted no data for 5 s")
     run.process.send_signal(signal.SIGTERM)
     code, summary, said = run.ends()
     destination.resume()

@@ -158,7 +158,7 @@ def test_a_source_that_stalls_is_noticed_and_a_placeholder_stands_in_for_it(
     live.says(r"source: \S+ gave no frame for 2 s after \d+ frames")
     assert 1.5 < time.monotonic() - stalled < 10
     up.source.resume()
-    live.says(r"source: \S+ is back")
+    live.says(r"source: \S+ is available again")
     code, summary, said = live.ends()
     assert code == 0, said
     assert summary["reconnects"]["source"] >= 1

@@ -1,4 +1,4 @@
-"""Where frames go: one kind, one file, one line here."""
+"""The kinds of sinks, one module each, and the registry that maps a kind to its class."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ SINKS: dict[SinkKind, Callable[[SinkSpec, SinkContext], Sink]] = {
 
 def open_sink(spec: SinkSpec, context: SinkContext) -> Sink:
     """A sink that is ready for its first frame. Raises `SinkError`, or `RunError` for an address
-    that nobody can listen at."""
+    on which it cannot listen."""
     return SINKS[spec.kind](spec, context)

@@ -1,4 +1,4 @@
-"""Nowhere: for measuring, and for flows whose hooks do all the work."""
+"""Discard frames, for measurements and for flows whose hooks do all the work."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from flowrun.spec.flow import SinkSpec
 
 
 class NullSink:
-    """Takes every frame at once and keeps none."""
+    """Accept every frame at once and keep none."""
 
     def __init__(self, spec: SinkSpec, context: SinkContext) -> None:
         """Nothing to open."""
 
     def write(self, frame: Frame) -> None:
-        """Forget `frame`."""
+        """Discard `frame`."""
 
     def close(self) -> None:
         """Nothing to finish."""
 
     def abort(self) -> None:
-        """Nothing to give up."""
+        """Nothing to abort."""

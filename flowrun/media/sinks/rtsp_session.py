@@ -1,4 +1,4 @@
-"""One connection to an RTSP server, from ANNOUNCE to TEARDOWN."""
+"""Publish to an RTSP server over one connection, from ANNOUNCE to TEARDOWN."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from flowrun.spec.flow import SinkSpec
 from flowrun.spec.secrets import redact
 
 OPEN_TIMEOUT = 10.0  # seconds for the server to accept the stream
-STALL = 5.0  # seconds that a write may be blocked before the server counts as gone
-_FINISH = 3.0  # seconds to say goodbye
+STALL_TIMEOUT = 5.0  # seconds that a write may block before the server counts as unavailable
+_CLOSE_TIMEOUT = 3.0  # seconds for TEARDOWN
 
 
-class Publication:
-    """Frames of one size to the server, until one of the two goes away.
+class RtspSession:
+    """Send frames of one size to the server, until either side closes.
 
-    `open` and `write` belong to one thread after the other; `abort` may come from any.
+    `open` and `write` are called by one thread at a time, `abort` by any.
     """
 
     def __init__(self, spec: SinkSpec, context: SinkContext, size: tuple[int, int]) -> None:
         self.since = time.monotonic()
         self._uri = redact(spec.uri)
         self._key = context.key
-        self._answered = threading.Event()
+        self._responded = threading.Event()
         self._refused = False
         self._encoder = Encoder(
             commands.publish(spec, context.info),
             context,
             size,
             self._uri,
-            on_line=self._heard,
-            finish_timeout=_FINISH,
+            on_line=self._parse_line,
+            finish_timeout=_CLOSE_TIMEOUT,
         )
         self._watchdog = Watchdog(self._encoder.kill)
 
@@ -47,7 +47,7 @@ class Publication:
         `SinkError`, at the latest after `OPEN_TIMEOUT`."""
         end = time.monotonic() + OPEN_TIMEOUT
         self.write(frame)
-        if not self._answered.wait(end - time.monotonic()):
+        if not self._responded.wait(end - time.monotonic()):
             raise SinkError(
                 f"{self._uri} did not accept the stream within {OPEN_TIMEOUT:g} s", key=self._key
             )
@@ -55,36 +55,39 @@ class Publication:
             raise self._encoder.failure()
 
     def write(self, frame: Frame) -> None:
-        """Take one frame; blocks while the encoder is busy. Raises `SinkError`."""
+        """Send one frame; blocks while the encoder is busy. Raises `SinkError`."""
         try:
-            with self._watchdog.limit(STALL):
+            with self._watchdog.limit(STALL_TIMEOUT):
                 self._encoder.write(frame)
         except SinkError as error:
             if not self._watchdog.expired:
                 raise
-            raise SinkError(f"{self._uri} took nothing for {STALL:g} s", key=self._key) from error
+            raise SinkError(
+                f"{self._uri} accepted no data for {STALL_TIMEOUT:g} s", key=self._key
+            ) from error
 
     def close(self) -> None:
-        """Say goodbye. Raises `SinkError` if the server was gone already. Idempotent, bounded."""
+        """End the session with TEARDOWN. Raises `SinkError` if it had already failed. Idempotent,
+        bounded."""
         self._watchdog.close()
         self._encoder.close()
 
     def abort(self) -> None:
-        """Leave without a word, from any thread; a blocked `write` raises `SinkError`."""
+        """End the session at once, from any thread; a blocked `write` raises `SinkError`."""
         self._encoder.abort()
         self._refused = True
-        self._answered.set()
+        self._responded.set()
         self._watchdog.close()
 
-    def give_up(self) -> None:
-        """Leave without a word, and leave nothing behind."""
+    def discard(self) -> None:
+        """`abort`, and release all resources."""
         self.abort()
         self._encoder.close()
 
-    def _heard(self, line: str) -> None:
-        # ffmpeg describes an output once the header is written: here, once RECORD was answered.
-        if self._answered.is_set():
+    def _parse_line(self, line: str) -> None:
+        # ffmpeg logs an output once its header is written: here, after the response to RECORD.
+        if self._responded.is_set():
             return
         self._refused = is_error(line)
         if self._refused or "Output #0" in line:
-            self._answered.set()
+            self._responded.set()

@@ -1,26 +1,25 @@
-"""A window on this machine's screen."""
+"""Show frames in a window on this machine's screen."""
 
 from __future__ import annotations
-
-from datetime import datetime
 
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
 from flowrun.media.protocols import SinkContext
-from flowrun.media.sinks.placeholder import placeholder
+from flowrun.media.sinks.placeholder import OutagePlaceholder
 from flowrun.spec.flow import SinkSpec
 
-_INSTEAD = "other ways to look: `sink: out.mp4`, `sink: rtsp://localhost:8554/name`"
+_ALTERNATIVES = "other ways to watch: `sink: out.mp4`, `sink: rtsp://localhost:8554/name`"
 
 
 class ScreenSink:
-    """Shows every frame in a window that bears the flow's name; q, Escape or closing the window
+    """Show every frame in a window titled with the flow's name; q, Escape or closing the window
     stops the run.
 
     The first frame opens the window in its own size, or smaller if the display is; a frame of
-    another size is fitted in. While the source is away the window says so. After the stop it goes
-    on showing frames until `close`. Everything but `abort` belongs on the main thread, making it
-    included, which raises `SinkError` without a display or pygame-ce. Keeps one picture.
+    another size is scaled to fit. While the source is unavailable the window shows a placeholder.
+    After the stop it shows further frames until `close`. Everything but `abort` belongs on the main
+    thread, including `__init__`, which raises `SinkError` without a display or pygame-ce. Keeps one
+    image.
     """
 
     every = 0.05
@@ -34,28 +33,25 @@ class ScreenSink:
             raise SinkError(
                 f"the screen needs pygame-ce, which cannot be imported: {error}",
                 key=context.key,
-                hint=f"pip install pygame-ce; {_INSTEAD}",
+                hint=f"pip install pygame-ce; {_ALTERNATIVES}",
             ) from error
         self._context = context
-        self._window = Window(context.name, context.color, context.key, _INSTEAD)
-        self._size = (context.info.width, context.info.height)
-        self._away: datetime | None = None  # what the window says; `None` while it shows a frame
+        self._window = Window(context.name, context.color, context.key, _ALTERNATIVES)
+        self._placeholder = OutagePlaceholder(context)
         self._stopped = self._aborted = False
 
     def write(self, frame: Frame) -> None:
         self._check()
         self._window.show(frame.image)
-        self._size, self._away = (frame.width, frame.height), None
+        self._placeholder.frame_shown(frame)
 
     def tick(self) -> None:
         self._check()
-        if self._window.asked_to_close() and not self._stopped:
+        if self._window.close_requested() and not self._stopped:
             self._stopped = True
             self._context.stop()
-        since = self._context.unavailable_since()
-        if since is not None and since != self._away:
-            self._window.show(placeholder(self._size, since))
-            self._away = since
+        if (image := self._placeholder.due()) is not None:
+            self._window.show(image)
 
     def close(self) -> None:
         self._window.close()

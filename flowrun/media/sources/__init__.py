@@ -1,4 +1,4 @@
-"""Where frames come from: one kind, one file, one line here."""
+"""The kinds of sources, one module each, and the registry that maps a kind to its factory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flowrun.media.protocols import Source
 from flowrun.media.sources.camera import camera
 from flowrun.media.sources.file import file
 from flowrun.media.sources.http import http
-from flowrun.media.sources.paced import Paced
+from flowrun.media.sources.paced import PacedSource
 from flowrun.media.sources.pattern import PatternSource
 from flowrun.media.sources.rtsp import rtsp
 from flowrun.spec.flow import SourceSpec
@@ -25,7 +25,7 @@ SOURCES: dict[SourceKind, Callable[[SourceSpec, Buffers], Source]] = {
 
 
 def make_source(spec: SourceSpec, buffers: Buffers | None = None) -> Source:
-    """The source that `spec` names, not open yet. What ffmpeg decodes is read into `buffers`, or
-    memory of the process."""
+    """The source of `spec`, not open yet. Frames that ffmpeg decodes are read into memory of
+    `buffers`, by default that of the process."""
     source = SOURCES[spec.kind](spec, buffers or Buffers())
-    return Paced(source) if spec.pace == "realtime" else source
+    return PacedSource(source) if spec.pace == "realtime" else source

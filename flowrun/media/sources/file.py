@@ -1,4 +1,4 @@
-"""A file, or anything else that ffmpeg opens and that has an end."""
+"""Open a file, or anything else of finite length that ffmpeg opens."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from flowrun.media.ffmpeg import commands
 from flowrun.media.ffmpeg.decoder import Decoder
 from flowrun.media.protocols import Source
 from flowrun.media.pyav.availability import missing
-from flowrun.media.sources.supervised import Session, Supervised
+from flowrun.media.sources.reconnecting import ReconnectingSource, Session
 from flowrun.spec.flow import SourceSpec
 
 
 def file(spec: SourceSpec, buffers: Buffers) -> Source:
-    """Every picture of the file, as fast as it is asked for; with `loop`, again from the start."""
-    return Supervised(spec, DECODERS[spec.decoder](spec, buffers))
+    """Every frame of the file, as fast as they are requested; with `loop`, again from the
+    start."""
+    return ReconnectingSource(spec, DECODERS[spec.decoder](spec, buffers))
 
 
 def _ffmpeg(spec: SourceSpec, buffers: Buffers) -> Callable[[], Session]:
@@ -25,12 +26,12 @@ def _ffmpeg(spec: SourceSpec, buffers: Buffers) -> Callable[[], Session]:
 
 
 def _av(spec: SourceSpec, _buffers: Buffers) -> Callable[[], Session]:
-    """Its pictures lie where PyAV puts them. Raises `InvalidFlowError` without PyAV."""
+    """PyAV allocates the memory of its frames. Raises `InvalidFlowError` without PyAV."""
     try:
         from flowrun.media.pyav.decoder import AvDecoder
     except ImportError as error:
         raise missing(error, "source.decoder") from error
-    return lambda: AvDecoder(spec, _checked)
+    return lambda: AvDecoder(spec, _file_url)
 
 
 DECODERS: dict[str, Callable[[SourceSpec, Buffers], Callable[[], Session]]] = {
@@ -40,11 +41,11 @@ DECODERS: dict[str, Callable[[SourceSpec, Buffers], Callable[[], Session]]] = {
 
 
 def _inputs(spec: SourceSpec) -> list[str]:
-    return [*commands.loop_options(spec), "-i", _checked(spec.uri)]
+    return [*commands.loop_options(spec), "-i", _file_url(spec.uri)]
 
 
-def _checked(uri: str) -> str:
-    """The URI as ffmpeg takes it; raises `SourceError` for a file that is not there."""
+def _file_url(uri: str) -> str:
+    """The URL for ffmpeg; raises `SourceError` for a missing file."""
     if "://" in uri:
         return uri
     if not os.path.exists(uri):

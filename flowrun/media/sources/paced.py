@@ -1,4 +1,4 @@
-"""A recording at its own pace."""
+"""Play a recording in real time."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from flowrun.frame import Frame, VideoInfo
 from flowrun.media.protocols import Source
 
 
-class Paced:
-    """The frames of `source`, none before its time; a live source has a pace of its own already.
+class PacedSource:
+    """The frames of `source`, none before its presentation time; a live source is passed through.
 
-    The first frame comes at once, each other one when as much time has passed since then as lies
-    between the two; `captured` is that moment. Whoever asks too late gets the frames at once until
-    the time is made up for.
+    The first frame is yielded at once. Each later one is yielded when the difference of their
+    presentation times has passed; `captured` is that moment. A consumer that is behind gets frames
+    at once until it has caught up.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A moving test pattern with the frame number drawn in. Needs no file and no camera."""
+"""Generate a moving test pattern with the frame number drawn in, without a file or a camera."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from flowrun.spec.flow import SourceSpec
 
 _DEFAULT_SIZE, _DEFAULT_FPS = (1280, 720), 30.0
 _URI = re.compile(r"test(?::(?P<w>\d+)x(?P<h>\d+)(?:@(?P<fps>\d+(?:\.\d+)?))?)?")
-_SMALLEST = 16  # pixels; below that there is nothing to see
+_MIN_SIDE = 16  # pixels; a smaller pattern shows nothing
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _BARS = ((235, 235, 235), (235, 220, 40), (40, 220, 220), (40, 200, 60), (210, 60, 200),
          (220, 50, 40), (40, 60, 210), (30, 30, 30))  # fmt: skip
 
 
 class PatternSource:
-    """Endless colour bars, a ramp that moves by one pixel per frame, and the number of the frame.
+    """Endless colour bars, a ramp that moves by one pixel per frame, and the frame number.
 
-    `test:WIDTHxHEIGHT@FPS`; as fast as it is asked, its presentation times at `FPS`.
+    `test:WIDTHxHEIGHT@FPS`; as fast as frames are requested, with presentation times at `FPS`.
     """
 
     reconnects = 0
@@ -37,15 +37,15 @@ class PatternSource:
         match = _URI.fullmatch(spec.uri)
         if match is None:
             raise InvalidFlowError(
-                f"{spec.uri} is no test pattern", key="source", hint="write `test:1280x720@30`"
+                f"{spec.uri} is not a test pattern", key="source", hint="write `test:1280x720@30`"
             )
         named = (int(match["w"]), int(match["h"])) if match["w"] else _DEFAULT_SIZE
         width, height = spec.size or named
-        if min(width, height) < _SMALLEST:
+        if min(width, height) < _MIN_SIDE:
             raise InvalidFlowError(
                 f"a test pattern of {width}x{height} is too small",
                 key="source",
-                hint=f"both sides need at least {_SMALLEST} pixels",
+                hint=f"both sides need at least {_MIN_SIDE} pixels",
             )
         fps = spec.fps or float(match["fps"] or _DEFAULT_FPS)
         self._step = 1 / Fraction(fps).limit_denominator(1001)
@@ -71,8 +71,8 @@ class PatternSource:
             if self._reverse:
                 image = np.ascontiguousarray(image[:, :, ::-1])
             image.flags.writeable = False
-            at = float(index * self._step)
-            yield Frame(image, index, at, float(self._step), time.monotonic())
+            pts = float(index * self._step)
+            yield Frame(image, index, pts, float(self._step), time.monotonic())
             index += 1
 
     def stop(self) -> None:
@@ -94,7 +94,7 @@ def _draw(image: Image, ramp: npt.NDArray[np.uint8], index: int) -> None:
     image[band] = ramp[start : start + width].repeat(3).reshape(width, 3)
     number = f"{index:05d}"
     size = max(1, fitting_size(("0" * len(number),), width * 3 // 4, height // 4))
-    # Digit by digit, as each of them is remembered; numbers are as many as frames.
+    # Digit by digit: the masks of ten digits are cached, those of all numbers would not fit.
     mask = np.concatenate([text_mask(digit, size) for digit in number], axis=1)
     above = image[: band.start]
     write(above, mask, middle(above, mask), _WHITE, _BLACK)

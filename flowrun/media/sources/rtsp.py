@@ -1,21 +1,23 @@
-"""A camera or a server that speaks RTSP."""
+"""Open an RTSP stream of a camera or a server."""
 
 from __future__ import annotations
 
 from flowrun.image.buffers import Buffers
 from flowrun.media.ffmpeg.decoder import Decoder
 from flowrun.media.protocols import Source
-from flowrun.media.sources.supervised import Supervised
+from flowrun.media.sources.reconnecting import ReconnectingSource
 from flowrun.spec.flow import SourceSpec
 
-# Decode without waiting for later frames, and look no longer at the stream than it takes to know
-# its size. (`-fflags nobuffer` would throw away what comes meanwhile.)
+# Decode without waiting for later frames, and probe the stream only until its size is known.
+# (`-fflags nobuffer` would discard the frames that arrive meanwhile.)
 _LOW_DELAY = ("-flags", "low_delay", "-fpsprobesize", "0")
 
 
 def rtsp(spec: SourceSpec, buffers: Buffers) -> Source:
-    """The stream as it comes, over TCP or UDP as `rtsp_transport` says."""
-    return Supervised(spec, lambda: Decoder(spec, rtsp_input, buffers=buffers, live=spec.live))
+    """The stream as it arrives, over TCP or UDP as `rtsp_transport` sets."""
+    return ReconnectingSource(
+        spec, lambda: Decoder(spec, rtsp_input, buffers=buffers, live=spec.live)
+    )
 
 
 def rtsp_input(spec: SourceSpec) -> list[str]:

@@ -1,4 +1,4 @@
-"""One picture for all who look."""
+"""The newest image is encoded once for all clients."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def newest(color: Any = "rgb") -> LatestJpeg:
     return LatestJpeg(color, clock=itertools.count().__next__)
 
 
-@pytest.mark.parametrize(("color", "as_they_come"), [("rgb", RED), ("bgr", RED[::-1])])
-def test_the_colours_are_right_in_both_orders(color: str, as_they_come: tuple[int, ...]) -> None:
-    pictures = newest(color)
-    pictures.put(plain(as_they_come))
-    found = pictures.after(0, LIMIT)
+@pytest.mark.parametrize(("color", "stored"), [("rgb", RED), ("bgr", RED[::-1])])
+def test_the_colours_are_right_in_both_orders(color: str, stored: tuple[int, ...]) -> None:
+    images = newest(color)
+    images.put(plain(stored))
+    found = images.wait_newer(0, LIMIT)
     assert found is not None
     assert (abs(shown(found[1]).astype(int) - RED) <= 3).all()
 
@@ -43,28 +43,28 @@ def test_the_colours_are_right_in_both_orders(color: str, as_they_come: tuple[in
     ("size", "made"),
     [((1280, 720), (1280, 720)), ((1921, 1081), (1280, 720)), ((5000, 1), (1280, 1))],
 )
-def test_what_is_too_wide_is_made_smaller_in_the_same_shape(
+def test_an_image_that_is_too_wide_is_scaled_down_with_its_aspect_ratio(
     size: tuple[int, int], made: tuple[int, int]
 ) -> None:
-    pictures = newest()
-    pictures.put(plain(BLUE, size))
-    found = pictures.after(0, LIMIT)
+    images = newest()
+    images.put(plain(BLUE, size))
+    found = images.wait_newer(0, LIMIT)
     assert found is not None
     assert Pillow.open(io.BytesIO(found[1])).size == made
 
 
-def test_who_looks_gets_the_newest_picture_and_what_came_between_is_left_out() -> None:
-    pictures = newest()
-    assert pictures.after(0, 0.0) == (0, b"")
+def test_a_client_gets_the_newest_image_and_skips_those_between() -> None:
+    images = newest()
+    assert images.wait_newer(0, 0.0) == (0, b"")
     for shade in range(5):
-        pictures.put(plain((shade * 50,) * 3))
-    number, jpeg = pictures.after(0, LIMIT) or (0, b"")
+        images.put(plain((shade * 50,) * 3))
+    number, jpeg = images.wait_newer(0, LIMIT) or (0, b"")
     assert number == 5
     assert abs(int(shown(jpeg)[0, 0, 0]) - 200) <= 3
-    assert pictures.after(number, 0.0) == (number, jpeg)
+    assert images.wait_newer(number, 0.0) == (number, jpeg)
 
 
-def test_a_picture_is_made_once_for_all_and_never_while_nobody_looks(
+def test_an_image_is_encoded_once_for_all_clients_and_never_without_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made: list[int] = []
@@ -75,42 +75,42 @@ def test_a_picture_is_made_once_for_all_and_never_while_nobody_looks(
         save(*words, **options)
 
     monkeypatch.setattr(Pillow.Image, "save", count)
-    pictures = newest()
+    images = newest()
     for _ in range(10):
-        pictures.put(plain(RED))
+        images.put(plain(RED))
     assert made == []
-    found = [pictures.after(0, LIMIT) for _ in range(3)]
+    found = [images.wait_newer(0, LIMIT) for _ in range(3)]
     assert made == [1]
     assert found == [found[0]] * 3
-    pictures.put(plain(BLUE))
-    assert pictures.after(10, LIMIT) != found[0]
+    images.put(plain(BLUE))
+    assert images.wait_newer(10, LIMIT) != found[0]
     assert made == [1, 1]
 
 
-def test_pictures_that_come_faster_than_anybody_can_see_are_left_out() -> None:
+def test_images_that_arrive_faster_than_anybody_can_see_are_skipped() -> None:
     now = 0.0
-    pictures = LatestJpeg("rgb", clock=lambda: now)
+    images = LatestJpeg("rgb", clock=lambda: now)
     numbers = []
     for tick in range(100):
         now = tick / 100  # 100 a second for a second
-        pictures.put(plain(RED))
-        found = pictures.after(0, 0.0)
+        images.put(plain(RED))
+        found = images.wait_newer(0, 0.0)
         assert found is not None
         numbers.append(found[0])
     assert numbers[0] == 1
     assert 30 <= numbers[-1] <= 40
 
 
-def test_whoever_waits_is_woken_by_a_picture_and_by_the_end() -> None:
-    pictures = newest()
+def test_a_waiting_client_is_woken_by_an_image_and_by_close() -> None:
+    images = newest()
     found: list[Any] = []
-    looking = threading.Thread(
-        target=lambda: found.extend([pictures.after(0, LIMIT), pictures.after(1, LIMIT)])
+    client = threading.Thread(
+        target=lambda: found.extend([images.wait_newer(0, LIMIT), images.wait_newer(1, LIMIT)])
     )
-    looking.start()
-    pictures.put(plain(RED))
-    pictures.close()
-    looking.join(LIMIT)
-    assert not looking.is_alive()
+    client.start()
+    images.put(plain(RED))
+    images.close()
+    client.join(LIMIT)
+    assert not client.is_alive()
     assert found[-1] is None
-    assert pictures.after(0, LIMIT) is None
+    assert images.wait_newer(0, LIMIT) is None

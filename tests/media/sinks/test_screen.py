@@ -1,7 +1,7 @@
-"""A real window on a display that nobody looks at.
+"""A real window on a virtual display.
 
-SDL has one display per process and wants the main thread, so every window lives in a process of
-its own, which does what it is told line by line.
+SDL has one display per process and needs the main thread, so every window has a process of its own,
+which executes the lines of its standard input.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from flowrun.media.sinks.placeholder import placeholder
 from flowrun.spec.flow import SinkSpec
 
 RED, BLUE, WHITE, BLACK = (200, 30, 20), (10, 40, 220), (255, 255, 255), (0, 0, 0)
-ELSEWHERE = "other ways to look: `sink: out.mp4`, `sink: rtsp://localhost:8554/name`"
+ALTERNATIVES = "other ways to watch: `sink: out.mp4`, `sink: rtsp://localhost:8554/name`"
 
 CHILD = """
 import sys, threading, traceback
@@ -39,15 +39,15 @@ from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks import open_sink
 from flowrun.spec.flow import SinkSpec
 
-stopped, stops, lost = threading.Event(), [], None
+stopped, stops, since = threading.Event(), [], None
 
 def stop():
     stops.append(1)
     stopped.set()
 
 def make(color="rgb"):
-    feed = SinkContext(VideoInfo(400, 300), color, "sink[1]", "my flow", stop, lambda: lost)
-    return open_sink(SinkSpec("screen"), feed)
+    context = SinkContext(VideoInfo(400, 300), color, "sink[1]", "my flow", stop, lambda: since)
+    return open_sink(SinkSpec("screen"), context)
 
 def write(width, height, left, right=None):
     image = np.empty((height, width, 3), np.uint8)
@@ -103,8 +103,8 @@ class Child:
             env=self.environment,
         )
 
-    def says(self, line: str) -> str:
-        """What it says to `line`: `done`, or the text of the error as a literal."""
+    def execute(self, line: str) -> str:
+        """Execute `line`; `done`, or the text of the error as a literal."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(line + "\n")
@@ -113,7 +113,7 @@ class Child:
 
     def do(self, *lines: str) -> None:
         for line in lines:
-            assert self.says(line) == "done"
+            assert self.execute(line) == "done"
 
     def xdotool(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -136,8 +136,8 @@ class Child:
         values = dict(line.split("=") for line in text.splitlines())
         return (int(values["X"]), int(values["Y"]), int(values["WIDTH"]), int(values["HEIGHT"]))
 
-    def looks(self) -> Image:
-        """What somebody in front of the display would see of the window."""
+    def screenshot(self) -> Image:
+        """The pixels of the window on the display."""
         left, top, width, height = self.geometry()
         grabbed = subprocess.run(
             [
@@ -190,14 +190,14 @@ def halves(size: tuple[int, int], left: tuple[int, ...], right: tuple[int, ...])
     return image
 
 
-def alike(seen: Image, color: tuple[int, ...]) -> bool:
-    """Whether all of it has that colour, but for what scaling does to it."""
+def similar(seen: Image, color: tuple[int, ...]) -> bool:
+    """Whether all of it has that colour, within the tolerance of scaling."""
     return bool((abs(seen.astype(int) - color) <= 4).all())
 
 
-def test_every_pixel_of_a_frame_stands_where_it_should_in_its_colour(child: Child) -> None:
+def test_every_pixel_of_a_frame_has_its_place_and_colour(child: Child) -> None:
     child.do(f"write(320, 240, {RED}, {BLUE})")
-    assert (child.looks() == halves((320, 240), RED, BLUE)).all()
+    assert (child.screenshot() == halves((320, 240), RED, BLUE)).all()
 
 
 def test_the_colours_of_a_bgr_flow_are_right_too(
@@ -205,7 +205,7 @@ def test_the_colours_of_a_bgr_flow_are_right_too(
 ) -> None:
     child = start(display)
     child.do("sink = make('bgr')", f"write(321, 241, {RED[::-1]}, {BLUE[::-1]})")
-    assert (child.looks() == halves((321, 241), RED, BLUE)).all()
+    assert (child.screenshot() == halves((321, 241), RED, BLUE)).all()
 
 
 def test_a_frame_that_is_a_view_of_another_picture_is_shown_as_well(child: Child) -> None:
@@ -213,33 +213,33 @@ def test_a_frame_that_is_a_view_of_another_picture_is_shown_as_well(child: Child
         f"wide = np.full((240, 640, 3), {RED}, np.uint8); wide[:, 1::2] = {BLUE}",
         "sink.write(Frame(wide[:, ::2], 0, 0.0, 0.0, 0.0))",
     )
-    assert (child.looks() == np.array(RED)).all()
+    assert (child.screenshot() == np.array(RED)).all()
 
 
-def test_the_window_bears_the_name_of_the_flow(child: Child) -> None:
+def test_the_window_has_the_name_of_the_flow(child: Child) -> None:
     child.do(f"write(320, 240, {RED})")
     assert child.xdotool("getwindowname", child.window) == "my flow"
 
 
-def test_the_window_of_a_picture_larger_than_the_display_fits_and_keeps_the_shape(
+def test_the_window_of_an_image_larger_than_the_display_fits_and_keeps_the_aspect_ratio(
     child: Child,
 ) -> None:
     child.do(f"write(4000, 2000, {RED}, {BLUE})")
     width, height = map(int, child.xdotool("getdisplaygeometry").split())
     assert child.geometry()[2:] == (width, width // 2)
     assert height >= width // 2
-    seen = child.looks()
-    assert alike(seen[:, : width // 2 - 2], RED)
-    assert alike(seen[:, width // 2 + 2 :], BLUE)
+    seen = child.screenshot()
+    assert similar(seen[:, : width // 2 - 2], RED)
+    assert similar(seen[:, width // 2 + 2 :], BLUE)
 
 
 def test_a_later_frame_of_another_shape_is_fitted_in_with_black_around_it(child: Child) -> None:
     child.do(f"write(400, 300, {WHITE})", f"write(100, 150, {RED}, {BLUE})")
     assert child.geometry()[2:] == (400, 300)
-    seen = child.looks()
+    seen = child.screenshot()
     assert (seen[:, :100] == BLACK).all()
-    assert alike(seen[:, 100:198], RED)
-    assert alike(seen[:, 202:300], BLUE)
+    assert similar(seen[:, 100:198], RED)
+    assert similar(seen[:, 202:300], BLUE)
     assert (seen[:, 300:] == BLACK).all()
 
 
@@ -249,11 +249,11 @@ def test_a_resized_window_shows_the_whole_frame_undistorted_without_waiting_for_
     child.do(f"write(400, 300, {RED}, {BLUE})")
     child.xdotool("windowsize", "--sync", child.window, "200", "350")
     child.do("sink.tick()")
-    seen = child.looks()
+    seen = child.screenshot()
     assert seen.shape == (350, 200, 3)
     assert (seen[:100] == BLACK).all()
-    assert alike(seen[100:250, :98], RED)
-    assert alike(seen[100:250, 102:], BLUE)
+    assert similar(seen[100:250, :98], RED)
+    assert similar(seen[100:250, 102:], BLUE)
     assert (seen[250:] == BLACK).all()
 
 
@@ -265,7 +265,7 @@ def test_a_key_stops_the_run_once_and_frames_are_shown_until_the_sink_is_closed(
     child.xdotool("windowfocus", child.window, "key", "a", "key", key, "key", key)
     child.do("tick_until_stopped()", "sink.tick()", "sink.tick()", "assert stops == [1]")
     child.do(f"write(320, 240, {BLUE})")
-    assert (child.looks() == BLUE).all()
+    assert (child.screenshot() == BLUE).all()
     child.do("sink.close()", "sink.close()")
     assert child.end() == (0, "")
 
@@ -282,25 +282,27 @@ def test_closing_the_window_stops_the_run(child: Child) -> None:
     child.do("tick_until_stopped()", "assert stops == [1]")
 
 
-def test_while_the_source_is_away_the_window_says_since_when_until_the_next_frame(
+def test_while_the_source_is_unavailable_a_placeholder_is_shown_until_the_next_frame(
     child: Child,
 ) -> None:
     since = datetime(2024, 2, 3, 7, 8, 9)
-    child.do(f"write(320, 240, {RED})", "lost = datetime(2024, 2, 3, 7, 8, 9)", "sink.tick()")
-    assert (child.looks() == placeholder((320, 240), since)).all()
-    child.do(f"write(320, 240, {BLUE})")  # one that was still under way
-    assert (child.looks() == BLUE).all()
+    child.do(f"write(320, 240, {RED})", "since = datetime(2024, 2, 3, 7, 8, 9)", "sink.tick()")
+    assert (child.screenshot() == placeholder((320, 240), since)).all()
+    child.do(f"write(320, 240, {BLUE})")  # one that was still in flight
+    assert (child.screenshot() == BLUE).all()
     child.do("sink.tick()")
-    assert (child.looks() == placeholder((320, 240), since)).all()
-    child.do("lost = None", "sink.tick()")
-    assert (child.looks() == placeholder((320, 240), since)).all()
+    assert (child.screenshot() == placeholder((320, 240), since)).all()
+    child.do("since = None", "sink.tick()")
+    assert (child.screenshot() == placeholder((320, 240), since)).all()
     child.do(f"write(320, 240, {BLUE})", "sink.tick()")
-    assert (child.looks() == BLUE).all()
+    assert (child.screenshot() == BLUE).all()
 
 
-def test_a_source_lost_before_the_first_frame_opens_the_window_in_its_size(child: Child) -> None:
-    child.do("lost = datetime(2024, 2, 3, 7, 8, 9)", "sink.tick()")
-    assert (child.looks() == placeholder((400, 300), datetime(2024, 2, 3, 7, 8, 9))).all()
+def test_a_placeholder_before_the_first_frame_opens_the_window_in_the_sources_size(
+    child: Child,
+) -> None:
+    child.do("since = datetime(2024, 2, 3, 7, 8, 9)", "sink.tick()")
+    assert (child.screenshot() == placeholder((400, 300), datetime(2024, 2, 3, 7, 8, 9))).all()
 
 
 def test_the_window_leaves_sigterm_to_others(child: Child) -> None:
@@ -324,25 +326,26 @@ def test_a_window_starts_no_daemon_of_the_desktop(
     assert not (tmp_path / "started").exists()
 
 
-def test_a_sink_that_was_given_up_takes_no_more_frames(child: Child) -> None:
+def test_an_aborted_sink_accepts_no_more_frames(child: Child) -> None:
     child.do(f"write(320, 240, {RED})", "sink.abort()", "sink.abort()")
-    assert child.says(f"write(320, 240, {RED})") == "'sink[1]: the screen sink was aborted'"
-    assert child.says("sink.tick()") == "'sink[1]: the screen sink was aborted'"
+    assert child.execute(f"write(320, 240, {RED})") == "'sink[1]: the screen sink was aborted'"
+    assert child.execute("sink.tick()") == "'sink[1]: the screen sink was aborted'"
     child.do("sink.close()")
 
 
 def test_a_second_window_is_refused(child: Child) -> None:
-    assert child.says("make()") == "'sink[1]: a run has one window, and it is there already'"
+    text = "sink[1]: a run can have one window only, and it is already open"
+    assert child.execute("make()") == repr(text)
 
 
-def test_a_closed_sink_makes_room_for_another(child: Child) -> None:
+def test_after_a_sink_is_closed_another_may_open(child: Child) -> None:
     child.do(f"write(320, 240, {RED})", "sink.close()", "sink = make()")
     child.do(f"write(100, 200, {BLUE})")
-    assert (child.looks() == BLUE).all()
+    assert (child.screenshot() == BLUE).all()
     assert child.geometry()[2:] == (100, 200)
 
 
-def test_the_icon_of_the_window_is_a_light_letter_on_a_dark_ground(
+def test_the_icon_of_the_window_is_a_light_glyph_on_a_dark_background(
     display: str, start: Callable[[str | None], Child]
 ) -> None:
     start(display).do(
@@ -354,15 +357,15 @@ def test_the_icon_of_the_window_is_a_light_letter_on_a_dark_ground(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")
-def test_a_machine_without_a_display_is_told_of_other_ways_to_look(
+def test_without_a_display_the_error_names_other_ways_to_watch(
     display: str, start: Callable[[str | None], Child]
 ) -> None:
     pytest.importorskip("pygame")
     text = "sink[1]: no window can be opened: neither DISPLAY nor WAYLAND_DISPLAY is set"
-    assert start(None).says("make()") == repr(f"{text}\n  {ELSEWHERE}")
+    assert start(None).execute("make()") == repr(f"{text}\n  {ALTERNATIVES}")
 
 
-def test_a_display_that_cannot_be_reached_is_an_error_although_sdl_makes_do_without(
+def test_an_unreachable_display_is_an_error_although_sdl_has_a_fallback(
     display: str, start: Callable[[str | None], Child]
 ) -> None:
     pytest.importorskip("pygame")
@@ -370,10 +373,12 @@ def test_a_display_that_cannot_be_reached_is_an_error_although_sdl_makes_do_with
         "sink[1]: no window can be opened: SDL finds no display and would use its driver"
         " 'offscreen'; DISPLAY is ':54321'"
     )
-    assert start(":54321").says("make()") == repr(f"{text}\n  {ELSEWHERE}")
+    assert start(":54321").execute("make()") == repr(f"{text}\n  {ALTERNATIVES}")
 
 
-def test_without_pygame_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pygame_the_error_names_the_package(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Missing(importlib.abc.MetaPathFinder):
         def find_spec(self, name: str, path: object, target: object = None) -> None:
             if name == "pygame":
@@ -386,12 +391,12 @@ def test_without_pygame_the_error_says_how_to_install_it(monkeypatch: pytest.Mon
         open_sink(SinkSpec("screen"), SinkContext(VideoInfo(64, 48)))
     assert str(caught.value) == (
         "sink: the screen needs pygame-ce, which cannot be imported: No module named 'pygame'\n"
-        f"  pip install pygame-ce; {ELSEWHERE}"
+        f"  pip install pygame-ce; {ALTERNATIVES}"
     )
 
 
 def ask_to_close(display: str, window: int) -> None:
-    """What a window manager sends when somebody clicks on the cross."""
+    """Send what a window manager sends when the close button is clicked."""
     x11 = ctypes.CDLL("libX11.so.6")
     x11.XOpenDisplay.restype = x11.XInternAtom.restype = ctypes.c_void_p
     connection = ctypes.c_void_p(x11.XOpenDisplay(display.encode()))

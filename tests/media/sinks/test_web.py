@@ -1,4 +1,4 @@
-"""A page on a real port, and browsers made of the standard library."""
+"""A page on a real port, and clients made of the standard library."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def get(sink: WebSink, path: str) -> http.client.HTTPResponse:
 
 
 class Viewer:
-    """A browser that looks at the stream."""
+    """A client of the stream."""
 
     def __init__(self, sink: WebSink) -> None:
         self.answer = get(sink, "/stream")
@@ -80,14 +80,14 @@ class Viewer:
         return np.asarray(Pillow.open(io.BytesIO(jpeg)))
 
     def until(self, shade: int) -> None:
-        """Look until there is a picture of that grey."""
+        """Read until there is a picture of that grey."""
         while (picture := self.next()) is not None:
             if abs(int(picture[0, 0, 0]) - shade) <= 2:
                 return
-        raise AssertionError("the stream is over")
+        raise AssertionError("the stream has ended")
 
 
-def test_the_stream_shows_the_newest_frame_and_then_each_as_it_comes(web: Open) -> None:
+def test_the_stream_shows_the_newest_frame_and_then_each_as_it_arrives(web: Open) -> None:
     sink = web()
     for shade in (10, 60, 110):
         sink.write(frame(shade))
@@ -101,7 +101,7 @@ def test_the_stream_shows_the_newest_frame_and_then_each_as_it_comes(web: Open) 
     viewer.until(160)
 
 
-def test_several_viewers_at_once_see_the_same_also_after_one_has_gone(web: Open) -> None:
+def test_several_viewers_see_the_same_also_after_one_has_disconnected(web: Open) -> None:
     sink = web()
     sink.write(frame(10))
     viewers = [Viewer(sink) for _ in range(3)]
@@ -114,7 +114,7 @@ def test_several_viewers_at_once_see_the_same_also_after_one_has_gone(web: Open)
             viewer.until(shade)
 
 
-def test_a_viewer_that_takes_nothing_holds_up_neither_the_run_nor_another_viewer(
+def test_a_viewer_that_reads_nothing_blocks_neither_the_run_nor_another_viewer(
     web: Open,
 ) -> None:
     sink = web()
@@ -130,9 +130,9 @@ def test_a_viewer_that_takes_nothing_holds_up_neither_the_run_nor_another_viewer
             noise[:16] = shade
             sink.write(Frame(noise.copy(), 0, 0.0, 0.0, 0.0))
             viewer.until(shade)
-        sink.close()  # which cuts it off
+        sink.close()  # which closes its connection
         received = sum(iter(lambda: len(lazy.recv(1 << 20)), 0))
-    assert received < 1_000_000  # of 8 MB: what is sent to it next is new
+    assert received < 1_000_000  # of 8 MB: stale pictures are skipped
 
 
 def test_the_end_of_the_run_ends_the_stream(web: Open) -> None:
@@ -146,21 +146,21 @@ def test_the_end_of_the_run_ends_the_stream(web: Open) -> None:
         get(sink, "/status")
 
 
-def test_a_viewer_may_come_before_the_first_frame(web: Open) -> None:
+def test_a_viewer_may_connect_before_the_first_frame(web: Open) -> None:
     sink = web()
     viewer = Viewer(sink)
     sink.write(frame(70))
     viewer.until(70)
 
 
-def test_the_status_is_what_the_run_says(web: Open) -> None:
-    said = {"flow": "ü", "captured": 3, "latency_ms": {"sink": {"p50": None}}}
-    answer = get(web(status=lambda: said), "/status")
+def test_the_status_is_that_of_the_run(web: Open) -> None:
+    status = {"flow": "ü", "captured": 3, "latency_ms": {"sink": {"p50": None}}}
+    answer = get(web(status=lambda: status), "/status")
     assert answer.headers["content-type"] == "application/json"
-    assert json.loads(answer.read()) == said
+    assert json.loads(answer.read()) == status
 
 
-def test_the_page_needs_nothing_from_anywhere_else(web: Open) -> None:
+def test_the_page_needs_nothing_from_other_servers(web: Open) -> None:
     answer = get(web(), "/")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     page = answer.read().decode()
@@ -170,7 +170,7 @@ def test_the_page_needs_nothing_from_anywhere_else(web: Open) -> None:
     assert not re.search(r"https?://|@import|url\(", page)
 
 
-def test_while_the_source_is_away_the_picture_says_since_when_until_the_next_frame(
+def test_while_the_source_is_unavailable_a_placeholder_is_shown_until_the_next_frame(
     web: Open,
 ) -> None:
     since: datetime | None = datetime(2024, 2, 3, 7, 8, 9)
@@ -191,11 +191,11 @@ def test_while_the_source_is_away_the_picture_says_since_when_until_the_next_fra
     viewer.until(100)
 
 
-def test_a_page_that_asks_gets_the_last_figures_before_the_address_is_given_up() -> None:
-    said = {"state": "running"}
-    sink = WebSink(ANY, SinkContext(VideoInfo(64, 48), status=lambda: said), clock=lambda: 0.0)
+def test_a_page_that_polls_gets_the_last_figures_before_the_server_closes() -> None:
+    status = {"state": "running"}
+    sink = WebSink(ANY, SinkContext(VideoInfo(64, 48), status=lambda: status), clock=lambda: 0.0)
     get(sink, "/status").read()
-    said["state"] = "ended"
+    status["state"] = "ended"
     closing = threading.Thread(target=sink.close)
     closing.start()
     assert json.loads(get(sink, "/status").read()) == {"state": "ended"}
@@ -204,7 +204,7 @@ def test_a_page_that_asks_gets_the_last_figures_before_the_address_is_given_up()
     assert not closing.is_alive()
 
 
-def test_an_address_that_is_taken_is_an_error_at_the_key_of_the_sink(web: Open) -> None:
+def test_an_address_in_use_is_an_error_at_the_key_of_the_sink(web: Open) -> None:
     taken = urlsplit(web().url).netloc
     with pytest.raises(RunError) as caught:
         open_sink(SinkSpec(f"web:{taken}"), SinkContext(VideoInfo(64, 48), key="sink"))
@@ -215,15 +215,17 @@ def test_an_address_that_is_taken_is_an_error_at_the_key_of_the_sink(web: Open) 
     )
 
 
-def test_the_log_says_where_to_look_and_who_else_can(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_address_other_than_loopback_is_logged_with_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO, "flowrun")
     for host in ("127.0.0.1", "[::1]", "0.0.0.0"):
         sink = open_sink(SinkSpec(f"web:{host}:0"), SinkContext(VideoInfo(64, 48)))
         sink.close()
-    said = [re.sub(r":\d+(?= |$)", ":N", each) for each in caplog.messages]
-    assert said == [
+    messages = [re.sub(r":\d+(?= |$)", ":N", each) for each in caplog.messages]
+    assert messages == [
         "sink: watch the run at http://127.0.0.1:N",
         "sink: watch the run at http://[::1]:N",
         "sink: watch the run at http://0.0.0.0:N",
-        "sink: whoever reaches http://0.0.0.0:N can watch as well",
+        "sink: anyone who can reach http://0.0.0.0:N can watch the run",
     ]

@@ -1,4 +1,4 @@
-"""What ffmpeg is told to open, whole, and what stands around it."""
+"""The input options for ffmpeg, whole, and the wrappers around a source."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from flowrun.errors import SourceError
 from flowrun.media.sources import SOURCES, make_source
 from flowrun.media.sources.http import http_input
-from flowrun.media.sources.paced import Paced
+from flowrun.media.sources.paced import PacedSource
+from flowrun.media.sources.reconnecting import ReconnectingSource
 from flowrun.media.sources.rtsp import rtsp_input
-from flowrun.media.sources.supervised import Supervised
 from flowrun.spec.flow import SourceSpec
 
 
@@ -36,22 +36,22 @@ def test_http_is_read_as_it_is_and_again_with_loop() -> None:
     ("uri", "kind"),
     [("rtsp://h/a", "rtsp"), ("http://h/a", "http"), ("camera:0", "camera"), ("a.mp4", "file")],
 )
-def test_what_ffmpeg_opens_is_supervised(uri: str, kind: str) -> None:
+def test_every_source_that_ffmpeg_opens_reconnects(uri: str, kind: str) -> None:
     source = make_source(SourceSpec(uri))
     assert SourceSpec(uri).kind == kind
     assert set(SOURCES) == {"camera", "file", "http", "rtsp", "test"}
-    assert isinstance(source, Supervised)
+    assert isinstance(source, ReconnectingSource)
     source.close()
 
 
 @pytest.mark.parametrize("uri", ["a.mp4", "test", "http://h/a"])
-def test_a_source_is_paced_if_the_flow_says_so(uri: str) -> None:
-    assert isinstance(make_source(SourceSpec(uri, pace="realtime")), Paced)
+def test_a_source_is_paced_if_the_flow_sets_it(uri: str) -> None:
+    assert isinstance(make_source(SourceSpec(uri, pace="realtime")), PacedSource)
     for pace in ("auto", "fast"):
-        assert not isinstance(make_source(SourceSpec(uri, pace=pace)), Paced)
+        assert not isinstance(make_source(SourceSpec(uri, pace=pace)), PacedSource)
 
 
-def test_a_file_that_is_not_there_is_an_error_at_the_start(
+def test_a_missing_file_is_an_error_at_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -65,7 +65,7 @@ def test_a_file_that_is_not_there_is_an_error_at_the_start(
     )
 
 
-def test_a_camera_that_is_not_there_is_an_error_at_the_start(
+def test_a_missing_camera_is_an_error_at_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def none(uri: str, size: object, fps: object) -> list[str]:

@@ -1,4 +1,4 @@
-"""A recording at its own pace, on a clock that only waiting moves."""
+"""A recording in real time, on a clock that only waiting advances."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowrun.frame import Frame, VideoInfo
-from flowrun.media.sources.paced import Paced
+from flowrun.media.sources.paced import PacedSource
 
 IMAGE = np.zeros((2, 4, 3), np.uint8)
 LIMIT = 30.0  # seconds, a guard against hanging
@@ -54,12 +54,12 @@ class Recording:
             self.now += seconds
         return stopped.is_set()
 
-    def paced(self) -> Paced:
-        return Paced(self, lambda: self.now, self.wait)
+    def paced(self) -> PacedSource:
+        return PacedSource(self, lambda: self.now, self.wait)
 
 
 def play(recording: Recording, work: Sequence[float] = ()) -> list[tuple[Frame, float]]:
-    """The frames, and when each came; whoever reads works for so long on each."""
+    """The frames, and when each was yielded; the consumer works for `work` seconds on each."""
     paced, got = recording.paced(), []
     paced.open()
     for frame in paced:
@@ -74,7 +74,7 @@ def play(recording: Recording, work: Sequence[float] = ()) -> list[tuple[Frame, 
     st.lists(st.floats(0, 50), max_size=30),
     st.floats(-1e4, 1e4),
 )
-def test_no_frame_comes_before_its_time_and_none_later_than_it_was_asked_for(
+def test_no_frame_is_early_and_none_is_later_than_its_request(
     steps: list[float], work: list[float], start: float
 ) -> None:
     times = [start + sum(steps[1 : n + 1]) for n in range(len(steps))]
@@ -87,25 +87,25 @@ def test_no_frame_comes_before_its_time_and_none_later_than_it_was_asked_for(
         asked = at + (work[index] if index < len(work) else 0.0)
 
 
-def test_whoever_was_late_gets_the_frames_at_once_until_the_time_is_made_up_for() -> None:
+def test_a_late_consumer_gets_frames_at_once_until_it_has_caught_up() -> None:
     got = play(Recording([n / 10 for n in range(8)]), work=[0.0, 0.35])
     came = [at - 1000.0 for _, at in got]
     assert came == pytest.approx([0.0, 0.1, 0.45, 0.45, 0.45, 0.5, 0.6, 0.7])
 
 
-def test_the_first_frame_comes_at_once_wherever_its_time_line_begins() -> None:
+def test_the_first_frame_is_yielded_at_once_wherever_its_time_line_starts() -> None:
     got = play(Recording([3600.0, 3600.5], costs=0.2))
     assert [at - 1000.0 for _, at in got] == pytest.approx([0.2, 0.7])
 
 
-def test_a_live_source_is_left_at_its_own_pace() -> None:
+def test_a_live_source_is_passed_through() -> None:
     recording = Recording([0.0, 50.0, 100.0], live=True, costs=0.1)
     got = play(recording)
     assert [at - 1000.0 for _, at in got] == pytest.approx([0.1, 0.2, 0.3])
     assert [frame.captured for frame, _ in got] == [at for _, at in got]
 
 
-def test_stop_ends_the_waiting_for_a_frame_which_then_does_not_come() -> None:
+def test_stop_ends_the_wait_for_a_frame_and_skips_it() -> None:
     recording = Recording([0.0, 3600.0, 7200.0])
     paced = recording.paced()
     recording.on_wait = paced.stop
@@ -115,7 +115,7 @@ def test_stop_ends_the_waiting_for_a_frame_which_then_does_not_come() -> None:
     assert recording.stopped
 
 
-def test_stop_from_another_thread_ends_the_waiting_at_once() -> None:
+def test_stop_from_another_thread_ends_the_wait_at_once() -> None:
     recording = Recording([0.0, 3600.0])
     waiting = threading.Event()
 
@@ -123,7 +123,7 @@ def test_stop_from_another_thread_ends_the_waiting_at_once() -> None:
         waiting.set()
         return stopped.wait(LIMIT)
 
-    paced = Paced(recording, lambda: 1000.0, wait)
+    paced = PacedSource(recording, lambda: 1000.0, wait)
     paced.open()
     got: list[Any] = []
     reader = threading.Thread(target=lambda: got.extend(paced))
@@ -143,7 +143,7 @@ def test_a_source_that_was_stopped_while_it_opened_has_no_frames() -> None:
     assert list(paced) == []
 
 
-def test_everything_else_is_the_sources_own() -> None:
+def test_everything_else_is_delegated_to_the_source() -> None:
     recording = Recording([0.0])
     paced = recording.paced()
     assert paced.open() is recording.info

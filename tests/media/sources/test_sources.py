@@ -1,4 +1,4 @@
-"""Sources give every frame, at its time, and end when they are told to."""
+"""Sources yield every frame, with its time, and end when they are stopped."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def frames_of(spec: SourceSpec, most: int = 1000) -> tuple[Any, list[Any]]:
     return info, frames
 
 
-def test_a_file_gives_every_frame_with_its_time(make: Any, decoder: Any) -> None:
+def test_a_file_yields_every_frame_with_its_time(make: Any, decoder: Any) -> None:
     info, frames = frames_of(SourceSpec(str(make("a.mp4")), decoder=decoder))
     assert (info.width, info.height, info.fps, info.frames) == (64, 48, 25.0, 20)
     assert [frame.index for frame in frames] == list(range(20))
@@ -73,7 +73,7 @@ def test_a_source_that_waits_for_a_picture_keeps_none_alive(
     assert alive == [0] * 5
 
 
-def test_pictures_are_read_into_the_memory_that_is_lent_where_there_is_some(make: Any) -> None:
+def test_images_are_read_into_allocated_buffers_as_long_as_there_are_some(make: Any) -> None:
     spec = SourceSpec(str(make("a.mp4")))
     _, expected = frames_of(spec)
     blocks = [np.zeros(64 * 48 * 3 + 100, np.uint8) for _ in range(5)]
@@ -120,7 +120,7 @@ def test_a_frame_is_read_only_and_its_own(make: Any, decoder: Any) -> None:
     assert not np.shares_memory(frames[0].image, frames[1].image)
 
 
-def test_size_rate_and_colour_order_are_the_flows(make: Any, decoder: Any) -> None:
+def test_size_rate_and_colour_order_are_those_of_the_flow(make: Any, decoder: Any) -> None:
     path = str(make("a.mp4"))
     spec = SourceSpec(path, size=(32, 16), fps=5, color="bgr", decoder=decoder)
     info, frames = frames_of(spec)
@@ -158,7 +158,7 @@ def test_stop_ends_a_read_that_is_blocked(make: Any, tmp_path: Path) -> None:
     assert len(frames) <= 20
 
 
-def test_a_loop_goes_on_until_another_thread_stops_it(make: Any, decoder: Any) -> None:
+def test_a_loop_continues_until_another_thread_stops_it(make: Any, decoder: Any) -> None:
     source = make_source(SourceSpec(str(make("a.mp4")), loop=True, decoder=decoder))
     source.open()
     frames: list[Any] = []
@@ -223,7 +223,7 @@ def test_a_missing_file_and_a_directory_are_named(tmp_path: Path, decoder: Any) 
     assert raised.value.reason == "not found"
 
 
-def test_what_is_no_video_says_why(make: Any, decoder: Any, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_video_is_an_error(make: Any, decoder: Any, tmp_path: Path) -> None:
     text = tmp_path / "a.mp4"
     text.write_text("hello")
     with pytest.raises(SourceError, match="Invalid data found") as raised:
@@ -235,7 +235,7 @@ def test_what_is_no_video_says_why(make: Any, decoder: Any, tmp_path: Path) -> N
     assert raised.value.reason == "no video"
 
 
-def test_a_file_that_breaks_off_gives_what_it_has(make: Any, caplog: Any, decoder: Any) -> None:
+def test_a_truncated_file_yields_the_frames_it_has(make: Any, caplog: Any, decoder: Any) -> None:
     path = make("a.mkv", source="testsrc2=s=320x240:r=25")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 2 // 3])

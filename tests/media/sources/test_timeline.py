@@ -1,4 +1,4 @@
-"""One time line out of sessions that each have their own."""
+"""One time line over sessions that each have their own."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from flowrun.media.sources.timeline import Timeline
 
 TICK = 0.001
 AHEAD = 2.0  # seconds that one frame may be earlier than the earliest so far
-OLDEST = 1.5  # seconds that frames of the sessions below are old when they come
+OLDEST = 1.5  # seconds; the maximum age at arrival of the frames below
 
-# Frames (seconds since the one before on the source's clock, age when it comes) of one session
-# after the other, each after a pause and with a time line that begins anywhere.
+# Frames (seconds since the previous one on the source's clock, age at arrival) of consecutive
+# sessions, each after a pause and with a time line that starts anywhere.
 SESSIONS = st.lists(
     st.tuples(
         st.floats(OLDEST, 600),
@@ -29,7 +29,7 @@ SESSIONS = st.lists(
 
 
 def times_of(sessions: Any) -> list[list[tuple[float, float, float]]]:
-    """What a `Timeline` makes of them: lists of (time, presentation time, arrival)."""
+    """The result of a `Timeline`: lists of (time, presentation time, arrival)."""
     timeline, arrival, found = Timeline(), 1000.0, []
     for pause, start, frames in sessions:
         captured = arrival + pause
@@ -51,7 +51,7 @@ def times_of(sessions: Any) -> list[list[tuple[float, float, float]]]:
         max_size=40,
     )
 )
-def test_times_begin_at_0_and_strictly_rise_whatever_the_source_says(frames: Any) -> None:
+def test_times_start_at_0_and_strictly_increase_whatever_the_source_reports(frames: Any) -> None:
     timeline, arrival, times, early = Timeline(), 1000.0, [], []
     for renew, pts, later in frames:
         arrival += later
@@ -74,8 +74,8 @@ def test_inside_a_session_the_differences_are_the_sources_own(sessions: Any) -> 
 
 
 @given(SESSIONS)
-def test_no_session_takes_the_time_line_further_from_the_wall_clock(sessions: Any) -> None:
-    # Each may begin with a burst of what the server kept.
+def test_no_session_moves_the_time_line_further_from_the_wall_clock(sessions: Any) -> None:
+    # Each may start with a burst of what the server buffered.
     found = times_of(sessions)
     first = found[0][0][2]
     assert all(
@@ -87,9 +87,7 @@ def test_no_session_takes_the_time_line_further_from_the_wall_clock(sessions: An
 
 
 @given(st.floats(0.01, 1e5), st.floats(-1e5, 1e5))
-def test_over_a_gap_the_time_goes_on_by_what_passed_on_the_wall_clock(
-    gap: float, pts: float
-) -> None:
+def test_over_a_gap_the_time_continues_by_the_wall_clock(gap: float, pts: float) -> None:
     timeline = Timeline()
     assert [timeline.at(7 + n / 10, 50 + n / 10) for n in range(11)][-1] == pytest.approx(1.0)
     timeline.renew()
@@ -97,7 +95,7 @@ def test_over_a_gap_the_time_goes_on_by_what_passed_on_the_wall_clock(
     assert timeline.at(pts + 0.1, 51 + gap + 0.1) == pytest.approx(1.1 + gap)
 
 
-def test_a_hundred_sessions_that_begin_with_a_burst_do_not_add_up() -> None:
+def test_the_bursts_of_a_hundred_sessions_do_not_add_up() -> None:
     timeline, arrival = Timeline(), 0.0
     for _ in range(100):
         timeline.renew()
@@ -124,7 +122,7 @@ def test_a_small_step_back_costs_a_tick_and_changes_nothing_else(step: float) ->
     assert timeline.at(2.2, 52.2) == pytest.approx(2.2)
 
 
-def test_after_a_stall_in_a_session_the_frames_that_piled_up_keep_their_distances() -> None:
+def test_after_a_stall_in_a_session_the_buffered_frames_keep_their_distances() -> None:
     timeline = Timeline()
     timeline.at(0.0, 50.0)
     times = [timeline.at(n / 10, 54.0) for n in range(1, 41)]

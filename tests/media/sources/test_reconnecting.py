@@ -1,4 +1,4 @@
-"""A source that comes and goes, played by sessions with a script, on a clock of its own."""
+"""A source that becomes unavailable and available, with scripted sessions and a fake clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from flowrun.errors import SourceError, SourceReason
 from flowrun.frame import Frame, VideoInfo
-from flowrun.media.sources.supervised import Supervised
+from flowrun.media.sources.reconnecting import ReconnectingSource
 from flowrun.spec.flow import Reconnect, SourceSpec
 
 LIMIT = 30.0  # seconds, a guard against hanging
@@ -29,13 +29,13 @@ IMAGE = np.zeros((2, 4, 3), np.uint8)
 
 
 @dataclass
-class Played:
-    """One session: what `open` gives or raises, `frames` a tenth of a second apart, how it ends."""
+class FakeSession:
+    """One session: what `open` returns or raises, `frames` a tenth of a second apart, its end."""
 
     opens: VideoInfo | SourceError | None = LIVE
     frames: int = 3
     ends: SourceError | None = None
-    silent: float = 0.0  # seconds from the last frame to the end
+    stall: float = 0.0  # seconds from the last frame to the end
     start: float = 0.0  # presentation time of the first frame
     on_open: Callable[[], object] = lambda: None
     on_end: Callable[[], object] = lambda: None
@@ -55,7 +55,7 @@ class Played:
                 return
             yield Frame(IMAGE, n, self.start + n / 10, 0.1, self.clock.now)
             self.clock.now += 0.1
-        self.clock.now += self.silent
+        self.clock.now += self.stall
         self.on_end()
         if self.ends is not None:
             raise self.ends
@@ -70,9 +70,9 @@ class Played:
 
 @dataclass
 class World:
-    """A source made of `sessions`; `waits` are the pauses that it made between them."""
+    """A source made of `sessions`; `waits` are its pauses between them."""
 
-    sessions: Sequence[Played]
+    sessions: Sequence[FakeSession]
     uri: str = CAMERA
     reconnect: Reconnect = STEADY
     keys: dict[str, Any] = field(default_factory=dict)
@@ -83,9 +83,9 @@ class World:
     def __post_init__(self) -> None:
         spec = SourceSpec(self.uri, reconnect=self.reconnect, **self.keys)
         self.made = 0
-        self.source = Supervised(spec, self.make, lambda: self.now, self.wait)
+        self.source = ReconnectingSource(spec, self.make, lambda: self.now, self.wait)
 
-    def make(self) -> Played:
+    def make(self) -> FakeSession:
         session = self.sessions[self.made]
         session.clock = self
         self.made += 1
@@ -99,7 +99,7 @@ class World:
         return stopped.is_set()
 
     def play(self) -> list[Frame]:
-        """Open, read to the end and close; what comes before an error is in `self.got`."""
+        """Open, read to the end and close; frames before an error are in `self.got`."""
         self.got: list[Frame] = []
         try:
             if self.source.open() is not None:
@@ -122,18 +122,18 @@ def error(reason: Any = "failed", message: str = "gone") -> SourceError:
 @pytest.mark.parametrize("reason", REASONS)
 @pytest.mark.parametrize("startup", ["auto", "wait", "fail"])
 @pytest.mark.parametrize("uri", [CAMERA, "http://host/a.mp4", "camera:0", "a.mp4"])
-def test_startup_says_whether_a_source_that_is_not_there_is_waited_for(
+def test_startup_decides_whether_to_wait_for_an_unavailable_source(
     uri: str, startup: str, reason: SourceReason
 ) -> None:
     passing = reason in ("not found", "refused", "timed out", "failed")
     network = uri.startswith(("rtsp", "http"))
     waits = startup == "wait" or (startup == "auto" and network and passing)
-    sessions = [Played(error(reason)), Played(error(reason)), Played(FILE)]
+    sessions = [FakeSession(error(reason)), FakeSession(error(reason)), FakeSession(FILE)]
     world = World(sessions, uri, keys={"startup": startup})
     if waits:
         assert len(world.play()) == 3
         assert world.waits == [1.0, 2.0]
-        assert world.source.reconnects == 0  # it was not there before
+        assert world.source.reconnects == 0  # it was not available before
     else:
         with pytest.raises(SourceError) as raised:
             world.play()
@@ -141,26 +141,28 @@ def test_startup_says_whether_a_source_that_is_not_there_is_waited_for(
         assert (world.made, world.waits) == (1, [])
 
 
-def test_what_is_waited_for_is_said_once_as_long_as_it_stays_the_same(caplog: Any) -> None:
+def test_the_same_error_is_logged_once(caplog: Any) -> None:
     failures = [error("refused", "no"), error("refused", "no"), error("timed out", "silent")]
-    World([*map(Played, failures), Played(FILE)]).play()
+    World([*map(FakeSession, failures), FakeSession(FILE)]).play()
     assert caplog.messages == ["source: no; trying again", "source: silent; trying again"]
 
 
-def test_a_reason_that_does_not_pass_ends_the_waiting() -> None:
-    world = World([Played(error("refused")), Played(error("unauthorised", "who are you"))])
+def test_a_reason_that_is_not_transient_ends_the_wait() -> None:
+    world = World(
+        [FakeSession(error("refused")), FakeSession(error("unauthorised", "who are you"))]
+    )
     with pytest.raises(SourceError, match=r"^source: who are you$"):
         world.play()
     assert world.waits == [1.0]
 
 
-def test_waiting_for_the_start_ends_with_give_up_after() -> None:
+def test_the_wait_at_startup_ends_with_give_up_after() -> None:
     reconnect = Reconnect(jitter=False, give_up_after=6.5)
-    world = World([Played(error("refused", "nobody there"))] * 9, reconnect=reconnect)
+    world = World([FakeSession(error("refused", "nobody there"))] * 9, reconnect=reconnect)
     with pytest.raises(SourceError) as raised:
         world.play()
     assert str(raised.value) == (
-        "source: nobody there\n  given up after 6.5 s, as `source.reconnect.give_up_after` says"
+        "source: nobody there\n  gave up after 6.5 s, the value of `source.reconnect.give_up_after`"
     )
     assert raised.value.reason == "refused"
     assert world.waits == [1.0, 2.0, 4.0]
@@ -169,8 +171,8 @@ def test_waiting_for_the_start_ends_with_give_up_after() -> None:
 # --- ends
 
 
-def test_a_file_that_ends_is_over_with_its_own_times() -> None:
-    world = World([Played(FILE, frames=5, start=7.5)], "a.mp4")
+def test_a_file_ends_with_its_session_and_keeps_its_times() -> None:
+    world = World([FakeSession(FILE, frames=5, start=7.5)], "a.mp4")
     frames = world.play()
     assert [frame.time for frame in frames] == pytest.approx([7.5, 7.6, 7.7, 7.8, 7.9])
     assert [frame.index for frame in frames] == list(range(5))
@@ -178,9 +180,9 @@ def test_a_file_that_ends_is_over_with_its_own_times() -> None:
 
 
 @pytest.mark.parametrize("on_loss", ["freeze", "placeholder", "stop"])
-def test_a_file_that_fails_is_over_after_its_last_good_frame(on_loss: str) -> None:
+def test_a_file_that_fails_ends_after_its_last_good_frame(on_loss: str) -> None:
     broken = error(message="torn")
-    world = World([Played(FILE, ends=broken)], "a.mp4", keys={"on_loss": on_loss})
+    world = World([FakeSession(FILE, ends=broken)], "a.mp4", keys={"on_loss": on_loss})
     with pytest.raises(SourceError) as raised:
         world.play()
     assert raised.value is broken
@@ -188,22 +190,27 @@ def test_a_file_that_fails_is_over_after_its_last_good_frame(on_loss: str) -> No
 
 
 @pytest.mark.parametrize("last", [8.7, 9.0, 9.7])
-def test_a_stream_of_known_length_is_over_at_its_end_and_lost_before(last: float) -> None:
+def test_a_stream_of_known_length_is_only_complete_near_its_end(
+    last: float,
+) -> None:
     known = VideoInfo(4, 2, duration=9.95, live=True)
-    over = Played(known, frames=11, start=last - 1.0)
-    world = World([over, Played(known, frames=2, start=9.0)])
+    over = FakeSession(known, frames=11, start=last - 1.0)
+    world = World([over, FakeSession(known, frames=2, start=9.0)])
     world.play()
     assert world.made == (1 if last > 8.95 else 2)
 
 
-# --- lost and back
+# --- unavailable and available again
 
 
-def test_a_live_source_that_ends_or_fails_is_opened_again(caplog: Any) -> None:
+def test_a_live_source_that_ends_or_fails_is_reopened(caplog: Any) -> None:
     world = World([
-        Played(),
-        Played(error("refused", "no")), Played(error("refused", "no")), Played(frames=2),
-        Played(frames=4, ends=error(message="torn")), Played(VideoInfo(4, 2, 0.1, 0.1, live=True)),
+        FakeSession(),
+        FakeSession(error("refused", "no")),
+        FakeSession(error("refused", "no")),
+        FakeSession(frames=2),
+        FakeSession(frames=4, ends=error(message="torn")),
+        FakeSession(VideoInfo(4, 2, 0.1, 0.1, live=True)),
     ])  # fmt: skip
     world.sessions[4].start = 5e4
     frames = world.play()
@@ -214,26 +221,28 @@ def test_a_live_source_that_ends_or_fails_is_opened_again(caplog: Any) -> None:
     assert caplog.messages == [
         "source: rtsp://***@camera/1 ended",
         "source: no; trying again",
-        "source: rtsp://***@camera/1 is back",
+        "source: rtsp://***@camera/1 is available again",
         "source: rtsp://***@camera/1 ended",
-        "source: rtsp://***@camera/1 is back",
+        "source: rtsp://***@camera/1 is available again",
         "source: torn",
-        "source: rtsp://***@camera/1 is back",
+        "source: rtsp://***@camera/1 is available again",
     ]
 
 
 @pytest.mark.parametrize("start", [7.0, 100.5, 1e6])
-def test_the_time_line_goes_on_by_what_the_outage_took(start: float) -> None:
-    world = World([Played(start=100.0), Played(error("refused")), Played(start=start)])
+def test_the_time_line_continues_by_the_duration_of_the_outage(start: float) -> None:
+    world = World(
+        [FakeSession(start=100.0), FakeSession(error("refused")), FakeSession(start=start)]
+    )
     world.sessions[2].on_end = world.source.stop
     times = [frame.time for frame in world.play()]
     assert world.waits == [1.0, 2.0]
     assert times == pytest.approx([0.0, 0.1, 0.2, 3.3, 3.4, 3.5])
 
 
-def test_whoever_looks_sees_since_when_it_is_lost_until_a_frame_is_there() -> None:
+def test_unavailable_since_is_set_until_the_next_frame() -> None:
     seen: list[datetime | None] = []
-    world = World([Played(), Played(), Played(frames=0)])
+    world = World([FakeSession(), FakeSession(), FakeSession(frames=0)])
 
     def look() -> None:
         seen.append(world.source.unavailable_since)
@@ -255,11 +264,11 @@ def test_whoever_looks_sees_since_when_it_is_lost_until_a_frame_is_there() -> No
     assert still >= pausing
 
 
-def test_only_a_session_that_gave_frames_for_long_enough_starts_the_waits_again() -> None:
-    def session(frames: int, silent: float = 0.0) -> Played:
-        return Played(frames=frames, silent=silent)
+def test_only_a_session_with_frames_for_long_enough_resets_the_delays() -> None:
+    def session(frames: int, stall: float = 0.0) -> FakeSession:
+        return FakeSession(frames=frames, stall=stall)
 
-    world = World([session(1), session(98), session(103), session(1, silent=60.0), session(0)])
+    world = World([session(1), session(98), session(103), session(1, stall=60.0), session(0)])
     world.sessions[4].on_open = world.source.stop
     world.play()
     assert world.waits == [1.0, 2.0, 1.0, 2.0]
@@ -268,12 +277,13 @@ def test_only_a_session_that_gave_frames_for_long_enough_starts_the_waits_again(
 def test_give_up_after_ends_a_run_of_sessions_that_only_stall() -> None:
     reconnect = Reconnect(1.0, 1.0, jitter=False, healthy_after=2.0, give_up_after=30.0)
     stalled = error("timed out", "no frame for 5 s")
-    world = World([Played(frames=1, silent=5.0, ends=stalled) for _ in range(9)],
+    world = World([FakeSession(frames=1, stall=5.0, ends=stalled) for _ in range(9)],
                   reconnect=reconnect)  # fmt: skip
     with pytest.raises(SourceError) as raised:
         world.play()
     assert str(raised.value) == (
-        "source: no frame for 5 s\n  given up after 30 s, as `source.reconnect.give_up_after` says"
+        "source: no frame for 5 s\n"
+        "  gave up after 30 s, the value of `source.reconnect.give_up_after`"
     )
     assert raised.value.reason == "timed out"
     assert raised.value.__cause__ is stalled
@@ -282,8 +292,8 @@ def test_give_up_after_ends_a_run_of_sessions_that_only_stall() -> None:
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_once_it_was_there_every_reason_passes(reason: SourceReason) -> None:
-    world = World([Played(ends=error(reason)), Played(error(reason)), Played()])
+def test_after_the_first_session_every_reason_is_retried(reason: SourceReason) -> None:
+    world = World([FakeSession(ends=error(reason)), FakeSession(error(reason)), FakeSession()])
     world.sessions[2].on_end = world.source.stop
     assert len(world.play()) == 6
 
@@ -292,18 +302,18 @@ def test_once_it_was_there_every_reason_passes(reason: SourceReason) -> None:
     ("ends", "text"), [(None, "source: rtsp://***@camera/1 ended"), (error(), "source: gone")]
 )
 def test_on_loss_stop_raises_after_the_last_good_frame(ends: Any, text: str) -> None:
-    world = World([Played(ends=ends)], keys={"on_loss": "stop"})
+    world = World([FakeSession(ends=ends)], keys={"on_loss": "stop"})
     with pytest.raises(SourceError) as raised:
         world.play()
     assert str(raised.value) == text
     assert (len(world.got), world.made, world.waits) == (3, 1, [])
 
 
-def test_an_error_that_is_none_of_the_sources_is_not_retried() -> None:
+def test_an_error_other_than_source_error_is_not_retried() -> None:
     def bug() -> None:
         raise ZeroDivisionError("bug")
 
-    world = World([Played(on_end=bug)])
+    world = World([FakeSession(on_end=bug)])
     with pytest.raises(ZeroDivisionError, match="bug"):
         world.play()
     assert world.made == 1
@@ -315,13 +325,13 @@ def test_an_error_that_is_none_of_the_sources_is_not_retried() -> None:
         max_size=12,
     )
 )
-def test_whatever_comes_and_goes_frames_are_numbered_and_their_times_rise(script: Any) -> None:
+def test_over_any_sessions_frames_are_numbered_and_their_times_increase(script: Any) -> None:
     sessions = [
-        Played(error("refused") if what == "refused" else LIVE, frames, start=start)
+        FakeSession(error("refused") if what == "refused" else LIVE, frames, start=start)
         for what, frames, start in script
     ]
-    end = Played(frames=0)
-    world = World([Played(), *sessions, end])
+    end = FakeSession(frames=0)
+    world = World([FakeSession(), *sessions, end])
     end.on_open = world.source.stop
     frames = world.play()
     opened = [session for session in sessions if session.opens is LIVE]
@@ -335,7 +345,7 @@ def test_whatever_comes_and_goes_frames_are_numbered_and_their_times_rise(script
 
 
 def test_a_source_that_is_stopped_first_opens_nothing() -> None:
-    world = World([Played()])
+    world = World([FakeSession()])
     world.source.stop()
     assert world.source.open() is None
     assert list(world.source) == []
@@ -344,22 +354,22 @@ def test_a_source_that_is_stopped_first_opens_nothing() -> None:
 
 
 @pytest.mark.parametrize("opens", [None, LIVE, error("codec"), error("refused")])
-def test_stop_ends_the_opening_whatever_comes_of_it(opens: Any) -> None:
-    world = World([Played(opens)])
+def test_stop_ends_the_opening_whatever_its_result(opens: Any) -> None:
+    world = World([FakeSession(opens)])
     world.sessions[0].on_open = world.source.stop
     assert world.play() == []
     assert (world.made, world.waits) == (1, [])
 
 
 def test_stop_ends_the_pause_before_the_first_session() -> None:
-    world = World([Played(error("refused"))])
+    world = World([FakeSession(error("refused"))])
     world.on_wait = world.source.stop
     assert world.play() == []
     assert world.made == 1
 
 
 def test_stop_ends_the_pause_between_two_sessions() -> None:
-    world = World([Played(ends=error())])
+    world = World([FakeSession(ends=error())])
     world.on_wait = world.source.stop
     assert len(world.play()) == 3
     assert world.made == 1
@@ -367,7 +377,7 @@ def test_stop_ends_the_pause_between_two_sessions() -> None:
 
 @pytest.mark.parametrize("opens", [None, error("codec"), error("refused")])
 def test_stop_ends_the_opening_of_another_session(opens: Any) -> None:
-    world = World([Played(), Played(opens)])
+    world = World([FakeSession(), FakeSession(opens)])
     world.sessions[1].on_open = world.source.stop
     assert len(world.play()) == 3
     assert (world.made, world.source.reconnects) == (2, 0)
@@ -376,18 +386,18 @@ def test_stop_ends_the_opening_of_another_session(opens: Any) -> None:
 @pytest.mark.parametrize("info", [LIVE, FILE])
 @pytest.mark.parametrize("on_loss", ["freeze", "stop"])
 @pytest.mark.parametrize("ends", [None, error("timed out")])
-def test_stop_ends_the_reading_normally_whatever_the_session_says(
+def test_stop_ends_the_iteration_normally_however_the_session_ends(
     info: VideoInfo, on_loss: str, ends: Any
 ) -> None:
     reconnect = Reconnect(jitter=False, give_up_after=0.001)
-    world = World([Played(info, ends=ends)], reconnect=reconnect, keys={"on_loss": on_loss})
+    world = World([FakeSession(info, ends=ends)], reconnect=reconnect, keys={"on_loss": on_loss})
     world.sessions[0].on_end = world.source.stop
     assert len(world.play()) == 3
     assert (world.made, world.waits) == (1, [])
 
 
 def test_stop_between_two_frames_ends_after_the_one() -> None:
-    world = World([Played()])
+    world = World([FakeSession()])
     world.source.open()
     frames = iter(world.source)
     next(frames)
@@ -400,14 +410,14 @@ def test_stop_between_two_frames_ends_after_the_one() -> None:
 
 def test_stop_from_another_thread_ends_a_pause_at_once() -> None:
     waiting = threading.Event()
-    session = Played(error("refused"))
+    session = FakeSession(error("refused"))
 
     def wait(stopped: threading.Event, seconds: float) -> bool:
         waiting.set()
         return stopped.wait(LIMIT)
 
     spec = SourceSpec(CAMERA, reconnect=Reconnect(initial=3600.0, maximum=3600.0))
-    source = Supervised(spec, lambda: session, wait=wait)
+    source = ReconnectingSource(spec, lambda: session, wait=wait)
     opened: list[Any] = []
     opener = threading.Thread(target=lambda: opened.append(source.open()))
     opener.start()

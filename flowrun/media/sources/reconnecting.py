@@ -1,4 +1,4 @@
-"""A source that is opened again when it is lost."""
+"""Reopen a source that became unavailable."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from flowrun.spec.secrets import redact
 
 log = logging.getLogger("flowrun")
 
-# What `startup: auto` waits for at a network source; the rest is for somebody to correct.
-_PASSING: frozenset[SourceReason] = frozenset({"not found", "refused", "timed out", "failed"})
-_EVERYTHING: frozenset[SourceReason] = frozenset(get_args(SourceReason))
-_NOTHING: frozenset[SourceReason] = frozenset()
-_NEARLY = 1.0  # seconds before its known end a stream counts as over
+# With `startup: auto`, these are retried at a network source. The others need a correction.
+_TRANSIENT: frozenset[SourceReason] = frozenset({"not found", "refused", "timed out", "failed"})
+_ALL: frozenset[SourceReason] = frozenset(get_args(SourceReason))
+_NONE: frozenset[SourceReason] = frozenset()
+_END_TOLERANCE = 1.0  # seconds before its known end from which on a stream counts as complete
 
 
 class Session(Protocol):
-    """A source that is there or is not."""
+    """One connection to a source, as `Source` defines these methods."""
 
     def open(self) -> VideoInfo | None: ...
     def __iter__(self) -> Iterator[Frame]: ...
@@ -35,13 +35,13 @@ class Session(Protocol):
     def close(self) -> None: ...
 
 
-class Supervised:
-    """The frames of one session after another, numbered without gaps, on one time line.
+class ReconnectingSource:
+    """The frames of consecutive sessions, numbered without gaps, on one time line.
 
-    `make` makes a session. What `startup` says decides whether `open` waits for a source that is
-    not there. Later a live source that fails, stalls or ends is lost: `on_loss: stop` raises,
-    otherwise it is opened again as `reconnect` says, for as long as that says. A source that is not
-    live ends where it ends.
+    `make` creates a session. `startup` decides whether `open` waits for an unavailable source.
+    Later, a live source that fails, stalls or ends is unavailable: with `on_loss: stop` that
+    raises, otherwise the source is reopened as `reconnect` configures it. A source that is not live
+    ends when its session ends.
     """
 
     def __init__(
@@ -65,29 +65,29 @@ class Supervised:
         self._info: VideoInfo | None = None
 
     def open(self) -> VideoInfo | None:
-        waits = {"wait": _EVERYTHING, "fail": _NOTHING, "auto": _NOTHING}
+        retried = {"wait": _ALL, "fail": _NONE, "auto": _NONE}
         if self._spec.kind in ("rtsp", "http"):
-            waits["auto"] = _PASSING
-        return self._connect(waits[self._spec.startup])
+            retried["auto"] = _TRANSIENT
+        return self._connect(retried[self._spec.startup])
 
     def __iter__(self) -> Iterator[Frame]:
         timeline, index = Timeline(), 0
         while self._session is not None and self._info is not None:
-            session, info, seen = self._session, self._info, 0.0
-            opened = heard = self._clock()
+            session, info, pts = self._session, self._info, 0.0
+            opened = last_arrival = self._clock()
             error = SourceError(f"{self._uri} ended")
             try:
                 for frame in session:
                     self.unavailable_since = None
-                    heard, seen = self._clock(), frame.time
-                    at = timeline.at(seen, frame.captured) if info.live else seen
-                    yield replace(frame, index=index, time=at)
+                    last_arrival, pts = self._clock(), frame.time
+                    time = timeline.at(pts, frame.captured) if info.live else pts
+                    yield replace(frame, index=index, time=time)
                     del frame
                     index += 1
-                if not info.live or _is_over(info, seen):
+                if not info.live or _is_complete(info, pts):
                     return
-            except SourceError as lost:
-                error = lost
+            except SourceError as failure:
+                error = failure
             if self._stopped.is_set():
                 return
             if not info.live or self._spec.on_loss == "stop":
@@ -95,13 +95,14 @@ class Supervised:
             self.unavailable_since = datetime.now()
             log.warning("source: %s", error.message)
             session.close()
-            if not self._pause(error, heard - opened):  # silence at the end is not health
+            # A stall at the end does not count as a healthy connection.
+            if not self._pause(error, last_arrival - opened):
                 return
             timeline.renew()
-            if self._connect(_EVERYTHING) is None:
+            if self._connect(_ALL) is None:
                 return
             self.reconnects += 1
-            log.warning("source: %s is back", self._uri)
+            log.warning("source: %s is available again", self._uri)
 
     def stop(self) -> None:
         with self._lock:
@@ -115,9 +116,10 @@ class Supervised:
         if self._session is not None:
             self._session.close()
 
-    def _connect(self, passing: Container[SourceReason]) -> VideoInfo | None:
-        """Open a session, and another one after an error that is `passing`. `None`: stopped."""
-        said = ""
+    def _connect(self, retried: Container[SourceReason]) -> VideoInfo | None:
+        """Open a session, and another one after an error whose reason is in `retried`. `None` if
+        the source is stopped."""
+        logged = ""
         while True:
             with self._lock:
                 if self._stopped.is_set():
@@ -129,30 +131,28 @@ class Supervised:
                 session.close()
                 if self._stopped.is_set():
                     return None
-                if error.reason not in passing:
+                if error.reason not in retried:
                     raise
-                if error.message != said:
-                    said = error.message
-                    log.warning("source: %s; trying again", said)
+                if error.message != logged:
+                    logged = error.message
+                    log.warning("source: %s; trying again", logged)
                 if not self._pause(error, 0.0):
                     return None
             else:
                 return self._info
 
     def _pause(self, error: SourceError, lasted: float) -> bool:
-        """Wait for the next attempt; false if the source is stopped meanwhile. Raises `error`, the
-        last one, if it is time to give up."""
-        seconds = self._backoff.failed(self._clock(), lasted)
+        """Wait before the next attempt; false if the source is stopped meanwhile. Raises `error`,
+        the last one, when `give_up_after` has passed."""
+        seconds = self._backoff.next_delay(self._clock(), lasted)
         if seconds is None:
             raise SourceError(
-                error.message,
-                reason=error.reason,
-                hint=f"given up after {self._spec.reconnect.give_up_after:g} s, as"
-                " `source.reconnect.give_up_after` says",
+                error.message, reason=error.reason, hint=self._backoff.give_up_hint("source")
             ) from error
         return not self._wait(self._stopped, seconds)
 
 
-def _is_over(info: VideoInfo, time: float) -> bool:
-    """Whether a stream of known length has come to its end, as a recording on an RTSP server."""
-    return info.duration is not None and time >= info.duration - _NEARLY
+def _is_complete(info: VideoInfo, time: float) -> bool:
+    """Whether a stream of known length has reached its end, such as a recording on an RTSP
+    server."""
+    return info.duration is not None and time >= info.duration - _END_TOLERANCE

@@ -1,4 +1,4 @@
-"""A picture in another size."""
+"""Resize an image without interpolation."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import numpy as np
 from flowrun.frame import Image
 
 
-def fit(image: Image, size: tuple[int, int]) -> Image:
+def resize(image: Image, size: tuple[int, int]) -> Image:
     """`image` scaled to `size` (width, height), nearest neighbour.
 
-    For the rare moment when a live stream cannot change its size; hooks and sources scale better.
+    For the rare case that a live stream cannot change its size; hooks and sources scale better.
     """
     width, height = size
     rows = (np.arange(height) * 2 + 1) * image.shape[0] // (height * 2)

@@ -1,18 +1,18 @@
-"""Pictures in another size."""
+"""Images in another size."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from flowrun.media.sinks.fit import fit
+from flowrun.media.sinks.resize import resize
 
 
 @pytest.mark.parametrize("size", [(8, 6), (4, 3), (16, 12), (5, 13), (1, 1)])
-def test_a_picture_fills_the_other_size(size: tuple[int, int]) -> None:
+def test_an_image_fills_the_new_size(size: tuple[int, int]) -> None:
     image = np.zeros((6, 8, 3), np.uint8)
     image[:, 4:] = 200
-    made = fit(image, size)
+    made = resize(image, size)
     assert made.shape == (size[1], size[0], 3)
     assert made.flags.c_contiguous
     if size[0] > 1:
@@ -20,6 +20,6 @@ def test_a_picture_fills_the_other_size(size: tuple[int, int]) -> None:
         assert (made[:, -1] == 200).all()
 
 
-def test_the_same_size_is_the_same_picture() -> None:
+def test_the_same_size_is_the_same_image() -> None:
     image = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
-    assert (fit(image, (8, 6)) == image).all()
+    assert (resize(image, (8, 6)) == image).all()

@@ -181,7 +181,7 @@ def test_the_figures_on_the_page_are_in_the_end_those_of_the_summary(
             for cause, count in summary[fate].items()
         },
         "aborted": str(summary["aborted"]),
-        "under way": "0",
+        "in progress": "0",
     }
     points = browser.value(table.format("latency", f"[row.firstChild.textContent, {cells}]"))
     names |= {"end_to_end": "end to end"}
@@ -208,10 +208,10 @@ def test_a_page_whose_run_was_killed_says_so_and_keeps_its_figures(
     browser.open(address(process))
     browser.wait_for("Number(document.querySelector('#numbers dd')?.textContent) > 0")
     process.kill()
-    browser.wait_for("document.getElementById('state')?.textContent === 'gone'")
+    browser.wait_for("document.getElementById('state')?.textContent === 'unreachable'")
     said = browser.value("document.getElementById('notice').textContent")
     assert re.fullmatch(
-        r"flowrun has not answered since \d\d:\d\d:\d\d\. These are the last figures it gave\.",
+        r"No response from flowrun since \d\d:\d\d:\d\d\. These are the last figures received\.",
         said,
     )
     assert browser.value("Number(document.querySelector('#numbers dd')?.textContent) > 0")

@@ -54,11 +54,14 @@ LOGS: dict[str, Path] = {}  # fixture -> log of its server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever uses a server bears its marker."""
+    """Mark each test that uses a server, and skip the slow ones."""
+    skip = pytest.mark.skip(reason="slow; runs with FLOWRUN_REQUIRE=all")
     for item in items:
         for fixture, marker in MARKERS.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
+        if item.get_closest_marker("slow") and os.environ.get("FLOWRUN_REQUIRE") != "all":
+            item.add_marker(skip)
 
 
 @pytest.hookimpl(wrapper=True)

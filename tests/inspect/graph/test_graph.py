@@ -195,8 +195,8 @@ def test_the_queues_of_the_picture_are_those_of_a_run(
     assert {name: int(re.findall(r"\d+", room)[0]) for name, room in rooms.items()} == capacities
 
 
-def test_the_threads_are_those_of_the_picture_in_the_readme() -> None:
-    readme = (HERE.parents[2] / "README.md").read_text(encoding="utf-8")
-    picture = readme.partition("## The picture")[2].partition("## ")[0]
+def test_the_threads_are_those_of_the_picture_in_the_docs() -> None:
+    page = (HERE.parents[2] / "docs/running.md").read_text(encoding="utf-8")
+    picture = page.partition("## The chain and its threads")[2].partition("## ")[0]
     threads = [box.thread for box in chain_of(flow()).boxes]
     assert all(thread in picture for thread in threads if thread != "model server")

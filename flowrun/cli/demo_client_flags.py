@@ -80,7 +80,7 @@ class _Override(argparse.Action):
         values: Any,
         option_string: str | None = None,
     ) -> None:
-        from flowrun.spec.origin import Flag
+        from flowrun.spec.flow_text import Flag
 
         # With the demo client 0 is no limit, which here is null.
         value = "null" if self._key.startswith("limits.") and values == "0" else values

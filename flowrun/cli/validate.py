@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from flowrun.cli.terminal import DONE, INVALID, Parser, log_to_stderr
 
 if TYPE_CHECKING:
-    from flowrun.spec.check import Check
     from flowrun.spec.flow import Flow
     from flowrun.spec.problems import Remark
+    from flowrun.spec.validate_files import Check
 
 
 def main(words: Sequence[str]) -> int:
@@ -26,8 +26,8 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(words)
 
-    from flowrun.spec.check import check_paths
-    from flowrun.spec.report import errors, render
+    from flowrun.spec.render import errors, render
+    from flowrun.spec.validate_files import validate_files
 
     checks: list[Check] = [_imports] if options.imports else []
     if options.live:
@@ -35,7 +35,7 @@ def main(words: Sequence[str]) -> int:
 
         log_to_stderr(verbose=options.verbose)
         checks.append(check)
-    files, problems = check_paths(options.paths, checks=checks)
+    files, problems = validate_files(options.paths, checks=checks)
     print(render(files, problems, options.format))
     return INVALID if errors(problems) else DONE
 

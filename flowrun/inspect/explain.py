@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowrun.chain import policies
-from flowrun.spec.load import Loaded
-from flowrun.spec.nodes import Node, Path, Used, dotted, shown
-from flowrun.spec.origin import Flag
+from flowrun.spec.flow_text import Flag
+from flowrun.spec.load import LoadedFlow
+from flowrun.spec.nodes import Node, Path, UsedVariable, dotted, printable
 from flowrun.spec.schema import Schema, child, inlined, types
 from flowrun.spec.secrets import MASK, is_secret, redact, secrets_of
 
@@ -28,14 +28,14 @@ class Value:
     value: Any
     line: int | None = None
     flag: str | None = None
-    variables: tuple[Used, ...] = ()
+    variables: tuple[UsedVariable, ...] = ()
     means: str | None = None
 
     def origin(self, path: str) -> str:
         """In words: `flow.yaml:3, ${INPUT} is set`; `path` is that of the flow."""
-        place = self.flag or (f"{path}:{self.line}" if self.line else "default")
+        location = self.flag or (f"{path}:{self.line}" if self.line else "default")
         used = (f"${{{name}}} is {'set' if found else 'not set'}" for name, found in self.variables)
-        return ", ".join([place, *used])
+        return ", ".join([location, *used])
 
     def to_json(self) -> dict[str, Any]:
         """All fields; `variables` as `{name: whether it is set}`."""
@@ -43,7 +43,7 @@ class Value:
         return {**fields, "variables": {used.name: used.found for used in self.variables}}
 
 
-def explain(loaded: Loaded) -> list[Value]:
+def explain(loaded: LoadedFlow) -> list[Value]:
     """A value for every key of the schema, in its order, and for every key that the flow has below
     the hooks' `with`, headers and parameters."""
     means, secrets = policies.foreseen(loaded.flow), secrets_of(loaded.flow)
@@ -55,19 +55,19 @@ def explain(loaded: Loaded) -> list[Value]:
             value = MASK
         elif isinstance(value, str):
             value = redact(value, secrets)
-        line, flag = _place(loaded, node)
+        line, flag = _location(loaded, node)
         variables = node.variables if node is not None else ()
         found.append(Value(key, value, line, flag, variables, means.get(key)))
     return found
 
 
-def _place(loaded: Loaded, node: Node | None) -> tuple[int | None, str | None]:
+def _location(loaded: LoadedFlow, node: Node | None) -> tuple[int | None, str | None]:
     """The line of the file, or the flag of the command line."""
     if node is None:
         return None, None
-    if not node.place.override:
-        return node.place.line, None
-    override = loaded.origin.overrides[node.place.line - 1]
+    if not node.location.override:
+        return node.location.line, None
+    override = loaded.flow_text.overrides[node.location.line - 1]
     return None, override.name if isinstance(override, Flag) else "--set"
 
 
@@ -89,7 +89,7 @@ def _walk(node: Node | None, of: Schema, path: Path) -> Iterator[tuple[Path, Nod
         for key, part in keys.items():
             yield from _walk(node if key == short else None, part, (*path, key))
     elif node is not None and isinstance(value, dict | list):  # an empty one
-        yield path, Node({} if isinstance(value, dict) else [], node.place), None
+        yield path, Node({} if isinstance(value, dict) else [], node.location), None
     else:
         yield path, node, value
 
@@ -110,5 +110,5 @@ def table(path: str, values: list[Value]) -> str:
 
 def _written(each: Value) -> str:
     plain = isinstance(each.value, str) and each.value
-    text = shown(each.value) if plain else json.dumps(each.value, ensure_ascii=False)
+    text = printable(each.value) if plain else json.dumps(each.value, ensure_ascii=False)
     return f"{text} ({each.means})" if each.means else text

@@ -10,7 +10,7 @@ from flowrun.spec.schema import Schema, child, types
 
 
 def coerce(node: Node, of: Schema) -> None:
-    """Read every `open` text below `node` as a number, a boolean or null where the schema wants
+    """Read every `untyped` text below `node` as a number, a boolean or null where the schema wants
     one, in place. Where it would take the text as well, quotes decide, as they do in YAML."""
     if isinstance(node.value, dict):
         for key, value in node.value.items():
@@ -18,7 +18,7 @@ def coerce(node: Node, of: Schema) -> None:
     elif isinstance(node.value, list):
         for index, item in enumerate(node.value):
             coerce(item, child(of, index))
-    elif node.open and isinstance(node.value, str) and node.value:
+    elif node.untyped and isinstance(node.value, str) and node.value:
         read = scalar(node.value)
         if _fits(read, of) and (node.style == "plain" or not _takes_text(node.value, of)):
             node.value = read

@@ -83,12 +83,12 @@ def _no_module(path: str, missing: str) -> DottedPathError:
     if not parent_name:
         siblings = [module.name for module in pkgutil.iter_modules([str(Path.cwd())])]
         where = f"looked in {Path.cwd()} and among the installed packages"
-        return DottedPathError(message, _nearest(name, siblings) or where)
+        return DottedPathError(message, _suggestion(name, siblings) or where)
     folders = getattr(sys.modules.get(parent_name), "__path__", None)
     if folders is None:
         return DottedPathError(message, f"{parent_name!r} is a module, not a package")
     siblings = [module.name for module in pkgutil.iter_modules(folders)]
-    return DottedPathError(message, _nearest(name, siblings))
+    return DottedPathError(message, _suggestion(name, siblings))
 
 
 def _no_attribute(path: str, owner: Any, name: str) -> DottedPathError:
@@ -96,7 +96,7 @@ def _no_attribute(path: str, owner: Any, name: str) -> DottedPathError:
     owner_name = getattr(owner, "__name__", type(owner).__name__)
     return DottedPathError(
         f"{owner_name!r} has no {name!r} (in {path!r})",
-        _nearest(name, public) or f"looked in {getattr(owner, '__file__', owner_name)}",
+        _suggestion(name, public) or f"looked in {getattr(owner, '__file__', owner_name)}",
     )
 
 
@@ -108,7 +108,7 @@ def _import_raised(path: str, module_name: str, error: BaseException) -> DottedP
     )
 
 
-def _nearest(name: str, candidates: Iterable[str]) -> str:
+def _suggestion(name: str, candidates: Iterable[str]) -> str:
     matches = difflib.get_close_matches(name, sorted(set(candidates)), n=1)
     return f"did you mean {matches[0]!r}?" if matches else ""
 

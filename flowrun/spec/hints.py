@@ -10,35 +10,42 @@ from flowrun.spec.nodes import Node, Path, dotted
 from flowrun.spec.scalars import scalar
 from flowrun.spec.schema import Schema, inlined, types
 
-_LONGEST_COMPARED = 60  # characters: comparing takes the square of them
-_SWITCHES = {"on": "true", "yes": "true", "y": "true", "off": "false", "no": "false", "n": "false"}
+_MAX_COMPARED = 60  # characters: comparing takes the square of them
+_BOOLEAN_WORDS = {
+    "on": "true",
+    "yes": "true",
+    "y": "true",
+    "off": "false",
+    "no": "false",
+    "n": "false",
+}
 
 
 @lru_cache(maxsize=1024)
-def nearest(word: str, words: tuple[str, ...]) -> str | None:
+def closest_match(word: str, words: tuple[str, ...]) -> str | None:
     """The one of `words` that `word` probably was to be; None if none is like it."""
-    if len(word) > _LONGEST_COMPARED:
+    if len(word) > _MAX_COMPARED:
         return None
     by_fold = {each.casefold(): each for each in words}
     found = difflib.get_close_matches(word.casefold(), by_fold, n=1)
     return by_fold[found[0]] if found else None
 
 
-def meant(path: Path, of: Schema) -> Path | None:
+def intended_path(path: Path, of: Schema) -> Path | None:
     """The path of a known key that the unknown one at `path` probably stands for: the nearest one
     beside it, or one of its own name a level above or below."""
     *parent, key = path
     word = str(key)
-    elsewhere = _belongs(word)
+    elsewhere = _unique_path(word)
     if elsewhere and elsewhere[:-1] != tuple(parent):
         return elsewhere
-    near = nearest(word, tuple(of.get("properties", ())))
+    near = closest_match(word, tuple(of.get("properties", ())))
     return (*parent, near) if near else None
 
 
 def unknown_key(path: Path, of: Schema) -> str:
     """What to do about an unknown key, `of` being the schema of the mapping that it stands in."""
-    better = meant(path, of)
+    better = intended_path(path, of)
     if better is None:
         return "known keys: " + ", ".join(f"`{key}`" for key in of.get("properties", {}))
     if better[:-1] == path[:-1]:
@@ -59,14 +66,14 @@ def wrong_value(node: Node, of: Schema) -> str:
     read = _type(scalar(text))
     if node.style == "quoted" and read != "string" and read in allowed:
         return "remove the quotes"
-    if "boolean" in allowed and text.lower() in _SWITCHES:
-        return f"write `{_SWITCHES[text.lower()]}`"
-    near = nearest(text, tuple(filter(None, of.get("enum", ()))))
-    words = [near] if near else _repaired(text, of["pattern"]) if "pattern" in of else []
+    if "boolean" in allowed and text.lower() in _BOOLEAN_WORDS:
+        return f"write `{_BOOLEAN_WORDS[text.lower()]}`"
+    near = closest_match(text, tuple(filter(None, of.get("enum", ()))))
+    words = [near] if near else _corrections(text, of["pattern"]) if "pattern" in of else []
     return f"did you mean `{words[0]}`?" if words else ""
 
 
-def _belongs(key: str) -> Path | None:
+def _unique_path(key: str) -> Path | None:
     """The only place at the two upper levels where `key` is known, if it is the only one."""
     root = inlined()["properties"]
     if key in root:
@@ -75,10 +82,10 @@ def _belongs(key: str) -> Path | None:
     return (holders[0], key) if len(holders) == 1 else None
 
 
-def _repaired(text: str, pattern: str) -> list[str]:
+def _corrections(text: str, pattern: str) -> list[str]:
     """What fits the pattern once it is without what people add or leave out: blanks and capitals,
     the scheme of an address, its port, the colon of a dotted path."""
-    if len(text) > _LONGEST_COMPARED:
+    if len(text) > _MAX_COMPARED:
         return []
     without = re.sub(r"\s", "", text)
     words = [without, without.lower(), ":".join(text.rsplit(".", 1))]

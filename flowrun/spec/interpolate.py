@@ -10,11 +10,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flowrun.spec.nodes import Finding, Node, Place, Used, dotted, leaves, shown
-from flowrun.spec.origin import Origin
+from flowrun.spec.flow_text import FlowText
+from flowrun.spec.nodes import Finding, Location, Node, UsedVariable, dotted, leaves, printable
 
-LONGEST = 65_536  # characters of a result
-_DEEPEST = 10
+MAX_LENGTH = 65_536  # characters of a result
+_MAX_DEPTH = 10
 
 _SPECIAL = re.compile(r"\$\$\{|\$\{|\}")
 _OPENING = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(\}|:-|:\?)")
@@ -37,10 +37,10 @@ class _Variable:
     argument: tuple[str | _Variable, ...] = ()
 
 
-def interpolate(root: Node, environ: Mapping[str, str], origin: Origin) -> list[Finding]:
+def interpolate(root: Node, environ: Mapping[str, str], flow_text: FlowText) -> list[Finding]:
     """Replace the variables in every string below `root`, in place, and say what is missing.
 
-    What came from a variable is marked `open` and knows its `variables`; a string that cannot be
+    What came from a variable is marked `untyped` and knows its `variables`; a string that cannot be
     interpolated stays.
     """
     findings = []
@@ -49,22 +49,26 @@ def interpolate(root: Node, environ: Mapping[str, str], origin: Origin) -> list[
             continue
         try:
             node.value, node.variables = expand(node.value, environ)
-            node.open = node.open or bool(node.variables)
+            node.untyped = node.untyped or bool(node.variables)
         except InterpolationError as error:
-            at = origin.line(node.place).find(error.text, node.place.column - 1)
-            place = Place(node.place.override, node.place.line, at + 1) if at >= 0 else node.place
-            findings.append(Finding(str(error), place, dotted(path), error.hint))
+            at = flow_text.line(node.location).find(error.text, node.location.column - 1)
+            location = (
+                Location(node.location.override, node.location.line, at + 1)
+                if at >= 0
+                else node.location
+            )
+            findings.append(Finding(str(error), location, dotted(path), error.hint))
     return findings
 
 
-def expand(text: str, environ: Mapping[str, str]) -> tuple[str, tuple[Used, ...]]:
+def expand(text: str, environ: Mapping[str, str]) -> tuple[str, tuple[UsedVariable, ...]]:
     """The text with its variables replaced, and those that were looked up, in their order.
 
     Raises `InterpolationError` for a missing variable, a malformed one, or a result that is longer
-    than `LONGEST`.
+    than `MAX_LENGTH`.
     """
     parts, _ = _parse(text, 0, 0)
-    used: list[Used] = []
+    used: list[UsedVariable] = []
     return _value(parts, environ, used), tuple(used)
 
 
@@ -92,7 +96,7 @@ def _parse(text: str, at: int, depth: int) -> tuple[tuple[str | _Variable, ...],
 
 def _variable(text: str, at: int, depth: int) -> tuple[_Variable, int]:
     opening = _OPENING.match(text, at)
-    if opening is None or depth == _DEEPEST:
+    if opening is None or depth == _MAX_DEPTH:
         end = text.find("}", at)
         wrong = text[at : end + 1] if end >= 0 else text[at:]
         # It is not quoted: it may be a part of a password.
@@ -104,29 +108,31 @@ def _variable(text: str, at: int, depth: int) -> tuple[_Variable, int]:
     return _Variable(name, operator, argument), end
 
 
-def _value(parts: tuple[str | _Variable, ...], environ: Mapping[str, str], used: list[Used]) -> str:
+def _value(
+    parts: tuple[str | _Variable, ...], environ: Mapping[str, str], used: list[UsedVariable]
+) -> str:
     values: list[str] = []
     length = 0
     for part in parts:
         value = part if isinstance(part, str) else _look_up(part, environ, used)
         length += len(value)
-        if length > LONGEST:
-            raise InterpolationError(f"the result is longer than {LONGEST:,} characters", "${")
+        if length > MAX_LENGTH:
+            raise InterpolationError(f"the result is longer than {MAX_LENGTH:,} characters", "${")
         values.append(value)
     return "".join(values)
 
 
-def _look_up(variable: _Variable, environ: Mapping[str, str], used: list[Used]) -> str:
+def _look_up(variable: _Variable, environ: Mapping[str, str], used: list[UsedVariable]) -> str:
     value = environ.get(variable.name)
     if value or (value is not None and variable.operator == "}"):
-        used.append(Used(variable.name, found=True))
+        used.append(UsedVariable(variable.name, found=True))
         return value
     if variable.operator == ":-":
-        used.append(Used(variable.name, found=False))
+        used.append(UsedVariable(variable.name, found=False))
         return _value(variable.argument, environ, used)
     text = f"${{{variable.name}"
-    said = shown(_value(variable.argument, environ, used).strip())
-    message = f"the environment variable `{shown(variable.name)}` is not set"
+    said = printable(_value(variable.argument, environ, used).strip())
+    message = f"the environment variable `{printable(variable.name)}` is not set"
     if said:
         raise InterpolationError(f"{message}: {said}", text)
     default = f"give it a default: `{text}:-…}}`"

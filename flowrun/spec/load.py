@@ -1,4 +1,4 @@
-"""Text → places → overrides → interpolation → JSON Schema → `Flow`."""
+"""Text → locations → overrides → interpolation → JSON Schema → `Flow`."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from pathlib import Path
 from flowrun.spec.build import build
 from flowrun.spec.coerce import coerce
 from flowrun.spec.flow import Flow
+from flowrun.spec.flow_text import FlowText, Override
 from flowrun.spec.interpolate import interpolate
-from flowrun.spec.nodes import Finding, Node, Place, UnreadableError, find, plain
-from flowrun.spec.origin import Origin, Override
+from flowrun.spec.nodes import Finding, Location, Node, UnreadableError, find, plain_value
 from flowrun.spec.overrides import apply_overrides
 from flowrun.spec.problems import FlowError, Problem, Remark
 from flowrun.spec.schema import inlined
 from flowrun.spec.validate import validate
-from flowrun.spec.yaml_text import read_yaml, split_lines
+from flowrun.spec.yaml_parser import parse_yaml, split_lines
 
-LARGEST = 1024 * 1024  # bytes of a flow file
-MOST_PROBLEMS = 100
+MAX_BYTES = 1024 * 1024  # bytes of a flow file
+MAX_PROBLEMS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedFlow:
     """A flow that still knows where its values stand."""
 
     flow: Flow
     root: Node
-    origin: Origin
+    flow_text: FlowText
 
     def problem(self, remark: Remark) -> Problem:
         """`remark` at the value of its key, such as `transport.input` or `preprocess[0].hook`; the
@@ -40,11 +40,11 @@ class Loaded:
         path = tuple(int(i) if i else name for i, name in re.findall(r"\[(\d+)\]|([^.[\]]+)", key))
         node = find(self.root, path)
         uri = node.value.get("uri") if isinstance(node.value, dict) else None
-        node = uri if uri is not None and uri.place.override else node
+        node = uri if uri is not None and uri.location.override else node
         block = isinstance(node.value, dict | list)
-        place = node.key_place or node.place if block else node.place
-        problem = self.origin.problem(
-            Finding(f"{key}: {message}" if key else message, place, key, hint)
+        location = node.key_location or node.location if block else node.location
+        problem = self.flow_text.problem(
+            Finding(f"{key}: {message}" if key else message, location, key, hint)
         )
         return replace(problem, severity=severity)
 
@@ -69,49 +69,49 @@ def load(
     *,
     overrides: Sequence[Override] = (),
     environ: Mapping[str, str] | None = None,
-) -> Loaded:
-    """As `load_flow`, with the places of the values."""
-    origin = Origin(str(path), ("",), overrides)
+) -> LoadedFlow:
+    """As `load_flow`, with the locations of the values."""
+    flow_text = FlowText(str(path), ("",), overrides)
     try:
         text = _read(Path(path))
-        origin = Origin(origin.path, split_lines(text), origin.overrides)
-        root, findings = read_yaml(text)
+        flow_text = FlowText(flow_text.path, split_lines(text), flow_text.overrides)
+        root, findings = parse_yaml(text)
     except UnreadableError as error:
-        raise FlowError([origin.problem(error.finding)]) from error
+        raise FlowError([flow_text.problem(error.finding)]) from error
     if isinstance(root.value, dict):
         findings += apply_overrides(root, overrides)
-        findings += interpolate(root, os.environ if environ is None else environ, origin)
+        findings += interpolate(root, os.environ if environ is None else environ, flow_text)
         coerce(root, inlined())
     known = {finding.key for finding in findings if finding.key}
     findings += [finding for finding in validate(root) if finding.key not in known]
     if findings:
-        raise FlowError(_problems(findings, origin))
-    return Loaded(build(plain(root), name=Path(path).stem), root, origin)
+        raise FlowError(_problems(findings, flow_text))
+    return LoadedFlow(build(plain_value(root), name=Path(path).stem), root, flow_text)
 
 
-def _problems(findings: list[Finding], origin: Origin) -> list[Problem]:
-    findings = sorted(findings, key=lambda finding: finding.place)
-    problems = [origin.problem(finding) for finding in findings[:MOST_PROBLEMS]]
-    further = len(findings) - MOST_PROBLEMS
+def _problems(findings: list[Finding], flow_text: FlowText) -> list[Problem]:
+    findings = sorted(findings, key=lambda finding: finding.location)
+    problems = [flow_text.problem(finding) for finding in findings[:MAX_PROBLEMS]]
+    further = len(findings) - MAX_PROBLEMS
     if further > 0:
         message = f"{further} further problems are not shown"
-        problems.append(origin.problem(Finding(message, findings[MOST_PROBLEMS].place)))
+        problems.append(flow_text.problem(Finding(message, findings[MAX_PROBLEMS].location)))
     return problems
 
 
 def _read(path: Path) -> str:
-    """The text of the file, without a byte order mark. Reads no more than `LARGEST` bytes."""
+    """The text of the file, without a byte order mark. Reads no more than `MAX_BYTES` bytes."""
     try:
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size > LARGEST:
+            if os.fstat(file.fileno()).st_size > MAX_BYTES:
                 raise _too_large()
-            data = file.read(LARGEST + 1)
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise UnreadableError("there is no such file") from error
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else None
         raise UnreadableError(f"the file cannot be read: {said or error}") from error
-    if len(data) > LARGEST:
+    if len(data) > MAX_BYTES:
         raise _too_large()
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UnreadableError("the file is UTF-16, and a flow is UTF-8", hint="save it as UTF-8")
@@ -121,12 +121,12 @@ def _read(path: Path) -> str:
         return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as error:
         lines = split_lines(data[: error.start].removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
-        place = Place(False, len(lines), len(lines[-1]) + 1)
+        location = Location(False, len(lines), len(lines[-1]) + 1)
         message = f"the byte 0x{data[error.start]:02x} is not UTF-8"
-        raise UnreadableError(message, place, "save the file as UTF-8") from error
+        raise UnreadableError(message, location, "save the file as UTF-8") from error
 
 
 def _too_large() -> UnreadableError:
     return UnreadableError(
-        f"the file is larger than {LARGEST // 1024} KiB", hint="is this the right file?"
+        f"the file is larger than {MAX_BYTES // 1024} KiB", hint="is this the right file?"
     )

@@ -9,10 +9,10 @@ from typing import Any, Literal, NamedTuple
 Path = tuple[str | int, ...]
 Scalar = bool | int | float | str | None
 
-_LONGEST_SHOWN = 60
+_MAX_PRINTED = 60
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """`line` and `column` from 1; for a `--set` the number of the override and the column in it.
     Places sort in the order of the file, the overrides behind it."""
 
@@ -21,10 +21,10 @@ class Place(NamedTuple):
     column: int
 
 
-START = Place(False, 1, 1)
+START = Location(False, 1, 1)
 
 
-class Used(NamedTuple):
+class UsedVariable(NamedTuple):
     """A variable that a text was made with: `found` in the environment, or by its default."""
 
     name: str
@@ -33,19 +33,19 @@ class Used(NamedTuple):
 
 @dataclass(slots=True)
 class Node:
-    """`value` holds nodes if it is a mapping or a list. `key_place` is where its key stands.
+    """`value` holds nodes if it is a mapping or a list. `key_location` is where its key stands.
 
     `style` tells a plain scalar from a quoted one and from none at all (`key:` and nothing more).
-    `open` marks text from an interpolation or an override, which the schema may still read as a
+    `untyped` marks text from an interpolation or an override, which the schema may still read as a
     number, a boolean or null. `variables` are those of the interpolation.
     """
 
     value: dict[str, Node] | list[Node] | Scalar
-    place: Place
-    key_place: Place | None = None
+    location: Location
+    key_location: Location | None = None
     style: Literal["plain", "quoted", "empty"] = "plain"
-    open: bool = False
-    variables: tuple[Used, ...] = ()
+    untyped: bool = False
+    variables: tuple[UsedVariable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Finding:
     """What will be a `Problem` once it is known which file it is in."""
 
     message: str
-    place: Place
+    location: Location
     key: str = ""
     hint: str = ""
 
@@ -61,17 +61,17 @@ class Finding:
 class UnreadableError(Exception):
     """The text cannot be read any further; nothing else about it is worth saying."""
 
-    def __init__(self, message: str, place: Place = START, hint: str = "") -> None:
+    def __init__(self, message: str, location: Location = START, hint: str = "") -> None:
         super().__init__(message)
-        self.finding = Finding(message, place, hint=hint)
+        self.finding = Finding(message, location, hint=hint)
 
 
-def plain(node: Node) -> Any:
-    """The value without places: mappings, lists and scalars."""
+def plain_value(node: Node) -> Any:
+    """The value without locations: mappings, lists and scalars."""
     if isinstance(node.value, dict):
-        return {key: plain(child) for key, child in node.value.items()}
+        return {key: plain_value(child) for key, child in node.value.items()}
     if isinstance(node.value, list):
-        return [plain(child) for child in node.value]
+        return [plain_value(child) for child in node.value]
     return node.value
 
 
@@ -104,11 +104,17 @@ def dotted(path: Sequence[str | int]) -> str:
     """`preprocess[0].hook` for `("preprocess", 0, "hook")`."""
     text = ""
     for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{shown(step)}" if text else shown(step)
+        text += (
+            f"[{step}]"
+            if isinstance(step, int)
+            else f".{printable(step)}"
+            if text
+            else printable(step)
+        )
     return text
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     """Text of the user's for a message: on one line, and not too long."""
-    cut = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    cut = text if len(text) <= _MAX_PRINTED else f"{text[:_MAX_PRINTED]}…"
     return cut if cut.isprintable() else repr(cut)[1:-1]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+from flowrun.spec.flow_text import Flag, Override
 from flowrun.spec.kinds import SinkKind, sink_kind
-from flowrun.spec.nodes import Finding, Node, Place, UnreadableError, dotted, shown
-from flowrun.spec.origin import Flag, Override
+from flowrun.spec.nodes import Finding, Location, Node, UnreadableError, dotted, printable
 from flowrun.spec.schema import Schema, child, inlined, types
-from flowrun.spec.yaml_text import DEEPEST, MOST, read_yaml
+from flowrun.spec.yaml_parser import MAX_DEPTH, MAX_VALUES, parse_yaml
 
 _FORM = "write KEY=VALUE, such as `limits.frames=10` or `preprocess.0.on_error=drop`"
 _CLOSING = {"[": "]", "{": "}", '"': '"', "'": "'"}
@@ -22,21 +22,21 @@ def apply_overrides(root: Node, overrides: Sequence[Override]) -> list[Finding]:
     """
     findings = []
     for number, override in enumerate(overrides, start=1):
-        place = Place(True, number, 1)
+        location = Location(True, number, 1)
         if isinstance(override, Flag) and override.adds:
-            _add_sink(root, override, place)
+            _add_sink(root, override, location)
             continue
         if isinstance(override, Flag):
             start, value, path = override.name, override.value, _path(root, override)
         else:
             start, equals, value = override.partition("=")
             path = start.split(".")
-            if not equals or not all(path) or len(path) > DEEPEST:
-                message = f"`{shown(start)}` is no override" if start else "this is no override"
-                findings.append(Finding(message, place, hint=_FORM))
+            if not equals or not all(path) or len(path) > MAX_DEPTH:
+                message = f"`{printable(start)}` is no override" if start else "this is no override"
+                findings.append(Finding(message, location, hint=_FORM))
                 continue
         try:
-            _set(root, path, _value(value, Place(True, number, len(start) + 2)), place)
+            _set(root, path, _value(value, Location(True, number, len(start) + 2)), location)
         except UnreadableError as error:
             findings.append(error.finding)
     return findings
@@ -54,7 +54,7 @@ def _path(root: Node, flag: Flag) -> list[str]:
     return ["sink", "uri"]
 
 
-def _add_sink(root: Node, flag: Flag, place: Place) -> None:
+def _add_sink(root: Node, flag: Flag, location: Location) -> None:
     """One more sink of the kind `flag.adds`, or another address for the one that is there."""
     flow = cast(dict[str, Node], root.value)
     before = flow.get("sink")
@@ -62,8 +62,8 @@ def _add_sink(root: Node, flag: Flag, place: Place) -> None:
     others = [each for each in sinks if _kind(_uri(each)) != flag.adds]
     if flag.value or len(others) == len(sinks):
         uri = f"{flag.adds}:{flag.value}" if flag.value else f"{flag.adds}"
-        at = place._replace(column=len(flag.name) + 2) if flag.value else place
-        flow["sink"] = Node([*others, Node(uri, at, place, open=True)], place, place)
+        at = location._replace(column=len(flag.name) + 2) if flag.value else location
+        flow["sink"] = Node([*others, Node(uri, at, location, untyped=True)], location, location)
 
 
 def _uri(sink: Node) -> object:
@@ -79,90 +79,94 @@ def _kind(uri: object) -> SinkKind | None:
         return None
 
 
-def _value(text: str, place: Place) -> Node:
+def _value(text: str, location: Location) -> Node:
     """A plain scalar as it stands, or a quoted scalar, a list or a mapping as in YAML."""
     opening = text[:1]
     if opening not in _CLOSING or not text.rstrip().endswith(_CLOSING[opening]):
-        return Node(text, place, open=True)
+        return Node(text, location, untyped=True)
     try:
-        node, findings = read_yaml(text)
+        node, findings = parse_yaml(text)
     except UnreadableError as error:
         found = error.finding
-        raise UnreadableError(found.message, _within(found.place, place), found.hint) from error
+        raise UnreadableError(
+            found.message, _within(found.location, location), found.hint
+        ) from error
     if findings:
         found = findings[0]
-        raise UnreadableError(found.message, _within(found.place, place), found.hint)
-    _move(node, place)
+        raise UnreadableError(found.message, _within(found.location, location), found.hint)
+    _move(node, location)
     return node
 
 
-def _move(node: Node, to: Place) -> None:
-    """Make the places of a value those of the override that it stands in."""
-    node.place = _within(node.place, to)
-    node.key_place = _within(node.key_place, to) if node.key_place else None
+def _move(node: Node, to: Location) -> None:
+    """Make the locations of a value those of the override that it stands in."""
+    node.location = _within(node.location, to)
+    node.key_location = _within(node.key_location, to) if node.key_location else None
     if isinstance(node.value, dict | list):
         children = node.value.values() if isinstance(node.value, dict) else node.value
         for each in children:
             _move(each, to)
 
 
-def _within(place: Place, start: Place) -> Place:
-    column = start.column + place.column - 1 if place.line == 1 else start.column
-    return Place(True, start.line, column)
+def _within(location: Location, start: Location) -> Location:
+    column = start.column + location.column - 1 if location.line == 1 else start.column
+    return Location(True, start.line, column)
 
 
-def _set(root: Node, path: Sequence[str], value: Node, place: Place) -> None:
+def _set(root: Node, path: Sequence[str], value: Node, location: Location) -> None:
     node, of = root, inlined()
     for depth, key in enumerate(path[:-1], start=1):
-        node, of = _enter(node, of, key, path[: depth - 1], place)
+        node, of = _enter(node, of, key, path[: depth - 1], location)
     key = path[-1]
-    inside = _container(node, of, key, path[:-1], place)
+    inside = _container(node, of, key, path[:-1], location)
     if isinstance(inside, list):
         inside[int(key)] = value
     else:
-        value.key_place = place
+        value.key_location = location
         inside[key] = value
 
 
 def _enter(
-    node: Node, of: Schema, key: str, path: Sequence[str], place: Place
+    node: Node, of: Schema, key: str, path: Sequence[str], location: Location
 ) -> tuple[Node, Schema]:
-    inside = _container(node, of, key, path, place)
+    inside = _container(node, of, key, path, location)
     if isinstance(inside, list):
         return inside[int(key)], child(of, int(key))
     if key not in inside:
-        inside[key] = Node([] if types(child(of, key)) == ["array"] else {}, place, place)
+        inside[key] = Node([] if types(child(of, key)) == ["array"] else {}, location, location)
     return inside[key], child(of, key)
 
 
 def _container(
-    node: Node, of: Schema, key: str, path: Sequence[str], place: Place
+    node: Node, of: Schema, key: str, path: Sequence[str], location: Location
 ) -> dict[str, Node] | list[Node]:
     """The mapping or list that `key` is in, made from a short form if need be.
 
     Raises `UnreadableError` if `key` cannot be in it.
     """
     name = dotted(path)
-    number = key.isascii() and key.isdigit() and len(key) <= len(str(MOST))
+    number = key.isascii() and key.isdigit() and len(key) <= len(str(MAX_VALUES))
     if isinstance(node.value, list):
         count = len(node.value)
         if not number:
             example = ".".join((*path, "0", key))
             message = f"`{name}` is a list"
-            raise UnreadableError(message, place, f"say which item: `{shown(example)}`")
+            raise UnreadableError(message, location, f"say which item: `{printable(example)}`")
         if int(key) >= count:
             items = "1 item" if count == 1 else f"{count or 'no'} items"
             hint = "the first one is number 0" if count else ""
-            raise UnreadableError(f"`{name}` has {items}", place, hint)
+            raise UnreadableError(f"`{name}` has {items}", location, hint)
         return node.value
     if isinstance(node.value, dict):
         return node.value
     if number:
-        raise UnreadableError(f"`{name}` is not a list here", place)
+        raise UnreadableError(f"`{name}` is not a list here", location)
     inside: dict[str, Node] = {}
     if "x-short" in of:
-        inside[of["x-short"]] = Node(node.value, node.place, node.key_place, node.style, node.open)
+        inside[of["x-short"]] = Node(
+            node.value, node.location, node.key_location, node.style, node.untyped
+        )
     elif node.value is not None:
-        raise UnreadableError(f"`{name}` has no keys of its own", place)
+        raise UnreadableError(f"`{name}` has no keys of its own", location)
     node.value = inside
     return inside

@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Iterator
 
+from flowrun.spec.messages import join_alternatives
 from flowrun.spec.schema import Schema, schema, types
-from flowrun.spec.wording import either
 
 _INTRODUCTION = """\
 # Flow reference
@@ -60,7 +60,7 @@ def _table(
         if part.get("x-planned") is True:
             meaning += " Not supported yet."
         elif "x-planned" in part:
-            meaning += f" Not supported yet: {either(part['x-planned'])}."
+            meaning += f" Not supported yet: {join_alternatives(part['x-planned'])}."
         meaning += (restrictions or {}).get(path, "")
         cells = (f"`{path}`", _values(part), default, meaning)
         rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")

@@ -9,7 +9,7 @@ import re
 
 from flowrun.spec.nodes import Scalar
 
-_LONGEST_NUMBER = 100  # characters; Python refuses to convert very long ones, at a cost
+_MAX_NUMBER_LENGTH = 100  # characters; Python refuses to convert very long ones, at a cost
 _WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("null", "Null", "NULL", "~", "")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -24,7 +24,7 @@ def scalar(text: str) -> Scalar:
     """The value of a plain scalar; text that is nothing else stays text."""
     if text in _WORDS:
         return _WORDS[text]
-    if len(text) > _LONGEST_NUMBER:
+    if len(text) > _MAX_NUMBER_LENGTH:
         return text
     if _INTEGER.fullmatch(text):
         return int(text, 0) if text[:2] in ("0o", "0x") else int(text)

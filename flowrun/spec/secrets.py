@@ -28,8 +28,8 @@ _SECRET_LINE = re.compile(
 )
 _HEADERS_LINE = re.compile(r"(?<![\w-])headers[\"']?\s{0,9}:\s*(\S.*)?$")
 _HEADERS_SETTING = re.compile(r"transport\.headers\b[^=]{0,99}=(.*)")
-_LONGEST_KEY = 100  # characters of a key that are looked at
-_FARTHEST = 1000  # lines above that are looked at
+_MAX_KEY_LENGTH = 100  # characters of a key that are looked at
+_MAX_LINES_ABOVE = 1000  # lines above that are looked at
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
@@ -45,7 +45,7 @@ def is_secret(path: Sequence[str | int]) -> bool:
     name like `password` or `api_key`."""
     if tuple(path[:2]) == ("transport", "headers"):
         return True
-    return any(isinstance(key, str) and _SECRET_KEY.search(key[:_LONGEST_KEY]) for key in path)
+    return any(isinstance(key, str) and _SECRET_KEY.search(key[:_MAX_KEY_LENGTH]) for key in path)
 
 
 def secrets_of(flow: Flow) -> frozenset[str]:
@@ -66,7 +66,7 @@ def secret_spans(lines: Sequence[str], index: int) -> list[tuple[int, int]]:
     """
     line = lines[index]
     spans = list(_spans_in(line))
-    if _stands_in_secret(lines, index):
+    if _is_below_secret_key(lines, index):
         colon = re.match(r"\s*[\w.-]+[\"']?\s*:\s+", line)
         spans.append((colon.end() if colon else len(line) - len(line.lstrip()), len(line)))
     return _merged(spans)
@@ -81,10 +81,10 @@ def _spans_in(line: str) -> tuple[tuple[int, int], ...]:
     return tuple(spans)
 
 
-def _stands_in_secret(lines: Sequence[str], index: int) -> bool:
+def _is_below_secret_key(lines: Sequence[str], index: int) -> bool:
     """Whether a line above that this one is indented under is a `headers:` or a secret key."""
     indent = _indent(lines[index])
-    nearest = max(0, index - _FARTHEST)
+    nearest = max(0, index - _MAX_LINES_ABOVE)
     for above in reversed(lines[nearest:index]):
         if indent == 0:
             return False

@@ -6,10 +6,20 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from flowrun.spec import hints
-from flowrun.spec.nodes import Finding, Node, Path, Place, dotted, find, leaves, plain, shown
+from flowrun.spec.messages import describe_value, expected
+from flowrun.spec.nodes import (
+    Finding,
+    Location,
+    Node,
+    Path,
+    dotted,
+    find,
+    leaves,
+    plain_value,
+    printable,
+)
 from flowrun.spec.schema import Schema
 from flowrun.spec.secrets import is_secret
-from flowrun.spec.wording import expected, found
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -23,12 +33,12 @@ def validate(root: Node) -> list[Finding]:
     from flowrun.spec.schema_validator import validator
 
     findings: dict[Path, Finding] = {}
-    meant: set[Path | None] = set()  # the keys that unknown ones probably stand for
-    for error in sorted(validator().iter_errors(plain(root)), key=_order):
+    intended: set[Path | None] = set()  # the keys that unknown ones probably stand for
+    for error in sorted(validator().iter_errors(plain_value(root)), key=_order):
         for path, finding in _findings(error, root):
             if error.validator == "additionalProperties":
-                meant.add(hints.meant(path, _schema(error)))
-            if path not in meant and path not in findings:
+                intended.add(hints.intended_path(path, _schema(error)))
+            if path not in intended and path not in findings:
                 findings[path] = finding
     for path, node in leaves(root):
         if _is_sink(path) and node.style == "empty":
@@ -43,7 +53,7 @@ def _is_sink(path: Path) -> bool:
 def _empty_sink(path: Path, node: Node) -> Finding:
     """YAML's null is a sink, but who writes nothing at all has rather forgotten it."""
     hint = "give it a value; `null` throws the frames away"
-    return Finding(f"`{dotted(path)}` has no value", _key_place(node), dotted(path), hint)
+    return Finding(f"`{dotted(path)}` has no value", _key_location(node), dotted(path), hint)
 
 
 def _order(error: ValidationError) -> int:
@@ -65,13 +75,13 @@ def _findings(error: ValidationError, root: Node) -> Iterator[tuple[Path, Findin
     elif "propertyNames" in error.absolute_schema_path:
         key = str(error.instance)
         entry = find(node, (key,))
-        message = f"`{dotted(path)}` has the key `{shown(key)}`, {expected(of)}"
-        yield (*path, key), Finding(message, _key_place(entry), dotted((*path, key)))
+        message = f"`{dotted(path)}` has the key `{printable(key)}`, {expected(of)}"
+        yield (*path, key), Finding(message, _key_location(entry), dotted((*path, key)))
     else:
-        place = node.place if _is_short(node) else _key_place(node)
+        location = node.location if _is_short(node) else _key_location(node)
         known = error.validator not in ("x-planned", "const") and not is_secret(path)
         hint = hints.wrong_value(node, of) if known else ""
-        yield path, Finding(_message(error, path, node), place, dotted(path), hint)
+        yield path, Finding(_message(error, path, node), location, dotted(path), hint)
 
 
 def _message(error: ValidationError, path: Path, node: Node) -> str:
@@ -85,7 +95,7 @@ def _message(error: ValidationError, path: Path, node: Node) -> str:
         return f"{name} is an empty list, expected at least one item"
     if node.style == "empty":
         return f"{name} has no value, {expected(of)}"
-    return f"{name} is {found(node, path)}, {expected(of)}"
+    return f"{name} is {describe_value(node, path)}, {expected(of)}"
 
 
 def _unknown(of: Schema, path: Path, node: Node) -> Iterator[tuple[Path, Finding]]:
@@ -94,7 +104,7 @@ def _unknown(of: Schema, path: Path, node: Node) -> Iterator[tuple[Path, Finding
         full = (*path, key)
         hint = hints.unknown_key(full, of)
         message = f"unknown key `{dotted(full)}`"
-        yield full, Finding(message, _key_place(entries[key]), dotted(full), hint)
+        yield full, Finding(message, _key_location(entries[key]), dotted(full), hint)
 
 
 def _missing(error: ValidationError, path: Path, node: Node) -> Iterator[tuple[Path, Finding]]:
@@ -111,7 +121,7 @@ def _missing(error: ValidationError, path: Path, node: Node) -> Iterator[tuple[P
         if key not in entries:
             full = (*path, key)
             message = f"`{dotted(full)}` is missing{reason}"
-            yield full, Finding(message, _key_place(node), dotted(full))
+            yield full, Finding(message, _key_location(node), dotted(full))
 
 
 def _is_short(node: Node) -> bool:
@@ -119,5 +129,5 @@ def _is_short(node: Node) -> bool:
     return not isinstance(node.value, dict | list) and node.style != "empty"
 
 
-def _key_place(node: Node) -> Place:
-    return node.key_place or node.place
+def _key_location(node: Node) -> Location:
+    return node.key_location or node.location

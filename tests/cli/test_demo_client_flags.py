@@ -7,7 +7,7 @@ import argparse
 import pytest
 
 from flowrun.cli.demo_client_flags import add_overrides, bare
-from flowrun.spec.origin import Flag, Override
+from flowrun.spec.flow_text import Flag, Override
 
 
 def parse(*words: str) -> list[Override]:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from flowrun.cli import main
 from flowrun.inspect.explain import Value, explain, table
 from flowrun.spec.build import build
+from flowrun.spec.flow_text import Flag
 from flowrun.spec.load import load
-from flowrun.spec.nodes import Used
-from flowrun.spec.origin import Flag
+from flowrun.spec.nodes import UsedVariable
 from flowrun.spec.schema import Schema, inlined
 
 FLOWS = sorted((Path(__file__).parents[2] / "flows").glob("*.yaml"))
@@ -166,8 +166,10 @@ def test_variables_that_took_part_are_named_in_their_order(flow: str) -> None:
     found = explained(flow, "name=${A}-${B:-${C:-x}}", A="1", MODE="unary", TOKEN="t")
     assert found["name"].value == "1-x"
     assert found["name"].variables == (
-        Used("A", found=True), Used("B", found=False), Used("C", found=False)
-    )  # fmt: skip
+        UsedVariable("A", found=True),
+        UsedVariable("B", found=False),
+        UsedVariable("C", found=False),
+    )
 
 
 SECRETS = st.text("abcXYZ0189/ @", min_size=6).map(lambda text: f"s3{text}3s")

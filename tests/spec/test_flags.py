@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from flowrun.spec.flow import SinkSpec
+from flowrun.spec.flow_text import Flag
 from flowrun.spec.load import load as load_flow
-from flowrun.spec.origin import Flag
 from flowrun.spec.problems import Remark
 
 OUT = "out.mp4"

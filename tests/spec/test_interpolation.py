@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowrun.spec.interpolate import InterpolationError, expand
-from flowrun.spec.nodes import Used
+from flowrun.spec.nodes import UsedVariable
 
 HINT = "write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`, and `$${` for a literal `${`"
 
@@ -44,11 +44,11 @@ SAFE = st.text(st.characters(exclude_characters="${}"), max_size=20)
 def test_a_value_is_taken_as_it_is_and_never_read_again(left: str, value: str, right: str) -> None:
     assert expand(f"{left}${{X}}{right}", {"X": value}) == (
         left + value + right,
-        (Used("X", found=True),),
+        (UsedVariable("X", found=True),),
     )
     assert expand(f"{left}${{Y:-{right}}}", {"X": value}) == (
         left + right,
-        (Used("Y", found=False),),
+        (UsedVariable("Y", found=False),),
     )
 
 

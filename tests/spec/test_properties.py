@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from flowrun.spec import units
 from flowrun.spec.flow import Flow
-from flowrun.spec.load import MOST_PROBLEMS, load_flow
+from flowrun.spec.load import MAX_PROBLEMS, load_flow
 from flowrun.spec.problems import FlowError, Problem
 from flowrun.spec.schema import Schema, inlined
 
@@ -56,7 +56,7 @@ def test_any_bytes_are_a_flow_or_have_problems_with_places(
     found = read(file, data, tuple(overrides))
     if isinstance(found, Flow):
         return
-    assert 1 <= len(found) <= MOST_PROBLEMS + 1
+    assert 1 <= len(found) <= MAX_PROBLEMS + 1
     for problem in found:
         assert problem.line >= 1
         assert problem.column >= 1

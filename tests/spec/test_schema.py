@@ -237,7 +237,7 @@ def test_every_flow_of_the_project_is_valid_and_tells_editors_its_schema(path: P
 
 def test_loading_imports_neither_numpy_nor_grpc_and_jsonschema_only_to_validate() -> None:
     code = (
-        "import sys, flowrun.spec.check, flowrun.spec.report, flowrun.spec.load as l\n"
+        "import sys, flowrun.spec.validate_files, flowrun.spec.render, flowrun.spec.load as l\n"
         "print([m for m in ('numpy', 'grpc', 'reactivex', 'jsonschema') if m in sys.modules])\n"
         f"l.load_flow({str(CHECKOUT / 'flows' / 'quickstart.yaml')!r})\n"
         "print([m for m in ('numpy', 'grpc', 'reactivex', 'jsonschema') if m in sys.modules])\n"

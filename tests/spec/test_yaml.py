@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from flowrun.spec import yaml_text
-from flowrun.spec.load import LARGEST, load_flow
+from flowrun.spec import yaml_parser
+from flowrun.spec.load import MAX_BYTES, load_flow
 from flowrun.spec.nodes import UnreadableError
 from flowrun.spec.problems import FlowError
-from flowrun.spec.yaml_text import DEEPEST, MOST, read_yaml
+from flowrun.spec.yaml_parser import MAX_DEPTH, MAX_VALUES, parse_yaml
 
 NEEDS = "    a flow needs at least `source`, `transport` and `sink`"
 BLANKS = "    check the indentation, and that every key is followed by `: `"
@@ -29,7 +29,7 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     loader = getattr(yaml, request.param, None)
     if loader is None:
         pytest.skip("PyYAML was built without libyaml")
-    monkeypatch.setattr(yaml_text, "_LOADER", loader)
+    monkeypatch.setattr(yaml_parser, "_LOADER", loader)
     return str(request.param)
 
 
@@ -178,16 +178,16 @@ def test_a_duplicate_key_is_one_problem_and_the_first_one_counts(
 )
 def test_deep_nesting_is_one_error(complain: Any, parser: str, text: str) -> None:
     (problem,) = complain(text)
-    assert problem.splitlines()[0].endswith(f": error: more than {DEEPEST} levels of nesting")
+    assert problem.splitlines()[0].endswith(f": error: more than {MAX_DEPTH} levels of nesting")
 
 
 def test_the_deepest_nesting_that_is_allowed_is_read() -> None:
-    node, _ = read_yaml("[" * (DEEPEST + 1) + "]" * (DEEPEST + 1))
-    for _ in range(DEEPEST):
+    node, _ = parse_yaml("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1))
+    for _ in range(MAX_DEPTH):
         assert isinstance(node.value, list)
         (node,) = node.value
     with pytest.raises(UnreadableError, match="levels of nesting"):
-        read_yaml("[" * (DEEPEST + 2) + "]" * (DEEPEST + 2))
+        parse_yaml("[" * (MAX_DEPTH + 2) + "]" * (MAX_DEPTH + 2))
 
 
 def test_an_alias_bomb_is_one_error(complain: Any, parser: str) -> None:
@@ -202,13 +202,14 @@ def test_nesting_by_aliases_is_bounded_too(complain: Any) -> None:
     text = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 100))
     (problem,) = complain(text)
     assert (
-        problem.splitlines()[0] == f"flow.yaml:{DEEPEST}:12: error: more than 50 levels of nesting"
+        problem.splitlines()[0]
+        == f"flow.yaml:{MAX_DEPTH}:12: error: more than 50 levels of nesting"
     )
 
 
 def test_the_number_of_values_is_bounded_without_aliases(complain: Any) -> None:
-    (problem,) = complain("- x\n" * MOST)
-    assert problem.splitlines()[0] == f"flow.yaml:{MOST}:3: error: more than 10,000 values"
+    (problem,) = complain("- x\n" * MAX_VALUES)
+    assert problem.splitlines()[0] == f"flow.yaml:{MAX_VALUES}:3: error: more than 10,000 values"
 
 
 def test_a_huge_file_is_refused_without_being_read(tmp_path: Path, parser: str) -> None:
@@ -223,7 +224,7 @@ def test_a_huge_file_is_refused_without_being_read(tmp_path: Path, parser: str) 
 
 
 def test_a_file_of_the_largest_size_is_read(load: Any, base: str) -> None:
-    text = base + "#" * (LARGEST - len(base))
+    text = base + "#" * (MAX_BYTES - len(base))
     assert load(text) == load(base)
     with pytest.raises(FlowError, match="larger than 1024 KiB"):
         load(text + "#")

@@ -1,4 +1,4 @@
-"""A line of the file below an error message, and the caret below the line."""
+"""The excerpt of the file in an error message: the line, and a caret below it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ from collections.abc import Sequence
 
 from flowrun.spec.secrets import MASK, secret_spans
 
-WIDEST = 100  # characters of a quoted line
+MAX_WIDTH = 100  # characters of the excerpt
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_BEFORE = 60  # of them in front of the caret, at most
+_MAX_BEFORE = 60  # characters before the caret
 
 
-def quote(lines: Sequence[str], line: int, column: int) -> tuple[str, str]:
-    """The line without its secrets, cut to `WIDEST` around the column, and blanks with a `^` that
-    stands below the column. Lines and columns count from 1; both texts are empty for a line without
-    text. Tabs are kept in both, wide characters take two blanks, and no control character gets to
-    the terminal."""
+def excerpt(lines: Sequence[str], line: int, column: int) -> tuple[str, str]:
+    """Return line `line` of a flow file for a message, and the line with the caret below it.
+
+    Secrets are masked and the line is cut to `MAX_WIDTH` around `column`. Lines and columns count
+    from 1. Both texts are empty for a blank line. The caret line is padded so that `^` stands below
+    the column: tabs stay tabs, wide characters take two blanks. Control characters are replaced, so
+    none reaches the terminal.
+    """
     text = lines[line - 1] if line <= len(lines) else ""
     if not text.strip():
         return "", ""
     text, at = _masked(text, secret_spans(lines, line - 1), min(column - 1, len(text)))
-    start = max(0, at - _BEFORE) if len(text) > WIDEST else 0
-    cut = text[start : start + WIDEST]
+    start = max(0, at - _MAX_BEFORE) if len(text) > MAX_WIDTH else 0
+    cut = text[start : start + MAX_WIDTH]
     at -= start
     if start:
         cut, at = f"…{cut[1:]}", max(at, 1)
-    if len(text) > start + WIDEST:
+    if len(text) > start + MAX_WIDTH:
         cut = f"{cut[:-1]}…"
     cut = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", cut)
     return cut.rstrip(), "".join(map(_blank, cut[:at])) + "^"

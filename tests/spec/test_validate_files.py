@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from flowrun.spec.check import check_paths
 from flowrun.spec.flow import Flow
 from flowrun.spec.problems import Problem, Remark
-from flowrun.spec.report import render
+from flowrun.spec.render import render
+from flowrun.spec.validate_files import validate_files
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def folder(tmp_path: Path, base: str, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def found(paths: list[str]) -> tuple[list[str], list[str]]:
-    files, problems = check_paths(paths)
+    files, problems = validate_files(paths)
     names = [file.as_posix() for file in files]
     return names, [f"{problem.path}: {problem.message}" for problem in problems]
 
@@ -83,7 +83,7 @@ def test_what_checks_say_stands_once_where_its_key_stands(tmp_path: Path, base: 
     def second(_: Flow) -> list[Remark]:
         return [Remark("preprocess[0].hook", "is bad"), Remark("sink", "is odd", severity="note")]
 
-    _, problems = check_paths([str(path)], checks=[check, second])
+    _, problems = validate_files([str(path)], checks=[check, second])
     assert [(problem.message, problem.line, problem.column) for problem in problems] == [
         ("transport.input: is bad", 2, 1),
         ("sink: is odd", 3, 7),
@@ -100,7 +100,7 @@ def test_an_invalid_flow_is_not_checked_further(folder: Path) -> None:
     def check(flow: Flow) -> list[Remark]:
         raise AssertionError
 
-    _, problems = check_paths(["deep/bad.yaml"], checks=[check])
+    _, problems = validate_files(["deep/bad.yaml"], checks=[check])
     assert [problem.key for problem in problems] == ["limit"]
 
 

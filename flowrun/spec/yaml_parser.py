@@ -8,36 +8,36 @@ from typing import Any
 
 import yaml
 
-from flowrun.spec.nodes import Finding, Node, Place, UnreadableError, shown
+from flowrun.spec.nodes import Finding, Location, Node, UnreadableError, printable
 from flowrun.spec.scalars import scalar
-from flowrun.spec.syntax import syntax_error
+from flowrun.spec.yaml_errors import syntax_error
 
-DEEPEST = 50  # mappings and lists within each other
-MOST = 10_000  # values, those behind aliases counted every time
+MAX_DEPTH = 50  # mappings and lists within each other
+MAX_VALUES = 10_000  # values, those behind aliases counted every time
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # only its parser is used
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as YAML 1.1, and so PyYAML, counts lines
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_NO_MORE = "a flow needs at least `source`, `transport` and `sink`"
+_REQUIRED_KEYS = "a flow needs at least `source`, `transport` and `sink`"
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines without their ends, counted as `read_yaml` counts them; at least one."""
+    """The lines without their ends, counted as `parse_yaml` counts them; at least one."""
     return _LINE_END.split(text)
 
 
-def read_yaml(text: str) -> tuple[Node, list[Finding]]:
+def parse_yaml(text: str) -> tuple[Node, list[Finding]]:
     """The one document in `text` and what can be said about it without ending the reading
     (duplicate keys). Raises `UnreadableError`. Time and memory are bounded by the text's length
-    and `MOST`."""
+    and `MAX_VALUES`."""
     lines = split_lines(text)
     strange = _UNPRINTABLE.search(text)
     if strange:
         before = split_lines(text[: strange.start()])
-        place = Place(False, len(before), len(before[-1]) + 1)
+        location = Location(False, len(before), len(before[-1]) + 1)
         raise UnreadableError(
             f"the character U+{ord(strange[0]):04X} is not allowed in YAML",
-            place,
+            location,
             "is this a text file?",
         )
     try:
@@ -58,34 +58,34 @@ class _Composer:
     def document(self) -> tuple[Node, list[Finding]]:
         next(self.events)  # the stream begins
         if isinstance(next(self.events), yaml.StreamEndEvent):
-            raise UnreadableError("the file is empty", hint=_NO_MORE)
+            raise UnreadableError("the file is empty", hint=_REQUIRED_KEYS)
         root = self.node(next(self.events), 0)
         next(self.events)  # the document ends
         further = next(self.events)
         if not isinstance(further, yaml.StreamEndEvent):
             raise UnreadableError(
                 "a second document starts here, and a flow file holds one",
-                _place(further),
+                _location(further),
                 "put each flow into a file of its own",
             )
         if root.value is None:
-            raise UnreadableError("the file is empty", hint=_NO_MORE)
+            raise UnreadableError("the file is empty", hint=_REQUIRED_KEYS)
         return root, self.findings
 
     def node(self, event: Any, depth: int) -> Node:
-        place = _place(event)
-        self.bounded(place, depth)
+        location = _location(event)
+        self.bounded(location, depth)
         if isinstance(event, yaml.AliasEvent):
-            return self.alias(str(event.anchor), place, depth)
+            return self.alias(str(event.anchor), location, depth)
         if event.anchor:
             self.anchors[event.anchor] = None
-        self.check_tag(event, place)
+        self.check_tag(event, location)
         if isinstance(event, yaml.ScalarEvent):
-            node = _scalar(event, place)
+            node = _scalar(event, location)
         elif isinstance(event, yaml.SequenceStartEvent):
-            node = Node(self.items(depth), place)
+            node = Node(self.items(depth), location)
         else:
-            node = Node(self.entries(depth), place)
+            node = Node(self.entries(depth), location)
         if event.anchor:
             self.anchors[event.anchor] = node
         return node
@@ -99,74 +99,78 @@ class _Composer:
     def entries(self, depth: int) -> dict[str, Node]:
         entries: dict[str, Node] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
-            place = _place(event)
+            location = _location(event)
             key = self.key(event, depth + 1)
             value = self.node(next(self.events), depth + 1)
             first = entries.get(key)
             if first is None:
-                value.key_place = place
+                value.key_location = location
                 entries[key] = value
-            elif first.key_place:
-                line = first.key_place.line
-                message = f"the key `{shown(key)}` stands here a second time"
-                self.findings.append(Finding(message, place, hint=f"the first is in line {line}"))
+            elif first.key_location:
+                line = first.key_location.line
+                message = f"the key `{printable(key)}` stands here a second time"
+                self.findings.append(
+                    Finding(message, location, hint=f"the first is in line {line}")
+                )
         return entries
 
     def key(self, event: Any, depth: int) -> str:
         """The text of a key: as it is written, so that `on` and `1` are keys like any other."""
-        place = _place(event)
+        location = _location(event)
         node = self.node(event, depth)
         if not isinstance(event, yaml.ScalarEvent) or not event.value:
-            raise UnreadableError("a key must be a word", place)
+            raise UnreadableError("a key must be a word", location)
         if event.value == "<<" and node.style == "plain":
             hint = "repeat the keys, or use an alias for a whole value"
-            raise UnreadableError("merge keys (`<<`) are not supported", place, hint)
+            raise UnreadableError("merge keys (`<<`) are not supported", location, hint)
         return str(event.value)
 
-    def alias(self, name: str, place: Place, depth: int) -> Node:
+    def alias(self, name: str, location: Location, depth: int) -> Node:
         if name not in self.anchors:
-            raise UnreadableError("there is no anchor of this name above", place)
+            raise UnreadableError("there is no anchor of this name above", location)
         target = self.anchors[name]
         if target is None:
-            raise UnreadableError("this alias stands inside its own anchor", place)
-        node = self.copy(target, place, depth)
-        node.place = place
+            raise UnreadableError("this alias stands inside its own anchor", location)
+        node = self.copy(target, location, depth)
+        node.location = location
         return node
 
-    def copy(self, node: Node, alias: Place, depth: int) -> Node:
+    def copy(self, node: Node, alias: Location, depth: int) -> Node:
         self.bounded(alias, depth)
         value = node.value
         if isinstance(value, dict):
             value = {key: self.copy(child, alias, depth + 1) for key, child in value.items()}
         elif isinstance(value, list):
             value = [self.copy(child, alias, depth + 1) for child in value]
-        return Node(value, node.place, node.key_place, node.style)
+        return Node(value, node.location, node.key_location, node.style)
 
-    def bounded(self, place: Place, depth: int) -> None:
+    def bounded(self, location: Location, depth: int) -> None:
         self.count += 1
-        if depth > DEEPEST:
-            raise UnreadableError(f"more than {DEEPEST} levels of nesting", place)
-        if self.count > MOST:
+        if depth > MAX_DEPTH:
+            raise UnreadableError(f"more than {MAX_DEPTH} levels of nesting", location)
+        if self.count > MAX_VALUES:
             raise UnreadableError(
-                f"more than {MOST:,} values", place, "a value behind an alias counts every time"
+                f"more than {MAX_VALUES:,} values",
+                location,
+                "a value behind an alias counts every time",
             )
 
-    def check_tag(self, event: Any, place: Place) -> None:
+    def check_tag(self, event: Any, location: Location) -> None:
         core = {"str": yaml.ScalarEvent, "seq": yaml.SequenceStartEvent}
         core["map"] = yaml.MappingStartEvent
         tag = (event.tag or "!").removeprefix("tag:yaml.org,2002:")
         if tag != "!" and not isinstance(event, core.get(tag, ())):
             hint = "put it in quotes if the `!` belongs to the value"
-            raise UnreadableError("tags have no meaning in a flow", place, hint)
+            raise UnreadableError("tags have no meaning in a flow", location, hint)
 
 
-def _scalar(event: Any, place: Place) -> Node:
+def _scalar(event: Any, location: Location) -> Node:
     if event.style or event.tag:
-        return Node(event.value, place, style="quoted")
+        return Node(event.value, location, style="quoted")
     if event.value == "":
-        return Node(None, place, style="empty")
-    return Node(scalar(event.value), place)
+        return Node(None, location, style="empty")
+    return Node(scalar(event.value), location)
 
 
-def _place(event: Any) -> Place:
-    return Place(False, event.start_mark.line + 1, event.start_mark.column + 1)
+def _location(event: Any) -> Location:
+    return Location(False, event.start_mark.line + 1, event.start_mark.column + 1)

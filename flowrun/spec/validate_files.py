@@ -17,7 +17,7 @@ Check = Callable[[Flow], Iterable[Remark]]
 _ENDINGS = (".yaml", ".yml")
 
 
-def check_paths(
+def validate_files(
     paths: Sequence[str], *, checks: Sequence[Check] = ()
 ) -> tuple[list[Path], list[Problem]]:
     """The flow files that `paths` (files, directories, globs) name, each once, and what is wrong

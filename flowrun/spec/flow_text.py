@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flowrun.spec.excerpt import excerpt
 from flowrun.spec.kinds import SinkKind
-from flowrun.spec.nodes import Finding, Place
+from flowrun.spec.nodes import Finding, Location
 from flowrun.spec.problems import Problem
-from flowrun.spec.quote import quote
 from flowrun.spec.secrets import redact
 
 
@@ -30,36 +30,36 @@ Override = str | Flag  # KEY=VALUE, or a flag
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class FlowText:
     """`path` as the user gave it, the lines of the file, and the overrides as they were given."""
 
     path: str
     lines: Sequence[str]
     overrides: Sequence[Override] = ()
 
-    def line(self, place: Place) -> str:
-        """The text that `place` is in."""
-        lines = self._lines(place)
-        return lines[place.line - 1] if place.line <= len(lines) else ""
+    def line(self, location: Location) -> str:
+        """The text that `location` is in."""
+        lines = self._lines(location)
+        return lines[location.line - 1] if location.line <= len(lines) else ""
 
     def problem(self, finding: Finding) -> Problem:
         """The finding for the user: with path, line and caret, and without secrets."""
-        place = finding.place
-        text, caret = quote(self._lines(place), place.line, place.column)
-        override = self.overrides[place.line - 1] if place.override else None
+        location = finding.location
+        text, caret = excerpt(self._lines(location), location.line, location.column)
+        override = self.overrides[location.line - 1] if location.override else None
         flag = override.name if isinstance(override, Flag) else ""
         return Problem(
             message=redact(finding.message),
-            path=flag or ("--set" if place.override else self.path),
-            line=1 if flag else place.line,
-            column=place.column,
+            path=flag or ("--set" if location.override else self.path),
+            line=1 if flag else location.line,
+            column=location.column,
             key=redact(finding.key),
             text=text,
             caret=caret,
             hint=redact(finding.hint),
         )
 
-    def _lines(self, place: Place) -> Sequence[str]:
-        if not place.override:
+    def _lines(self, location: Location) -> Sequence[str]:
+        if not location.override:
             return self.lines
         return [str(override).replace("\n", " ") for override in self.overrides]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import yaml
 
-from flowrun.spec.nodes import Place, UnreadableError
+from flowrun.spec.nodes import Location, UnreadableError
 
 # What both of PyYAML's parsers say (a part of it), and what is said instead: message and hint.
 _SAID: dict[str, tuple[str, str]] = {
@@ -33,7 +33,7 @@ _CLOSING = {"[": "]", "{": "}"}
 
 
 def syntax_error(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> UnreadableError:
-    """What PyYAML said about `lines`, at a place that exists in them."""
+    """What PyYAML said about `lines`, at a location that exists in them."""
     problem = error.problem or ""
     line, column = _inside(error.problem_mark or error.context_mark, lines)
     tab = re.match(r" *\t", lines[line])
@@ -72,4 +72,4 @@ def _inside(mark: yaml.Mark | None, lines: Sequence[str]) -> tuple[int, int]:
 
 
 def _at(line: int, column: int, message: str, hint: str = "") -> UnreadableError:
-    return UnreadableError(message, Place(False, line + 1, column + 1), hint)
+    return UnreadableError(message, Location(False, line + 1, column + 1), hint)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowrun.spec.quote import WIDEST, quote
+from flowrun.spec.excerpt import MAX_WIDTH, excerpt
 
 
 @pytest.mark.parametrize(
@@ -26,19 +26,19 @@ from flowrun.spec.quote import WIDEST, quote
     ],
 )
 def test_the_caret_stands_below_the_column(line: str, column: int, text: str, caret: str) -> None:
-    assert quote([line], 1, column) == (text, caret)
+    assert excerpt([line], 1, column) == (text, caret)
 
 
 @given(st.integers(1, 1000), st.integers(0, 999))
 def test_a_long_line_is_cut_around_the_column(length: int, at: int) -> None:
     line = "".join(chr(ord("a") + n % 26) for n in range(length))
     at = min(at, length - 1)
-    text, caret = quote([line], 1, at + 1)
-    assert len(text) <= WIDEST
+    text, caret = excerpt([line], 1, at + 1)
+    assert len(text) <= MAX_WIDTH
     assert caret == " " * (len(caret) - 1) + "^"
     assert text[len(caret) - 1] == line[at] or text[len(caret) - 1] == "…"
     assert text.strip("…") in line
 
 
 def test_a_line_that_is_not_there_is_not_quoted() -> None:
-    assert quote(["abc"], 2, 1) == ("", "")
+    assert excerpt(["abc"], 2, 1) == ("", "")

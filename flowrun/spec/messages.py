@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 
-from flowrun.spec.nodes import Node, Path, shown
+from flowrun.spec.nodes import Node, Path, printable
 from flowrun.spec.schema import Schema, types
 from flowrun.spec.secrets import is_secret, redact
 
@@ -21,7 +21,7 @@ _NAMES = {
 }
 
 
-def found(node: Node, path: Path) -> str:
+def describe_value(node: Node, path: Path) -> str:
     """The value for a message, in YAML's words; nothing of a secret one."""
     value = node.value
     if isinstance(value, dict | list):
@@ -30,7 +30,7 @@ def found(node: Node, path: Path) -> str:
     if is_secret(path):
         return "a hidden value"
     if isinstance(value, str):
-        return f"'{shown(redact(value))}'"
+        return f"'{printable(redact(value))}'"
     if isinstance(value, float) and not math.isfinite(value):
         return {math.inf: ".inf", -math.inf: "-.inf"}.get(value, ".nan")
     return json.dumps(value)
@@ -41,12 +41,12 @@ def expected(of: Schema) -> str:
     if "errorMessage" in of:
         return str(of["errorMessage"])
     if "enum" in of:
-        return f"expected {either(of['enum'])}"
+        return f"expected {join_alternatives(of['enum'])}"
     names = [_NAMES[name] for name in types(of) if name != "null"]
     return f"expected {' or '.join(names)}{_range(of)}"
 
 
-def either(values: Sequence[str]) -> str:
+def join_alternatives(values: Sequence[str]) -> str:
     """`a`, `b` or `c`."""
     *most, last = [f"`{value}`" for value in values]
     return f"{', '.join(most)} or {last}" if most else last

@@ -22,7 +22,7 @@ from flowrun.chain.fan_out import FanOut, SinkBranch
 from flowrun.chain.stages import Stages
 from flowrun.chain.threads import RunThreads
 from flowrun.frame import Frame, VideoInfo
-from flowrun.hooks.hook import Hook
+from flowrun.hooks.loader import Hook
 from flowrun.inference import Request, Result
 from flowrun.ledger.ledger import Ledger
 from flowrun.media.protocols import SinkContext

@@ -21,7 +21,7 @@ from flowrun.chain.tensors import to_request
 from flowrun.chain.threads import RunThreads
 from flowrun.errors import RunError
 from flowrun.frame import Frame, VideoInfo
-from flowrun.hooks.hook import Hook, open_hooks
+from flowrun.hooks.loader import Hook, open_hooks
 from flowrun.image.buffers import Buffers
 from flowrun.kserve.connect import ModelTransport, open_supervised
 from flowrun.kserve.server.embedded import serving

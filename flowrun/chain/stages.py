@@ -19,7 +19,7 @@ import numpy as np
 from flowrun.chain.tensors import is_picture, to_picture, to_request
 from flowrun.errors import DeadlineError, HookError, OutageError, TransportError
 from flowrun.frame import Frame, Image
-from flowrun.hooks.hook import Hook
+from flowrun.hooks.loader import Hook
 from flowrun.inference import Request, Result, Tensor
 from flowrun.ledger.ledger import FailCause, Ledger
 from flowrun.operators.limit import Limit

@@ -41,7 +41,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def _imports(flow: Flow) -> Iterator[Remark]:
-    from flowrun.hooks.hook import check_hooks
+    from flowrun.hooks.loader import check_hooks
     from flowrun.spec.problems import Remark
 
     for key in ("preprocess", "postprocess"):

@@ -1,4 +1,4 @@
-"""Red and blue change places."""
+"""Swap the red and blue channels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flowrun.frame import Frame
 
 
 def color_order(frame: Frame) -> Frame:
-    """RGB becomes BGR, and BGR becomes RGB. The picture that comes out may be written."""
+    """Convert RGB to BGR, or BGR to RGB. The new image is writable."""
     image = np.empty(frame.image.shape, np.uint8)
     for channel in range(3):  # four times as fast as copying `image[:, :, ::-1]`
         image[:, :, channel] = frame.image[:, :, 2 - channel]

@@ -1,4 +1,4 @@
-"""What the picture is, from a classifier's scores."""
+"""Decode the scores of a classifier into classes."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import numpy as np
 
 from flowrun.detection import Classification
 from flowrun.frame import Frame
-from flowrun.hooks import options
-from flowrun.hooks.decoding import column, output, softmax
-from flowrun.hooks.label_files import Labels, read_labels
+from flowrun.hooks.support import options
+from flowrun.hooks.support.decoding import column, output_name, softmax
+from flowrun.hooks.support.labels import Labels, read_labels
 from flowrun.inference import Result
 
 
 class decode_classes:
-    """Attaches the `k` most likely classes, the most likely first, with their `labels`.
+    """Attach the `k` most likely classes, the most likely first, with their `labels`.
 
-    `output` (default: the model's only one) has one score for each class, shape (n,), (1, n) or
-    (1, n, 1, 1): probabilities, or any numbers with `softmax: true`. Classes below `threshold`, and
-    those without a finite score, are left out. `labels`: a file, a list or a mapping.
+    `output` (default: the only one) has one score per class, shape (n,), (1, n) or (1, n, 1, 1):
+    probabilities, or logits with `softmax: true`. Classes below `threshold`, and those without a
+    finite score, are omitted. `labels`: a file, a list or a mapping.
     """
 
     def __init__(
@@ -30,17 +30,16 @@ class decode_classes:
         labels: Labels | None = None,
     ) -> None:
         self._output = output
-        self._k = options.whole("k", k)
+        self._k = options.integer("k", k)
         self._threshold = options.number("threshold", threshold)
-        self._softmax = options.truth("softmax", softmax)
+        self._softmax = options.boolean("softmax", softmax)
         self._names = read_labels(labels)
 
     def __call__(self, frame: Frame, result: Result) -> Frame:
         return frame.attach(classes=self._found(result) if result.outputs else ())
 
     def _found(self, result: Result) -> tuple[Classification, ...]:
-        name, _ = output(result, self._output)
-        scores = column(result, name)
+        scores = column(result, output_name(result, self._output))
         ids = np.flatnonzero(np.isfinite(scores))
         scores = scores[ids]
         if self._softmax and len(ids):

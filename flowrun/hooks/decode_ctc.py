@@ -1,4 +1,4 @@
-"""Texts from a chain of text detection and recognition."""
+"""Decode the CTC output of text recognition into texts with boxes."""
 
 from __future__ import annotations
 
@@ -8,22 +8,30 @@ import numpy as np
 
 from flowrun.detection import Detection, with_detections
 from flowrun.frame import Frame
-from flowrun.hooks import options
-from flowrun.hooks.decoding import Numbers, in_source, numbers, output, rows, softmax, unfit
+from flowrun.hooks.support import options
+from flowrun.hooks.support.decoding import (
+    FloatArray,
+    as_float,
+    in_source,
+    output,
+    rows,
+    softmax,
+    wrong_shape,
+)
 from flowrun.inference import Result
 
-_SUM = 0.01  # how far probabilities in half precision may be from 1 together
+_SUM_TOLERANCE = 0.01  # of probabilities in half precision, which should add up to 1
 
 
 class decode_ctc:
-    """Attaches the texts that a model with CTC output has read, with where they stand.
+    """Attach the texts that a model with CTC output has recognized, with their boxes.
 
-    `texts` names the output with a number for each text, place and character of `alphabet`, shape
-    (n, length, characters) or (n, length, 1, characters); the likeliest character at each place
-    counts, repeated ones once, and `blank` not at all. `coordinates` names the one with
-    `[x, y, width, height]` in pixels of what the model saw, (n, 4) or (n, 1, 4). The score is the
-    mean over all places of the probability of the likeliest character, numbers that are no
-    probabilities being made so by softmax; texts with a lower one than `threshold` are left out.
+    `texts` names the output with a score for each text, position and character of `alphabet`, shape
+    (n, length, characters) or (n, length, 1, characters). Decoding is greedy: the most likely
+    character at each position, repeats once, without `blank`. `coordinates` names the output with
+    `[x, y, width, height]` in pixels of the model's image, (n, 4) or (n, 1, 4). The score is the
+    mean over all positions of the probability of the most likely character; scores that are not
+    probabilities go through softmax. Texts below `threshold` are omitted.
     """
 
     def __init__(
@@ -36,7 +44,7 @@ class decode_ctc:
         threshold: float = 0.0,
     ) -> None:
         if len(blank) != 1 or blank not in alphabet:
-            options.refuse("blank", blank, f"one of the characters of {alphabet!r}")
+            options.reject("blank", blank, f"one of the characters of {alphabet!r}")
         self._texts = texts
         self._coordinates = coordinates
         self._alphabet = alphabet
@@ -47,41 +55,42 @@ class decode_ctc:
         return with_detections(frame, self._found(frame, result) if result.outputs else ())
 
     def _found(self, frame: Frame, result: Result) -> Iterable[Detection]:
-        placement = rows(result, self._coordinates, 4)
-        if len(placement) == 0:
+        boxes = rows(result, self._coordinates, 4)
+        if len(boxes) == 0:
             return
-        for (x, y, width, height), text in zip(
-            placement.tolist(), self._rows(result, len(placement)), strict=True
+        for (x, y, width, height), scores in zip(
+            boxes.tolist(), self._scores(result, len(boxes)), strict=True
         ):
             box = in_source(frame, (x, y, x + width, y + height))
-            if box is None or not np.isfinite(text).all():
+            if box is None or not np.isfinite(scores).all():
                 continue
-            score = _confidence(text)
-            if score >= self._threshold:
-                yield Detection(box, score, text=self._read(text))
+            confidence = _confidence(scores)
+            if confidence >= self._threshold:
+                yield Detection(box, confidence, text=self._decode(scores))
 
-    def _rows(self, result: Result, count: int) -> Numbers:
-        """(count, length, characters)"""
-        name, tensor = output(result, self._texts)
+    def _scores(self, result: Result, count: int) -> FloatArray:
+        """The output `texts`, (count, length, characters)."""
+        name, tensor = self._texts, output(result, self._texts)
         characters = len(self._alphabet)
         length = tensor.size // (count * characters)
         outer = [size for size in tensor.shape[:-1] if size != 1]
         fits = outer == [size for size in (count, length) if size != 1]
         if tensor.shape[-1:] != (characters,) or length == 0 or not fits:
-            raise unfit(
+            raise wrong_shape(
                 name,
                 tensor,
-                f"numbers of shape ({count}, length, {characters}) or ({count}, length, 1,"
+                f"numbers with shape ({count}, length, {characters}) or ({count}, length, 1,"
                 f" {characters}): {count} texts, {characters} characters in the alphabet",
             )
-        return numbers(name, tensor).reshape(count, length, characters)
+        return as_float(name, tensor).reshape(count, length, characters)
 
-    def _read(self, text: Numbers) -> str:
-        best = text.argmax(axis=-1)
+    def _decode(self, scores: FloatArray) -> str:
+        best = scores.argmax(axis=-1)
         kept = (np.diff(best, prepend=-1) != 0) & (best != self._blank)
         return "".join(self._alphabet[n] for n in best[kept])
 
 
-def _confidence(text: Numbers) -> float:
-    likely = (text >= 0).all() and np.allclose(text.sum(axis=-1), 1, atol=_SUM)
-    return float((text if likely else softmax(text)).max(axis=-1).mean())
+def _confidence(scores: FloatArray) -> float:
+    sums = scores.sum(axis=-1)
+    are_probabilities = (scores >= 0).all() and np.allclose(sums, 1, atol=_SUM_TOLERANCE)
+    return float((scores if are_probabilities else softmax(scores)).max(axis=-1).mean())

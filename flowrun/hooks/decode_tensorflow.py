@@ -1,4 +1,4 @@
-"""Detections from a model of TensorFlow's object detection."""
+"""Decode the outputs of the TensorFlow Object Detection API into detections."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import numpy as np
 
 from flowrun.detection import Detection, with_detections
 from flowrun.frame import Frame
-from flowrun.hooks import options
-from flowrun.hooks.decoding import column, detections, rows, to_view
-from flowrun.hooks.label_files import Labels, read_labels
+from flowrun.hooks.support import options
+from flowrun.hooks.support.decoding import column, detections, rows, to_pixels
+from flowrun.hooks.support.labels import Labels, read_labels
 from flowrun.inference import Result
 
 _Y0, _X0, _Y1, _X1 = range(4)
 
 
 class decode_tensorflow:
-    """Attaches what a detector with TensorFlow's four outputs has found, with its `labels`.
+    """Attach the detections of a model with TensorFlow's four outputs, with their `labels`.
 
-    `boxes` names the output with `[y0, x0, y1, x1]` as shares (0 to 1) of what the model saw, shape
-    (n, 4); `scores` and `classes` those with a score and a class id for each, (n,); `count` the one
-    that says how many rows count, used if the answer has it. All with or without a batch
-    dimension of 1. What has a lower score than `threshold` is left out. `labels`: `coco`, a file, a
-    list or a mapping; the first of a list, or of a file without ids, belongs to the class
-    `first_id`.
+    `boxes` names the output with `[y0, x0, y1, x1]` as fractions (0 to 1) of the model's image,
+    shape (n, 4); `scores` and `classes` name those with a score and a class id for each, (n,);
+    `count` names that with the number of valid rows, used if the response has it. All with or
+    without a batch dimension of 1. Detections with a score below `threshold` are omitted. `labels`:
+    `coco`, a file, a list or a mapping; the first label of a list, or of a file without ids, is
+    that of class `first_id`.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class decode_tensorflow:
         self._classes = classes
         self._count = count
         self._threshold = options.number("threshold", threshold)
-        self._names = read_labels(labels, options.whole("first_id", first_id, 0))
+        self._names = read_labels(labels, options.integer("first_id", first_id, 0))
 
     def __call__(self, frame: Frame, result: Result) -> Frame:
         return with_detections(frame, self._found(frame, result) if result.outputs else ())
@@ -57,7 +57,7 @@ class decode_tensorflow:
             used = max(0, int(np.nan_to_num(column(result, self._count, 1)[0])))
         return detections(
             frame,
-            to_view(frame, boxes[:used]),
+            to_pixels(frame, boxes[:used]),
             scores[:used],
             classes[:used],
             threshold=self._threshold,

@@ -1,4 +1,4 @@
-"""What was found, in boxes."""
+"""Draw detections as boxes with labels."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from zlib import crc32
 
 from flowrun.detection import Detection, detections_of
 from flowrun.frame import Frame
-from flowrun.hooks import options
-from flowrun.hooks.drawing import line_width, outline, percent, tag
+from flowrun.hooks.support import options
+from flowrun.hooks.support.drawing import draw_boxes_with_labels, percent
 from flowrun.image.text import Color
 from flowrun.inference import Result
 
-# Told apart on light and dark pictures alike. RGB.
+# RGB; distinct on light and dark images.
 _PALETTE: tuple[Color, ...] = (
     (60, 220, 80), (255, 150, 30), (60, 160, 255), (240, 80, 170), (250, 220, 50), (40, 210, 210),
     (230, 60, 50), (165, 110, 245), (170, 220, 120), (255, 165, 165), (130, 200, 255),
@@ -20,12 +20,12 @@ _PALETTE: tuple[Color, ...] = (
 
 
 class draw_boxes:
-    """Draws the detections of a frame on a copy of its picture, a colour for each class.
+    """Draw the detections of a frame on a copy of its image, one color per class.
 
-    Each has a box and above it what it is (`labels`; the class's number where it has no name) and
-    how likely (`scores`). Those below `min_score` are left out. `thickness` is that of the box in
-    pixels; without it, it goes by the height of the picture. `color` is the source's, rgb or bgr.
-    A frame without detections stays the same.
+    Above each box stand its label (`labels`; the class id if it has none) and its score (`scores`).
+    Detections below `min_score` are omitted. `thickness` is the line width in pixels (default: by
+    the height of the image). `color` is the source's, rgb or bgr. A frame without detections is
+    returned unchanged.
     """
 
     def __init__(
@@ -37,8 +37,8 @@ class draw_boxes:
         color: str = "rgb",
     ) -> None:
         self._thickness = options.thickness("thickness", thickness)
-        self._labels = options.truth("labels", labels)
-        self._scores = options.truth("scores", scores)
+        self._labels = options.boolean("labels", labels)
+        self._scores = options.boolean("scores", scores)
         self._min_score = options.number("min_score", min_score)
         self._reverse = options.choice("color", color, ("rgb", "bgr")) == "bgr"
 
@@ -47,12 +47,8 @@ class draw_boxes:
         if not found:
             return frame
         image = frame.image.copy()
-        thickness = self._thickness or line_width(image)
-        for each in found:
-            outline(image, each.box, self._color_of(each), thickness)
-        for each in found:  # above all boxes
-            if text := self._text(each):
-                tag(image, text, each.box, self._color_of(each))
+        boxes = [(each.box, self._color_of(each), self._text(each)) for each in found]
+        draw_boxes_with_labels(image, boxes, self._thickness)
         return frame.with_image(image)
 
     def _color_of(self, found: Detection) -> Color:

@@ -1,24 +1,24 @@
-"""What the picture shows, written into it."""
+"""Draw the classes of the image into a corner."""
 
 from __future__ import annotations
 
 from flowrun.detection import classes_of
 from flowrun.frame import Frame
-from flowrun.hooks import options
-from flowrun.hooks.drawing import CORNERS, panel, percent
+from flowrun.hooks.support import options
+from flowrun.hooks.support.drawing import CORNERS, draw_panel, percent
 from flowrun.inference import Result
 
 
 class draw_classes:
-    """Writes the first `k` classes of a frame on a copy of its picture, a line for each: its name
-    (or its number where it has none) and how likely it is.
+    """Draw the first `k` classes of a frame on a copy of its image, one line each: the label (the
+    class id if it has none) and the score.
 
-    `corner` is top-left, top-right, bottom-left or bottom-right. A frame without classes stays the
-    same.
+    `corner` is top-left, top-right, bottom-left or bottom-right. A frame without classes is
+    returned unchanged.
     """
 
     def __init__(self, k: int = 3, corner: str = "top-left") -> None:
-        self._k = options.whole("k", k)
+        self._k = options.integer("k", k)
         self._corner = options.choice("corner", corner, CORNERS)
 
     def __call__(self, frame: Frame, result: Result) -> Frame:
@@ -28,5 +28,5 @@ class draw_classes:
         if not lines:
             return frame
         image = frame.image.copy()
-        panel(image, lines[: self._k], self._corner)
+        draw_panel(image, lines[: self._k], self._corner)
         return frame.with_image(image)

@@ -1,11 +1,11 @@
-"""What was read, where it was read."""
+"""Draw recognized texts with their boxes."""
 
 from __future__ import annotations
 
 from flowrun.detection import detections_of
 from flowrun.frame import Frame
-from flowrun.hooks import options
-from flowrun.hooks.drawing import line_width, outline, tag
+from flowrun.hooks.support import options
+from flowrun.hooks.support.drawing import draw_boxes_with_labels
 from flowrun.image.text import Color
 from flowrun.inference import Result
 
@@ -13,11 +13,11 @@ _GREEN: Color = (50, 205, 50)  # as much red as blue: the same in RGB and in BGR
 
 
 class draw_texts:
-    """Draws the detections of a frame on a copy of its picture: a box, and above it the text that
-    was recognised, if any.
+    """Draw the detections of a frame on a copy of its image: a box, and above it the recognized
+    text, if any.
 
-    `thickness` is that of the box in pixels; without it, it goes by the height of the picture. A
-    frame without detections stays the same.
+    `thickness` is the line width in pixels (default: by the height of the image). A frame without
+    detections is returned unchanged.
     """
 
     def __init__(self, thickness: int | None = None) -> None:
@@ -28,9 +28,6 @@ class draw_texts:
         if not found:
             return frame
         image = frame.image.copy()
-        for each in found:
-            outline(image, each.box, _GREEN, self._thickness or line_width(image))
-        for each in found:  # above all boxes
-            if each.text:
-                tag(image, each.text, each.box, _GREEN)
+        boxes = [(each.box, _GREEN, each.text or "") for each in found]
+        draw_boxes_with_labels(image, boxes, self._thickness)
         return frame.with_image(image)

@@ -1,4 +1,4 @@
-"""The whole picture in the size that the model wants, undistorted."""
+"""Fit the image into the model's input size, keeping its aspect ratio."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from flowrun.frame import Frame
-from flowrun.hooks import options
+from flowrun.hooks.support import options
 from flowrun.image.scaling import FILTERS, scaled
 
 
 class letterbox:
-    """Fits pictures into `size` and fills what is left over.
+    """Scale the image to fit into `size` and pad the rest.
 
     `size` is `640x640` or `[640, 640]`, `fill` one value from 0 to 255 or three in the order of
-    the picture's channels, `position` center or top-left, `filter` one of nearest, bilinear,
-    bicubic, lanczos. Smaller pictures grow. An odd line left over goes below, a column to the
-    right. The picture that comes out may be written.
+    the image's channels, `position` center or top-left, `filter` one of nearest, bilinear, bicubic,
+    lanczos. Smaller images are enlarged. Of an odd padding, the extra row is at the bottom, the
+    extra column at the right. The new image is writable.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class letterbox:
     ) -> None:
         self._size = options.size("size", size)
         color = options.color("fill", fill)
-        self._row = np.full((self._size[0], 3), color, np.uint8)  # copied fast, unlike a colour
+        self._row = np.full((self._size[0], 3), color, np.uint8)  # faster to copy than one color
         self._centered = options.choice("position", position, ("center", "top-left")) == "center"
         self._resampling = FILTERS[options.choice("filter", filter, FILTERS)]
 

@@ -1,4 +1,4 @@
-"""The model's picture in place of the source's."""
+"""Show the model's output image instead of the source's."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import math
 import numpy as np
 
 from flowrun.frame import Frame, Image
-from flowrun.hooks import options
+from flowrun.hooks.support import options
+from flowrun.hooks.support.decoding import output_name, wrong_shape
 from flowrun.image.scaling import scaled
 from flowrun.inference import Result
 
 
 class picture:
-    """Shows the picture that the model answered, in the place of the source's that it saw.
+    """Replace the image of a frame by the image in the result.
 
-    `output` names it, uint8 (height, width, 3), any size; the model's only output needs no name.
-    With `size: source` it is brought to the size and place that it has in the source's picture:
-    the padding of `letterbox` and `align` is cut off, and around a part that a hook had cut out
-    stays the source's picture. With `size: model` it stays as the model made it, and boxes drawn
-    later do not fit it. A result without the output leaves the frame as it is. Raises `ValueError`
-    for what is no picture. The picture may be read-only.
+    `output` names it, uint8 (height, width, 3), any size; it may be omitted if the model has one
+    output. With `size: source` it is scaled and moved to the region of the source's image that the
+    model saw: the padding of `letterbox` and `align` is cropped, and around a region that a hook
+    had cropped, the source's image stays. With `size: model` it keeps the model's size, and boxes
+    drawn later do not fit it. A result without the output leaves the frame unchanged. Raises
+    `ValueError` if the output is not an image. The new image may be read-only.
     """
 
     def __init__(self, output: str | None = None, size: str = "source") -> None:
@@ -28,46 +29,37 @@ class picture:
         self._in_place = options.choice("size", size, ("source", "model")) == "source"
 
     def __call__(self, frame: Frame, result: Result) -> Frame:
-        answer = self._answer(result)
-        if answer is None:
+        made = self._output_image(result)
+        if made is None:
             return frame
         if not self._in_place:
-            return frame.with_image(answer)
+            return frame.with_image(made)
         seen = frame.seen
         left, top, right, bottom = seen.to_source((0, 0, seen.width, seen.height))
         x0, x1 = max(0, round(left)), min(frame.width, round(right))
         y0, y1 = max(0, round(top)), min(frame.height, round(bottom))
         if x0 >= x1 or y0 >= y1:
             return frame
-        # The answer's pixels for one of the source's.
-        x_scale, y_scale = answer.shape[1] / (right - left), answer.shape[0] / (bottom - top)
+        # Pixels of the model's image for each pixel of the source's.
+        x_scale, y_scale = made.shape[1] / (right - left), made.shape[0] / (bottom - top)
         # Whole pixels, and none with padding in it.
-        x2, x3 = _within((x0 - left) * x_scale, (x1 - left) * x_scale, answer.shape[1])
-        y2, y3 = _within((y0 - top) * y_scale, (y1 - top) * y_scale, answer.shape[0])
-        shown = scaled(answer[y2:y3, x2:x3], (x1 - x0, y1 - y0))
-        if shown.shape == frame.image.shape:
-            return frame.with_image(shown)
+        x2, x3 = _within((x0 - left) * x_scale, (x1 - left) * x_scale, made.shape[1])
+        y2, y3 = _within((y0 - top) * y_scale, (y1 - top) * y_scale, made.shape[0])
+        region = scaled(made[y2:y3, x2:x3], (x1 - x0, y1 - y0))
+        if region.shape == frame.image.shape:
+            return frame.with_image(region)
         image = frame.image.copy()
-        image[y0:y1, x0:x1] = shown
+        image[y0:y1, x0:x1] = region
         return frame.with_image(image)
 
-    def _answer(self, result: Result) -> Image | None:
-        """The picture in `result`; `None` if the model did not answer it."""
-        names = list(result.outputs)
-        if self._output is None and len(names) > 1:
-            raise ValueError(
-                f"the answer has the outputs {', '.join(map(repr, names))}; name the picture's by"
-                " the option output"
-            )
-        name = self._output or "".join(names)
+    def _output_image(self, result: Result) -> Image | None:
+        """The image in `result`; `None` if the output is missing."""
+        name = output_name(result, self._output)
         tensor = result.as_numpy(name)
         if tensor is None:
             return None
         if tensor.dtype != np.uint8 or tensor.shape[2:] != (3,) or not tensor.size:
-            raise ValueError(
-                f"{name!r} is {tensor.dtype} of shape {tuple(tensor.shape)}, which is no picture:"
-                " a picture is uint8 of shape (height, width, 3)"
-            )
+            raise wrong_shape(name, tensor, "an image: uint8 with shape (height, width, 3)")
         return tensor
 
 

@@ -1,19 +1,19 @@
-"""The picture in the size that the model wants, stretched."""
+"""Stretch the image to the model's input size."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from flowrun.frame import Frame
-from flowrun.hooks import options
+from flowrun.hooks.support import options
 from flowrun.image.scaling import FILTERS, scaled
 
 
 class resize:
-    """Stretches pictures to `size`, whatever their own shape.
+    """Scale the image to `size`, ignoring its aspect ratio.
 
     `size` is `300x300` or `[300, 300]`, `filter` one of nearest, bilinear, bicubic, lanczos; all
-    but `nearest` weigh every pixel that is shrunk away. The picture that comes out is read-only.
+    but `nearest` are antialiased when shrinking. The new image is read-only.
     """
 
     def __init__(self, size: str | Sequence[int], filter: str = "bilinear") -> None:  # noqa: A002

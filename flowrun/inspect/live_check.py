@@ -14,7 +14,7 @@ import numpy as np
 from flowrun.chain.stages import Stages
 from flowrun.errors import FlowrunError, SourceError
 from flowrun.frame import Frame
-from flowrun.hooks.hook import check_hooks, open_hooks
+from flowrun.hooks.loader import check_hooks, open_hooks
 from flowrun.inference import Request, Result
 from flowrun.kserve.connect import look_up
 from flowrun.kserve.contract.compare import misfits, names_only

@@ -46,6 +46,11 @@ def resolve(path: str) -> Any:
     return found
 
 
+def exception_text(error: BaseException) -> str:
+    """`ValueError: the message`, or `ValueError` if it has none."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
 def raised_at(error: BaseException, caller: str = __file__) -> str:
     """`file:line` of the innermost frame of `error` that is user code: neither the standard library
     nor an installed package, unless there is nothing else. Frames of the file `caller`, which
@@ -102,10 +107,8 @@ def _no_attribute(path: str, owner: Any, name: str) -> DottedPathError:
 
 def _import_raised(path: str, module_name: str, error: BaseException) -> DottedPathError:
     place = raised_at(error)
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return DottedPathError(
-        f"importing {module_name!r} (in {path!r}) raised {text}", f"at {place}" if place else ""
-    )
+    message = f"importing {module_name!r} (in {path!r}) raised {exception_text(error)}"
+    return DottedPathError(message, f"at {place}" if place else "")
 
 
 def _suggestion(name: str, candidates: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ import pytest
 from flowrun.chain.stages import Answer, Job, Stages
 from flowrun.errors import DeadlineError, HookError, OutageError, TransportError
 from flowrun.frame import Frame
-from flowrun.hooks.hook import Hook
+from flowrun.hooks.loader import Hook
 from flowrun.inference import Request, Result
 from flowrun.ledger.ledger import Ledger
 from flowrun.operators.limit import Limit

@@ -15,7 +15,7 @@ import pytest
 
 from flowrun.errors import HookError
 from flowrun.frame import Frame
-from flowrun.hooks.hook import check_hooks, open_hooks
+from flowrun.hooks.loader import check_hooks, open_hooks
 from flowrun.inference import Result
 from flowrun.run import Run
 from flowrun.spec.flow import Flow, HookSpec

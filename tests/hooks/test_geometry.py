@@ -1,4 +1,4 @@
-"""Hooks that give the model another picture, and what they say of where it lies."""
+"""Hooks that change the geometry of the image, and the view that they record."""
 
 from __future__ import annotations
 

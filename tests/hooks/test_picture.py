@@ -1,4 +1,4 @@
-"""The model's picture in the place of the source's."""
+"""The hook that shows the model's output image instead of the source's."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def shown(source: Frame, seen: Frame, answer: Image, **options: Any) -> Image:
 
 @given(sides, sides, st.integers(1, 20), st.integers(1, 20))
 @settings(deadline=None)
-def test_behind_align_every_pixel_is_back_in_its_place(
+def test_after_align_every_pixel_has_its_original_position(
     width: int, height: int, across: int, down: int
 ) -> None:
     source = noise(width, height)
@@ -48,7 +48,7 @@ def test_behind_align_every_pixel_is_back_in_its_place(
 
 @given(sides, sides, sides, sides, st.sampled_from(["center", "top-left"]), sides, sides)
 @settings(deadline=None)
-def test_behind_a_letterbox_nothing_is_padded_whatever_the_size_of_the_answer(
+def test_after_letterbox_no_padding_is_left_whatever_the_size_of_the_output(
     width: int, height: int, across: int, down: int, position: str, wide: int, high: int
 ) -> None:
     source = plain(width, height, (10, 200, 30))
@@ -63,7 +63,7 @@ def test_behind_a_letterbox_nothing_is_padded_whatever_the_size_of_the_answer(
         assert (smaller == (10, 200, 30)).mean() > 0.95
 
 
-def test_what_the_model_draws_appears_where_it_belongs() -> None:
+def test_what_the_model_draws_appears_at_its_position_in_the_source() -> None:
     source = plain(640, 360, (0, 0, 0))
     seen = letterbox("416x416")(source)  # 416x234, 91 lines above
     answer = np.zeros((208, 208, 3), np.uint8)  # half of that
@@ -74,7 +74,7 @@ def test_what_the_model_draws_appears_where_it_belongs() -> None:
     assert (ys.min(), ys.max() + 1) == pytest.approx((50 * scale, 60 * scale), abs=scale)
 
 
-def test_an_answer_of_another_size_is_scaled_to_the_source() -> None:
+def test_an_output_of_another_size_is_scaled_to_the_source() -> None:
     source = noise(64, 48)
     answer = np.full((320, 320, 3), 77, np.uint8)
     image = shown(source, source, answer)
@@ -82,7 +82,7 @@ def test_an_answer_of_another_size_is_scaled_to_the_source() -> None:
     assert (image == 77).all()
 
 
-def test_around_a_part_that_was_cut_out_stays_the_picture_of_the_source() -> None:
+def test_around_a_cropped_region_the_image_of_the_source_stays() -> None:
     source = noise(64, 48)
     part = source.with_image(source.image[8:24, 16:48], source.seen.cut(16, 8, 32, 16))
     image = shown(source, resize("16x16")(part), np.full((16, 16, 3), 77, np.uint8))
@@ -91,13 +91,13 @@ def test_around_a_part_that_was_cut_out_stays_the_picture_of_the_source() -> Non
     assert (image == source.image).all()
 
 
-def test_what_lies_beside_the_source_altogether_is_not_shown() -> None:
+def test_a_region_outside_the_source_is_not_shown() -> None:
     source = noise(64, 48)
     beside = source.with_image(source.image, source.seen.cut(100, 0, 64, 48))
     assert shown(source, beside, 255 - source.image) is source.image
 
 
-def test_in_the_models_size_the_answer_stays_as_it_is() -> None:
+def test_with_size_model_the_output_is_unchanged() -> None:
     source = noise(64, 48)
     answer = noise(32, 32).image
     assert shown(source, letterbox("32x32")(source), answer, size="model") is answer
@@ -112,23 +112,23 @@ def test_the_output_is_named_or_the_only_one() -> None:
     with pytest.raises(ValueError, match="outputs") as raised:
         picture()(source, two)
     assert str(raised.value) == (
-        "the answer has the outputs 'boxes', 'image'; name the picture's by the option output"
+        "the response has the outputs 'boxes', 'image'; choose one with the option `output`"
     )
 
 
 @pytest.mark.parametrize(
     ("answer", "what"),
     [
-        (np.zeros((6, 8, 3), np.float32), "float32 of shape (6, 8, 3)"),
-        (np.zeros((6, 8, 4), np.uint8), "uint8 of shape (6, 8, 4)"),
-        (np.zeros((1, 6, 8, 3), np.uint8), "uint8 of shape (1, 6, 8, 3)"),
-        (np.zeros((0, 8, 3), np.uint8), "uint8 of shape (0, 8, 3)"),
-        (np.zeros(3, np.uint8), "uint8 of shape (3,)"),
+        (np.zeros((6, 8, 3), np.float32), "float32 with shape (6, 8, 3)"),
+        (np.zeros((6, 8, 4), np.uint8), "uint8 with shape (6, 8, 4)"),
+        (np.zeros((1, 6, 8, 3), np.uint8), "uint8 with shape (1, 6, 8, 3)"),
+        (np.zeros((0, 8, 3), np.uint8), "uint8 with shape (0, 8, 3)"),
+        (np.zeros(3, np.uint8), "uint8 with shape (3,)"),
     ],
 )
-def test_what_is_no_picture_is_an_error_that_says_what_it_is(answer: Any, what: str) -> None:
-    with pytest.raises(ValueError, match="no picture") as raised:
+def test_an_output_that_is_not_an_image_is_an_error(answer: Any, what: str) -> None:
+    with pytest.raises(ValueError, match="an image") as raised:
         picture()(noise(8, 6), Result({"image": answer}))
     assert str(raised.value) == (
-        f"'image' is {what}, which is no picture: a picture is uint8 of shape (height, width, 3)"
+        f"output 'image' is {what}, expected an image: uint8 with shape (height, width, 3)"
     )

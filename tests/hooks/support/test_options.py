@@ -1,4 +1,4 @@
-"""Options of hooks: what they may be, and what is said of what they may not be."""
+"""Options of hooks: what is accepted, and the errors for anything else."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 
 from flowrun.errors import InvalidFlowError
-from flowrun.hooks import options
-from flowrun.hooks.hook import open_hooks
+from flowrun.hooks.loader import open_hooks
+from flowrun.hooks.support import options
 from flowrun.spec.flow import HookSpec
 
 
-def test_a_size_is_written_as_in_the_flow_or_as_two_numbers() -> None:
+def test_a_size_is_a_string_or_two_numbers() -> None:
     assert options.size("size", "640x480") == (640, 480)
     assert options.size("size", [640, 480]) == (640, 480)
 
 
-def test_a_string_that_says_a_value_is_one_as_variables_give_strings() -> None:
+def test_strings_are_converted_as_variables_give_strings() -> None:
     assert options.number("threshold", "0.5") == 0.5
-    assert options.whole("k", "3") == 3
-    assert options.truth("scores", "false") is False
-    assert options.three("mean", ["1", 2, "3.5"]).tolist() == [1, 2, 3.5]
+    assert options.integer("k", "3") == 3
+    assert options.boolean("scores", "false") is False
+    assert options.per_channel("mean", ["1", 2, "3.5"]).tolist() == [1, 2, 3.5]
     assert options.color("fill", "114") == (114, 114, 114)
     for value in ("NaN", "Infinity", '"1"', "[1]", "true", ""):
         with pytest.raises(InvalidFlowError):
@@ -30,9 +30,9 @@ def test_a_string_that_says_a_value_is_one_as_variables_give_strings() -> None:
 
 
 def test_one_number_stands_for_all_three_channels() -> None:
-    assert options.three("mean", 127.5).tolist() == [127.5] * 3
-    assert options.three("mean", [1, 2.5, 3]).tolist() == [1, 2.5, 3]
-    assert options.three("mean", 1).dtype == np.float32
+    assert options.per_channel("mean", 127.5).tolist() == [127.5] * 3
+    assert options.per_channel("mean", [1, 2.5, 3]).tolist() == [1, 2.5, 3]
+    assert options.per_channel("mean", 1).dtype == np.float32
     assert options.color("fill", 114) == (114, 114, 114)
     assert options.color("fill", [0, 128, 255]) == (0, 128, 255)
 
@@ -70,8 +70,8 @@ def test_one_number_stands_for_all_three_channels() -> None:
             {"size": "8x8", "position": "left"},
             "position: 'left' is not one of center, top-left",
         ),
-        ("align:align", {"width": 0}, "width: 0 is not a whole number from 1 on"),
-        ("align:align", {"height": True}, "height: True is not a whole number from 1 on"),
+        ("align:align", {"width": 0}, "width: 0 is not an integer of at least 1"),
+        ("align:align", {"height": True}, "height: True is not an integer of at least 1"),
         (
             "to_tensor:to_tensor",
             {"layout": "CHWN"},
@@ -90,17 +90,17 @@ def test_one_number_stands_for_all_three_channels() -> None:
         (
             "to_tensor:to_tensor",
             {"std": [1, 0, 1]},
-            "std: [1, 0, 1] is not a number to divide by",
+            "std: [1, 0, 1] is not one nonzero number or three, one for each channel",
         ),
         ("to_tensor:to_tensor", {"scale": "1/255"}, "scale: '1/255' is not a number"),
         (
             "to_tensor:to_tensor",
             {"dtype": "uint8", "scale": 0.5},
-            "dtype: 'uint8' is not a type for what mean, std and scale make\n  write fp16 or fp32",
+            "dtype: 'uint8' is not a type for normalized values\n  write fp16 or fp32",
         ),
     ],
 )
-def test_an_option_that_does_not_fit_is_named_before_the_first_frame(
+def test_an_invalid_option_is_reported_before_the_first_frame(
     hook: str, with_: dict[str, Any], text: str
 ) -> None:
     with pytest.raises(InvalidFlowError) as raised:

@@ -1,4 +1,4 @@
-"""Names for the numbers of a model."""
+"""The labels of a model's classes, from files, lists and mappings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowrun.errors import InvalidFlowError
-from flowrun.hooks.label_files import read_labels
+from flowrun.hooks.support.labels import read_labels
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_ids_count_from_the_first_one_where_there_are_none(tmp_path: Path) -> No
     assert read_labels(str(path), 1) == {7: "a"}
 
 
-def test_labels_may_stand_in_the_flow() -> None:
+def test_labels_may_be_a_list_or_a_mapping() -> None:
     assert read_labels(["a", 2]) == {0: "a", 1: "2"}
     assert read_labels({"1": "a", 3: "b"}) == {1: "a", 3: "b"}
     assert read_labels(None) == {}
@@ -62,7 +62,7 @@ def test_coco_has_the_ids_of_tensorflow() -> None:
     assert not {0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91} & set(labels)
 
 
-def test_a_file_in_a_folder_may_be_called_as_what_flowrun_brings(
+def test_a_path_with_a_folder_is_not_one_of_the_included_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "coco").write_text("mine\n")
@@ -70,13 +70,15 @@ def test_a_file_in_a_folder_may_be_called_as_what_flowrun_brings(
     assert read_labels("./coco") == {0: "mine"}
 
 
-def test_what_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_label_file_that_cannot_be_read_is_reported_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "latin").write_bytes(b"caf\xe9\n")
     (tmp_path / "folder").mkdir()
     said = {
-        "coc": f"labels: there is no file coc (relative paths start at {tmp_path}); flowrun brings"
-        " coco",
+        "coc": f"labels: file coc not found (relative paths start at {tmp_path});"
+        " labels included in flowrun: coco",
         "latin": "labels: latin is not UTF-8 text: invalid continuation byte",
         "folder": "labels: folder cannot be read: Is a directory",
     }
@@ -89,14 +91,14 @@ def test_what_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("labels", "text"),
     [
-        ({"a": "b"}, "labels: 'a' is not a class id, which is a whole number"),
+        ({"a": "b"}, "labels: 'a' is not a class id: expected an integer"),
         (
             3,
-            "labels: 3 is neither a file of labels nor a list nor a mapping from id to label",
+            "labels: 3 is not a label file, a list of labels or a mapping from id to label",
         ),
     ],
 )
-def test_what_is_no_list_of_labels_says_so(labels: Any, text: str) -> None:
+def test_other_values_and_ids_are_rejected(labels: Any, text: str) -> None:
     with pytest.raises(InvalidFlowError) as raised:
         read_labels(labels)
     assert str(raised.value) == text

@@ -1,4 +1,4 @@
-"""What a model answers about what it saw, in the pixels of the source's picture."""
+"""The hooks that decode outputs of a model: boxes, classes and texts in pixels of the source."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_no_box_leaves_the_picture_and_none_is_empty(
 
 
 @EVERY
-def test_what_lies_in_the_padding_is_left_out(decode: Decode, answer: Any) -> None:
+def test_boxes_in_the_padding_are_omitted(decode: Decode, answer: Any) -> None:
     of = frame(200, 100, View(200, 100).cut(0, -50, 200, 200))
     seen = np.array([[10, 0, 50, 49], [10, 40, 50, 60]], np.float64)
     (detection,) = found(decode, answer(seen, (200, 200)), of)
@@ -158,7 +158,7 @@ def test_what_lies_in_the_padding_is_left_out(decode: Decode, answer: Any) -> No
 
 @EVERY
 @pytest.mark.parametrize("number", [NAN, INF, -INF])
-def test_a_row_with_a_number_that_is_none_is_left_out(
+def test_rows_with_a_number_that_is_not_finite_are_omitted(
     decode: Decode, answer: Any, number: float
 ) -> None:
     seen = np.array([[10, 10, 50, 50], [10, 10, 50, 50]], np.float64)
@@ -170,7 +170,7 @@ def test_a_row_with_a_number_that_is_none_is_left_out(
 
 
 @EVERY
-def test_nothing_found_is_no_detection_behind_those_that_there_are(
+def test_nothing_found_adds_no_detections_to_those_of_hooks_before(
     decode: Decode, answer: Any
 ) -> None:
     before = Detection((0, 0, 1, 1), 1.0)
@@ -180,7 +180,9 @@ def test_nothing_found_is_no_detection_behind_those_that_there_are(
         assert after.data == {"detections": (before,), "n": 1}
 
 
-def test_the_rows_of_an_ssd_end_at_an_image_below_0_and_weak_ones_are_left_out() -> None:
+def test_the_rows_of_an_ssd_end_at_an_image_below_0_and_those_below_the_threshold_are_omitted() -> (
+    None
+):
     rows = [[0, 2, 0.5, 0, 0, 1, 1], [0, 1, 0.4, 0, 0, 1, 1]]
     rows += [[0, label, score, 0, 0, 1, 1] for label, score in [(1, NAN), (1, INF), (NAN, 0.9)]]
     rows += [[-1, 0, 0, 0, 0, 0, 0], [0, 1, 0.9, 0, 0, 1, 1]]
@@ -255,7 +257,7 @@ def test_classes_are_the_k_best_in_order(scores: list[float], k: int, softmax: b
         assert all(0 <= it.score <= 1 for it in made)
 
 
-def test_an_answer_without_classes_is_none() -> None:
+def test_an_empty_response_has_no_classes() -> None:
     for nothing in (Result({}), result(x=np.zeros((1, 0))), result(x=[NAN, INF])):
         assert decode_classes(softmax=True)(frame(), nothing).data == {"classes": ()}
 
@@ -294,7 +296,7 @@ def test_the_score_of_a_text_is_the_mean_of_its_places() -> None:
     assert detection.score == pytest.approx(0.7)
 
 
-def test_texts_that_are_doubtful_or_nonsense_are_left_out() -> None:
+def test_texts_below_the_threshold_or_without_finite_scores_are_omitted() -> None:
     texts = np.stack([read("ab", sure=0.9), read("12", sure=0.5), read("zz", sure=NAN)])
     said = result(texts=texts, text_coordinates=[[0, 0, 9, 9]] * 3)
     assert [it.text for it in found(decode_ctc(threshold=0.6), said)] == ["ab"]
@@ -305,89 +307,92 @@ PLACES = np.zeros((3, 4))
 
 
 @pytest.mark.parametrize(
-    ("decode", "answer", "text"),
+    ("decode", "response", "text"),
     [
         (
             decode_ssd(),
             result(other=1, more=2),
-            "the answer has no output 'detection_out', only 'other', 'more'",
+            "the response has no output 'detection_out', only 'other', 'more'",
         ),
         (
             decode_ssd(),
             result(detection_out=np.zeros((1, 1, 200, 6), np.float32)),
-            "the output 'detection_out' is float32 of shape (1, 1, 200, 6), not numbers of shape"
+            "output 'detection_out' is float32 with shape (1, 1, 200, 6), expected numbers with"
+            " shape"
             " (n, 7)",
         ),
         (
             decode_ssd(),
             result(detection_out=np.zeros((2, 3, 7))),
-            "the output 'detection_out' is float64 of shape (2, 3, 7), not numbers of shape (n, 7)",
+            "output 'detection_out' is float64 with shape (2, 3, 7), expected numbers with shape"
+            " (n, 7)",
         ),
         (
             decode_ssd(),
             result(detection_out=np.zeros(7)),
-            "the output 'detection_out' is float64 of shape (7,), not numbers of shape (n, 7)",
+            "output 'detection_out' is float64 with shape (7,), expected numbers with shape (n, 7)",
         ),
         (
             decode_ssd(),
             result(detection_out=np.full((1, 7), b"x", object)),
-            "the output 'detection_out' is object of shape (1, 7), not numbers",
+            "output 'detection_out' is object with shape (1, 7), expected numbers",
         ),
         (
             decode_boxes(),
             result(boxes=np.zeros((1, 6), np.float16)),
-            "the output 'boxes' is float16 of shape (1, 6), not numbers of shape (n, 4) or (n, 5)",
+            "output 'boxes' is float16 with shape (1, 6), expected numbers with shape (n, 4) or"
+            " (n, 5)",
         ),
         (
             decode_boxes(),
             result(boxes=PLACES),
-            "the answer has no output 'scores', only 'boxes'",
+            "the response has no output 'scores', only 'boxes'",
         ),
         (
             decode_boxes(),
             result(boxes=PLACES, scores=np.zeros((2, 3))),
-            "the output 'scores' is float64 of shape (2, 3), not numbers of shape (3,)",
+            "output 'scores' is float64 with shape (2, 3), expected numbers with shape (3,)",
         ),
         (
             decode_tensorflow(),
             result(detection_boxes=PLACES, detection_scores=[1]),
-            "the output 'detection_scores' is int64 of shape (1,), not numbers of shape (3,)",
+            "output 'detection_scores' is int64 with shape (1,), expected numbers with shape (3,)",
         ),
         (
             decode_classes(),
             result(a=1, b=2),
-            "the answer has the outputs 'a', 'b'; name one of them",
+            "the response has the outputs 'a', 'b'; choose one with the option `output`",
         ),
         (
             decode_classes(),
             result(a=np.zeros((2, 5))),
-            "the output 'a' is float64 of shape (2, 5), not numbers of shape (n,)",
+            "output 'a' is float64 with shape (2, 5), expected numbers with shape (n,)",
         ),
         (
             decode_ctc(),
             result(text_coordinates=PLACES, texts=np.zeros((30, 3, 37))),
-            "the output 'texts' is float64 of shape (30, 3, 37), not numbers of shape"
+            "output 'texts' is float64 with shape (30, 3, 37), expected numbers with shape"
             " (3, length, 37) or (3, length, 1, 37): 3 texts, 37 characters in the alphabet",
         ),
         (
             decode_ctc(),
             result(text_coordinates=PLACES, texts=np.zeros((3, 30, 36))),
-            "the output 'texts' is float64 of shape (3, 30, 36), not numbers of shape"
+            "output 'texts' is float64 with shape (3, 30, 36), expected numbers with shape"
             " (3, length, 37) or (3, length, 1, 37): 3 texts, 37 characters in the alphabet",
         ),
         (
             decode_ctc(),
             result(text_coordinates=PLACES, texts=np.zeros((3, 0, 37))),
-            "the output 'texts' is float64 of shape (3, 0, 37), not numbers of shape"
+            "output 'texts' is float64 with shape (3, 0, 37), expected numbers with shape"
             " (3, length, 37) or (3, length, 1, 37): 3 texts, 37 characters in the alphabet",
         ),
     ],
 )
-def test_what_is_no_answer_of_such_a_model_says_what_it_is(
-    decode: Decode, answer: Result, text: str
+def test_an_output_of_another_shape_or_type_is_reported_with_what_is_expected(
+    decode: Decode, response: Result, text: str
 ) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011 - the whole text is compared
-        decode(frame(), answer)
+        decode(frame(), response)
     assert str(raised.value) == text
 
 
@@ -397,13 +402,13 @@ def test_what_is_no_answer_of_such_a_model_says_what_it_is(
         (lambda: decode_ssd(threshold=WORD), "threshold: 'half' is not a number"),
         (
             lambda: decode_tensorflow(first_id=WORD),
-            "first_id: 'half' is not a whole number from 0 on",
+            "first_id: 'half' is not an integer of at least 0",
         ),
-        (lambda: decode_classes(k=0), "k: 0 is not a whole number from 1 on"),
+        (lambda: decode_classes(k=0), "k: 0 is not an integer of at least 1"),
         (lambda: decode_ctc(blank="-"), f"blank: '-' is not one of the characters of {ALPHABET!r}"),
     ],
 )
-def test_an_option_that_is_none_is_said_before_the_first_frame(make: Any, text: str) -> None:
+def test_an_invalid_option_is_reported_before_the_first_frame(make: Any, text: str) -> None:
     with pytest.raises(InvalidFlowError) as raised:
         make()
     assert str(raised.value) == text

@@ -1,4 +1,4 @@
-"""Pictures with what was found drawn in."""
+"""The hooks that draw detections, classes, texts and the time."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from flowrun.hooks.draw_boxes import draw_boxes
 from flowrun.hooks.draw_classes import draw_classes
 from flowrun.hooks.draw_clock import clock_time, draw_clock, time_of_day
 from flowrun.hooks.draw_texts import draw_texts
-from flowrun.hooks.drawing import CORNERS
-from flowrun.hooks.hook import open_hooks
+from flowrun.hooks.loader import open_hooks
+from flowrun.hooks.support.drawing import CORNERS
 from flowrun.image.text import line_height, text_mask
 from flowrun.inference import Result
 from flowrun.spec.flow import HookSpec
 
 EMPTY = Result({})
 SMALL, LARGE = (320, 240), (1920, 1080)
-LETTERS = {SMALL: 12, LARGE: 27}  # pixels
+FONT_SIZES = {SMALL: 12, LARGE: 27}  # pixels
 BOX = (100.0, 80.0, 180.0, 160.0)
 INKS = ((20, 20, 20), (240, 240, 240))
 
@@ -85,7 +85,7 @@ def test_a_box_is_drawn_around_the_detection_and_not_inside() -> None:
     assert mask.sum() == 2 * 2 * (30 + 20) - 4 * 4
 
 
-def test_a_box_that_leaves_the_picture_is_cut_and_one_without_area_is_nothing() -> None:
+def test_a_box_is_clipped_to_the_image_and_one_without_area_is_skipped() -> None:
     plain = draw_boxes(thickness=1, labels=False, scores=False)
     whole = frame(Detection((-9, -9, 999, 999), 0.9))
     assert changed(whole, plain(whole, EMPTY)).sum() == 2 * (320 + 240) - 4
@@ -105,16 +105,16 @@ def test_a_box_that_leaves_the_picture_is_cut_and_one_without_area_is_nothing() 
         (Detection(BOX, 0.934, 0, "car"), {"labels": False}, "93 %"),
     ],
 )
-def test_above_a_box_stands_what_it_is_and_how_likely(
+def test_label_and_score_are_drawn_above_a_box(
     found: Detection, options: dict[str, Any], text: str, size: tuple[int, int]
 ) -> None:
     after = draw_boxes(**options)(frame(found, size=size), EMPTY)
-    ((left, top),) = places(after.image, text, LETTERS[size], box_color(after.image))
-    assert top == BOX[1] - line_height(LETTERS[size])
-    assert 0 < left - BOX[0] < LETTERS[size]
+    ((left, top),) = places(after.image, text, FONT_SIZES[size], box_color(after.image))
+    assert top == BOX[1] - line_height(FONT_SIZES[size])
+    assert 0 < left - BOX[0] < FONT_SIZES[size]
 
 
-def test_lines_and_letters_grow_with_the_picture() -> None:
+def test_line_width_and_font_size_grow_with_the_image() -> None:
     for size, wanted in ((SMALL, 1), (LARGE, 4)):
         before = frame(Detection(BOX, 0.9), size=size)
         mask = changed(before, draw_boxes(labels=False, scores=False)(before, EMPTY))
@@ -126,8 +126,8 @@ corners = st.floats(-100, 420)
 
 @given(corners, corners, st.text(max_size=30))
 @settings(deadline=None, max_examples=50)
-def test_a_tag_stays_inside_the_picture_wherever_its_box_is(x: float, y: float, text: str) -> None:
-    before = frame(Detection((x, y, x, y), 0.5, 0, "a" + text))  # a box without area: tag only
+def test_a_label_stays_inside_the_image_wherever_its_box_is(x: float, y: float, text: str) -> None:
+    before = frame(Detection((x, y, x, y), 0.5, 0, "a" + text))  # a box without area: label only
     after = draw_boxes()(before, EMPTY)
     mask = changed(before, after)
     # Larger than the picture it cannot be, so a whole one has its own height.
@@ -137,21 +137,21 @@ def test_a_tag_stays_inside_the_picture_wherever_its_box_is(x: float, y: float, 
     assert mask[top:bottom, left:right].mean() > 0.9
 
 
-def test_a_tag_that_has_no_room_above_its_box_stands_inside_it() -> None:
+def test_a_label_without_space_above_its_box_is_drawn_inside_it() -> None:
     after = draw_boxes()(frame(Detection((100, 5, 180, 90), 0.9, 0, "car")), EMPTY)
     color = box_color(after.image, (100, 5, 180, 90))
     ((_, top),) = places(after.image, "car 90 %", 12, color)
     assert top == 5
 
 
-def test_tags_stand_above_all_boxes() -> None:
+def test_labels_are_drawn_above_all_boxes() -> None:
     below = Detection((100, 80, 180, 160), 0.9, 0, "first")
     above = Detection((90, 60, 200, 200), 0.9, 1, "second")
     after = draw_boxes(thickness=9)(frame(below, above), EMPTY)
     assert len(places(after.image, "first 90 %", 12, after.image[151, 140])) == 1
 
 
-def test_unlikely_detections_are_left_out() -> None:
+def test_detections_below_the_minimum_score_are_omitted() -> None:
     weak, strong = Detection((0, 0, 50, 50), 0.4), Detection((100, 100, 150, 150), 0.5)
     before = frame(weak, strong)
     mask = changed(before, draw_boxes(min_score=0.5)(before, EMPTY))
@@ -180,14 +180,14 @@ def test_in_bgr_the_colours_look_the_same() -> None:
 # Texts
 
 
-def test_what_was_read_stands_above_where_it_was_read() -> None:
+def test_a_recognized_text_is_drawn_above_its_box() -> None:
     after = draw_texts()(frame(Detection(BOX, 0.9, label="sign", text="Grüße")), EMPTY)
     ((left, top),) = places(after.image, "Grüße", 12, box_color(after.image))
     assert top == BOX[1] - line_height(12)
     assert 0 < left - BOX[0] < 12
 
 
-def test_a_text_that_was_not_read_has_a_box_only() -> None:
+def test_a_detection_without_text_has_a_box_only() -> None:
     before = frame(Detection(BOX, 0.9, label="text"))
     assert extent(changed(before, draw_texts(thickness=3)(before, EMPTY))) == BOX
 
@@ -278,13 +278,13 @@ def test_the_original_is_not_touched_and_what_is_attached_stays(hook: Any) -> No
 @pytest.mark.parametrize(
     ("hook", "with_", "text"),
     [
-        ("draw_boxes", {"thickness": 0}, "thickness: 0 is not a whole number from 1 on"),
+        ("draw_boxes", {"thickness": 0}, "thickness: 0 is not an integer of at least 1"),
         ("draw_boxes", {"labels": "no"}, "labels: 'no' is not true or false"),
         ("draw_boxes", {"scores": 1}, "scores: 1 is not true or false"),
         ("draw_boxes", {"min_score": "50%"}, "min_score: '50%' is not a number"),
         ("draw_boxes", {"color": "red"}, "color: 'red' is not one of rgb, bgr"),
-        ("draw_texts", {"thickness": 1.5}, "thickness: 1.5 is not a whole number from 1 on"),
-        ("draw_classes", {"k": 0}, "k: 0 is not a whole number from 1 on"),
+        ("draw_texts", {"thickness": 1.5}, "thickness: 1.5 is not an integer of at least 1"),
+        ("draw_classes", {"k": 0}, "k: 0 is not an integer of at least 1"),
         (
             "draw_classes",
             {"corner": "top"},
@@ -299,7 +299,9 @@ def test_the_original_is_not_touched_and_what_is_attached_stays(hook: Any) -> No
         ("picture", {"size": "full"}, "size: 'full' is not one of source, model"),
     ],
 )
-def test_so_is_one_of_a_hook_behind_the_model(hook: str, with_: dict[str, Any], text: str) -> None:
+def test_invalid_options_of_postprocess_hooks_are_reported(
+    hook: str, with_: dict[str, Any], text: str
+) -> None:
     with pytest.raises(InvalidFlowError) as raised:
         open_hooks([HookSpec(f"flowrun.hooks.{hook}:{hook}", with_)], "postprocess")
     assert str(raised.value) == f"postprocess[0].with.{text}"

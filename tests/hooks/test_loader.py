@@ -1,4 +1,4 @@
-"""Users' code in its place, and errors that say whose it was."""
+"""Hooks are imported, checked, constructed, called and closed; errors name hook and line."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-import flowrun.hooks.hook
+import flowrun.hooks.loader
 from flowrun.errors import HookError, InvalidFlowError
 from flowrun.frame import Frame
-from flowrun.hooks.hook import check_hooks, open_hooks
+from flowrun.hooks.loader import check_hooks, open_hooks
 from flowrun.inference import Result
 from flowrun.spec.flow import HookSpec
 
-LIBRARY = Path(flowrun.hooks.hook.__file__).parent
+LIBRARY = Path(flowrun.hooks.loader.__file__).parent
 FRAME = Frame(np.zeros((2, 2, 3), np.uint8), 7, 0.0, 0.0, 0.0)
 
 MODULE = """
@@ -57,7 +57,7 @@ def parsed(frame):
 def viewed(frame):
     return memoryview(frame)
 import sys
-class Mourner(Broken):
+class Tail(Broken):
     def __call__(self, frame, result):
         return frame
 class Leaves:
@@ -84,7 +84,7 @@ def opened(name: str, key: str = "preprocess", **with_: Any) -> Any:
 
 
 @pytest.mark.usefixtures("module")
-def test_a_function_gets_the_frame_and_what_stands_under_with() -> None:
+def test_a_function_gets_the_frame_and_its_with() -> None:
     assert opened("brighter", by=4)(FRAME) == (7, 4)
     assert opened("both", "postprocess", threshold=0.9)(FRAME, "result") == ("result", 0.9)
 
@@ -97,7 +97,7 @@ def test_a_class_is_constructed_once_called_for_every_frame_and_closed() -> None
     assert sys.modules["user_hooks"].events == ["closed"]
 
 
-def test_what_a_hook_raises_names_hook_file_line_and_frame(module: Path) -> None:
+def test_an_exception_in_a_hook_is_reported_with_hook_file_line_and_frame(module: Path) -> None:
     with pytest.raises(HookError) as raised:
         opened("raises")(FRAME)
     assert str(raised.value) == (
@@ -139,26 +139,26 @@ def test_a_callable_written_in_c_has_no_line() -> None:
 
 @pytest.mark.usefixtures("module")
 def test_a_constructor_that_raises_closes_the_hooks_before_it() -> None:
-    specs = [HookSpec("user_hooks:Tracker"), HookSpec("user_hooks:Mourner")]
+    specs = [HookSpec("user_hooks:Tracker"), HookSpec("user_hooks:Tail")]
     with pytest.raises(HookError, match="no model file"):
         open_hooks(specs, "postprocess")
     assert sys.modules["user_hooks"].events == ["closed"]
 
 
-def test_what_a_constructor_raises_names_it_too(module: Path) -> None:
+def test_an_exception_in_a_constructor_names_the_hook_and_its_line(module: Path) -> None:
     with pytest.raises(HookError) as raised:
         opened("Broken")
     assert str(raised.value) == (
-        "preprocess[0]: user_hooks:Broken raised OSError: no model file when it was constructed"
+        "preprocess[0]: user_hooks:Broken raised OSError: no model file in its constructor"
         f" ({module}:18)"
     )
 
 
-def test_what_close_raises_names_it_and_what_leaves_is_an_error_as_well(module: Path) -> None:
+def test_an_exception_in_close_names_the_hook_and_sys_exit_is_an_error(module: Path) -> None:
     hook = opened("Leaves")
     said = {
         ("at frame 7", 43): lambda: hook(FRAME),
-        ("when it was closed", 45): hook.close,
+        ("in its close()", 45): hook.close,
     }
     for (when, line), act in said.items():
         with pytest.raises(HookError) as raised:
@@ -172,51 +172,54 @@ def test_what_close_raises_names_it_and_what_leaves_is_an_error_as_well(module: 
 @pytest.mark.parametrize(
     ("name", "key", "with_", "text"),
     [
-        ("number", "preprocess", {}, "user_hooks:number is int, not a callable or a class"),
+        ("number", "preprocess", {}, "user_hooks:number is int, expected a callable or a class"),
         (
             "brighter",
             "preprocess",
             {"bye": 1},
-            "user_hooks:brighter(frame, by=1) does not take (frame, bye=…): got an unexpected"
+            "user_hooks:brighter(frame, by=1) cannot be called with (frame, bye=…): got an"
+            " unexpected"
             " keyword argument 'bye'",
         ),
         (
             "brighter",
             "postprocess",
             {"by": 1},
-            "user_hooks:brighter(frame, by=1) does not take (frame, result, by=…): multiple"
+            "user_hooks:brighter(frame, by=1) cannot be called with (frame, result, by=…): multiple"
             " values for argument 'by'",
         ),
         (
             "raises",
             "postprocess",
             {},
-            "user_hooks:raises(frame) does not take (frame, result): too many positional arguments",
+            "user_hooks:raises(frame) cannot be called with (frame, result): too many positional"
+            " arguments",
         ),
         (
             "Tracker",
             "postprocess",
             {"sizes": 3},
-            "the constructor of user_hooks:Tracker(size=3) does not take (sizes=…): got an"
+            "the constructor of user_hooks:Tracker(size=3) cannot be called with (sizes=…): got an"
             " unexpected keyword argument 'sizes'",
         ),
         (
             "Tracker",
             "preprocess",
             {"size": 3},
-            "__call__ of user_hooks:Tracker(self, frame, result) does not take (self, frame):"
+            "__call__ of user_hooks:Tracker(self, frame, result) cannot be called with (self,"
+            " frame):"
             " missing a required argument: 'result'",
         ),
         (
             "Mute",
             "preprocess",
             {},
-            "user_hooks:Mute is a class whose objects cannot be called\n"
-            "  give it a __call__ method",
+            "user_hooks:Mute is a class whose instances cannot be called\n"
+            "  add a `__call__` method",
         ),
     ],
 )
-def test_what_cannot_be_called_so_is_said_before_the_first_frame(
+def test_a_hook_that_cannot_be_called_is_reported_before_the_first_frame(
     name: str, key: str, with_: dict[str, Any], text: str
 ) -> None:
     with pytest.raises(InvalidFlowError) as raised:
@@ -225,14 +228,14 @@ def test_what_cannot_be_called_so_is_said_before_the_first_frame(
 
 
 @pytest.mark.usefixtures("module")
-def test_checking_finds_everything_and_constructs_nothing() -> None:
+def test_a_check_finds_all_errors_and_constructs_nothing() -> None:
     specs = [HookSpec(f"user_hooks:{name}") for name in ("brighter", "Broken", "nothing", "number")]
     found = check_hooks(specs, "preprocess")
     assert [error.key for error in found] == ["preprocess[2].hook", "preprocess[3].hook"]
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in LIBRARY.glob("decode_*.py")))
-def test_every_hook_that_decodes_can_be_a_hook_and_takes_an_empty_answer(name: str) -> None:
+def test_every_decoding_hook_accepts_an_empty_response(name: str) -> None:
     specs = [HookSpec(f"flowrun.hooks.{name}:{name}", {"threshold": 0.4})]
     (decode,) = open_hooks(specs, "postprocess")
     found = decode(FRAME, Result({}, responses=0)).data

@@ -1,0 +1,1 @@
+"""Options, decoding, drawing and labels, shared by the hooks."""

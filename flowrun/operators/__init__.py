@@ -1,0 +1,1 @@
+"""Operators and schedulers for reactivex: buffers, requests in flight, fan-out, event loops."""

@@ -1,4 +1,4 @@
-"""What `bounded` and `in_flight` share: one thread brings values, another takes them on."""
+"""Hand values from one thread to another: the base class of `bounded` and `in_flight`."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ H = TypeVar("H")
 
 
 class Boundary(abc.ObserverBase[T], abc.DisposableBase, Generic[T, R, H]):
-    """One subscription: takes values on upstream's thread, gives them on from `scheduler`.
-    Meanwhile they are `held`, each as an H.
+    """One subscription: receives values on upstream's thread and emits them on `scheduler`. In
+    between they are `held`, each as an H.
 
-    At most one action is scheduled or running at a time, and each gives on one value, so that
-    others on the same scheduler have their turn. Upstream's completion or error follows the values
-    that came before it. Where downstream's `on_next` raises, the error goes to its `on_error` and
-    upstream is disposed. What `on_error` itself raises, and what is not an `Exception`, goes to
-    whoever runs the scheduler and ends it; upstream is disposed when it finds no room. In each of
-    these cases whoever waits here is released.
+    At most one action is scheduled or running at a time, and each emits one value, so that others
+    on the same scheduler get their turn. Upstream's completion or error is emitted after the values
+    before it. If downstream's `on_next` raises, the error goes to its `on_error` and upstream is
+    disposed. What `on_error` itself raises, and what is not an `Exception`, propagates to the
+    caller of the scheduler's `run` and ends it; upstream is then disposed the next time it finds no
+    space. In each of these cases a waiting thread is released.
 
-    Decides under `_lock`, acts outside it. The abstract methods are called under it; upstream's
-    thread asks for `_full` without it, too.
+    Decides under `_lock`, acts outside it. The abstract methods are called under the lock;
+    upstream's thread calls `_full` without it, too.
     """
 
     def __init__(self, observer: abc.ObserverBase[R], scheduler: WaitableScheduler) -> None:
@@ -41,30 +41,30 @@ class Boundary(abc.ObserverBase[T], abc.DisposableBase, Generic[T, R, H]):
         self._upstream = SingleAssignmentDisposable()
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._last: Callable[[], None] | None = None  # the notification that ends it all
+        self._terminal: Callable[[], None] | None = None  # completion or error
         self._draining = False  # an action is scheduled or running
         self._disposed = False
-        self._waiting = False  # upstream's thread, for room, and nobody has woken it yet
+        self._waiting = False  # upstream's thread waits for space and has not been woken yet
 
     @abstractmethod
     def _ready(self) -> bool:
-        """There is a value to give on."""
+        """Whether there is a value to emit."""
 
     @abstractmethod
     def _full(self) -> bool:
-        """There is no room for another value."""
+        """Whether there is no space for another value."""
 
     @abstractmethod
-    def _take(self) -> R:
-        """The value to give on."""
+    def _next_value(self) -> R:
+        """The value to emit."""
 
     @abstractmethod
-    def _given(self) -> None:
-        """Downstream has returned."""
+    def _delivered(self) -> None:
+        """Downstream's `on_next` has returned."""
 
     @abstractmethod
     def _clear(self) -> Sequence[Callable[[], object]]:
-        """Discard everything. What is returned is called outside the lock."""
+        """Discard everything. The returned functions are called outside the lock."""
 
     def connect(
         self, source: Observable[T], scheduler: abc.SchedulerBase | None
@@ -79,45 +79,45 @@ class Boundary(abc.ObserverBase[T], abc.DisposableBase, Generic[T, R, H]):
         self._finish(self._observer.on_completed)
 
     def dispose(self) -> None:
-        """Discard what is held and wake whoever waits. From any thread; never waits."""
+        """Discard what is held and wake waiting threads. From any thread; never blocks."""
         with self._lock:
             if self._disposed:
                 return
             self._disposed = True
-            rest = self._clear()
+            cleanup = self._clear()
             self._changed.notify_all()
         self._upstream.dispose()
-        for act in rest:
+        for act in cleanup:
             act()
 
-    def _finish(self, last: Callable[[], None]) -> None:
+    def _finish(self, terminal: Callable[[], None]) -> None:
         with self._lock:
-            self._last = last
-            wake = self._wake()
+            self._terminal = terminal
+            wake = self._claim_drain()
         if wake:
             self._scheduler.schedule(self._drain)
 
-    def _due(self) -> bool:
-        return self._ready() or (self._last is not None and not self.held)
+    def _has_work(self) -> bool:
+        return self._ready() or (self._terminal is not None and not self.held)
 
-    def _wake(self) -> bool:
-        """Whether the caller has to schedule `_drain`, outside the lock."""
-        if self._draining or not self._due():
+    def _claim_drain(self) -> bool:
+        """Whether the caller must schedule `_drain`, outside the lock."""
+        if self._draining or not self._has_work():
             return False
         self._draining = True
         return True
 
-    def _wait_for_room(self) -> None:
-        """Upstream's thread, without the lock, if `_full`: return when the next value may come."""
-        if not self._scheduler.wait_for(self._changed, self._has_room):
-            self.dispose()  # nobody is there any more to take values on
+    def _wait_for_space(self) -> None:
+        """On upstream's thread, without the lock, if `_full`: wait until the next value fits."""
+        if not self._scheduler.wait_for(self._changed, self._has_space):
+            self.dispose()  # the scheduler has ended, so no value will ever be emitted
 
-    def _has_room(self) -> bool:
-        self._waiting = self._full()  # which it is not after dispose
+    def _has_space(self) -> bool:
+        self._waiting = self._full()  # false after dispose
         return not self._waiting
 
-    def _freed(self) -> None:
-        """Under the lock, when a value has left: wake upstream's thread, once."""
+    def _wake_upstream(self) -> None:
+        """Under the lock, after a value has been removed: wake upstream's thread, once."""
         if self._waiting:
             self._waiting = False
             self._changed.notify_all()
@@ -126,11 +126,11 @@ class Boundary(abc.ObserverBase[T], abc.DisposableBase, Generic[T, R, H]):
         with self._lock:
             if self._disposed:
                 return
-            last = None if self._ready() else self._last
-            if last is None:
-                value = self._take()
-        if last is not None:
-            last()  # and disposes this
+            terminal = None if self._ready() else self._terminal
+            if terminal is None:
+                value = self._next_value()
+        if terminal is not None:
+            terminal()  # and disposes this
             return
         try:
             self._observer.on_next(value)
@@ -140,7 +140,7 @@ class Boundary(abc.ObserverBase[T], abc.DisposableBase, Generic[T, R, H]):
         with self._lock:
             if self._disposed:
                 return
-            self._given()
-            again = self._draining = self._due()
+            self._delivered()
+            again = self._draining = self._has_work()
         if again:
             self._scheduler.schedule(self._drain)

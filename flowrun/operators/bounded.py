@@ -1,4 +1,4 @@
-"""The boundary between two threads."""
+"""A bounded buffer between two threads."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def bounded(
     when_full: WhenFull,
     scheduler: WaitableScheduler,
     on_drop: Callable[[T], None],
-    level: Occupancy[T] | None = None,
+    occupancy: Occupancy[T] | None = None,
 ) -> Callable[[Observable[T]], Observable[T]]:
-    """The same values in the same order, given on by `scheduler`; at most `capacity` wait here.
+    """Emit the values in order on `scheduler`, with a buffer of at most `capacity` between.
 
-    "block": `on_next` returns when there is room for the next value, so upstream never holds one
-    that has no place. "drop_oldest": `on_next` does not wait; the oldest value makes room and goes
-    to `on_drop`, on upstream's thread. If `on_drop` raises, its error ends the stream after the
-    values that are here. Dispose discards what is here and reports it to nobody.
-    `level` tells whoever watches what waits here.
+    "block": `on_next` returns when there is space for the next value, so upstream never holds a
+    value that does not fit. "drop_oldest": `on_next` does not wait; the oldest value is removed and
+    passed to `on_drop`, on upstream's thread. If `on_drop` raises, its error ends the stream after
+    the buffered values. Dispose discards the buffered values without reporting them.
+    `occupancy` reports how full the buffer is.
     """
     if capacity < 1:
         raise ValueError(f"capacity is {capacity}, must be at least 1")
@@ -38,8 +38,8 @@ def bounded(
             observer: abc.ObserverBase[T], outer: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
             buffer = _Buffer(observer, scheduler, capacity, when_full == "block", on_drop)
-            if level is not None:
-                level.watch(buffer.held, capacity)
+            if occupancy is not None:
+                occupancy.watch(buffer.held, capacity)
             return buffer.connect(source, outer)
 
         return Observable(subscribe)
@@ -71,11 +71,11 @@ class _Buffer(Boundary[T, T, T]):
                     raise RuntimeError("upstream did not wait until on_next returned")
                 evicted.append(self.held.popleft())
             self.held.append(value)
-            wake = self._wake()
+            wake = self._claim_drain()
         if wake:
             self._scheduler.schedule(self._drain)
-        if self._blocks and self._full():  # and stays so until it is taken: nobody else adds
-            self._wait_for_room()
+        if self._blocks and self._full():  # until a value is taken: only this thread adds
+            self._wait_for_space()
         for item in evicted:
             self._report(item)
 
@@ -92,13 +92,13 @@ class _Buffer(Boundary[T, T, T]):
     def _full(self) -> bool:
         return len(self.held) >= self._capacity
 
-    def _take(self) -> T:
+    def _next_value(self) -> T:
         value = self.held.popleft()
-        self._freed()
+        self._wake_upstream()
         return value
 
-    def _given(self) -> None:
-        """It left when it was taken: what downstream works on waits no more."""
+    def _delivered(self) -> None:
+        """Nothing to do: the value was removed when it was taken."""
 
     def _clear(self) -> Sequence[Callable[[], object]]:
         self.held.clear()

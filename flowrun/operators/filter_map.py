@@ -1,4 +1,4 @@
-"""One function of the user's in the chain."""
+"""Map and filter with one function."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ R = TypeVar("R")
 
 
 def filter_map(fn: Callable[[T], R | None]) -> Callable[[Observable[T]], Observable[R]]:
-    """`fn` of every value, on the thread that brings it; where it is `None`, nothing.
+    """Emit `fn(value)` for every value, on upstream's thread; skip it if it is `None`.
 
     If `fn` raises, the error goes downstream, upstream is disposed and `fn` is not called again.
     """
@@ -25,7 +25,7 @@ def filter_map(fn: Callable[[T], R | None]) -> Callable[[Observable[T]], Observa
 
             def on_next(value: T) -> None:
                 nonlocal failed
-                # Upstream can only be disposed once it is subscribed to, and it may be quicker.
+                # Upstream may emit while it is being subscribed to, before it can be disposed.
                 if failed:
                     return
                 try:

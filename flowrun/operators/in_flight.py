@@ -1,4 +1,4 @@
-"""Several requests on their way at once, their results in the order of the requests."""
+"""Several requests in flight at once, results in the order of the requests."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ R = TypeVar("R")
 def in_flight(
     submit: Callable[[T], Future[R]], limit: int | Limit, scheduler: WaitableScheduler
 ) -> Callable[[Observable[T]], Observable[Outcome[T, R]]]:
-    """The outcome of `submit` for every value, in source order, given on by `scheduler`.
+    """Emit the outcome of `submit` for every value, in source order, on `scheduler`.
 
-    At most `limit` values (a `Limit` may change its value meanwhile) are between `submit` and the
+    At most `limit` values (a `Limit` may change its value at any time) are between `submit` and the
     return of downstream's `on_next`: only that frees a slot, so that a slow consumer fills the
     window. `on_next` calls `submit`, on upstream's thread, and returns when there is a slot for the
-    next value; a server that works on n requests at once is kept busy by a `limit` of n + 1. What
-    `submit` raises, what the future holds and a cancelled future are that one value's error, never
-    the stream's. The future's callback, on any thread, neither blocks nor raises.
+    next value; a server that processes n requests at once is kept busy by a `limit` of n + 1. An
+    exception of `submit`, one in the future, and a cancelled future are the error of that value,
+    never of the stream. The future's callback, on any thread, neither blocks nor raises.
 
-    Every future has to end at some time, or its place in the order is never passed. Dispose
-    discards the values in flight, reports them to nobody and cancels their futures (which may be
-    answered at that moment: whoever resolves them must expect it).
+    Every future must complete at some time: results behind it wait for it. Dispose discards the
+    values in flight without reporting them and cancels their futures (which may complete at that
+    moment: code that resolves them must expect it).
     """
     window = Limit(limit) if isinstance(limit, int) else limit
 
@@ -48,7 +48,7 @@ def in_flight(
 
 
 class _Slot(Generic[T, R]):
-    """`outcome` is there once `done` is true."""
+    """One value in flight. `outcome` is set once `done` is true."""
 
     __slots__ = ("done", "future", "outcome")
     outcome: Outcome[T, R]
@@ -82,31 +82,31 @@ class _Window(Boundary[T, Outcome[T, R], "_Slot[T, R]"]):
         try:
             future = self._submit(value)
         except Exception as error:
-            self._note(slot, Outcome(value, error=error))
+            self._resolve(slot, Outcome(value, error=error))
         else:
             with self._lock:
                 slot.future = future
-                too_late = self._disposed
-            if too_late:
+                disposed = self._disposed
+            if disposed:
                 future.cancel()
                 return
-            future.add_done_callback(partial(self._answered, slot, value))
-        if self._full():  # and stays so until a slot is freed: nobody else adds
-            self._wait_for_room()
+            future.add_done_callback(partial(self._completed, slot, value))
+        if self._full():  # until a slot is freed: only this thread adds
+            self._wait_for_space()
 
-    def _answered(self, slot: _Slot[T, R], value: T, future: Future[R]) -> None:
+    def _completed(self, slot: _Slot[T, R], value: T, future: Future[R]) -> None:
         try:
             error = future.exception()
-        except CancelledError:  # whose traceback would hold this call, and that the value
+        except CancelledError:  # its traceback would keep this frame, and so the value, alive
             error = CancelledError()
-        self._note(slot, Outcome(value, future.result() if error is None else None, error))
+        self._resolve(slot, Outcome(value, future.result() if error is None else None, error))
 
-    def _note(self, slot: _Slot[T, R], outcome: Outcome[T, R]) -> None:
+    def _resolve(self, slot: _Slot[T, R], outcome: Outcome[T, R]) -> None:
         with self._lock:
             slot.outcome = outcome
             slot.done = True
-            slot.future = None  # its callback holds the slot: a circle would keep the value alive
-            wake = self._wake()
+            slot.future = None  # breaks a reference cycle: the future's callback holds the slot
+            wake = self._claim_drain()
         if wake:
             self._scheduler.schedule(self._drain)
 
@@ -116,13 +116,13 @@ class _Window(Boundary[T, Outcome[T, R], "_Slot[T, R]"]):
     def _full(self) -> bool:
         return len(self.held) >= self._limit.value
 
-    def _take(self) -> Outcome[T, R]:
+    def _next_value(self) -> Outcome[T, R]:
         return self.held[0].outcome
 
-    def _given(self) -> None:
+    def _delivered(self) -> None:
         self.held.popleft()
         self._limit.leave()
-        self._freed()
+        self._wake_upstream()
 
     def _clear(self) -> Sequence[Callable[[], object]]:
         futures = [slot.future for slot in self.held if slot.future is not None]

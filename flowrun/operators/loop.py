@@ -1,4 +1,4 @@
-"""Schedulers served by a thread: one that lends its time, or one of their own."""
+"""Event loops as schedulers, run by the calling thread or by a thread of their own."""
 
 from __future__ import annotations
 
@@ -10,76 +10,52 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
-from reactivex import abc, typing
+from reactivex import abc
 from reactivex.disposable import Disposable
 
 from flowrun.operators.scheduler import Action, WaitableScheduler
 
 S = TypeVar("S")
 
-# The main thread never sleeps longer than this (seconds), because Python runs signal handlers there
-# and only there: Windows does not interrupt a lock for Ctrl-C, and elsewhere the kernel may give
-# the signal to another thread, which does not wake this one either.
-NAP = 0.25
-LONGEST = 3600.0  # seconds; some platforms refuse timeouts of months
+# Of the main thread, in seconds, because only it runs Python's signal handlers: Windows does not
+# interrupt a lock for Ctrl-C, and elsewhere the kernel may deliver the signal to another thread,
+# which does not wake this one either.
+MAX_SLEEP = 0.25
+MAX_TIMEOUT = 3600.0  # seconds; some platforms refuse timeouts of months
 
 
 class LoopScheduler(WaitableScheduler):
-    """Runs every action on the thread that calls `run`, in the order in which they were scheduled
-    or, for those with a time, became due.
+    """Run every action on the thread that calls `run`, in the order in which they were scheduled
+    or, for timers, became due.
 
     `schedule…`, `stop` and `fail` may be called from any thread and from a signal handler, and
-    never block. The queue is as long as the callers make it: the operators keep at most one action
-    each in it. Once `run` has ended, actions are taken and never run. Whoever serves a loop with
-    `run` disposes the chain afterwards, also when it raised.
+    never block. The queue is not bounded, but the operators keep at most one action each in it.
+    Actions scheduled after `run` has ended are accepted and never run. The caller of `run` disposes
+    the chain afterwards, also when it raised.
     """
 
     def __init__(self) -> None:
         super().__init__()
         # A SimpleQueue because its `put` is reentrant: a signal handler may interrupt anything.
         self._inbox: SimpleQueue[Action | None] = SimpleQueue()
-        self._timers: list[tuple[float, int, Action]] = []  # only the serving thread touches it
+        self._timers: list[tuple[float, int, Action]] = []  # used by the loop's thread only
         self._numbers = itertools.count()
-        self._server: int | None = None
-        self._nap: float | None = None
+        self._thread_id: int | None = None
+        self._max_sleep: float | None = None
         self._ended = False
         self._lock = threading.Lock()
-        self._waited: list[threading.Condition] = []
-        self._last_acts: dict[int, Callable[[], None]] = {}
-
-    def schedule(
-        self, action: abc.ScheduledAction[S], state: S | None = None
-    ) -> abc.DisposableBase:
-        entry = Action(action, state)
-        self._inbox.put(entry)
-        return entry
-
-    def schedule_relative(
-        self,
-        duetime: typing.RelativeTime,
-        action: abc.ScheduledAction[S],
-        state: S | None = None,
-    ) -> abc.DisposableBase:
-        entry = Action(action, state, time.monotonic() + self.to_seconds(duetime))
-        self._inbox.put(entry)
-        return entry
-
-    def schedule_absolute(
-        self,
-        duetime: typing.AbsoluteTime,
-        action: abc.ScheduledAction[S],
-        state: S | None = None,
-    ) -> abc.DisposableBase:
-        return self.schedule_relative(self.to_datetime(duetime) - self.now, action, state)
+        self._conditions: list[threading.Condition] = []
+        self._end_callbacks: dict[int, Callable[[], None]] = {}
 
     def run(self) -> None:
-        """Serve until `stop`; whatever an action raises ends it and is raised here. Once only.
+        """Run actions until `stop`. An exception of an action ends it and is raised here. May be
+        called once.
 
         On the main thread, signal handlers run within a quarter of a second.
         """
-        if self._server is not None:
+        if self._thread_id is not None:
             raise RuntimeError("a loop runs once, on one thread")
-        self._server, self._nap = threading.get_ident(), _nap()
+        self._thread_id, self._max_sleep = threading.get_ident(), _max_sleep()
         try:
             while (entry := self._next()) is not None:
                 entry.invoke(self)
@@ -87,12 +63,12 @@ class LoopScheduler(WaitableScheduler):
             self._end()
 
     def stop(self) -> None:
-        """`run` returns after the actions that were due before this call. Idempotent; does not
-        wait. Timers that are not due yet, and what is scheduled later, never run."""
+        """Make `run` return after the actions that were due before this call. Idempotent; does not
+        wait. Timers that are not due yet, and actions scheduled later, never run."""
         self._inbox.put(None)
 
     def fail(self, error: BaseException) -> None:
-        """`run` raises `error` after the actions that were due before this call."""
+        """Make `run` raise `error` after the actions that were due before this call."""
 
         def crash(_: abc.SchedulerBase, __: object) -> None:
             raise error
@@ -101,38 +77,45 @@ class LoopScheduler(WaitableScheduler):
 
     def wait_for(self, condition: threading.Condition, predicate: Callable[[], bool]) -> bool:
         """See `WaitableScheduler`. Ends at the latest when `run` does."""
-        if threading.get_ident() == self._server and not self._ended:
+        if threading.get_ident() == self._thread_id and not self._ended:
             raise RuntimeError("a loop cannot wait for itself: give each side its own scheduler")
         with condition:
             with self._lock:
-                self._waited.append(condition)
+                self._conditions.append(condition)
             try:
                 while not (predicate() or self._ended):
-                    condition.wait(_nap())
+                    condition.wait(_max_sleep())
             finally:
                 with self._lock:
-                    self._waited.remove(condition)
+                    self._conditions.remove(condition)
             return predicate()
 
     def on_end(self, act: Callable[[], None]) -> abc.DisposableBase:
-        """See `WaitableScheduler`. What `act` raises is raised by `run`."""
+        """See `WaitableScheduler`. An exception of `act` is raised by `run`."""
         number = next(self._numbers)
-        self._last_acts[number] = act
+        self._end_callbacks[number] = act
 
         def forget() -> None:
-            self._last_acts.pop(number, None)
+            self._end_callbacks.pop(number, None)
 
         return Disposable(forget)
 
+    def _enqueue(
+        self, action: abc.ScheduledAction[S], state: S | None, delay: float | None
+    ) -> abc.DisposableBase:
+        entry = Action(action, state, 0.0 if delay is None else time.monotonic() + delay)
+        self._inbox.put(entry)
+        return entry
+
     def _next(self) -> Action | None:
-        """The next action that is due, `None` for the end. Sleeps until there is one."""
+        """Wait for the next action that is due; `None` after `stop`."""
         while True:
-            timeout = self._nap
+            timeout = self._max_sleep
             if self._timers:
                 left = self._timers[0][0] - time.monotonic()
                 if left <= 0:
                     return heapq.heappop(self._timers)[2]
-                timeout = min(left, self._nap or LONGEST)
+                timeout = min(left, self._max_sleep or MAX_TIMEOUT)
             try:
                 entry = self._inbox.get(timeout=timeout)
             except Empty:
@@ -144,25 +127,25 @@ class LoopScheduler(WaitableScheduler):
     def _end(self) -> None:
         with self._lock:
             self._ended = True
-            waited = list(self._waited)
-        for condition in waited:  # outside the lock: a waiter takes the two the other way round
+            conditions = list(self._conditions)
+        for condition in conditions:  # without `_lock`: waiters lock in reverse order
             with condition:
                 condition.notify_all()
-        self._call_last_acts()
+        self._run_end_callbacks()
 
-    def _call_last_acts(self) -> None:
-        if self._last_acts:
+    def _run_end_callbacks(self) -> None:
+        if self._end_callbacks:
             try:
-                self._last_acts.popitem()[1]()
-            finally:  # all of them, whatever one raises
-                self._call_last_acts()
+                self._end_callbacks.popitem()[1]()
+            finally:  # call all of them even if one raises
+                self._run_end_callbacks()
 
 
 class ThreadLoop(LoopScheduler):
-    """A `LoopScheduler` with a thread of its own, started at once and not a daemon.
+    """A `LoopScheduler` with a non-daemon thread of its own, which starts at once.
 
-    `on_crash` is called on that thread, as its last act, with what an action raised (typically the
-    `fail` of the loop that the caller serves); `error` keeps it.
+    If an action raises, `on_crash` is called with the exception, as the last thing on that thread
+    (typically the `fail` of the caller's loop); `error` keeps it.
     """
 
     def __init__(self, name: str, on_crash: Callable[[BaseException], None]) -> None:
@@ -173,7 +156,7 @@ class ThreadLoop(LoopScheduler):
         self._thread.start()
 
     def join(self, timeout: float) -> bool:
-        """Wait at most `timeout` seconds for the thread to end; whether it did."""
+        """Wait at most `timeout` seconds for the thread to end; returns whether it did."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
@@ -185,5 +168,5 @@ class ThreadLoop(LoopScheduler):
             self._on_crash(error)
 
 
-def _nap() -> float | None:
-    return NAP if threading.current_thread() is threading.main_thread() else None
+def _max_sleep() -> float | None:
+    return MAX_SLEEP if threading.current_thread() is threading.main_thread() else None

@@ -1,4 +1,4 @@
-"""The same values down several branches."""
+"""Send the same values to several branches."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ Branch = Callable[[Observable[T]], Observable[R]]
 
 
 def multicast(*branches: Branch[T, R]) -> Callable[[Observable[T]], Observable[R]]:
-    """Every value into every branch, one after the other; what comes out of any of them, on the
-    thread that brings it.
+    """Send every value to each of the branches, one after the other, and merge their output, each
+    value on the branch's own thread.
 
-    Over when all branches are: an error of upstream's follows, as its completion does, what the
-    branches still hold. An error of a branch's own goes downstream at once and ends the others.
+    Completes when all branches have completed. Upstream's error, like its completion, is emitted
+    after the values that the branches still hold. An error of a branch goes downstream at once and
+    ends the other branches.
     """
     if len(branches) == 1:
         return branches[0]
@@ -29,28 +30,28 @@ def multicast(*branches: Branch[T, R]) -> Callable[[Observable[T]], Observable[R
             observer: abc.ObserverBase[R], scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
             values: Subject[T] = Subject()
-            ends = _Ends(observer, len(branches))
-            every = CompositeDisposable()
+            merge = _Merge(observer, len(branches))
+            subscriptions = CompositeDisposable()
             for branch in branches:
                 out = branch(values)
-                every.add(out.subscribe(ends.on_next, ends.on_error, ends.on_completed))
+                subscriptions.add(out.subscribe(merge.on_next, merge.on_error, merge.on_completed))
 
             def failed(error: Exception) -> None:
-                ends.upstream = error
+                merge.upstream = error
                 values.on_error(error)
 
-            every.add(
+            subscriptions.add(
                 source.subscribe(values.on_next, failed, values.on_completed, scheduler=scheduler)
             )
-            return every
+            return subscriptions
 
         return Observable(subscribe)
 
     return operator
 
 
-class _Ends(Generic[R]):
-    """What the branches say, put together."""
+class _Merge(Generic[R]):
+    """Merge the notifications of the branches."""
 
     def __init__(self, observer: abc.ObserverBase[R], count: int) -> None:
         self.upstream: Exception | None = None

@@ -1,4 +1,4 @@
-"""How full an operator is, for whoever watches."""
+"""How full a buffer is, for status and metrics."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 
 class Occupancy(Generic[T]):
-    """What waits in an operator that was given this: how many of how many, and the oldest.
+    """The depth, the capacity and the oldest value of an operator's buffer.
 
-    Any thread asks; nobody waits for it, and nothing is noted for each value. All of it is 0 and
-    `None` before the subscription, `depth` and `oldest` after dispose.
+    Any thread may read; there is no lock, and no cost per value. `depth` and `capacity` are 0 and
+    `oldest` is `None` before the subscription; after dispose `depth` and `oldest` are again.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Occupancy(Generic[T]):
         self.capacity = 0
 
     def watch(self, held: Sequence[T], capacity: int) -> None:
-        """From now on this is what waits, the oldest first: somebody else changes it."""
+        """Report on `held`, the oldest first, which the operator changes."""
         self._held, self.capacity = held, capacity
 
     @property
@@ -31,5 +31,5 @@ class Occupancy(Generic[T]):
     def oldest(self) -> T | None:
         try:
             return self._held[0]
-        except IndexError:  # it may have been taken just now, so there is no asking first
+        except IndexError:  # no check beforehand: another thread may take it in between
             return None

@@ -1,4 +1,4 @@
-"""What became of one item."""
+"""The outcome of one item: a value or an error."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-@dataclass(slots=True)  # not frozen: that makes each one three times as dear
+@dataclass(slots=True)  # not frozen: a frozen one takes three times as long to make
 class Outcome(Generic[T, R]):
-    """`item` and the `value` that came of it or, if `error` is not None, why none did."""
+    """`item`, and its `value` or, if `error` is not None, the error."""
 
     item: T
     value: R | None = None

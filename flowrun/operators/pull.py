@@ -1,4 +1,4 @@
-"""An iterable as an observable that never runs ahead."""
+"""Turn an iterable into an observable, pulling one item at a time."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _END: Final = object()
 
 
 def pull(iterable: Iterable[T], scheduler: WaitableScheduler) -> Observable[T]:
-    """The items of `iterable`, the next one asked for only after `on_next` has returned.
+    """Emit the items of `iterable`; the next one is requested only after `on_next` has returned.
 
     Everything happens in actions of `scheduler`, one per item: `iter`, `next`, the notifications
-    and the iterator's `close()`, if it has one. It is closed after its end, after an error (its
-    own or one raised by `on_next`; both go to `on_error`) and after dispose, before the last
-    notification, and at the latest when the scheduler ends. Dispose only leaves word, from any
-    thread: an iterator that is blocked is not interrupted, and what it still yields or raises is
+    and the iterator's `close()`, if it has one. The iterator is closed after its end, after an
+    error (its own or one raised by `on_next`; both go to `on_error`) and after dispose, before the
+    last notification, and at the latest when the scheduler ends. Dispose, from any thread, only
+    sets a flag: a blocked iterator is not interrupted, and what it still yields or raises is
     discarded.
     """
 
@@ -36,7 +36,7 @@ def pull(iterable: Iterable[T], scheduler: WaitableScheduler) -> Observable[T]:
 
 
 class _Pulling(abc.DisposableBase, Generic[T]):
-    """One subscription. Until the end there is always one action: running or scheduled."""
+    """One subscription. Until the end, exactly one action is running or scheduled."""
 
     def __init__(
         self, iterable: Iterable[T], scheduler: WaitableScheduler, observer: abc.ObserverBase[T]
@@ -55,7 +55,7 @@ class _Pulling(abc.DisposableBase, Generic[T]):
         try:
             if self._iterator is None:
                 self._iterator = iter(self._iterable)
-                # Whoever disposes may stop the scheduler before the next step, and then this is it.
+                # The scheduler may be stopped after a dispose, before the next step.
                 self._at_end = self._scheduler.on_end(self._close)
             item = next(self._iterator, _END)
             if item is not _END:

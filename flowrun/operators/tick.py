@@ -1,4 +1,4 @@
-"""Something to do between the values."""
+"""Call a function at intervals while a stream runs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ T = TypeVar("T")
 def tick(
     act: Callable[[], None], every: float, scheduler: abc.SchedulerBase
 ) -> Callable[[Observable[T]], Observable[T]]:
-    """The same values; `act` is called on `scheduler` again and again, `every` seconds after it
-    returned, until the values end. What it raises goes downstream and ends them."""
+    """Pass the values through; until they end, call `act` on `scheduler`, `every` seconds after the
+    last call returned. If it raises, the error goes downstream and ends the stream."""
 
     def operator(source: Observable[T]) -> Observable[T]:
         def subscribe(
@@ -32,7 +32,7 @@ def tick(
                     timer.disposable = scheduler.schedule_relative(every, step)
 
             timer.disposable = scheduler.schedule_relative(every, step)
-            # Whatever ends the values disposes both.
+            # The end of the stream disposes both.
             return CompositeDisposable(source.subscribe(observer, scheduler=outer), timer)
 
         return Observable(subscribe)

@@ -1,4 +1,4 @@
-"""A chain with all its threads in virtual time: no clock, no thread, no chance."""
+"""Run a chain with all its threads in virtual time: deterministic, without clock or threads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from reactivex import abc, typing
+from reactivex import abc
 from reactivex.disposable import Disposable
 
 from flowrun.operators.scheduler import Action, WaitableScheduler
@@ -19,7 +19,7 @@ S = TypeVar("S")
 
 
 class VirtualTime:
-    """A clock that jumps from one action to the next, and the loops that live by it.
+    """A clock that jumps from one action to the next, and the loops that use it.
 
         virtual = VirtualTime()
         source, deliver = virtual.loop("source"), virtual.loop("deliver")
@@ -28,7 +28,7 @@ class VirtualTime:
 
     A loop stands for a thread. Actions run in the order of their times, then of scheduling, on the
     thread that calls `run`. Where a real thread would wait, its loop runs no further action until
-    what it waits for is so; other loops go on. `submit` answers later with
+    the condition is true; other loops go on. `submit` resolves its future later with
     `virtual.after(seconds, lambda: future.set_result(...))`.
     """
 
@@ -37,7 +37,7 @@ class VirtualTime:
         self._numbers = itertools.count()
         self._loops: list[VirtualLoop] = []
         self._running: VirtualLoop | None = None
-        self._world = self.loop("world")
+        self._external = self.loop("world")
 
     def loop(self, name: str) -> VirtualLoop:
         loop = VirtualLoop(name, self)
@@ -45,30 +45,30 @@ class VirtualTime:
         return loop
 
     def after(self, seconds: float, act: Callable[[], object]) -> None:
-        """Call `act` `seconds` from now, on no loop of the chain."""
+        """Call `act` in `seconds`, on a loop outside the chain."""
 
         def action(_: abc.SchedulerBase, __: object) -> None:
             act()
 
-        self._world.schedule_relative(seconds, action)
+        self._external.schedule_relative(seconds, action)
 
     def spend(self, seconds: float) -> None:
-        """The action that calls this takes `seconds`: its loop runs nothing else until they are
-        over. Its effects, however, are there at once."""
+        """Make the calling action take `seconds`: its loop runs nothing else for that long. Its
+        effects, however, are visible at once."""
         if self._running is None:
             raise RuntimeError("only an action can spend time")
         self._running.busy_until = max(self.now, self._running.busy_until) + seconds
 
     @property
     def waiting(self) -> list[str]:
-        """The loops that are held back by `wait_for`."""
+        """The loops that are blocked in `wait_for`."""
         return [loop.name for loop in self._loops if loop.held()]
 
     def run(self, until: float = math.inf) -> None:
-        """Run what is due up to and including `until` (seconds), or until nothing can move.
+        """Run the actions due up to and including `until` (seconds), or until none can run.
 
         Raises what an action raises. If the chain is not done and `waiting` is not empty, real
-        threads would hang.
+        threads would deadlock.
         """
         while self.step(until):
             pass
@@ -76,7 +76,7 @@ class VirtualTime:
             self.now = max(self.now, until)
 
     def step(self, until: float = math.inf) -> bool:
-        """Run one action. False if there is none up to `until`."""
+        """Run one action. Returns False if there is none up to `until`."""
         first: tuple[float, int] | None = None
         chosen: VirtualLoop | None = None
         for loop in self._loops:
@@ -99,13 +99,13 @@ class VirtualTime:
         return True
 
     def hold(self, predicate: Callable[[], bool]) -> None:
-        """Hold back whoever is running until `predicate` is true."""
+        """Block the running loop until `predicate` is true."""
         if self._running is not None:
             self._running.holds.append(predicate)
             return
-        while not predicate():  # called from outside: there is nothing else to hold back
+        while not predicate():  # called from outside: run actions instead
             if not self.step():
-                raise RuntimeError(f"nothing moves any more; waiting: {self.waiting}")
+                raise RuntimeError(f"deadlock: no action can run; waiting: {self.waiting}")
 
     def number(self) -> int:
         return next(self._numbers)
@@ -131,30 +131,9 @@ class VirtualLoop(WaitableScheduler):
             self.holds.pop()
         return bool(self.holds)
 
-    def schedule(
-        self, action: abc.ScheduledAction[S], state: S | None = None
-    ) -> abc.DisposableBase:
-        return self._at(self._virtual.now, action, state)
-
-    def schedule_relative(
-        self,
-        duetime: typing.RelativeTime,
-        action: abc.ScheduledAction[S],
-        state: S | None = None,
-    ) -> abc.DisposableBase:
-        return self._at(self._virtual.now + max(0.0, self.to_seconds(duetime)), action, state)
-
-    def schedule_absolute(
-        self,
-        duetime: typing.AbsoluteTime,
-        action: abc.ScheduledAction[S],
-        state: S | None = None,
-    ) -> abc.DisposableBase:
-        return self._at(self.to_seconds(duetime), action, state)
-
     def wait_for(self, condition: threading.Condition, predicate: Callable[[], bool]) -> bool:
-        """See `WaitableScheduler`. Raises `RuntimeError` where a caller from outside the virtual
-        world would wait for ever."""
+        """See `WaitableScheduler`. Raises `RuntimeError` if a caller outside the loops would wait
+        forever."""
         if not predicate():
             self._virtual.hold(predicate)
         return True
@@ -163,9 +142,9 @@ class VirtualLoop(WaitableScheduler):
         """Virtual time has no end."""
         return Disposable()
 
-    def _at(
-        self, due: float, action: abc.ScheduledAction[S], state: S | None
+    def _enqueue(
+        self, action: abc.ScheduledAction[S], state: S | None, delay: float | None
     ) -> abc.DisposableBase:
-        entry = Action(action, state, due)
-        heapq.heappush(self.actions, (due, self._virtual.number(), entry))
+        entry = Action(action, state, self._virtual.now + max(0.0, delay or 0.0))
+        heapq.heappush(self.actions, (entry.due, self._virtual.number(), entry))
         return entry

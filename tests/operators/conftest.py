@@ -1,4 +1,4 @@
-"""Loops in virtual time and in real threads, and an observer that insists on the grammar."""
+"""Loops in virtual time and real threads, and an observer that checks the observable contract."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JOIN = 20.0  # seconds until a thread that should end counts as hanging
 
 
 class Watched:
-    """Subscribes, records what comes, and notes every breach of the grammar."""
+    """Subscribes, records the notifications and every violation of the observable contract."""
 
     def __init__(
         self, observable: Observable[Any], act: Callable[[Any], object] = lambda value: None
@@ -27,7 +27,7 @@ class Watched:
         self.values: list[Any] = []
         self.error: Exception | None = None
         self.completed = False
-        self.breaches: list[str] = []
+        self.violations: list[str] = []
         self.threads: set[str] = set()
         self.ended = threading.Event()
         self.disposed = False
@@ -44,11 +44,11 @@ class Watched:
 
     def _on_next(self, value: Any) -> None:
         if not self._inside.acquire(blocking=False):
-            self.breaches.append(f"{value} came before {self.current} was done")
+            self.violations.append(f"{value} came before {self.current} was done")
             return
         try:
             if self.error or self.completed:
-                self.breaches.append(f"{value} came after the end")
+                self.violations.append(f"{value} came after the end")
             self.current = value
             self.threads.add(threading.current_thread().name)
             self.values.append(value)
@@ -58,13 +58,13 @@ class Watched:
 
     def _on_error(self, error: Exception) -> None:
         if self.error or self.completed:
-            self.breaches.append(f"{error!r} came after the end")
+            self.violations.append(f"{error!r} came after the end")
         self.error = error
         self.ended.set()
 
     def _on_completed(self) -> None:
         if self.error or self.completed:
-            self.breaches.append("completed after the end")
+            self.violations.append("completed after the end")
         self.completed = True
         self.ended.set()
 
@@ -76,7 +76,7 @@ class Threads:
     deliver: LoopScheduler  # the test serves it
 
     def run(self, watched: Watched, until: threading.Event | None = None) -> None:
-        """Deliver until the end has come (or `until` is set), as flowrun's own `run` does."""
+        """Deliver until the end (or until `until` is set), as flowrun's own `run` does."""
 
         def wait_and_stop() -> None:
             (until or watched.ended).wait(JOIN)
@@ -113,7 +113,7 @@ def virtual() -> VirtualTime:
 
 @pytest.fixture(scope="session")
 def watch() -> type[Watched]:
-    """`watch(observable, act)` subscribes; has values, error, completed, breaches, dispose()."""
+    """`watch(observable, act)` subscribes; has values, error, completed, violations, dispose()."""
     return Watched
 
 

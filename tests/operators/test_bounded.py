@@ -62,7 +62,7 @@ def test_an_empty_stream_completes(virtual: VirtualTime, watch: Any) -> None:
 
 
 @pytest.mark.parametrize("capacity", [1, 2, 5])
-def test_a_full_buffer_makes_the_source_wait_without_a_value_in_its_hand(
+def test_a_full_buffer_blocks_the_source_before_it_has_the_next_value(
     virtual: VirtualTime, watch: Any, capacity: int
 ) -> None:
     read: list[int] = []
@@ -107,7 +107,7 @@ def test_a_drop_is_reported_outside_the_lock(virtual: VirtualTime, watch: Any) -
     assert (watched[0].values, watched[0].completed) == ([], False)
 
 
-def test_an_error_in_reporting_a_drop_ends_the_stream_after_the_values_that_are_here(
+def test_an_error_in_reporting_a_drop_ends_the_stream_after_the_buffered_values(
     virtual: VirtualTime, watch: Any
 ) -> None:
     def fail(value: int) -> None:
@@ -132,7 +132,7 @@ def test_none_is_a_value_like_any_other(virtual: VirtualTime, watch: Any) -> Non
     assert (watched.values, dropped) == ([None], [None])
 
 
-def test_an_action_gives_on_one_value_so_that_others_have_their_turn(
+def test_an_action_emits_one_value_so_that_others_get_their_turn(
     virtual: VirtualTime, watch: Any
 ) -> None:
     sink = virtual.loop("sink")
@@ -146,7 +146,7 @@ def test_an_action_gives_on_one_value_so_that_others_have_their_turn(
     assert order == [1, "another", 2]
 
 
-def test_dispose_discards_what_is_here_and_reports_it_to_nobody(
+def test_dispose_discards_the_buffered_values_without_reporting_them(
     virtual: VirtualTime, watch: Any
 ) -> None:
     subject: Subject[int] = Subject()
@@ -167,7 +167,7 @@ def test_dispose_by_the_consumer_ends_the_draining(virtual: VirtualTime, watch: 
     for number in range(4):
         subject.on_next(number)
     virtual.run()
-    assert (watched.values, watched.completed, watched.breaches) == ([0, 1], True, [])
+    assert (watched.values, watched.completed, watched.violations) == ([0, 1], True, [])
     assert not subject.observers
 
 
@@ -187,7 +187,7 @@ def test_an_error_of_the_consumer_reaches_its_on_error_and_disposes_upstream(
     assert not subject.observers
 
 
-def test_a_subscriber_without_on_error_is_heard_by_whoever_runs_the_scheduler(
+def test_without_on_error_an_error_propagates_to_the_caller_of_the_scheduler(
     virtual: VirtualTime,
 ) -> None:
     subject: Subject[int] = Subject()
@@ -197,7 +197,7 @@ def test_a_subscriber_without_on_error_is_heard_by_whoever_runs_the_scheduler(
         virtual.run()
 
 
-def test_upstream_that_does_not_wait_is_told_instead_of_filling_memory(
+def test_upstream_that_does_not_wait_gets_an_error_instead_of_filling_memory(
     virtual: VirtualTime, watch: Any
 ) -> None:
     subject: Subject[int] = Subject()
@@ -212,7 +212,7 @@ def test_upstream_that_does_not_wait_is_told_instead_of_filling_memory(
         virtual.run()
 
 
-def test_a_capacity_below_one_is_refused(virtual: VirtualTime) -> None:
+def test_a_capacity_below_one_is_rejected(virtual: VirtualTime) -> None:
     with pytest.raises(ValueError, match=r"^capacity is 0, must be at least 1$"):
         bounded(0, "block", virtual.loop("sink"), never)
 
@@ -268,10 +268,10 @@ def test_a_source_that_waits_is_released_however_the_other_side_ends(watch: Any,
     assert closed.wait(JOIN)
     source.stop()
     assert source.join(JOIN)
-    assert watched.breaches == []
+    assert watched.violations == []
 
 
-def test_a_buffer_whose_scheduler_has_ended_lets_upstream_go(watch: Any) -> None:
+def test_a_buffer_whose_scheduler_has_ended_releases_upstream(watch: Any) -> None:
     ended = LoopScheduler()
     ended.stop()
     ended.run()
@@ -283,7 +283,7 @@ def test_a_buffer_whose_scheduler_has_ended_lets_upstream_go(watch: Any) -> None
     assert subject.observers == []
 
 
-def test_what_is_discarded_is_not_kept_in_memory(virtual: VirtualTime, watch: Any) -> None:
+def test_discarded_values_are_freed(virtual: VirtualTime, watch: Any) -> None:
     class Big:
         pass
 
@@ -306,11 +306,11 @@ def test_an_observer_is_called_by_the_thread_of_the_scheduler_only(
         on.run(watched)
     assert watched.values == list(range(500))
     assert watched.threads == {threading.current_thread().name}
-    assert watched.breaches == []
+    assert watched.violations == []
 
 
 @pytest.mark.parametrize("when_full", ["block", "drop_oldest"])
-def test_a_level_tells_what_waits_of_how_many_and_which_is_the_oldest(
+def test_the_occupancy_reports_depth_capacity_and_oldest_value(
     virtual: VirtualTime, watch: Any, when_full: WhenFull
 ) -> None:
     level: Occupancy[int] = Occupancy()

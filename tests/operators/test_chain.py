@@ -76,7 +76,7 @@ def test_an_hour_of_video_passes_whole_and_in_order(virtual: VirtualTime, watch:
     assert virtual.now == pytest.approx(3600.0, abs=0.1)
 
 
-def test_a_live_source_with_a_slow_server_loses_the_oldest_and_keeps_its_time(
+def test_a_live_source_with_a_slow_server_drops_the_oldest_and_keeps_real_time(
     virtual: VirtualTime, watch: Any
 ) -> None:
     run = Run(virtual, 3000, period=0.01, when_full="drop_oldest", capacity=1, limit=2, latency=0.1)

@@ -1,4 +1,4 @@
-"""Whatever the sizes, the speeds, the failures and the moment of the end: the promises hold."""
+"""The guarantees hold for any sizes, speeds, failures and time of the end."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ stories = st.builds(
 
 def check_order_and_fates(story: Story, watched: Any) -> None:
     emitted = watched.values
-    assert watched.breaches == []
+    assert watched.violations == []
     assert emitted == sorted(set(emitted))
     fates = [*emitted, *story.dropped, *story.filtered]
     assert len(set(fates)) == len(fates)  # never two

@@ -1,4 +1,4 @@
-"""The same promises with real threads, where nothing is ordered but by the operators."""
+"""The same guarantees with real threads, where only the operators order anything."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_every_run_ends_with_one_fate_for_each_item(
     finally:
         server.stop()
     emitted = [outcome.item for outcome in watched.values]
-    assert watched.breaches == []
+    assert watched.violations == []
     assert watched.completed
     assert emitted == sorted(emitted)
     assert sorted(emitted + books.dropped) == list(range(end))
@@ -249,7 +249,7 @@ def test_dispose_from_any_thread_ends_every_wait(
     assert emitted == sorted(set(emitted))
     assert not set(emitted) & set(books.dropped)
     assert len(books.dropped) == len(set(books.dropped))
-    assert watched.breaches == []
+    assert watched.violations == []
     assert not watched.completed
     assert books.closed == 1
     assert begun_after <= 1  # one may have been on its way when dispose came
@@ -308,7 +308,7 @@ def test_a_thousand_starts_and_stops_leave_no_thread_behind(watch: Any, threads:
                 act,
             )
             on.run(watched, until=enough if round_ % 3 == 0 else None)
-        assert watched.breaches == []
+        assert watched.violations == []
         assert watched.error is None
     gc.collect()
     assert set(threading.enumerate()) == before

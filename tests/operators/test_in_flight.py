@@ -65,7 +65,7 @@ def test_results_leave_in_the_order_of_the_source(
     assert watched.values == answers(0, 1, 2)
 
 
-def test_nothing_is_delivered_on_the_thread_that_answers(
+def test_nothing_is_delivered_on_the_thread_that_completes_a_future(
     virtual: VirtualTime, watch: Any, server: Server, subject: Subject[int]
 ) -> None:
     watched = watch(subject.pipe(in_flight(server.submit, 4, virtual.loop("deliver"))))
@@ -77,7 +77,7 @@ def test_nothing_is_delivered_on_the_thread_that_answers(
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5])
-def test_a_full_window_makes_the_source_wait_without_a_value_in_its_hand(
+def test_a_full_window_blocks_the_source_before_it_has_the_next_value(
     virtual: VirtualTime, watch: Any, server: Server, limit: int
 ) -> None:
     read: list[int] = []
@@ -91,7 +91,7 @@ def test_a_full_window_makes_the_source_wait_without_a_value_in_its_hand(
     assert watched.values == answers(0)
 
 
-def test_a_slot_is_free_when_its_result_was_delivered_not_when_it_was_answered(
+def test_a_slot_is_freed_by_the_delivery_of_its_result_not_by_the_response(
     virtual: VirtualTime, watch: Any, server: Server
 ) -> None:
     asked: list[int] = []
@@ -128,7 +128,7 @@ def test_a_slow_consumer_fills_the_window(virtual: VirtualTime, watch: Any, serv
     assert (watched.values, watched.completed) == (answers(*range(9)), True)
 
 
-def test_a_failure_takes_its_place_in_the_order_and_the_stream_goes_on(
+def test_a_failure_is_delivered_in_order_and_the_stream_goes_on(
     virtual: VirtualTime, watch: Any, server: Server, subject: Subject[int]
 ) -> None:
     broken, refused = ValueError("broken"), ValueError("refused")
@@ -208,7 +208,7 @@ def test_none_is_a_result_like_any_other(
     assert watched.values == [Outcome(7, None, None)]
 
 
-def test_dispose_cancels_what_is_not_answered_and_delivers_nothing_more(
+def test_dispose_cancels_pending_futures_and_delivers_nothing_more(
     virtual: VirtualTime, watch: Any, server: Server, subject: Subject[int]
 ) -> None:
     watched = watch(subject.pipe(in_flight(server.submit, 4, virtual.loop("deliver"))))
@@ -221,7 +221,7 @@ def test_dispose_cancels_what_is_not_answered_and_delivers_nothing_more(
     assert (watched.values, watched.completed, subject.observers) == ([], False, [])
 
 
-def test_an_answer_after_dispose_is_discarded_without_a_sound(
+def test_a_response_after_dispose_is_discarded_silently(
     virtual: VirtualTime, watch: Any, server: Server, subject: Subject[int]
 ) -> None:
     watched = watch(subject.pipe(in_flight(server.submit, 4, virtual.loop("deliver"))))
@@ -277,7 +277,7 @@ def test_an_error_of_the_consumer_reaches_its_on_error_and_cancels_the_rest(
     assert (server.futures[1].cancelled(), subject.observers) == (True, [])
 
 
-def test_an_interrupt_in_a_delivery_ends_the_run_and_wedges_nobody(
+def test_an_interrupt_in_a_delivery_ends_the_run_and_releases_every_thread(
     watch: Any, threads: Any, server: Server
 ) -> None:
     def act(outcome: object) -> None:
@@ -301,7 +301,7 @@ def test_an_interrupt_in_a_delivery_ends_the_run_and_wedges_nobody(
     assert server.futures[1].cancelled()
 
 
-def test_a_stream_whose_last_results_are_answered_by_other_threads_completes(
+def test_a_stream_whose_last_futures_complete_on_other_threads_completes(
     watch: Any, threads: Any, server: Server
 ) -> None:
     def submit(item: int) -> Future[str]:
@@ -327,7 +327,7 @@ class Narrowing(Limit):
         self.value = 1
 
 
-def test_upstream_that_is_woken_and_finds_no_room_is_woken_again(
+def test_upstream_that_is_woken_and_finds_no_space_is_woken_again(
     watch: Any, threads: Any, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = threading.Semaphore(0)  # upstream has looked, and is about to wait
@@ -363,7 +363,7 @@ def test_upstream_that_is_woken_and_finds_no_room_is_woken_again(
     assert (watched.values, watched.completed) == (answers(0, 1, 2), True)
 
 
-def test_upstream_that_does_not_wait_is_told_instead_of_filling_memory(
+def test_upstream_that_does_not_wait_gets_an_error_instead_of_filling_memory(
     virtual: VirtualTime, watch: Any, server: Server, subject: Subject[int]
 ) -> None:
     watch(subject.pipe(in_flight(server.submit, 2, virtual.loop("deliver"))))
@@ -378,7 +378,7 @@ def test_upstream_that_does_not_wait_is_told_instead_of_filling_memory(
     assert len(server.futures) == 2
 
 
-def test_a_limit_below_one_is_refused(virtual: VirtualTime, server: Server) -> None:
+def test_a_limit_below_one_is_rejected(virtual: VirtualTime, server: Server) -> None:
     with pytest.raises(ValueError, match=r"^limit is 0, must be at least 1$"):
         in_flight(server.submit, 0, virtual.loop("deliver"))
 

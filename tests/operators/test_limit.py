@@ -1,4 +1,4 @@
-"""A window that fits the server, found by the times that it takes; simulated, with a clock."""
+"""The adaptive limit finds the window for a simulated server, with a simulated clock."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def is_busy(workers: int, values: Counter[int]) -> bool:
     return idle <= 0.05 * sum(values.values()) and max(values) <= 1.5 * workers + 2
 
 
-def test_a_fixed_limit_is_what_it_is() -> None:
+def test_a_fixed_limit_does_not_change() -> None:
     limit = Limit(3)
     limit.enter()
     limit.leave()
@@ -77,7 +77,7 @@ def test_a_fixed_limit_is_what_it_is() -> None:
 
 @pytest.mark.parametrize("limit", [Limit, AdaptiveLimit])
 @pytest.mark.parametrize("value", [0, -1])
-def test_a_limit_below_one_is_refused(limit: type[Limit], value: int) -> None:
+def test_a_limit_below_one_is_rejected(limit: type[Limit], value: int) -> None:
     with pytest.raises(ValueError, match=rf"^limit is {value}, must be at least 1$"):
         limit(value)
 
@@ -87,7 +87,7 @@ def test_it_begins_with_one() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.001, 0.05, 3.0])
-def test_a_server_that_does_one_thing_at_a_time_gets_one_with_rare_tries(seconds: float) -> None:
+def test_a_server_that_does_one_thing_at_a_time_gets_one_with_rare_probes(seconds: float) -> None:
     server = Server(8, 1, seconds)
     server.serve(1000)
     values = server.serve(10_000)
@@ -110,9 +110,7 @@ def test_a_server_that_does_several_things_at_once_is_kept_busy(
 
 @pytest.mark.parametrize("workers", [1, 2, 4, 7])
 @pytest.mark.parametrize("jitter", [0.1, 0.3])
-def test_a_server_whose_answers_take_now_more_now_less_is_used_all_the_same(
-    workers: int, jitter: float
-) -> None:
+def test_a_server_with_varying_latency_is_kept_busy(workers: int, jitter: float) -> None:
     server = Server(32, workers, 0.1, jitter=jitter)
     server.serve(1000)
     began = server.now
@@ -163,7 +161,7 @@ def test_a_parallel_server_that_becomes_slower_or_faster_is_kept_busy_again(
     assert is_busy(4, values)
 
 
-def test_a_server_that_loses_its_workers_gets_one_again() -> None:
+def test_a_server_with_fewer_workers_gets_one_again() -> None:
     server = Server(8, 4, 0.1)
     server.serve(1000)
     assert server.limit.value >= 4

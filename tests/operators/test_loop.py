@@ -144,7 +144,7 @@ def test_a_loop_runs_once() -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_last_acts_are_called_on_the_serving_thread_unless_they_are_taken_back(
+def test_end_callbacks_are_called_on_the_loops_thread_unless_they_are_cancelled(
     fails: bool,
 ) -> None:
     loop = LoopScheduler()
@@ -169,7 +169,7 @@ def test_last_acts_are_called_on_the_serving_thread_unless_they_are_taken_back(
     assert repr(raised.value.__context__) == ("ValueError('bad')" if fails else "None")
 
 
-def test_a_crash_of_a_thread_is_kept_and_told_to_the_caller_of_run() -> None:
+def test_a_crash_of_a_thread_is_kept_and_raised_by_the_callers_run() -> None:
     # reactivex's own event loop dies silently here.
     deliver = LoopScheduler()
     source = ThreadLoop("source", deliver.fail)
@@ -204,7 +204,7 @@ def wait_for_an_action(loop: LoopScheduler) -> weakref.ref[threading.Condition]:
     return weakref.ref(condition)
 
 
-def test_whoever_waits_is_released_when_an_action_makes_it_true_and_is_forgotten() -> None:
+def test_a_waiting_thread_is_released_when_an_action_makes_its_condition_true() -> None:
     loop = ThreadLoop("other", ignore)
     waited = wait_for_an_action(loop)
     loop.stop()
@@ -214,7 +214,7 @@ def test_whoever_waits_is_released_when_an_action_makes_it_true_and_is_forgotten
 
 
 @pytest.mark.parametrize("end", [LoopScheduler.stop, lambda loop: loop.fail(ValueError("bad"))])
-def test_whoever_waits_is_released_when_the_loop_ends(
+def test_a_waiting_thread_is_released_when_the_loop_ends(
     end: Callable[[LoopScheduler], None],
 ) -> None:
     crashes: list[BaseException] = []
@@ -239,7 +239,7 @@ def test_whoever_waits_is_released_when_the_loop_ends(
     assert loop.wait_for(condition, lambda: False) is False
 
 
-def test_a_loop_that_would_wait_for_itself_says_so_instead_of_hanging() -> None:
+def test_a_loop_that_would_wait_for_itself_raises_instead_of_hanging() -> None:
     loop = LoopScheduler()
     condition = threading.Condition()
 
@@ -273,7 +273,7 @@ def test_a_signal_is_handled_while_the_main_thread_waits_for_another_loop(
     assert loop.join(JOIN)
 
 
-def test_a_handler_may_post_at_any_moment_of_the_loop(
+def test_a_signal_handler_may_schedule_at_any_moment_of_the_loop(
     sigint_stops: list[Callable[[], None]],
 ) -> None:
     # The handler interrupts the serving thread itself, also inside of `schedule`.

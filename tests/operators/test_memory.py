@@ -1,4 +1,4 @@
-"""What has left the chain is freed at once: frames are too large to wait for the collector."""
+"""Delivered values are freed at once: frames are too large to wait for the garbage collector."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def without_collector() -> Iterator[None]:
 
 @pytest.mark.usefixtures("without_collector")
 @pytest.mark.parametrize("answered_at_once", [True, False])
-def test_in_flight_keeps_no_hold_of_what_it_has_given_on(answered_at_once: bool) -> None:
+def test_in_flight_keeps_no_reference_to_delivered_values(answered_at_once: bool) -> None:
     alive: list[weakref.ref[Value]] = []
     futures: list[Future[Value]] = []
     loop = LoopScheduler()

@@ -1,4 +1,4 @@
-"""The same values down several branches, and one end for all of them."""
+"""Values go to several branches, with one completion for all of them."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def test_every_value_goes_into_every_branch_one_after_the_other(watch: Any) -> N
     subject.on_next(2)
     assert watched.values == [("a", 1), ("b", 1), ("c", 1), ("a", 2), ("b", 2), ("c", 2)]
     subject.on_completed()
-    assert (watched.completed, watched.breaches) == (True, [])
+    assert (watched.completed, watched.violations) == (True, [])
 
 
-def test_it_is_over_when_the_last_branch_is(virtual: VirtualTime, watch: Any) -> None:
+def test_it_completes_with_the_last_branch(virtual: VirtualTime, watch: Any) -> None:
     subject: Subject[int] = Subject()
     sink = virtual.loop("sink")
     watched = watch(subject.pipe(multicast(behind(sink, "slow"), named("fast"))))
@@ -67,10 +67,10 @@ def test_it_is_over_when_the_last_branch_is(virtual: VirtualTime, watch: Any) ->
     assert (watched.values, watched.completed) == ([("fast", 1), ("fast", 2)], False)
     virtual.run()
     assert of(watched, "slow") == [1, 2]
-    assert (watched.completed, watched.breaches) == (True, [])
+    assert (watched.completed, watched.violations) == (True, [])
 
 
-def test_a_branch_that_is_over_early_does_not_end_the_others(watch: Any) -> None:
+def test_a_branch_that_completes_early_does_not_end_the_others(watch: Any) -> None:
     subject: Subject[int] = Subject()
     watched = watch(subject.pipe(multicast(ops.take(1), ops.map(lambda value: value * 10))))
     for value in (1, 2, 3):
@@ -93,7 +93,7 @@ def test_an_error_of_upstreams_follows_what_the_branches_still_hold(
     assert not watched.ended.is_set()
     virtual.run()
     assert [of(watched, name) for name in "abc"] == [[1, 2, 3]] * 3
-    assert (watched.error, watched.completed, watched.breaches) == (error, False, [])
+    assert (watched.error, watched.completed, watched.violations) == (error, False, [])
 
 
 def test_an_error_of_a_branch_ends_all_at_once(virtual: VirtualTime, watch: Any) -> None:
@@ -112,10 +112,10 @@ def test_an_error_of_a_branch_ends_all_at_once(virtual: VirtualTime, watch: Any)
     subject.on_next(3)
     virtual.run()
     assert watched.values == [1, ("last", 1)]  # what the slow one held is discarded
-    assert watched.breaches == []
+    assert watched.violations == []
 
 
-def test_an_error_of_a_branch_after_upstreams_own_is_the_one_that_counts(
+def test_an_error_of_a_branch_after_upstreams_takes_precedence(
     virtual: VirtualTime, watch: Any
 ) -> None:
     def fail(value: int) -> int:
@@ -129,7 +129,7 @@ def test_an_error_of_a_branch_after_upstreams_own_is_the_one_that_counts(
     subject.on_next(1)
     subject.on_error(ValueError("torn"))
     virtual.run()
-    assert (repr(watched.error), watched.breaches) == ("ValueError('no space left')", [])
+    assert (repr(watched.error), watched.violations) == ("ValueError('no space left')", [])
 
 
 def test_dispose_ends_every_branch_and_upstream(virtual: VirtualTime, watch: Any) -> None:
@@ -219,7 +219,7 @@ def test_with_real_threads_each_branch_keeps_the_order_and_the_end_comes_once(
             for loop in threads:
                 loop.stop()
             assert all(loop.join(JOIN) for loop in threads)
-    assert watched.breaches == []
+    assert watched.violations == []
     assert (watched.error, watched.completed) == ((error, False) if fails else (None, True))
     for n, (_, when_full) in enumerate(branches):
         got = of(watched, str(n))
@@ -254,7 +254,7 @@ def test_two_threads_are_never_in_the_consumer_at_once(watch: Any, threads: Any)
         for loop in threads:
             loop.stop()
         assert all(loop.join(JOIN) for loop in threads)
-    assert (watched.values, watched.completed, watched.breaches) == ([1, 1], True, [])
+    assert (watched.values, watched.completed, watched.violations) == ([1, 1], True, [])
 
 
 def test_with_real_threads_an_error_of_one_branch_releases_all_that_wait(
@@ -284,7 +284,7 @@ def test_with_real_threads_an_error_of_one_branch_releases_all_that_wait(
             loop.stop()
         assert all(loop.join(JOIN) for loop in threads)
     assert repr(watched.error) == "ValueError('no space left')"
-    assert watched.breaches == []
+    assert watched.violations == []
     assert watched.values == [0, 1, 2]
 
 

@@ -48,7 +48,7 @@ def test_an_empty_iterable_completes_and_nothing_raises(watch: Any) -> None:
     assert (watched.values, watched.completed) == ([], True)
 
 
-def test_the_next_item_is_asked_for_after_on_next_has_returned(
+def test_the_next_item_is_requested_after_on_next_has_returned(
     virtual: VirtualTime, watch: Any
 ) -> None:
     numbers = Numbers(4)
@@ -80,7 +80,7 @@ def test_nothing_is_opened_until_the_scheduler_runs(virtual: VirtualTime, watch:
     assert (opened, watched.values) == ([1], [1, 2])
 
 
-def test_the_iterator_is_closed_after_the_end_before_completion_is_told(
+def test_the_iterator_is_closed_after_the_end_and_before_completion(
     virtual: VirtualTime, watch: Any
 ) -> None:
     numbers = Numbers(2)
@@ -113,7 +113,7 @@ def test_an_iterable_that_cannot_be_iterated_is_an_error(virtual: VirtualTime, w
     assert repr(watched.error) == "OSError('no such file')"
 
 
-def test_an_error_of_the_consumer_closes_the_iterator_and_comes_back_as_the_error(
+def test_an_error_of_the_consumer_closes_the_iterator_and_goes_to_on_error(
     virtual: VirtualTime, watch: Any
 ) -> None:
     def act(value: int) -> None:
@@ -160,7 +160,7 @@ def test_an_interrupt_closes_the_iterator_and_ends_the_loop(watch: Any) -> None:
     assert len(numbers.closed) == 1
 
 
-def test_a_subscriber_without_on_error_is_heard_by_whoever_runs_the_loop(
+def test_without_on_error_an_error_propagates_to_the_caller_of_the_loop(
     virtual: VirtualTime,
 ) -> None:
     pull(Numbers(1, ValueError("torn")), virtual.loop("source")).subscribe()
@@ -213,7 +213,7 @@ def test_an_iterator_is_closed_when_the_loop_ends_without_a_dispose(watch: Any) 
     assert (watched.values, len(numbers.closed)) == ([0, 1, 2, 3, 4], 1)
 
 
-def test_a_loop_forgets_a_source_that_has_ended(watch: Any) -> None:
+def test_a_loop_keeps_no_reference_to_a_source_that_has_ended(watch: Any) -> None:
     loop = LoopScheduler()
     numbers = Numbers(3)
     alive = weakref.ref(numbers)

@@ -1,4 +1,4 @@
-"""Something happens between the values, and only as long as there may be values."""
+"""A function is called at intervals, only as long as the stream runs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_it_stops_when_the_values_end(virtual: VirtualTime, watch: Any, error: A
     virtual.run()  # would never return
     assert acts.at == [0.5]
     assert (watched.completed, watched.error) == (error is None, error)
-    assert watched.breaches == []
+    assert watched.violations == []
 
 
 def test_it_stops_when_it_is_disposed(virtual: VirtualTime, watch: Any) -> None:
@@ -80,7 +80,7 @@ def test_it_stops_when_it_is_disposed(virtual: VirtualTime, watch: Any) -> None:
     assert subject.observers == []
 
 
-def test_what_it_raises_goes_downstream_and_ends_everything(
+def test_an_error_of_the_function_goes_downstream_and_ends_the_stream(
     virtual: VirtualTime, watch: Any
 ) -> None:
     acts = Acts(virtual, fails_at=2)
@@ -91,7 +91,7 @@ def test_what_it_raises_goes_downstream_and_ends_everything(
     assert acts.at == [0.5, 1.0]
     assert (watched.values, repr(watched.error)) == ([1], "ValueError('window is closed')")
     assert subject.observers == []
-    assert watched.breaches == []
+    assert watched.violations == []
 
 
 @pytest.mark.parametrize("way", ["dispose", "complete", "dispose and fail", "complete and fail"])
@@ -109,10 +109,10 @@ def test_it_may_end_the_values_itself(virtual: VirtualTime, watch: Any, way: str
     virtual.run()
     assert calls == [0.5]
     assert watched.completed == ("complete" in way)
-    assert (watched.error, watched.breaches) == (None, [])
+    assert (watched.error, watched.violations) == (None, [])
 
 
-def test_values_that_are_over_at_once_leave_nothing_to_do(virtual: VirtualTime, watch: Any) -> None:
+def test_a_stream_that_completes_at_once_is_never_called(virtual: VirtualTime, watch: Any) -> None:
     subject: Subject[int] = Subject()
     subject.on_completed()
     acts = Acts(virtual)

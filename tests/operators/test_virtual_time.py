@@ -54,7 +54,7 @@ def test_a_loop_that_spends_time_is_late_and_the_others_are_not(virtual: Virtual
     assert ran == [("slow", 0.0), ("quick", 0.5), ("slow", 1.0)]
 
 
-def test_a_loop_that_waits_runs_nothing_until_it_is_so(virtual: VirtualTime) -> None:
+def test_a_waiting_loop_runs_nothing_until_the_condition_is_true(virtual: VirtualTime) -> None:
     waiter, other = virtual.loop("waiter"), virtual.loop("other")
     ran: list[float] = []
     ready: list[int] = []
@@ -88,7 +88,7 @@ def test_what_an_action_raises_is_raised_by_run(virtual: VirtualTime) -> None:
         virtual.run()
 
 
-def test_a_caller_from_outside_makes_time_pass_while_it_waits(
+def test_time_passes_while_a_caller_outside_the_loops_waits(
     virtual: VirtualTime, watch: Any
 ) -> None:
     subject: Subject[int] = Subject()
@@ -103,15 +103,19 @@ def test_a_caller_from_outside_makes_time_pass_while_it_waits(
     assert (watched.values, watched.completed, virtual.now) == ([0, 1, 2], True, 3.0)
 
 
-def test_a_caller_from_outside_that_would_wait_for_ever_is_told(virtual: VirtualTime) -> None:
+def test_a_caller_outside_the_loops_that_would_wait_forever_gets_an_error(
+    virtual: VirtualTime,
+) -> None:
     loop = virtual.loop("sink")
-    with pytest.raises(RuntimeError, match=r"^nothing moves any more; waiting: \[\]$"):
+    with pytest.raises(RuntimeError, match=r"^deadlock: no action can run; waiting: \[\]$"):
         loop.wait_for(threading.Condition(), lambda: False)
     with pytest.raises(RuntimeError, match=r"^only an action can spend time$"):
         virtual.spend(1.0)
 
 
-def test_the_timing_operators_of_reactivex_keep_its_time(virtual: VirtualTime, watch: Any) -> None:
+def test_the_timing_operators_of_reactivex_use_virtual_time(
+    virtual: VirtualTime, watch: Any
+) -> None:
     loop = virtual.loop("timer")
     watched = watch(
         reactivex.interval(1.0, scheduler=loop).pipe(ops.take_with_time(3.5, scheduler=loop))

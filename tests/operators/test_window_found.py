@@ -1,4 +1,4 @@
-"""The window that `in_flight: auto` finds, in chains that wait, in virtual time."""
+"""The window that `in_flight: auto` finds, in whole chains in virtual time."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_a_server_that_gets_or_loses_workers_is_followed(
     assert median(chain.windows[-1000:]) <= 1.5 * after
 
 
-def test_it_never_goes_beyond_the_most(chains: Any) -> None:
+def test_it_never_exceeds_the_maximum(chains: Any) -> None:
     chain = chains(1000)
     chain.serve(6000)
     assert max(chain.windows) == chain.most == MOST

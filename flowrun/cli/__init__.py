@@ -1,4 +1,4 @@
-"""The command line: the only place that prints, sets exit codes and listens to signals."""
+"""The command line: only this package prints, sets exit codes and handles signals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from flowrun.cli import bench, devices, explain, graph, report, run, schema, serve, validate
-from flowrun.cli.terminal import FAILED, INTERNAL, INTERRUPTED, exit_code, say
+from flowrun.cli.exit_codes import FAILED, INTERNAL, INTERRUPTED, exit_code
+from flowrun.cli.stderr import print_stderr
 from flowrun.errors import FlowrunError, InvalidFlowError
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
@@ -26,24 +27,26 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code: 0 done, 1 the run failed, 2 usage, 70 a bug in
     flowrun, 78 the flow is invalid, 128 + n after signal n."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    verbose = "--verbose" in words
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    verbose = "--verbose" in arguments
     try:
-        if words and words[0] in COMMANDS:
-            return COMMANDS[words[0]](words[1:])
-        return run.main(words)
+        if arguments and arguments[0] in COMMANDS:
+            return COMMANDS[arguments[0]](arguments[1:])
+        return run.main(arguments)
     except FlowrunError as error:
         if verbose:
             traceback.print_exc()
-        say(str(error) if isinstance(error, InvalidFlowError) else f"flowrun: error: {error}")
+        print_stderr(
+            str(error) if isinstance(error, InvalidFlowError) else f"flowrun: error: {error}"
+        )
         return exit_code(error)
-    except KeyboardInterrupt:  # a run has a word of its own for it
+    except KeyboardInterrupt:  # not in a run, which handles signals itself
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone; nothing is left to say, not even at exit.
+        # The reader of the output has closed it; this also silences the flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception:
         traceback.print_exc()
-        say("flowrun: this is a bug in flowrun; please report it with the lines above")
+        print_stderr("flowrun: this is a bug in flowrun; please report it with the lines above")
         return INTERNAL

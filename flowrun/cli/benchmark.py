@@ -1,4 +1,4 @@
-"""`--benchmark`: the demo client's numbers, computed rightly."""
+"""`--benchmark`: the demo client's numbers, measured correctly."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from flowrun.ledger.ledger import Ledger, Summary
 
 
 def benchmark(ledger: Ledger, summary: Summary) -> dict[str, Any]:
-    """The demo client's keys, and behind them those of the summary.
+    """The demo client's keys, followed by those of the summary.
 
-    `inference_time`   mean seconds from a request to its answer; `None` without an answer
-    `frames`           delivered to the sink; with `dropped_frames` they are all that were captured
-    `dropped_frames`   captured and not delivered, for whatever reason
+    `inference_time`   mean seconds from request to response; `None` without a response
+    `frames`           delivered to the sink; with `dropped_frames`, all captured frames
+    `dropped_frames`   captured and not delivered, for any reason
     `fps`              delivered frames per second of `total_time`
     `total_time`       seconds from the first captured frame to the end
     `sent_all_frames`  seconds from the first captured frame to the last

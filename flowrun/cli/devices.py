@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from flowrun.cli.terminal import DONE, Parser, say
+from flowrun.cli.exit_codes import DONE
+from flowrun.cli.parser import Parser
+from flowrun.cli.stderr import print_stderr
 
 
-def main(words: Sequence[str]) -> int:
-    """Print the cameras of this machine, one per line: what a flow calls it, and its name.
+def main(argv: Sequence[str]) -> int:
+    """Print the cameras of this machine, one per line: the URI for a flow, and the name.
 
-    No camera is no failure: the list is then empty, and a sentence for people says so.
+    No camera is not an error: the list is empty, and a message on standard error says so.
     """
     parser = Parser(prog="flowrun devices", description="List the cameras of this machine.")
     parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
-    parser.parse_args(words)
+    parser.parse_args(argv)
 
     from flowrun.media.ffmpeg.devices import devices
 
@@ -24,5 +26,5 @@ def main(words: Sequence[str]) -> int:
     for device in found:
         print(f"{device.uri:{width}}  {device.name}")
     if not found:
-        say("flowrun: no camera was found on this machine")
+        print_stderr("flowrun: no camera was found on this machine")
     return DONE

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from flowrun.cli.demo_client_flags import add_overrides, bare
-from flowrun.cli.terminal import DONE, Parser
+from flowrun.cli.exit_codes import DONE
+from flowrun.cli.override_flags import add_overrides, complete_bare_web
+from flowrun.cli.parser import Parser
 
 
-def main(words: Sequence[str]) -> int:
-    """Print every value of a flow with where it comes from; secrets are hidden.
+def main(argv: Sequence[str]) -> int:
+    """Print every value of a flow and where it comes from; secrets are masked.
 
     As JSON: `{"flow", "path", "values": [{"key", "value", "line", "flag", "variables", "means"}]}`.
     """
@@ -20,7 +21,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("flow", metavar="FLOW.yaml")
     add_overrides(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    options = parser.parse_args(bare(words))
+    options = parser.parse_args(complete_bare_web(argv))
 
     from flowrun.inspect.explain import explain, table
     from flowrun.spec.load import load

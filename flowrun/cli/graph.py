@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flowrun.cli.demo_client_flags import add_overrides, bare
-from flowrun.cli.terminal import DONE, Parser
+from flowrun.cli.exit_codes import DONE
+from flowrun.cli.override_flags import add_overrides, complete_bare_web
+from flowrun.cli.parser import Parser
 
 
-def main(words: Sequence[str]) -> int:
-    """Print what a run compiles the flow into, without opening or importing anything."""
-    parser = Parser(prog="flowrun graph", description="Print the chain that a flow is run as.")
+def main(argv: Sequence[str]) -> int:
+    """Print the chain that a run compiles the flow into, without opening or importing anything."""
+    parser = Parser(prog="flowrun graph", description="Print the chain of a flow.")
     parser.add_argument("flow", metavar="FLOW.yaml")
     add_overrides(parser)
     parser.add_argument("--format", choices=("text", "mermaid"), default="text")
-    options = parser.parse_args(bare(words))
+    options = parser.parse_args(complete_bare_web(argv))
 
     from flowrun.spec.load import load_flow
 

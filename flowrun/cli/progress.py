@@ -1,4 +1,4 @@
-"""How a run is doing, while it runs: a line that moves on a terminal, log lines elsewhere."""
+"""Show the progress of a run: a progress bar on a terminal, log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from types import TracebackType
 from typing import Any
 
 from flowrun.spec.flow import Flow
@@ -16,18 +15,18 @@ from flowrun.spec.flow import Flow
 log = logging.getLogger("flowrun")
 
 Status = Mapping[str, Any]  # see `Run.status`
-Show = Callable[[float | None, str], None]  # how much is done (0 to 1), and the numbers
+Show = Callable[[float | None, str], None]  # the fraction done (0 to 1), and the line
 
-DRAWING = 0.25  # seconds from one picture of the line to the next
-LOGGING = 10.0  # seconds from one log line to the next; a run shorter than that has none
-_LEAST = 1e-6  # of a run has to be over for the rest of it to be foreseen
+DRAW_INTERVAL = 0.25  # seconds between updates of the progress bar
+LOG_INTERVAL = 10.0  # seconds between log lines; a shorter run has none
+_MIN_FRACTION = 1e-6  # done, below which the remaining time is not estimated
 
 
 class Progress:
-    """Tells on standard error how the run of `flow` is doing, from `with` on until it is closed.
+    """Show the progress of the run of `flow` on standard error, from `with` until it is closed.
 
-    A thread of its own asks `status`, and nothing of it ever waits for a terminal. Log lines appear
-    above the moving line.
+    It polls `status` on a thread of its own, so that the run never waits for the terminal. Log
+    lines appear above the progress bar.
     """
 
     def __init__(
@@ -41,39 +40,34 @@ class Progress:
         self._wait = wait
         self._over = threading.Event()
         self._open = ExitStack()
-        self._thread = threading.Thread(target=self._tell, name="flowrun-progress", daemon=True)
+        self._thread = threading.Thread(target=self._poll, name="flowrun-progress", daemon=True)
 
     def __enter__(self) -> Progress:
-        if _terminal():
-            self._every, self._show = DRAWING, self._open.enter_context(_line())
+        if _is_terminal():
+            self._interval, self._show = DRAW_INTERVAL, self._open.enter_context(_bar())
         else:
-            self._every, self._show = LOGGING, _log
+            self._interval, self._show = LOG_INTERVAL, _log
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Leave the terminal as it was. From any thread; idempotent."""
+        """Stop and remove the progress bar. From any thread; idempotent."""
         self._over.set()
         self._thread.join()
         self._open.close()
 
-    def _tell(self) -> None:
-        while not self._wait(self._over, self._every):
+    def _poll(self) -> None:
+        while not self._wait(self._over, self._interval):
             status = self._status()
-            done = share_done(status, self._flow)
-            self._show(done, in_numbers(status, done))
+            done = fraction_done(status, self._flow)
+            self._show(done, progress_line(status, done))
 
 
-def share_done(status: Status, flow: Flow) -> float | None:
-    """How much of the run is over, 0 to 1; `None` if its length is not known."""
+def fraction_done(status: Status, flow: Flow) -> float | None:
+    """The fraction of the run that is done, 0 to 1; `None` if its length is unknown."""
     source, limits = status["source"], flow.limits
     endless = source["live"] or flow.source.loop
     lengths = [
@@ -86,10 +80,12 @@ def share_done(status: Status, flow: Flow) -> float | None:
     return min(1.0, max(shares)) if shares else None
 
 
-def in_numbers(status: Status, done: float | None) -> str:
-    """One line: `0:12 left, 126 frames, 29.8 fps, 3 dropped, 41 ms, 2 in flight`; how long it has
-    run where it is not known how long it will. What it waits for stands in front of it, and alone
-    while there has been no frame."""
+def progress_line(status: Status, done: float | None) -> str:
+    """One line: `0:12 left, 126 frames, 29.8 fps, 3 dropped, 41 ms, 2 in flight`.
+
+    The elapsed time if the remaining time is unknown. What the run waits for comes first, and alone
+    until the first frame.
+    """
     waiting = [f"waiting for {each}" for each in status["waiting_for"][:1]]
     if status["state"] == "stopping":
         waiting = ["stopping"]
@@ -98,21 +94,21 @@ def in_numbers(status: Status, done: float | None) -> str:
     seconds, again = status["duration_s"], sum(status["reconnects"].values())
     median = status["latency_ms"]["end_to_end"]["p50"]
     clock = _clock(seconds)
-    if done is not None and done > _LEAST:
+    if done is not None and done > _MIN_FRACTION:
         clock = f"{_clock(seconds * (1 - done) / done)} left"
     facts = [
         (True, clock),
         (True, f"{status['delivered']} frames"),
         (True, f"{status['fps_now']:.1f} fps"),
-        *((count, f"{count} {fate}") for fate, count in _lost(status).items()),
+        *((count, f"{count} {fate}") for fate, count in _undelivered(status).items()),
         (median is not None, f"{median or 0:.0f} ms"),
         (True, f"{status['in_flight']} in flight"),
         (again, "1 reconnect" if again == 1 else f"{again} reconnects"),
     ]
-    return ", ".join([*waiting, *(fact for worth, fact in facts if worth)])
+    return ", ".join([*waiting, *(fact for relevant, fact in facts if relevant)])
 
 
-def _lost(status: Status) -> dict[str, int]:
+def _undelivered(status: Status) -> dict[str, int]:
     return {fate: sum(status[fate].values()) for fate in ("dropped", "failed")}
 
 
@@ -122,8 +118,8 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def _terminal() -> bool:
-    """Whether standard error is one that can move back to the start of a line."""
+def _is_terminal() -> bool:
+    """Whether standard error is a terminal that can redraw a line."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
@@ -132,13 +128,13 @@ def _log(done: float | None, numbers: str) -> None:
 
 
 @contextmanager
-def _line() -> Iterator[Show]:
-    """A line at the bottom of the terminal. It is as wide as that, and gone afterwards."""
+def _bar() -> Iterator[Show]:
+    """A progress bar at the bottom of the terminal, as wide as that, and removed at the end."""
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    tqdm.monitor_interval = 0  # no thread of its own: ours draws
-    tqdm.set_lock(threading.RLock())  # nor a lock between processes
+    tqdm.monitor_interval = 0  # no monitor thread
+    tqdm.set_lock(threading.RLock())  # no lock between processes
     with logging_redirect_tqdm(), tqdm(total=1.0, leave=False, ncols=_columns()) as bar:
 
         def show(done: float | None, numbers: str) -> None:
@@ -151,7 +147,7 @@ def _line() -> Iterator[Show]:
 
 
 def _columns() -> int:
-    """How wide the line may be, so that there is room for the `^C` of a terminal behind it."""
+    """The width of the progress bar, with space for the `^C` that a terminal echoes after it."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns - 3
     except OSError:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from flowrun.cli.terminal import DONE, Parser, say
+from flowrun.cli.exit_codes import DONE
+from flowrun.cli.parser import Parser
+from flowrun.cli.stderr import print_stderr
 from flowrun.errors import UsageError
 
 
-def main(words: Sequence[str]) -> int:
-    """Make an HTML page with plots of a run from its summary."""
-    parser = Parser(prog="flowrun report", description="A page about a run that is over.")
-    parser.add_argument("summary", metavar="SUMMARY", help="what `--summary` wrote")
-    parser.add_argument("--lines", metavar="FILE", help="what a .jsonl sink wrote: plots over time")
+def main(argv: Sequence[str]) -> int:
+    """Write an HTML page with plots of a finished run from its summary."""
+    parser = Parser(prog="flowrun report", description="Write an HTML report of a finished run.")
+    parser.add_argument("summary", metavar="SUMMARY", help="the file that `--summary` wrote")
+    parser.add_argument("--lines", metavar="FILE", help="a file of a .jsonl sink: plots over time")
     parser.add_argument(
-        "-o", "--output", metavar="FILE", help="where to; - is stdout; default: SUMMARY as .html"
+        "-o", "--output", metavar="FILE", help="- is stdout; default: SUMMARY with suffix .html"
     )
-    options = parser.parse_args(words)
+    options = parser.parse_args(argv)
 
     from flowrun.inspect.report.page import page
     from flowrun.inspect.report.summary import read_summary
@@ -33,5 +35,5 @@ def main(words: Sequence[str]) -> int:
         target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{target}: {error.strerror}") from error
-    say(f"flowrun: the report is in {target}")
+    print_stderr(f"flowrun: report written to {target}")
     return DONE

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from flowrun import __version__
-from flowrun.cli.demo_client_flags import add_overrides, bare
-from flowrun.cli.terminal import DONE, Parser, exit_code, log_to_stderr, say
+from flowrun.cli.exit_codes import DONE, exit_code
+from flowrun.cli.override_flags import add_overrides, complete_bare_web
+from flowrun.cli.parser import Parser
+from flowrun.cli.stderr import log_to_stderr, print_stderr
 from flowrun.errors import FlowrunError, UsageError
 
 if TYPE_CHECKING:
@@ -30,8 +32,8 @@ USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--web [HOST:PORT]] [--summary F
        flowrun schema [--format json|markdown]"""
 
 
-def main(words: Sequence[str]) -> int:
-    """Run a flow to its end, or to a signal."""
+def main(argv: Sequence[str]) -> int:
+    """Run a flow until it ends or a signal arrives."""
     parser = Parser(prog="flowrun", usage=USE, description="Run a flow.")
     parser.add_argument("flow", metavar="FLOW.yaml")
     add_overrides(parser)
@@ -41,11 +43,10 @@ def main(words: Sequence[str]) -> int:
     )
     parser.add_argument("--verbose", action="store_true", help="more log lines, and tracebacks")
     parser.add_argument("-V", "--version", action="version", version=f"flowrun {__version__}")
-    options = parser.parse_args(bare(words))
+    options = parser.parse_args(complete_bare_web(argv))
     log_to_stderr(verbose=options.verbose)
 
     from flowrun.spec.load import load
-    from flowrun.spec.problems import Remark
     from flowrun.system.malloc import keep_freed_memory
 
     loaded = load(options.flow, overrides=options.overrides)
@@ -56,30 +57,28 @@ def main(words: Sequence[str]) -> int:
 
     run = Run(loaded.flow)
     progress = Progress(loaded.flow, run.status)
-    with Signals(run, last=lambda number: _leave(run, options, number, progress)) as signals:
+    with Signals(run, force=lambda number: _force_exit(run, options, number, progress)) as signals:
         try:
             with progress:
                 run.run()
         except FlowrunError as error:
-            if error.key is not None and not error.key.startswith("--"):
-                # The line of the flow says more than the name of the key alone.
-                problem = loaded.problem(Remark.of(error))
-                _report(run, options)
-                if options.verbose:
-                    traceback.print_exc()
-                say(str(problem))
-                return exit_code(error)
+            problem = loaded.problem_of(error)
             _report(run, options)
-            raise
+            if problem is None:
+                raise
+            if options.verbose:
+                traceback.print_exc()
+            print_stderr(str(problem))
+            return exit_code(error)
     _report(run, options)
     return 128 + signals.first if signals.first else DONE
 
 
 def _report(run: Run, options: argparse.Namespace) -> None:
-    """The summary as text to stderr, if anything was captured, and as JSON where it was asked."""
+    """Print the summary to stderr, if anything was captured, and write it as JSON if requested."""
     summary = run.summary()
     if summary.captured:
-        say(str(summary))
+        print_stderr(str(summary))
     if options.benchmark:
         from flowrun.cli.benchmark import benchmark
 
@@ -97,10 +96,10 @@ def _report(run: Run, options: argparse.Namespace) -> None:
         raise UsageError(f"--summary {target}: {error.strerror}") from error
 
 
-def _leave(run: Run, options: argparse.Namespace, number: int, progress: Progress) -> NoReturn:
-    """The end when somebody's code holds a thread for good: say how far it came, and go."""
+def _force_exit(run: Run, options: argparse.Namespace, number: int, progress: Progress) -> NoReturn:
+    """Report and exit without waiting for a thread that is stuck in code of others."""
     progress.close()
     run.ledger.close()
     _report(run, options)
-    say("flowrun: a hook, a model or a server did not return; left without it")
+    print_stderr("flowrun: a hook, a model or a server did not return; exiting without waiting")
     os._exit(128 + number)

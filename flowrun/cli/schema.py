@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flowrun.cli.terminal import DONE, Parser
+from flowrun.cli.exit_codes import DONE
+from flowrun.cli.parser import Parser
 
 
-def main(words: Sequence[str]) -> int:
-    """Print the JSON Schema of a flow, or the page about its keys that is made from it."""
+def main(argv: Sequence[str]) -> int:
+    """Print the JSON Schema of a flow, or the reference page made from it."""
     parser = Parser(prog="flowrun schema", description="Print the JSON Schema of a flow.")
     parser.add_argument("--format", choices=("json", "markdown"), default="json")
-    options = parser.parse_args(words)
+    options = parser.parse_args(argv)
 
     from flowrun.spec.reference import reference
     from flowrun.spec.schema import schema_text

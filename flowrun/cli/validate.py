@@ -6,7 +6,9 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from flowrun.cli.terminal import DONE, INVALID, Parser, log_to_stderr
+from flowrun.cli.exit_codes import DONE, INVALID
+from flowrun.cli.parser import Parser
+from flowrun.cli.stderr import log_to_stderr
 
 if TYPE_CHECKING:
     from flowrun.spec.flow import Flow
@@ -14,17 +16,19 @@ if TYPE_CHECKING:
     from flowrun.spec.validate_files import Check
 
 
-def main(words: Sequence[str]) -> int:
-    """Check flows without running them and print what is wrong with them."""
+def main(argv: Sequence[str]) -> int:
+    """Check flows without running them and print the problems."""
     parser = Parser(prog="flowrun validate", description="Check flows without running them.")
     parser.add_argument("paths", metavar="PATH", nargs="+", help="files, directories, globs")
     parser.add_argument("--imports", action="store_true", help="import hooks, check signatures")
     parser.add_argument(
-        "--live", action="store_true", help="open the source, run preprocess hooks, ask the server"
+        "--live",
+        action="store_true",
+        help="open the source, run preprocess hooks, query server",
     )
     parser.add_argument("--format", choices=("text", "json", "github"), default="text")
     parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args(words)
+    options = parser.parse_args(argv)
 
     from flowrun.spec.render import errors, render
     from flowrun.spec.validate_files import validate_files

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from flowrun.errors import FlowrunError
 from flowrun.spec.build import build
 from flowrun.spec.coerce import coerce
 from flowrun.spec.flow import Flow
@@ -26,16 +27,23 @@ MAX_PROBLEMS = 100
 
 @dataclass(frozen=True, slots=True)
 class LoadedFlow:
-    """A flow that still knows where its values stand."""
+    """A flow with the locations of its values."""
 
     flow: Flow
     root: Node
     flow_text: FlowText
 
+    def problem_of(self, error: FlowrunError) -> Problem | None:
+        """`error` as a problem of the flow; `None` if it is not about a key of the flow."""
+        if error.key is None or error.key.startswith("--"):
+            return None
+        return self.problem(Remark.of(error))
+
     def problem(self, remark: Remark) -> Problem:
-        """`remark` at the value of its key, such as `transport.input` or `preprocess[0].hook`; the
-        key stands in front of the message. Where the flow does not give it, at that of the nearest
-        key that it gives. A source or sink whose URI the command line gave is known by that."""
+        """Locate `remark` at the value of its key, such as `transport.input` or
+        `preprocess[0].hook`, and prefix the message with the key. If the flow does not have the
+        key, the location is that of the nearest parent. For a source or sink whose URI was given on
+        the command line, it is that override."""
         key, message, hint, severity = remark
         path = tuple(int(i) if i else name for i, name in re.findall(r"\[(\d+)\]|([^.[\]]+)", key))
         node = find(self.root, path)

@@ -1,4 +1,4 @@
-"""`--benchmark`: the demo client's keys with numbers that mean what they say."""
+"""`--benchmark`: the demo client's keys with correct numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run says of itself while it runs."""
+"""The progress of a run on a terminal and in log lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowrun.cli.progress import Progress, in_numbers, share_done
+from flowrun.cli.progress import Progress, fraction_done, progress_line
 from flowrun.spec.flow import Flow, Limits, SinkSpec, SourceSpec, TransportSpec
 
 LIMIT = 30.0  # seconds, a guard against hanging
@@ -30,7 +30,7 @@ def flow(*, loop: bool = False, **limits: Any) -> Flow:
 
 
 def status(**keys: Any) -> dict[str, Any]:
-    """A run that is 4 s old and has nothing to complain of."""
+    """The status of a run after 4 s without problems."""
     source = {
         "live": False,
         "duration": None,
@@ -72,10 +72,10 @@ def status(**keys: Any) -> dict[str, Any]:
         ({"duration": 3.0}, flow(), 1.0),  # a container may be wrong about its length
     ],
 )
-def test_how_much_is_done_is_known_from_limits_and_from_files_that_say_their_length(
+def test_the_fraction_done_is_known_from_limits_and_from_files_of_known_length(
     known: dict[str, Any], of: Flow, share: float | None
 ) -> None:
-    assert share_done(status(source=known), of) == share
+    assert fraction_done(status(source=known), of) == share
 
 
 @given(
@@ -94,40 +94,45 @@ def test_every_state_of_a_run_has_a_line(
     captured: int, source: dict[str, Any], limits: dict[str, Any]
 ) -> None:
     now = status(captured=captured, source=source)
-    done = share_done(now, flow(**limits))
+    done = fraction_done(now, flow(**limits))
     assert done is None or 0 <= done <= 1
-    assert "118 frames" in in_numbers(now, done)
+    assert "118 frames" in progress_line(now, done)
 
 
-def test_a_line_gives_the_numbers_and_leaves_out_what_is_as_it_should_be() -> None:
-    assert in_numbers(status(), None) == "0:04, 118 frames, 30.0 fps, 41 ms, 2 in flight"
-    assert in_numbers(status(), 0.25) == "0:12 left, 118 frames, 30.0 fps, 41 ms, 2 in flight"
-    assert in_numbers(status(), 1e-308) == in_numbers(status(), 0.0) == in_numbers(status(), None)
-    assert in_numbers(status(duration_s=7322.0), None).startswith("2:02:02, ")
+def test_a_line_has_the_numbers_and_omits_problems_that_did_not_occur() -> None:
+    assert progress_line(status(), None) == "0:04, 118 frames, 30.0 fps, 41 ms, 2 in flight"
+    assert progress_line(status(), 0.25) == "0:12 left, 118 frames, 30.0 fps, 41 ms, 2 in flight"
+    assert (
+        progress_line(status(), 1e-308)
+        == progress_line(status(), 0.0)
+        == progress_line(status(), None)
+    )
+    assert progress_line(status(duration_s=7322.0), None).startswith("2:02:02, ")
     trouble = status(
         dropped={"superseded": 2, "stale": 1},
         failed={"timeout": 4},
         reconnects={"source": 1, "transport": 0, "sink": 1},
-        waiting_for=["transport: localhost:9000 is away since 12:00:01", "sink: …"],
+        waiting_for=["transport: localhost:9000 is unavailable since 12:00:01", "sink: …"],
         latency_ms={"end_to_end": {"p50": None}},
     )
-    assert in_numbers(trouble, 0.5) == (
-        "waiting for transport: localhost:9000 is away since 12:00:01, 0:04 left, 118 frames,"
+    assert progress_line(trouble, 0.5) == (
+        "waiting for transport: localhost:9000 is unavailable since 12:00:01, 0:04 left, 118"
+        " frames,"
         " 30.0 fps, 3 dropped, 4 failed, 2 in flight, 2 reconnects"
     )
     one = {"source": 0, "transport": 1, "sink": 0}
-    assert in_numbers(status(reconnects=one), None).endswith(", 1 reconnect")
-    assert in_numbers(status(state="stopping"), None).startswith("stopping, 0:04, 118 frames, ")
+    assert progress_line(status(reconnects=one), None).endswith(", 1 reconnect")
+    assert progress_line(status(state="stopping"), None).startswith("stopping, 0:04, 118 frames, ")
 
 
-def test_until_there_is_a_frame_a_line_says_only_what_is_waited_for() -> None:
+def test_until_the_first_frame_a_line_says_only_what_the_run_waits_for() -> None:
     first = status(captured=0, state="starting", waiting_for=["source: a is not open yet", "b"])
-    assert in_numbers(first, 0.0) == "waiting for source: a is not open yet"
-    assert in_numbers({**first, "state": "stopping"}, None) == "stopping"
+    assert progress_line(first, 0.0) == "waiting for source: a is not open yet"
+    assert progress_line({**first, "state": "stopping"}, None) == "stopping"
 
 
-class Looks:
-    """A wait that is over as often as told, and then until the end of what it waits for."""
+class Waits:
+    """A wait that times out `times` times, and then waits for the event."""
 
     def __init__(self, times: int) -> None:
         self.left, self.asked = times, list[float]()
@@ -165,12 +170,12 @@ def test_without_a_terminal_there_is_a_log_line_every_ten_seconds(
 ) -> None:
     said = screen(term) if term else None
     caplog.set_level(logging.INFO, "flowrun")
-    looks = Looks(2)
-    with Progress(flow(frames=240), status, looks):
-        assert looks.seen.wait(LIMIT)
+    waits = Waits(2)
+    with Progress(flow(frames=240), status, waits):
+        assert waits.seen.wait(LIMIT)
     line = "50% done, 0:04 left, 118 frames, 30.0 fps, 41 ms, 2 in flight"
     assert [record.getMessage() for record in caplog.records] == [line, line]
-    assert looks.asked == [10.0] * 3
+    assert waits.asked == [10.0] * 3
     assert said is None or said.getvalue() == ""
 
 
@@ -183,37 +188,37 @@ def test_a_run_that_is_over_before_the_first_interval_logs_nothing(
     assert caplog.records == []
 
 
-def test_on_a_terminal_the_line_fits_its_width_and_is_gone_at_the_end(
+def test_on_a_terminal_the_bar_fits_its_width_and_is_removed_at_the_end(
     screen: Callable[[str], Screen],
 ) -> None:
-    seen, looks = screen("xterm"), Looks(2)
-    with Progress(flow(frames=240), status, looks):
-        assert looks.seen.wait(LIMIT)
+    seen, waits = screen("xterm"), Waits(2)
+    with Progress(flow(frames=240), status, waits):
+        assert waits.seen.wait(LIMIT)
     drawn = seen.getvalue().split("\r")
     lines = [each for each in drawn if each.strip()]
     assert lines[-1].startswith(" 50%|")
     assert lines[-1].rstrip().endswith("| 0:04 left, 118 frames, 30.0 fps, 41 ms, 2 in flight")
-    assert max(map(len, drawn)) == 77  # of 80, and room for a ^C
+    assert max(map(len, drawn)) == 77  # of 80, with space for a ^C
     assert drawn[-2].isspace()
     assert drawn[-1] == ""
     assert "\n" not in seen.getvalue()
 
 
-def test_log_lines_stand_on_lines_of_their_own_above_the_moving_one(
+def test_log_lines_appear_above_the_progress_bar(
     screen: Callable[[str], Screen],
 ) -> None:
-    seen, looks = screen("xterm"), Looks(1)
+    seen, waits = screen("xterm"), Waits(1)
     logger = logging.getLogger("flowrun.test")
     handler = logging.StreamHandler(seen)
     handler.setFormatter(logging.Formatter("flowrun: %(levelname)s: %(message)s"))
     before, logging.root.handlers[:] = logging.root.handlers[:], [handler]
     try:
-        with Progress(flow(), status, looks):
-            assert looks.seen.wait(LIMIT)
-            logger.warning("the source is away")
+        with Progress(flow(), status, waits):
+            assert waits.seen.wait(LIMIT)
+            logger.warning("the source is unavailable")
         logger.warning("later")
     finally:
         logging.root.handlers[:] = before
     text = seen.getvalue()
-    assert "\rflowrun: WARNING: the source is away\n" in text
+    assert "\rflowrun: WARNING: the source is unavailable\n" in text
     assert text.endswith("\rflowrun: WARNING: later\n")

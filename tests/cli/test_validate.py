@@ -11,7 +11,7 @@ from flowrun.cli import main
 
 
 @pytest.mark.parametrize("flag", ["--imports", "--live"])
-def test_a_check_that_is_interrupted_says_nothing_more(
+def test_a_check_that_is_interrupted_prints_nothing(
     flag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -10,7 +10,7 @@ from pathlib import Path
 Flowrun = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def test_a_flow_is_measured_and_what_to_write_is_said(
+def test_a_flow_is_measured_and_the_window_to_set_is_printed(
     flow: Callable[..., Path], flowrun: Flowrun, tmp_path: Path
 ) -> None:
     done = flowrun("bench", flow(sink="out.mp4", limits=None), "--frames", "12")
@@ -18,19 +18,19 @@ def test_a_flow_is_measured_and_what_to_write_is_said(
     number = r" +[\d.]+"
     line = rf"12{number}{number} /{number}{number} /{number}\n"
     assert re.fullmatch(
-        r"flow: the first 12 frames, its sink replaced by null\n"
-        r"in_flight  delivered      fps   answer ms p50 / p95   whole way ms p50 / p95\n"
+        r"flow: the first 12 frames, sinks replaced by null\n"
+        r"in_flight  delivered      fps   transport ms p50 / p95   end to end ms p50 / p95\n"
         + "".join(rf" +{window} +{line}" for window in (1, 2, 4, 8, 16))
-        + r"with out\.mp4 \(written elsewhere\), \d+ in flight:\n"
+        + r"with out\.mp4 \(written to a temporary file\), \d+ in flight:\n"
         + rf" +\d+ +{line}"
-        + r"what holds it up is .+\n"
-        r"the smallest window that is as fast as any:\ntransport:\n  in_flight: (1|2|4|8|16)\n",
+        + r"bottleneck: .+\n"
+        r"smallest window with the best rate:\ntransport:\n  in_flight: (1|2|4|8|16)\n",
         done.stdout,
     ), done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["flow.yaml"]
 
 
-def test_what_is_wrong_with_a_flow_is_said_at_its_line(
+def test_an_error_in_the_flow_is_reported_at_its_line(
     flow: Callable[..., Path], flowrun: Flowrun
 ) -> None:
     path = flow(transport="{mode: stream, address: embedded, model: identiti}")
@@ -41,5 +41,5 @@ def test_what_is_wrong_with_a_flow_is_said_at_its_line(
 
 def test_a_number_of_frames_is_at_least_one(flow: Callable[..., Path], flowrun: Flowrun) -> None:
     done = flowrun("bench", flow(), "--frames", "0")
-    said = "flowrun: error: --frames: 0 is no number of frames\n"
+    said = "flowrun: error: --frames: 0 is too small, expected at least 1\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)

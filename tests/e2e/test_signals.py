@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX sig
 
 LIMIT = 60  # seconds; a guard against hanging
 
-STOPPING = "flowrun: INFO: stopping: what is in flight is finished; a second signal gives it up\n"
+STOPPING = "flowrun: INFO: stopping: frames in flight are finished first; a second signal aborts\n"
 HOOKS = """
 import os, threading, time
 seen = 0
@@ -106,7 +106,7 @@ def test_a_second_signal_ends_even_a_run_whose_hook_never_returns(
     twice(process, signal.SIGINT)
     _, said = process.communicate(timeout=LIMIT)
     assert process.returncode == 130, said
-    assert "flowrun: a hook, a model or a server did not return; left without it" in said
+    assert "flowrun: a hook, a model or a server did not return; exiting without waiting" in said
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["captured"] == summary["aborted"] > 0
 

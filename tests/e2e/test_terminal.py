@@ -108,7 +108,7 @@ def test_a_signal_takes_the_line_away_and_leaves_whole_lines(
     assert run.process.returncode == 130
     _, stopping, counts, times, bottleneck, nothing = run.left()
     assert stopping == (
-        "flowrun: INFO: stopping: what is in flight is finished; a second signal gives it up"
+        "flowrun: INFO: stopping: frames in flight are finished first; a second signal aborts"
     )
     assert counts.startswith("flow: captured ")
     assert re.fullmatch(r"  \d+\.\d s, .*", times)

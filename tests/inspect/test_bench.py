@@ -1,4 +1,4 @@
-"""What a measurement of a flow concludes from its runs."""
+"""The trials of a benchmark, the window and the bottleneck found from them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def summary(fps: float, **keys: Any) -> Summary:
     return replace(Ledger().summary("flow"), fps=fps, **keys)
 
 
-def test_each_window_is_tried_without_the_sinks_after_a_run_that_warms_up() -> None:
+def test_each_window_is_tried_without_the_sinks_after_a_warm_up_run() -> None:
     ran: list[Flow] = []
 
     def execute(flow: Flow) -> Summary:
@@ -58,7 +58,7 @@ def test_each_window_is_tried_without_the_sinks_after_a_run_that_warms_up() -> N
     )
 
 
-def test_the_flows_own_file_is_written_elsewhere_and_nobody_else_sees_a_frame() -> None:
+def test_the_flows_video_file_is_written_elsewhere_and_nothing_else_is_written() -> None:
     ran: list[Flow] = []
 
     def execute(flow: Flow) -> Summary:
@@ -101,28 +101,28 @@ TOOK = {stage: {"p50": 12.34} for stage in ("source", "preprocess")}
 
 
 @pytest.mark.parametrize(
-    ("stage", "words"),
+    ("stage", "text"),
     [
-        ("source", "the source: a frame takes it 12.3 ms"),
-        ("transport", "the server: 50.0 frames per second with 8 in flight"),
+        ("source", "source: 12.3 ms per frame"),
+        ("transport", "transport: 50.0 frames per second with 8 in flight"),
         ("preprocess", "preprocess[1] my:warp: 21.0 ms per frame"),
         ("postprocess", "postprocess[0] my:draw: 30.0 ms per frame"),
-        (None, "nothing: no frame came"),
+        (None, "none: no frame was captured"),
     ],
 )
-def test_what_holds_a_flow_up_is_said_in_words(stage: str | None, words: str) -> None:
-    said = summary(50.0, bottleneck=stage, hooks=HOOKS, latency_ms=TOOK)
-    assert bottleneck(Trial(8, said)) == words
+def test_the_bottleneck_is_described(stage: str | None, text: str) -> None:
+    run = summary(50.0, bottleneck=stage, hooks=HOOKS, latency_ms=TOOK)
+    assert bottleneck(Trial(8, run)) == text
 
 
-def test_preprocessing_without_a_hook_is_what_makes_the_tensor() -> None:
-    said = summary(50.0, bottleneck="preprocess", latency_ms=TOOK)
-    words = "preprocess: making what is sent takes 12.3 ms per frame"
-    assert bottleneck(Trial(8, said)) == words
+def test_preprocessing_without_a_hook_may_be_the_bottleneck() -> None:
+    run = summary(50.0, bottleneck="preprocess", latency_ms=TOOK)
+    text = "preprocess: 12.3 ms per frame"
+    assert bottleneck(Trial(8, run)) == text
 
 
-def test_a_sink_that_takes_a_tenth_of_the_rate_is_what_holds_it_up() -> None:
+def test_a_sink_that_costs_a_tenth_of_the_rate_is_the_bottleneck() -> None:
     without = Trial(8, summary(50.0, bottleneck="transport"))
-    words = "the sink out.mp4: 44.9 frames per second with it, 50.0 without"
-    assert bottleneck(without, Trial(8, summary(44.9), "out.mp4")) == words
+    text = "sink out.mp4: 44.9 frames per second with it, 50.0 without"
+    assert bottleneck(without, Trial(8, summary(44.9), "out.mp4")) == text
     assert bottleneck(without, Trial(8, summary(45.1), "out.mp4")) == bottleneck(without)

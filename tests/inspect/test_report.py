@@ -92,7 +92,7 @@ def test_the_report_of_a_run_has_its_figures(
     summary = Run(load_flow("flow.yaml")).run()
     Path("run.json").write_text(json.dumps(summary.to_json()), encoding="utf-8")
     assert main(["report", "run.json", "--lines", "frames.jsonl"]) == 0
-    assert capsys.readouterr() == ("", "flowrun: the report is in run.html\n")
+    assert capsys.readouterr() == ("", "flowrun: report written to run.html\n")
     made = Page(Path("run.html").read_text(encoding="utf-8"))
     assert "20 of 20 captured frames were delivered" in made.text
     assert made.tags["svg"] == 4

@@ -18,7 +18,7 @@ import grpc
 import pytest
 
 from flowrun.cli import main
-from flowrun.cli.terminal import DONE, FAILED, INVALID
+from flowrun.cli.exit_codes import DONE, FAILED, INVALID
 
 LIMIT = 10.0  # seconds, a guard against hanging
 Build = Callable[..., Any]

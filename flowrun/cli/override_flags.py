@@ -1,4 +1,4 @@
-"""The flags of OpenVINO Model Server's demo client, each for one key of the flow."""
+"""The flags that override keys of the flow: --set, --web, those of the OVMS demo client."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from typing import Any
 
 from flowrun.spec.kinds import SinkKind
 
-# Flag, key of the flow, what to write, what it means.
-FLAGS = (
+# Flag, key of the flow, metavar, help text: the flags of OpenVINO Model Server's demo client.
+DEMO_CLIENT_FLAGS = (
     ("--grpc-address", "transport.address", "HOST:PORT", "the model server"),
     ("--input-stream", "source.uri", "URI", "where frames come from; a number is a camera"),
-    ("--output-stream", "sink.uri", "URI", "where they go; keys of a sink of the same kind stay"),
+    (
+        "--output-stream",
+        "sink.uri",
+        "URI",
+        "where frames go; keys of a sink of the same kind stay",
+    ),
     ("--model-name", "transport.model", "NAME", "the model"),
     ("--input-name", "transport.input", "NAME", "the input of the model"),
     ("--limit-stream-duration", "limits.duration", "SECONDS", "of the source's time; 0: no limit"),
@@ -22,8 +27,8 @@ FLAGS = (
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
-    """Let `overrides` of what is parsed hold every `--set` and every flag, in the order in which
-    they were typed, for `spec.load`."""
+    """Add the flags to `parser`. Its result has them as `overrides`, in the order in which they
+    were typed, for `spec.load`."""
     parser.set_defaults(overrides=[])
     parser.add_argument(
         "--set",
@@ -39,28 +44,28 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         action=_Override,
         key="sink",
         adds="web",
-        help="add a page with the live picture and the figures of the run, at 127.0.0.1:8080",
+        help="add a web page with the live video and statistics; default: 127.0.0.1:8080",
         dest="overrides",
     )
     group = parser.add_argument_group(
         "the demo client's flags",
-        "Each sets one key of the flow. --grpc_address and the like do, too.",
+        "Each sets one key of the flow. Underscores work as well: --grpc_address.",
     )
-    for name, key, metavar, text in FLAGS:
-        # The second spelling is understood, but would only be noise in the help.
+    for name, key, metavar, text in DEMO_CLIENT_FLAGS:
+        # The second spelling is accepted, but not listed in the help.
         for spelling, help_ in ((name, f"{key}: {text}"), (_underscored(name), argparse.SUPPRESS)):
             group.add_argument(
                 spelling, metavar=metavar, action=_Override, key=key, help=help_, dest="overrides"
             )
 
 
-def bare(words: Sequence[str]) -> list[str]:
-    """`words`, with a `--web` that no address follows written so that it does not take the flow for
-    one."""
-    following = [*words, ""][1:]
+def complete_bare_web(argv: Sequence[str]) -> list[str]:
+    """Replace a `--web` without an address by `--web=`, so that argparse does not take the flow
+    after it for the address."""
+    following = [*argv, ""][1:]
     return [
-        "--web=" if word == "--web" and not re.fullmatch(r"(.*:)?\d+", after) else word
-        for word, after in zip(words, following, strict=True)
+        "--web=" if argument == "--web" and not re.fullmatch(r"(.*:)?\d+", after) else argument
+        for argument, after in zip(argv, following, strict=True)
     ]
 
 
@@ -82,7 +87,7 @@ class _Override(argparse.Action):
     ) -> None:
         from flowrun.spec.flow_text import Flag
 
-        # With the demo client 0 is no limit, which here is null.
+        # 0 means no limit in the demo client; in a flow, null does.
         value = "null" if self._key.startswith("limits.") and values == "0" else values
         name = option_string or self.option_strings[0]
         flag = Flag(name, self._key, value or "", self._adds)

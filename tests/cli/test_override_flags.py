@@ -1,4 +1,4 @@
-"""The demo client's flags become overrides, in both spellings and in the order typed."""
+"""Flags become overrides, the demo client's in both spellings, in the order typed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import argparse
 
 import pytest
 
-from flowrun.cli.demo_client_flags import add_overrides, bare
+from flowrun.cli.override_flags import add_overrides, complete_bare_web
 from flowrun.spec.flow_text import Flag, Override
 
 
-def parse(*words: str) -> list[Override]:
+def parse(*arguments: str) -> list[Override]:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     add_overrides(parser)
-    return list(parser.parse_args(bare(words)).overrides)
+    return list(parser.parse_args(complete_bare_web(arguments)).overrides)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_flags_have_a_group_of_their_own_in_the_help() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "address"),
+    ("arguments", "address"),
     [
         (["--web"], ""),
         (["--web", "--set", "name=a"], ""),
@@ -72,13 +72,17 @@ def test_the_flags_have_a_group_of_their_own_in_the_help() -> None:
         (["--web=box:80"], "box:80"),
     ],
 )
-def test_a_page_may_have_an_address(words: list[str], address: str) -> None:
-    assert parse(*words)[0] == Flag("--web", "sink", address, "web")
+def test_a_page_may_have_an_address(arguments: list[str], address: str) -> None:
+    assert parse(*arguments)[0] == Flag("--web", "sink", address, "web")
 
 
 def test_a_page_without_an_address_leaves_the_flow_alone() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("flow")
     add_overrides(parser)
-    for words in (["--web", "flow.yaml"], ["--web", "a:1", "flow.yaml"], ["flow.yaml", "--web"]):
-        assert parser.parse_args(bare(words)).flow == "flow.yaml"
+    for arguments in (
+        ["--web", "flow.yaml"],
+        ["--web", "a:1", "flow.yaml"],
+        ["flow.yaml", "--web"],
+    ):
+        assert parser.parse_args(complete_bare_web(arguments)).flow == "flow.yaml"

@@ -1,0 +1,1 @@
+"""Inspect flows and runs: explain, graph, live check, benchmark and report."""

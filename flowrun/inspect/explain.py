@@ -1,4 +1,4 @@
-"""Every value of a flow, with where it comes from."""
+"""Explain a flow: every value, and where it comes from."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from flowrun.spec.secrets import MASK, is_secret, redact, secrets_of
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """`value` as the flow writes it, or `***` for a secret.
+    """`value` as written in the flow, or `***` for a secret.
 
-    It stands in `line` (from 1) of the file, or comes from `flag` as it was typed (`--set`, too);
-    with neither it is the default. `variables` took part in it. `means` is what an `auto` will come
-    to, as far as that is known before a run.
+    It comes from `line` (from 1) of the file, or from `flag` as it was typed (also `--set`); with
+    neither it is the default. `variables` are those in the text. `means` is the value of an `auto`,
+    as far as it is known before a run.
     """
 
     key: str
@@ -32,7 +32,7 @@ class Value:
     means: str | None = None
 
     def origin(self, path: str) -> str:
-        """In words: `flow.yaml:3, ${INPUT} is set`; `path` is that of the flow."""
+        """As text: `flow.yaml:3, ${INPUT} is set`; `path` is that of the flow."""
         location = self.flag or (f"{path}:{self.line}" if self.line else "default")
         used = (f"${{{name}}} is {'set' if found else 'not set'}" for name, found in self.variables)
         return ", ".join([location, *used])
@@ -44,8 +44,8 @@ class Value:
 
 
 def explain(loaded: LoadedFlow) -> list[Value]:
-    """A value for every key of the schema, in its order, and for every key that the flow has below
-    the hooks' `with`, headers and parameters."""
+    """The value of every key of the schema, in its order, and of every key of the flow below the
+    hooks' `with`, headers and parameters."""
     means, secrets = policies.foreseen(loaded.flow), secrets_of(loaded.flow)
     found = []
     for path, node, default in _walk(loaded.root, inlined(), ()):
@@ -72,7 +72,7 @@ def _location(loaded: LoadedFlow, node: Node | None) -> tuple[int | None, str | 
 
 
 def _walk(node: Node | None, of: Schema, path: Path) -> Iterator[tuple[Path, Node | None, Any]]:
-    """Every key with its node, or without one with its default."""
+    """Every key with its node or, if the flow does not have it, with its default."""
     value = of.get("default") if node is None else node.value
     keys = of.get("properties", {})
     short = of.get("x-short")
@@ -95,7 +95,7 @@ def _walk(node: Node | None, of: Schema, path: Path) -> Iterator[tuple[Path, Nod
 
 
 def _takes(part: Schema, value: Any) -> bool:
-    """Whether a short form is one: `sink: null` is, `metrics: null` means that there is nothing."""
+    """Whether `value` is a short form: null is one for `sink`, but means "off" for `metrics`."""
     return value is not None or "null" in types(part)
 
 

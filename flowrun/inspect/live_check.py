@@ -1,4 +1,4 @@
-"""What is wrong with a flow, as source, hooks and server themselves say it."""
+"""Check a flow against its source, its hooks and its server (`validate --live`)."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ from flowrun.operators.limit import Limit
 from flowrun.spec.flow import Flow, SourceSpec
 from flowrun.spec.problems import Remark
 
-PATIENCE = 60.0  # seconds for hooks to be imported, constructed, called once and closed
-SIZE = (640, 480)  # of the picture that stands in for one of a source that is not there
+HOOK_TIMEOUT = 60.0  # seconds to import, construct, call once and close all hooks
+SIZE = (640, 480)  # of the blank image that is used if the source is unavailable
 
 
-def check(flow: Flow, *, patience: float = PATIENCE) -> list[Remark]:
-    """Everything that source, preprocess hooks and server have against a valid flow, in that order.
+def check(flow: Flow, *, hook_timeout: float = HOOK_TIMEOUT) -> list[Remark]:
+    """Check a valid flow against its source, its hooks and its server, in that order.
 
-    Takes one frame, makes a request of it as a run does, and compares it with what the server says
-    of the model; nothing is sent to the model, and nothing stays open. Where the source or a hook
-    fails, the server is asked all the same. Waits for the source as long as `source` says (for one
-    attempt), for hooks `patience` seconds, and for each server `transport.timeout`, at least 2 s.
-    Runs user code, on a thread of its own.
+    Captures one frame, makes a request of it as a run does, and compares it with the model's
+    metadata; nothing is sent to the model, and everything is closed again. If the source or a hook
+    fails, the server is checked all the same. Waits for the source as `source` says (one attempt),
+    for hooks `hook_timeout` seconds, and for each server `transport.timeout`, at least 2 s. Runs
+    user code, on a thread of its own.
     """
     remarks: list[Remark] = []
     try:
         frame = _first_frame(flow.source)
     except FlowrunError as error:
         width, height = flow.source.size or SIZE
-        standing_in = f"a picture of {width}x{height} stands in for the first frame"
-        remarks += [Remark.of(error), Remark("source", standing_in, severity="note")]
+        note = f"a blank image of {width}x{height} is used instead of the first frame"
+        remarks += [Remark.of(error), Remark("source", note, severity="note")]
         frame = Frame(np.zeros((height, width, 3), np.uint8), 0, 0.0, 0.0, 0.0)
-    request, found = _request(flow, frame, patience)
+    request, found = _request(flow, frame, hook_timeout)
     remarks += found
     try:
         with serving(flow.transport) as addresses:
@@ -58,25 +58,25 @@ def check(flow: Flow, *, patience: float = PATIENCE) -> list[Remark]:
 
 
 def _first_frame(spec: SourceSpec) -> Frame:
-    """Raises `SourceError`, or `InvalidFlowError`, if there is none at the first attempt."""
+    """Capture one frame. Raises `SourceError` or `InvalidFlowError` if the first attempt fails."""
     once = replace(spec, startup="fail", on_loss="stop", pace="fast", loop=False)
     with closing(make_source(once)) as source:
         source.open()
         for frame in source:
             return frame
-    raise SourceError("there is no frame in it", reason="no video")
+    raise SourceError("the source has no frames", reason="no video")
 
 
-def _request(flow: Flow, frame: Frame, patience: float) -> tuple[Request | None, list[Remark]]:
-    """What the preprocess hooks make of `frame`, and what is to be said of all hooks."""
+def _request(flow: Flow, frame: Frame, timeout: float) -> tuple[Request | None, list[Remark]]:
+    """The request that the preprocess hooks make of `frame`, and the remarks on all hooks."""
     made: Future[tuple[Request | None, list[Remark]]] = Future()
     threading.Thread(
         target=_complete, args=(made, lambda: _prepared(flow, frame)), daemon=True
     ).start()
-    if wait([made], patience).done:
+    if wait([made], timeout).done:
         return made.result()
-    text = f"the hooks did not return within {patience:g} s"
-    return None, [Remark("preprocess", text, "a hook may not wait without an end")]
+    text = f"the hooks did not return within {timeout:g} s"
+    return None, [Remark("preprocess", text, "a hook must not block")]
 
 
 def _complete(
@@ -100,7 +100,7 @@ def _prepared(flow: Flow, frame: Frame) -> tuple[Request | None, list[Remark]]:
             stages = Stages(
                 flow.transport,
                 preprocess=[replace(hook, on_error="fail") for hook in hooks],
-                transport=_Nowhere(),
+                transport=_NoTransport(),
                 postprocess=(),
                 ledger=ledger,
                 window=Limit(1),
@@ -111,18 +111,18 @@ def _prepared(flow: Flow, frame: Frame) -> tuple[Request | None, list[Remark]]:
     except FlowrunError as error:
         return None, [Remark.of(error), *remarks]
     if job is None:
-        text = "the hooks drop the first frame: types and shapes are not compared"
+        text = "the hooks drop the first frame: types and shapes are not checked"
         return None, [Remark("preprocess", text, severity="note"), *remarks]
     return job.request, remarks
 
 
-class _Nowhere:
+class _NoTransport:
     def submit(self, request: Request) -> Future[Result | None]:
         raise AssertionError("a check sends nothing to the model")
 
 
 def _servers(flow: Flow, addresses: Sequence[str], request: Request | None) -> list[Remark]:
-    """What each of the servers says; at which of them, where it is not the same for all."""
+    """The remarks on all servers, with the addresses where they do not apply to all."""
     found = {address: list(_server(flow, address, request)) for address in addresses}
 
     def placed(remark: Remark) -> Remark:
@@ -146,7 +146,7 @@ def _server(flow: Flow, address: str, request: Request | None) -> Iterator[Remar
         return
     try:
         yield from map(Remark.of, misfits(model, spec, request, shown=not flow.postprocess))
-    except FlowrunError as error:  # a tensor that the protocol does not know
+    except FlowrunError as error:  # a tensor that the protocol does not support
         yield Remark.of(error)
     yield from (Remark("transport.address", each, severity="note") for each in model.remarks)
     if names_only(model):
@@ -155,6 +155,6 @@ def _server(flow: Flow, address: str, request: Request | None) -> Iterator[Remar
 
 def _names_only(model: ModelInfo) -> str:
     return (
-        f"{model.server or 'the server'} says what inputs and outputs of {model.name!r} are called,"
-        " not what they are: only the names were compared"
+        f"{model.server or 'the server'} reports only the names of the inputs and outputs of"
+        f" {model.name!r}: types and shapes are not checked"
     )

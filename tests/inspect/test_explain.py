@@ -1,4 +1,4 @@
-"""`flowrun explain`: every value with the place that it comes from."""
+"""`flowrun explain`: every value and where it comes from."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def keys(part: Schema, path: str = "") -> Iterator[str]:
         yield path
 
 
-def test_every_key_of_the_schema_is_there_in_its_order(tmp_path: Path) -> None:
+def test_every_key_of_the_schema_is_explained_in_its_order(tmp_path: Path) -> None:
     path = tmp_path / "flow.yaml"
     path.write_text(
         "source: test\npreprocess: [a:b]\ntransport: {mode: unary, address: 'h:1', model: m}\n"
@@ -111,14 +111,14 @@ def test_a_value_comes_from_a_line_a_variable_a_flag_or_the_default(
     assert ["source.pace", "auto (realtime)", "default"] in rows
 
 
-def test_the_columns_stand_below_each_other(flow: str) -> None:
+def test_the_columns_are_aligned(flow: str) -> None:
     values = [Value("a", 1), Value("long.key", "x", line=3), Value("b", "auto", means="2")]
     assert table(flow, values) == (
         "a         1         default\nlong.key  x         flow.yaml:3\nb         auto (2)  default"
     )
 
 
-def test_programs_get_the_same_as_json(flow: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_is_printed_as_json(flow: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", flow, "--format", "json", "--limit-frames", "5"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["flow"], found["path"]) == ("flow", "flow.yaml")
@@ -131,7 +131,7 @@ def test_programs_get_the_same_as_json(flow: str, capsys: pytest.CaptureFixture[
     assert by_key["transport.tls"] == {**nothing, "value": None}
 
 
-def test_an_invalid_flow_is_refused_as_everywhere(
+def test_an_invalid_flow_is_rejected_as_everywhere(
     flow: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["explain", flow, "--set", "limits.frames=x"]) == 78
@@ -162,7 +162,7 @@ def listed(value: Any) -> Any:
     return list(inside.values()) if inside and isinstance(min(inside), int) else inside
 
 
-def test_variables_that_took_part_are_named_in_their_order(flow: str) -> None:
+def test_the_variables_of_a_value_are_listed_in_order(flow: str) -> None:
     found = explained(flow, "name=${A}-${B:-${C:-x}}", A="1", MODE="unary", TOKEN="t")
     assert found["name"].value == "1-x"
     assert found["name"].variables == (

@@ -80,7 +80,7 @@ def flow(*preprocess: str, postprocess: tuple[str, ...] = (), **keys: Any) -> Fl
     return replace(BARE, preprocess=tuple(named), postprocess=after, **keys)
 
 
-def test_a_flow_that_fits_has_nothing_said_against_it() -> None:
+def test_a_flow_that_fits_has_no_remarks() -> None:
     assert live.check(flow()) == []
 
 
@@ -92,17 +92,17 @@ def test_hooks_are_made_called_once_and_closed_on_a_thread_of_their_own(hooks: A
     assert threading.current_thread().name not in called
 
 
-def test_the_server_is_asked_though_source_and_hooks_fail(hooks: Any) -> None:
+def test_the_server_is_checked_even_if_source_and_hooks_fail(hooks: Any) -> None:
     wrong = flow(
         "fails",
         postprocess=("no_such_module:draw",),
         source=SourceSpec("gone.mp4", size=(32, 24)),
         transport=replace(BARE.transport, output="boxes"),
     )
-    source, standing_in, hook, after, output = live.check(wrong)
+    source, blank_image, hook, after, output = live.check(wrong)
     assert (source.key, source.message) == ("source", "there is no file gone.mp4")
-    assert standing_in == Remark(
-        "source", "a picture of 32x24 stands in for the first frame", severity="note"
+    assert blank_image == Remark(
+        "source", "a blank image of 32x24 is used instead of the first frame", severity="note"
     )
     assert (hook.key, hook.message) == (
         "preprocess[0]",
@@ -121,19 +121,19 @@ def test_a_hook_that_drops_the_first_frame_is_a_note(hooks: Any) -> None:
     assert live.check(flow("drops")) == [
         Remark(
             "preprocess",
-            "the hooks drop the first frame: types and shapes are not compared",
+            "the hooks drop the first frame: types and shapes are not checked",
             severity="note",
         )
     ]
 
 
-def test_hooks_that_hang_are_left_behind(hooks: Any) -> None:
+def test_hooks_that_hang_time_out(hooks: Any) -> None:
     wrong = flow("hangs", transport=replace(BARE.transport, input="date"))
-    assert [remark[:3] for remark in live.check(wrong, patience=0.1)] == [
+    assert [remark[:3] for remark in live.check(wrong, hook_timeout=0.1)] == [
         (
             "preprocess",
             "the hooks did not return within 0.1 s",
-            "a hook may not wait without an end",
+            "a hook must not block",
         ),
         (
             "transport.input",
@@ -143,12 +143,12 @@ def test_hooks_that_hang_are_left_behind(hooks: Any) -> None:
     ]
 
 
-def test_a_tensor_that_cannot_be_sent_is_said(hooks: Any) -> None:
+def test_a_tensor_that_cannot_be_sent_is_reported(hooks: Any) -> None:
     (remark,) = live.check(flow("dates"))
     assert remark.message == "an array of datetime64[s] cannot be sent to a model"
 
 
-def test_an_embedded_model_that_does_not_exist_is_said() -> None:
+def test_an_embedded_model_that_does_not_exist_is_reported() -> None:
     (remark,) = live.check(flow(transport=replace(BARE.transport, model="identiti")))
     assert (remark.key, remark.message) == (
         "transport.model",
@@ -160,10 +160,10 @@ def test_a_network_source_is_tried_once() -> None:
     source = SourceSpec("rtsp://127.0.0.1:1/x", startup="wait", open_timeout=LIMIT)
     refused, note = live.check(flow(source=source))
     assert refused.message.endswith("Connection refused")
-    assert note.message == "a picture of 640x480 stands in for the first frame"
+    assert note.message == "a blank image of 640x480 is used instead of the first frame"
 
 
-def test_a_source_that_says_nothing_is_given_up() -> None:
+def test_a_source_that_sends_nothing_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}/street.mp4"
         late, _ = live.check(flow(source=SourceSpec(uri, open_timeout=0.2)))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from flowrun.cli import main
 from flowrun.inspect.report.page import page
 from flowrun.inspect.report.svg import clock, steps
-from flowrun.inspect.report.timeline import MOST, Timeline, read_lines
+from flowrun.inspect.report.timeline import MAX_COLUMNS, Timeline, read_lines
 from flowrun.ledger.histogram import Histogram
 from flowrun.ledger.ledger import DROP_CAUSES, FAIL_CAUSES, STAGES, Ledger
 from flowrun.run import Run
@@ -109,20 +109,20 @@ def test_a_page_loads_nothing_and_runs_nothing() -> None:
     assert not re.search(r"url\(|@import|https?:", html)
 
 
-def test_every_fate_and_every_stage_is_on_the_page() -> None:
+def test_the_page_has_every_fate_and_every_stage() -> None:
     text = Page(page(SUMMARY, None)).text
     for said in (
         "90 of 100 captured frames were delivered in 0 s.",
         "delivered 90 90.0 % dropped: superseded 2 2.0 % dropped: stale 2 2.0 %",
         "dropped: hook 2 2.0 % dropped: no_response 2 2.0 % failed: timeout 1 1.0 % aborted 1",
-        "lost 10 10.0 % of them frames per second 12.5 source: 25",
+        "not delivered 10 10.0 % of captured frames per second 12.5 source: 25",
         *(f"{stage} 1.0 ms 2.0 ms 3.0 ms 4.0 ms" for stage in STAGES),
     ):
         assert said in text
     assert "failed: sink" not in text
 
 
-def test_what_was_not_measured_is_said() -> None:
+def test_stages_that_were_not_measured_are_marked() -> None:
     nothing = Ledger().summary("f").to_json()
     text = Page(page(nothing, None)).text
     assert text.count("not measured") == len(STAGES) + 1
@@ -145,7 +145,7 @@ def test_names_are_text_and_never_markup(name: str) -> None:
     assert made.open == []
 
 
-def test_the_plots_over_time_have_a_column_for_each_stretch() -> None:
+def test_the_plots_over_time_have_a_column_for_each_interval() -> None:
     lines = [line(n / 4) for n in range(8)] + [line(2.0, "dropped", "superseded")]
     text = Page(page({**SUMMARY, "period_ms": 250.0}, timeline(*lines))).text
     assert "0.5 s: transport 5 ms" in text
@@ -157,11 +157,11 @@ TIMES = st.lists(st.floats(-1e3, 1e5), min_size=1, max_size=300)
 
 
 @given(TIMES)
-def test_no_frame_is_lost_in_a_timeline_of_bounded_length(times: list[float]) -> None:
+def test_a_timeline_of_bounded_length_counts_every_frame(times: list[float]) -> None:
     made = timeline(*map(line, times))
     assert sum(column.fates["delivered"] for column in made.columns.values()) == len(times)
     assert sum(column.end_to_end.count for column in made.columns.values()) == len(times)
-    assert max(made.columns) - min(made.columns) < MOST
+    assert max(made.columns) - min(made.columns) < MAX_COLUMNS
     for time in times:
         assert made.columns[int(time // made.width)].fates["delivered"]
     for number in made.columns:
@@ -196,7 +196,7 @@ def test_two_histograms_together_are_one_of_both(some: list[float], more: list[f
 
 
 @given(st.floats(1e-3, 1e9))
-def test_an_axis_has_a_few_round_steps_and_holds_the_largest_value(most: float) -> None:
+def test_an_axis_has_a_few_round_steps_and_includes_the_largest_value(most: float) -> None:
     found = steps(most)
     assert found[0] == 0
     assert found[-1] >= most * (1 - 1e-6)
@@ -204,7 +204,7 @@ def test_an_axis_has_a_few_round_steps_and_holds_the_largest_value(most: float) 
     assert found == sorted(set(found))
 
 
-def test_times_are_said_as_people_say_them() -> None:
+def test_times_are_formatted_for_people() -> None:
     assert [clock(each) for each in (0.5, 599, 600, 3661.9)] == [
         "0.5 s",
         "599 s",
@@ -227,14 +227,14 @@ def test_times_are_said_as_people_say_them() -> None:
         ),
     ],
 )
-def test_what_is_no_summary_is_an_error_of_usage(
+def test_a_file_that_is_not_a_summary_is_a_usage_error(
     text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("run.json").write_text(text, encoding="utf-8")
     assert main(["report", "run.json"]) == 2
     assert capsys.readouterr().err == (
-        f"flowrun: error: run.json is no summary of a run: {said}\n"
+        f"flowrun: error: run.json is not a summary of a run: {said}\n"
         "  write one with `flowrun FLOW.yaml --summary run.json`\n"
     )
     assert not Path("run.html").exists()
@@ -245,15 +245,15 @@ def test_what_is_no_summary_is_an_error_of_usage(
     [
         (["no.json"], "no.json: No such file or directory"),
         (["run.json", "--lines", "no.jsonl"], "--lines no.jsonl: No such file or directory"),
-        (["run.json", "--lines", "empty"], "--lines empty: there is no frame in it"),
+        (["run.json", "--lines", "empty"], "--lines empty: the file has no frames"),
         (
             ["run.json", "--lines", "run.json"],
-            "--lines run.json: line 1 is not one of a `.jsonl` sink",
+            "--lines run.json: line 1 was not written by a `.jsonl` sink",
         ),
         (["run.json", "-o", "no/run.html"], "no/run.html: No such file or directory"),
     ],
 )
-def test_files_that_are_not_there_are_errors_of_usage(
+def test_missing_and_invalid_files_are_usage_errors(
     words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -263,7 +263,7 @@ def test_files_that_are_not_there_are_errors_of_usage(
     assert capsys.readouterr().err == f"flowrun: error: {said}\n"
 
 
-def test_a_last_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "frames.jsonl"
     path.write_text(json.dumps(line(1.0)) + '\n{"index": 1, "ti', encoding="utf-8")
     assert sum(column.fates.total() for column in read_lines(str(path)).columns.values()) == 1

@@ -1,1 +1,1 @@
-"""The compiled chain as a picture, from the flow alone: nothing is opened and nothing imported."""
+"""Draw the compiled chain as text or Mermaid, from the flow alone."""

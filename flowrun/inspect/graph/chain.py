@@ -1,11 +1,11 @@
-"""The chain of a flow as data: who runs what, and what waits in between."""
+"""The chain of a flow as data: threads, their stages, and the queues between them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from flowrun.chain import policies, queues
-from flowrun.inspect.graph import labels as words
+from flowrun.inspect.graph import labels
 from flowrun.inspect.graph.labels import Stage
 from flowrun.spec.flow import Flow
 from flowrun.spec.secrets import redact, secrets_of
@@ -15,43 +15,43 @@ CALLER = "the thread that called run()"
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """What `thread` does with a frame: the `stages` one after the other or, without `steps`, one
-    thing that they describe. `before` says what waits in front."""
+    """The stages that `thread` runs one after the other or, if not `sequential`, one stage that
+    `stages` describe. `incoming` are the labels of the edge to this box."""
 
     thread: str
     stages: tuple[Stage, ...]
-    before: tuple[str, ...] = ()
-    steps: bool = True
+    incoming: tuple[str, ...] = ()
+    sequential: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The `boxes` in the order in which a frame meets them; behind the last one, side by side, the
-    `sinks` with a thread of their own. `aside` take no frames, only what the ledger tells."""
+    """The `boxes` in the order in which a frame passes them; after the last one, in parallel, the
+    `sinks` with a thread of their own. `ledger_sinks` get the fates of frames, not the frames."""
 
     name: str
     boxes: tuple[Box, ...]
     sinks: tuple[Box, ...]
-    aside: tuple[Stage, ...]
+    ledger_sinks: tuple[Stage, ...]
 
 
 def chain_of(flow: Flow) -> Chain:
-    """What a run compiles `flow` into, without secrets. Where only the opened source tells whether
-    it is live, that is said, and the rest is as for a recording."""
+    """The chain that a run compiles `flow` into, without secrets. If it is not known before the
+    source is open whether it is live, a label says so, and the rest is as for a recording."""
     decided = policies.decided(policies.paced(flow), live=bool(flow.source.live))
-    within, apart, aside = _sinks(decided)
+    within, apart, from_ledger = _sinks(decided)
     boxes = (
-        Box("source thread", (*words.source(decided),)),
+        Box("source thread", (*labels.source(decided),)),
         Box(
             "preprocess thread",
-            (*words.hooks(flow.preprocess, "preprocess"),),
-            (words.room("buffer", queues.buffer(decided), "the source"), words.policy(flow)),
+            (*labels.hooks(flow.preprocess, "preprocess"),),
+            (labels.queue("buffer", queues.buffer(decided), "the source"), labels.policy(flow)),
         ),
-        Box("model server", (*words.transport(flow),), words.window(decided), steps=False),
+        Box("model server", (*labels.transport(flow),), labels.window(decided), sequential=False),
         Box(
             "deliver thread" if queues.delivers_apart(flow) else CALLER,
-            (*words.hooks(flow.postprocess, "postprocess"), *within),
-            ("answers, in the order of the source",),
+            (*labels.hooks(flow.postprocess, "postprocess"), *within),
+            ("results, in the order of the source",),
         ),
     )
     secrets = secrets_of(flow)
@@ -64,26 +64,30 @@ def chain_of(flow: Flow) -> Chain:
         return replace(box, stages=tuple(map(clean, box.stages)))
 
     return Chain(
-        flow.name, tuple(map(shown, boxes)), tuple(map(shown, apart)), tuple(map(clean, aside))
+        flow.name,
+        boxes=tuple(map(shown, boxes)),
+        sinks=tuple(map(shown, apart)),
+        ledger_sinks=tuple(map(clean, from_ledger)),
     )
 
 
 def _sinks(flow: Flow) -> tuple[list[Stage], list[Box], list[Stage]]:
-    """Those that the delivering thread writes, those with a thread of their own, and those that
-    take no frames."""
+    """The sinks written by the delivering thread, those with a thread of their own, and those that
+    get no frames."""
     within: list[Stage] = []
     apart: list[Box] = []
-    aside: list[Stage] = []
-    takers = any(spec.kind != "jsonl" for spec in flow.sinks)
+    from_ledger: list[Stage] = []
+    frame_sinks = any(spec.kind != "jsonl" for spec in flow.sinks)
     for number, spec in enumerate(flow.sinks):
         stage = Stage(f"sink[{number}]" if len(flow.sinks) > 1 else "sink", spec.uri)
-        room = queues.in_front_of(spec, flow, several=queues.several(flow))
-        if spec.kind == "jsonl" and (within or takers):
-            aside.append(replace(stage, text=f"{spec.uri}: what became of each frame"))
-        elif room is None:
+        queue = queues.in_front_of(spec, flow, several=queues.several(flow))
+        if spec.kind == "jsonl" and (within or frame_sinks):
+            from_ledger.append(replace(stage, text=f"{spec.uri}: the fate of each frame"))
+        elif queue is None:
             within.append(stage)
         else:
             writer = queues.writer(spec)
             thread = CALLER if writer == "main" else f"{writer} thread"
-            apart.append(Box(thread, (stage,), (words.room("queue", room, "whoever delivers"),)))
-    return within, apart, aside
+            incoming = labels.queue("queue", queue, "delivery")
+            apart.append(Box(thread, (stage,), (incoming,)))
+    return within, apart, from_ledger

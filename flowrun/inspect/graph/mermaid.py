@@ -1,4 +1,4 @@
-"""The picture for Mermaid, which renders it in Markdown."""
+"""Draw the chain as a Mermaid flowchart."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def mermaid(chain: Chain) -> str:
         lines.append(_edge(f"t{number - 1}", f"t{number}", box))
     for number, box in enumerate(chain.sinks, start=last + 1):
         lines.append(_edge(f"t{last}", f"t{number}", box))
-    for number, stage in enumerate(chain.aside):
+    for number, stage in enumerate(chain.ledger_sinks):
         lines.append(f'  t{last} -.- a{number}["{_quoted(f"{stage.key}: {stage.text}")}"]')
     return "\n".join(lines)
 
@@ -27,7 +27,7 @@ def mermaid(chain: Chain) -> str:
 def _subgraph(name: str, box: Box) -> Iterator[str]:
     yield f'  subgraph {name}["{_quoted(box.thread)}"]'
     labels = [_quoted(f"{stage.key}: {stage.text}") for stage in box.stages]
-    labels = labels if box.steps else ["<br>".join(labels)]
+    labels = labels if box.sequential else ["<br>".join(labels)]
     nodes = [f"{name}s{number}" for number in range(len(labels))]
     yield from (f'    {node}["{label}"]' for node, label in zip(nodes, labels, strict=True))
     if len(nodes) > 1:
@@ -36,7 +36,7 @@ def _subgraph(name: str, box: Box) -> Iterator[str]:
 
 
 def _edge(start: str, end: str, box: Box) -> str:
-    return f'  {start} -->|"{"<br>".join(map(_quoted, box.before))}"| {end}'
+    return f'  {start} -->|"{"<br>".join(map(_quoted, box.incoming))}"| {end}'
 
 
 def _quoted(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The picture in lines of text."""
+"""Draw the chain as text with box-drawing characters."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from flowrun.inspect.graph.labels import Stage
 
 
 def text(chain: Chain) -> str:
-    """A frame around what each thread runs, from top to bottom; without a final line end."""
+    """A box for each thread, from top to bottom; without a final line end."""
     every = [stage for box in (*chain.boxes, *chain.sinks) for stage in box.stages]
-    keys = max(len(stage.key) for stage in (*every, *chain.aside))
+    keys = max(len(stage.key) for stage in (*every, *chain.ledger_sinks))
     width = max(
         *(len(_line(stage, keys)) for stage in every),
         *(len(box.thread) + 3 for box in (*chain.boxes, *chain.sinks)),
@@ -20,13 +20,13 @@ def text(chain: Chain) -> str:
     lines = [chain.name, *_framed(first, keys, width, below=True)]
     for box in further:
         below = bool(chain.sinks) or box is not further[-1]
-        lines += [*_between(box.before), *_framed(box, keys, width, below=below)]
+        lines += [*_between(box.incoming), *_framed(box, keys, width, below=below)]
     for sink in chain.sinks:
         last = sink is chain.sinks[-1]
-        lines += [f"  {'└' if last else '├'}─► {line}" for line in sink.before]
+        lines += [f"  {'└' if last else '├'}─► {line}" for line in sink.incoming]
         inside = _framed(sink, keys, width - 4, below=False)
         lines += [f"  {' ' if last else '│'} {line}" for line in inside]
-    lines += [f"  beside it: {_line(stage, 0)}" for stage in chain.aside]
+    lines += [f"  from the ledger: {_line(stage, 0)}" for stage in chain.ledger_sinks]
     return "\n".join(lines)
 
 

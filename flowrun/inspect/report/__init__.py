@@ -1,1 +1,1 @@
-"""A page about a run that is over, made of what it has left: its summary, and a line per frame."""
+"""Make an HTML report of a finished run from its summary and the file of its .jsonl sink."""

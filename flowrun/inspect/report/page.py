@@ -1,4 +1,4 @@
-"""The page: one file, which loads nothing and needs no script."""
+"""The report as one HTML file, which loads nothing and needs no script."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from flowrun.inspect.report.timeline import Timeline
 from flowrun.spec.secrets import redact
 
 _STYLE = Path(__file__).with_name("style.css")
-# The classes that have a colour; the stages that a frame passes between capture and sink.
+# The stages that a frame passes between capture and sink, and all CSS classes with a color.
 _STAGES = ("buffer", "preprocess", "transport", "order", "postprocess", "sink")
 _COLORS = (*_STAGES, "source", "total", "delivered", "superseded", "stale", "hook", "no_response",
            "failed", "aborted")  # fmt: skip
 
 
 def page(summary: Mapping[str, Any], timeline: Timeline | None) -> str:
-    """HTML about the run that `summary` (see `read_summary`) is of; plots over time only with a
+    """The HTML report for a `summary` (see `read_summary`); plots over time only with a
     `timeline`."""
     name = redact(str(summary["flow"]))
     colors = "".join(
@@ -38,8 +38,8 @@ def page(summary: Mapping[str, Any], timeline: Timeline | None) -> str:
         f"<style>{_STYLE.read_text(encoding='utf-8')}{colors}</style></head><body><main>"
         f"<h1>{escape(name)}</h1><p>{escape(_sentence(summary))}</p>{_figures(summary)}"
         f"{''.join(sections)}"
-        "<footer>Times are those of flowrun's own clock: end to end is from the moment when a frame"
-        " was there to the moment when the sink had it.</footer></main></body></html>\n"
+        "<footer>Times are measured with flowrun's own clock; end to end is from the capture of a"
+        " frame to its delivery to the sink.</footer></main></body></html>\n"
     )
 
 
@@ -48,17 +48,21 @@ def _sentence(summary: Mapping[str, Any]) -> str:
     slowest = summary.get("bottleneck")
     text = f"{delivered:,} of {captured:,} captured frames were delivered in "
     text += clock(summary["duration_s"])
-    return f"{text}; the bottleneck: {slowest}." if slowest else f"{text}."
+    return f"{text}; bottleneck: {slowest}." if slowest else f"{text}."
 
 
 def _figures(summary: Mapping[str, Any]) -> str:
     captured, end = summary["captured"], summary["latency_ms"].get("end_to_end", {})
-    lost = captured - summary["delivered"]
+    undelivered = captured - summary["delivered"]
     again = sum(summary["reconnects"].values())
     period = summary.get("period_ms")
     figures = [
         ("delivered", f"{summary['delivered']:,}", f"of {captured:,} captured"),
-        ("lost", f"{lost:,}", f"{percent(lost / captured)} of them" if captured else ""),
+        (
+            "not delivered",
+            f"{undelivered:,}",
+            f"{percent(undelivered / captured)} of captured" if captured else "",
+        ),
         (
             "frames per second",
             f"{summary['fps']:g}",
@@ -101,8 +105,8 @@ def _latency(summary: Mapping[str, Any]) -> str:
         for label, color, points in rows
     ]
     note = (
-        "<p>What a frame took in each stage, in ms: strong up to the median, light up to 95 %, a"
-        " line up to 99 %, a point at the maximum. Buffer and order are waiting.</p>"
+        "<p>Time of a frame in each stage, in ms: a dark bar up to the median, a light one up to"
+        " 95 %, a line up to 99 %, a point at the maximum. Buffer and order are waiting times.</p>"
     )
     table = _table(("stage", "median", "95 %", "99 %", "maximum"), numbers)
     return _section("Latency by stage", note + ranges(rows, "ms") + table)
@@ -119,7 +123,7 @@ def _latency_over_time(timeline: Timeline) -> str:
     late = [(each.end_to_end.percentile(0.95) or 0.0) * 1000 for each in columns.values()]
     line = Series("95 % end to end", "total", late)
     drawn = stacked([n * timeline.width for n in columns], timeline.width, series, "ms", line)
-    note = f"<p>The mean of {clock(timeline.width)} of the source's time each, in ms.</p>"
+    note = f"<p>Mean time per frame in each {clock(timeline.width)} of source time, in ms.</p>"
     legend = _legend((each.label, each.color) for each in (*series, line))
     return _section("Latency over time", note + legend + drawn)
 
@@ -139,7 +143,7 @@ def _frames_over_time(timeline: Timeline, summary: Mapping[str, Any]) -> str:
         ]
         series.append(Series(fate.replace(".", ": "), color, rates))
     drawn = stacked([n * timeline.width for n in columns], timeline.width, series, "fps", None)
-    note = "<p>What became of the frames captured in each stretch of the source's time.</p>"
+    note = f"<p>Fates of the frames captured in each {clock(timeline.width)} of source time.</p>"
     legend = _legend((each.label, each.color) for each in series)
     return _section("Frames per second", note + legend + drawn)
 
@@ -155,7 +159,7 @@ def _hooks(summary: Mapping[str, Any]) -> Iterator[str]:
         for each in summary["hooks"]
     ]
     if rows:
-        yield _section("Hooks", _table(("hook", "mean", "95 %", "of a frame's time"), rows))
+        yield _section("Hooks", _table(("hook", "mean", "95 %", "share of a frame's time"), rows))
 
 
 def _sinks(summary: Mapping[str, Any]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The summary of a run, read back from its file."""
+"""Read the summary of a run from its file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ _POINTS = ("p50", "p95", "p99", "max")
 
 
 def read_summary(path: str) -> dict[str, Any]:
-    """What `--summary` (or `--benchmark`) wrote to `path`, with the keys that a report needs.
-
-    Raises `UsageError` for what is no summary.
-    """
+    """Read the JSON that `--summary` (or `--benchmark`) wrote to `path`; the keys that a report
+    needs are checked. Raises `UsageError` if it is not a summary."""
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -27,7 +25,7 @@ def read_summary(path: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise _no_summary(path, "it is not a mapping")
     for keys, kind, name in (
-        (("flow",), str, "a text"),
+        (("flow",), str, "a string"),
         (_NUMBERS, int | float, "a number"),
         (_MAPPINGS, dict, "a mapping"),
         (("hooks", "sinks"), list, "a list"),
@@ -49,6 +47,6 @@ def _lacks(key: str) -> str:
 
 def _no_summary(path: str, why: str) -> UsageError:
     return UsageError(
-        f"{path} is no summary of a run: {why}",
+        f"{path} is not a summary of a run: {why}",
         hint=f"write one with `flowrun FLOW.yaml --summary {path}`",
     )

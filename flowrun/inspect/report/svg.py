@@ -1,4 +1,4 @@
-"""Plots as SVG in the page's own colours: everything is text, and nothing is loaded."""
+"""Draw plots as SVG text in the colors of the page; nothing is loaded."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH = 860  # of all plots, in pixels of their own; the page scales them
+WIDTH = 860  # of all plots, in SVG units; the page scales them
 _LEFT, _RIGHT = 56, 24
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A value for each column, drawn in the colour of the CSS class `color`."""
+    """A value for each column, drawn in the color of the CSS class `color`."""
 
     label: str
     color: str
@@ -21,7 +21,7 @@ class Series:
 
 
 def share_bar(parts: Sequence[tuple[str, str, float]]) -> str:
-    """One bar of (label, colour, number), each part as long as its number."""
+    """One bar with a part for each (label, color, number), as long as its number."""
     total, at, drawn = sum(number for *_, number in parts) or 1.0, 0.0, []
     for label, color, number in parts:
         width = number / total * WIDTH
@@ -33,8 +33,8 @@ def share_bar(parts: Sequence[tuple[str, str, float]]) -> str:
 
 
 def ranges(rows: Sequence[tuple[str, str, Mapping[str, float | None]]], unit: str) -> str:
-    """A row for each (label, colour, percentiles): a strong bar up to p50, a lighter one up to p95,
-    a line up to p99, and a point at the maximum."""
+    """A row for each (label, color, percentiles): a dark bar up to p50, a light one up to p95, a
+    line up to p99, and a point at the maximum."""
     most = max((points["max"] or 0.0 for *_, points in rows), default=0.0)
     ticks = steps(most)
     left, height, row = 110, 30 * len(rows), 30
@@ -101,7 +101,7 @@ def stacked(
 
 
 def steps(most: float) -> list[float]:
-    """Round numbers from 0 to at least `most`, three to seven of them."""
+    """Three to seven round numbers from 0 to at least `most`."""
     if most <= 0:
         return [0.0, 1.0]
     size = 10 ** math.floor(math.log10(most / 4))
@@ -114,7 +114,7 @@ def percent(share: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """`90.5 s`, and `2:05:09` where hours count."""
+    """`90.5 s`, or `2:05:09` from ten minutes on."""
     whole = math.floor(seconds)
     if abs(seconds) < 600:  # noqa: PLR2004
         return f"{seconds:g} s"

@@ -1,4 +1,4 @@
-"""What a `.jsonl` sink wrote, in columns of time."""
+"""Aggregate the lines of a `.jsonl` sink into columns of time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 from flowrun.errors import UsageError
 from flowrun.ledger.histogram import Histogram
 
-MOST = 120  # columns
-_NARROWEST = 0.5  # seconds
+MAX_COLUMNS = 120  # columns
+_MIN_WIDTH = 0.5  # seconds
 
 
 @dataclass(slots=True)
 class Column:
-    """What became of the frames of a stretch of time. `took` sums the milliseconds that the
-    delivered ones spent in each stage, `end_to_end` holds their latencies in seconds."""
+    """The fates of the frames of one interval. `took` sums the milliseconds of the delivered ones
+    in each stage, `end_to_end` has their latencies in seconds."""
 
     fates: Counter[str] = field(default_factory=Counter)
     took: Counter[str] = field(default_factory=Counter)
@@ -34,10 +34,10 @@ class Column:
 
 @dataclass(slots=True)
 class Timeline:
-    """At most `MOST` columns of `width` seconds of the source's time, by number: column n begins at
-    `n * width`. A column without frames is not there."""
+    """At most `MAX_COLUMNS` columns of `width` seconds of the source's time, by number: column n
+    begins at `n * width`. Columns without frames are omitted."""
 
-    width: float = _NARROWEST
+    width: float = _MIN_WIDTH
     columns: dict[int, Column] = field(default_factory=dict)
     first: float = math.inf
     last: float = -math.inf
@@ -46,7 +46,7 @@ class Timeline:
         """Count one frame."""
         time = float(line["time"])
         self.first, self.last = min(self.first, time), max(self.last, time)
-        while self.last // self.width - self.first // self.width >= MOST:
+        while self.last // self.width - self.first // self.width >= MAX_COLUMNS:
             self._widen()
         column = self.columns.setdefault(int(time // self.width), Column())
         fate, cause = line["fate"], line["cause"]
@@ -57,7 +57,7 @@ class Timeline:
             column.took.update(took)
 
     def seconds(self, number: int, period: float) -> float:
-        """How much of a column's width the frames cover, each lasting `period` seconds."""
+        """The part of a column's width that its frames cover, each lasting `period` seconds."""
         start = number * self.width
         covered = min(start + self.width, self.last + period) - max(start, self.first)
         return covered if covered > 0 else self.width
@@ -70,10 +70,8 @@ class Timeline:
 
 
 def read_lines(path: str) -> Timeline:
-    """The lines of the file, whose last one may be cut off. Memory does not grow with it.
-
-    Raises `UsageError` for what no `.jsonl` sink has written.
-    """
+    """Read the lines of the file; the last one may be incomplete. Memory does not grow with the
+    file. Raises `UsageError` for lines that no `.jsonl` sink has written."""
     timeline = Timeline()
     try:
         with Path(path).open(encoding="utf-8") as file:
@@ -81,7 +79,7 @@ def read_lines(path: str) -> Timeline:
     except OSError as error:
         raise UsageError(f"--lines {path}: {error.strerror}") from error
     if not timeline.columns:
-        raise UsageError(f"--lines {path}: there is no frame in it")
+        raise UsageError(f"--lines {path}: the file has no frames")
     return timeline
 
 
@@ -93,5 +91,5 @@ def _add(timeline: Timeline, path: str, lines: Iterable[str]) -> None:
             if not line.endswith("\n"):
                 return  # the run was killed while it wrote
             raise UsageError(
-                f"--lines {path}: line {number} is not one of a `.jsonl` sink"
+                f"--lines {path}: line {number} was not written by a `.jsonl` sink"
             ) from error

@@ -360,7 +360,7 @@ def test_everything_that_is_wrong_is_said_at_once(
         "    source: gone.mp4\n"
         "            ^\n"
         f"    relative paths start at the working directory, {Path.cwd()}\n"
-        "flow.yaml:1:9: note: source: a picture of 640x480 stands in for the first frame\n"
+        "flow.yaml:1:9: note: source: a blank image of 640x480 is used instead of the first frame\n"
         "    source: gone.mp4\n"
         "            ^\n"
         "flow.yaml:3:1: error: transport.dtype: model 'faces' takes 'data' as FP32 [1, -1, -1, 3],"
@@ -389,8 +389,8 @@ def test_of_a_graph_of_ovms_only_the_names_are_compared_and_that_is_no_error(
 ) -> None:
     write(scripted(**FACES).address, "mode: unary => mode: stream")
     assert says(run=False) == (
-        "flow.yaml:6:10: note: transport.model: OpenVINO Model Server says what inputs and outputs"
-        " of 'faces' are called, not what they are: only the names were compared\n"
+        "flow.yaml:6:10: note: transport.model: OpenVINO Model Server reports only the names of the"
+        " inputs and outputs of 'faces': types and shapes are not checked\n"
         "      model: faces\n"
         "             ^\n"
     )

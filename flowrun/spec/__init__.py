@@ -1,0 +1,1 @@
+"""Load, validate and describe flows: YAML, overrides, variables, schema, messages."""

@@ -1,4 +1,4 @@
-"""A valid mapping becomes a `Flow`. What the schema has checked is not checked again."""
+"""Build a `Flow` from a mapping that is valid by the schema."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Data = Mapping[str, Any]
 
 
 def build(data: Data, *, name: str) -> Flow:
-    """The flow that `data`, valid by the schema, describes; `name` is for one that gives none."""
+    """The flow of `data`, which is valid by the schema; `name` is used if it has none."""
     sinks = data["sink"] if isinstance(data["sink"], list) else [data["sink"]]
     metrics, traces = data.get("metrics"), data.get("traces")
     return Flow(
@@ -101,12 +101,12 @@ def _reconnect(data: Data) -> Reconnect:
 
 
 def _long(value: Any, short: str) -> Data:
-    """The long form of a value; `short` is the key that a short form stands for."""
+    """The long form of a value; a short form is the value of the key `short`."""
     return value if isinstance(value, dict) else {short: value}
 
 
 def _fields(data: Data, **convert: Callable[[Any], Any]) -> dict[str, Any]:
-    """The values of `data`, converted where there is a conversion; null stays null."""
+    """The values of `data`, converted by the functions in `convert`; null stays null."""
     return {
         key: convert[key](value) if key in convert and value is not None else value
         for key, value in data.items()

@@ -1,4 +1,4 @@
-"""Text from variables and overrides becomes what the schema asks for."""
+"""Convert text from variables and overrides to the types of the schema."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from flowrun.spec.schema import Schema, child, types
 
 
 def coerce(node: Node, of: Schema) -> None:
-    """Read every `untyped` text below `node` as a number, a boolean or null where the schema wants
-    one, in place. Where it would take the text as well, quotes decide, as they do in YAML."""
+    """Convert every `untyped` text below `node`, in place, to a number, a boolean or null if the
+    schema allows that. If it allows a string as well, quotes decide, as in YAML."""
     if isinstance(node.value, dict):
         for key, value in node.value.items():
             coerce(value, child(of, key))

@@ -1,4 +1,4 @@
-"""From `package.module:name` to the object that it names."""
+"""Import the object that `package.module:name` names."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Any
 
 
 class DottedPathError(LookupError):
-    """A dotted path names nothing that can be used. `message` is one sentence without a final full
-    stop that quotes the path; `hint` is what to do next, empty if there is nothing to say."""
+    """A dotted path cannot be imported. `message` is one sentence without a final full stop that
+    quotes the path; `hint` is what to do next, or empty."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -25,10 +25,10 @@ class DottedPathError(LookupError):
 
 
 def resolve(path: str) -> Any:
-    """Import `package.module:name` and return what `name` (or `Class.name`) is there.
+    """Import `package.module:name` and return its `name` (or `Class.name`).
 
-    Modules are looked for in the working directory, then among the installed packages, as with
-    `python -m`; the working directory therefore stays on `sys.path`. Runs the module's code, if it
+    Modules are searched in the working directory, then in the installed packages, as with
+    `python -m`; for that the working directory stays on `sys.path`. Runs the module's code, if it
     has not been imported yet, on the calling thread. Raises `DottedPathError` and nothing else.
     """
     module_name, colon, name = path.partition(":")
@@ -52,9 +52,9 @@ def exception_text(error: BaseException) -> str:
 
 
 def raised_at(error: BaseException, caller: str = __file__) -> str:
-    """`file:line` of the innermost frame of `error` that is user code: neither the standard library
-    nor an installed package, unless there is nothing else. Frames of the file `caller`, which
-    called the user's code, do not count. Empty if no frame is left: the error came from C."""
+    """`file:line` of the innermost stack frame of `error` that is user code: neither the standard
+    library nor an installed package, unless there is no other. Frames of the file `caller`, which
+    called the user's code, are skipped. Empty if no frame is left: the error comes from C."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     frames = [
@@ -71,14 +71,17 @@ def _import(path: str, module_name: str) -> ModuleType:
     directory = str(Path.cwd())
     if directory not in sys.path:
         sys.path.insert(0, directory)
-    importlib.invalidate_caches()  # the module may be younger than Python's listing of its folder
+    importlib.invalidate_caches()  # the module may be newer than Python's cached directory listing
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and f"{module_name}.".startswith(f"{error.name}."):
             raise _no_module(path, error.name) from error
         raise _import_raised(path, module_name, error) from error
-    except (Exception, SystemExit) as error:  # a script without a main guard may call sys.exit
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # a script may call sys.exit
         raise _import_raised(path, module_name, error) from error
 
 
@@ -87,7 +90,7 @@ def _no_module(path: str, missing: str) -> DottedPathError:
     message = f"there is no module {missing!r} (in {path!r})"
     if not parent_name:
         siblings = [module.name for module in pkgutil.iter_modules([str(Path.cwd())])]
-        where = f"looked in {Path.cwd()} and among the installed packages"
+        where = f"looked in {Path.cwd()} and in the installed packages"
         return DottedPathError(message, _suggestion(name, siblings) or where)
     folders = getattr(sys.modules.get(parent_name), "__path__", None)
     if folders is None:

@@ -1,7 +1,7 @@
-"""A flow as data: what the YAML means once it has been checked.
+"""The flow as data, after validation.
 
 One frozen dataclass per mapping of the file, one field per key, in the order in which a frame
-meets them. Durations are seconds, sizes `(width, height)` in pixels. The defaults are copies of
+passes them. Durations are seconds, sizes `(width, height)` in pixels. The defaults are copies of
 those in `schemas/flow.schema.json`; a test compares them.
 """
 
@@ -50,7 +50,7 @@ class SourceSpec:
 
     @property
     def live(self) -> bool | None:
-        """Whether it cannot wait for whoever is slow; `None`: that is known once it is open."""
+        """Whether it cannot wait for slow stages; `None`: known once it is open."""
         return LIVE[self.kind]
 
 
@@ -115,7 +115,7 @@ class SinkSpec:
 
     @property
     def watched(self) -> bool:
-        """Whether somebody sees the frames as they come."""
+        """Whether people see the frames as they arrive."""
         return self.kind in ("rtsp", "screen", "web")
 
 
@@ -129,7 +129,7 @@ class BackpressureSpec:
 @dataclass(frozen=True, slots=True)
 class Limits:
     frames: int | None = None
-    duration: float | None = None  # of the source's own time
+    duration: float | None = None  # of source time
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class MetricsSpec:
 @dataclass(frozen=True, slots=True)
 class TracesSpec:
     endpoint: str
-    sample: float = 0.1  # share of the frames
+    sample: float = 0.1  # fraction of the frames
 
 
 @dataclass(frozen=True, slots=True)

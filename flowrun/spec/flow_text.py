@@ -1,4 +1,4 @@
-"""Where a flow's text comes from: its file and the overrides of the command line."""
+"""The text of a flow: the lines of its file, and the overrides of the command line."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from flowrun.spec.secrets import redact
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """An override with a flag of its own: `name` as the user spelt it, `value` for the flow's
-    `key`. With `adds`, a kind of sink, it is the address of one more of them, if not empty."""
+    """An override with its own flag: `name` as typed, `value` for the flow's `key`. With `adds`, a
+    kind of sink, it adds a sink of that kind; `value` is its address, if not empty."""
 
     name: str
     key: str
@@ -31,19 +31,19 @@ Override = str | Flag  # KEY=VALUE, or a flag
 
 @dataclass(frozen=True, slots=True)
 class FlowText:
-    """`path` as the user gave it, the lines of the file, and the overrides as they were given."""
+    """`path` and `overrides` as given by the user, and the lines of the file."""
 
     path: str
     lines: Sequence[str]
     overrides: Sequence[Override] = ()
 
     def line(self, location: Location) -> str:
-        """The text that `location` is in."""
+        """The line or override of `location`."""
         lines = self._lines(location)
         return lines[location.line - 1] if location.line <= len(lines) else ""
 
     def problem(self, finding: Finding) -> Problem:
-        """The finding for the user: with path, line and caret, and without secrets."""
+        """The finding for the user, with path, line and caret, and without secrets."""
         location = finding.location
         text, caret = excerpt(self._lines(location), location.line, location.column)
         override = self.overrides[location.line - 1] if location.override else None

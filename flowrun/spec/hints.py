@@ -1,4 +1,4 @@
-"""The next thing to try, where there is one."""
+"""Suggest corrections: the key or the value that the user probably meant."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flowrun.spec.nodes import Node, Path, dotted
 from flowrun.spec.scalars import scalar
 from flowrun.spec.schema import Schema, inlined, types
 
-_MAX_COMPARED = 60  # characters: comparing takes the square of them
+_MAX_COMPARED = 60  # characters; comparing takes quadratic time
 _BOOLEAN_WORDS = {
     "on": "true",
     "yes": "true",
@@ -23,7 +23,7 @@ _BOOLEAN_WORDS = {
 
 @lru_cache(maxsize=1024)
 def closest_match(word: str, words: tuple[str, ...]) -> str | None:
-    """The one of `words` that `word` probably was to be; None if none is like it."""
+    """The one of `words` that is most similar to `word`; None if none is similar."""
     if len(word) > _MAX_COMPARED:
         return None
     by_fold = {each.casefold(): each for each in words}
@@ -32,8 +32,8 @@ def closest_match(word: str, words: tuple[str, ...]) -> str | None:
 
 
 def intended_path(path: Path, of: Schema) -> Path | None:
-    """The path of a known key that the unknown one at `path` probably stands for: the nearest one
-    beside it, or one of its own name a level above or below."""
+    """The path of the known key that the unknown one at `path` probably stands for: a similar key
+    at the same level, or one of the same name a level above or below."""
     *parent, key = path
     word = str(key)
     elsewhere = _unique_path(word)
@@ -44,7 +44,7 @@ def intended_path(path: Path, of: Schema) -> Path | None:
 
 
 def unknown_key(path: Path, of: Schema) -> str:
-    """What to do about an unknown key, `of` being the schema of the mapping that it stands in."""
+    """The hint for an unknown key; `of` is the schema of the mapping that has it."""
     better = intended_path(path, of)
     if better is None:
         return "known keys: " + ", ".join(f"`{key}`" for key in of.get("properties", {}))
@@ -56,7 +56,7 @@ def unknown_key(path: Path, of: Schema) -> str:
 
 
 def wrong_value(node: Node, of: Schema) -> str:
-    """What to write instead of a value that the schema does not allow; empty if nobody knows."""
+    """The hint for a value that the schema does not allow; empty if there is none."""
     text = node.value
     if node.style == "empty":
         return "give it a value, or remove the key"
@@ -74,7 +74,7 @@ def wrong_value(node: Node, of: Schema) -> str:
 
 
 def _unique_path(key: str) -> Path | None:
-    """The only place at the two upper levels where `key` is known, if it is the only one."""
+    """The path of `key` in the two upper levels of the schema, if it occurs there only once."""
     root = inlined()["properties"]
     if key in root:
         return (key,)
@@ -83,8 +83,8 @@ def _unique_path(key: str) -> Path | None:
 
 
 def _corrections(text: str, pattern: str) -> list[str]:
-    """What fits the pattern once it is without what people add or leave out: blanks and capitals,
-    the scheme of an address, its port, the colon of a dotted path."""
+    """Variants of `text` that match the pattern: without blanks, in lower case, without the scheme
+    of an address, with a port, with the colon of a dotted path."""
     if len(text) > _MAX_COMPARED:
         return []
     without = re.sub(r"\s", "", text)

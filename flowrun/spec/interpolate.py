@@ -1,7 +1,7 @@
-"""`${NAME}`, `${NAME:-default}`, `${NAME:?message}`, and `$${` for a literal `${`.
+"""Interpolate `${NAME}`, `${NAME:-default}`, `${NAME:?message}`, and `$${` for a literal `${`.
 
-As in a shell, `:-` and `:?` take an empty variable for a missing one. Defaults and messages may
-contain further variables, which are looked up only when they are needed.
+As in a shell, `:-` and `:?` treat an empty variable as unset. Defaults and messages may contain
+variables, which are looked up only when needed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FORMS = "write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`, and `$${` f
 
 
 class InterpolationError(ValueError):
-    """`text` is what cannot be interpolated, as it stands in the scalar."""
+    """`text` is the part of the scalar that cannot be interpolated."""
 
     def __init__(self, message: str, text: str, hint: str = "") -> None:
         super().__init__(message)
@@ -38,10 +38,10 @@ class _Variable:
 
 
 def interpolate(root: Node, environ: Mapping[str, str], flow_text: FlowText) -> list[Finding]:
-    """Replace the variables in every string below `root`, in place, and say what is missing.
+    """Replace the variables in every string below `root`, in place, and return the problems.
 
-    What came from a variable is marked `untyped` and knows its `variables`; a string that cannot be
-    interpolated stays.
+    Strings with variables are marked `untyped` and get their `variables`; a string that cannot be
+    interpolated is unchanged.
     """
     findings = []
     for path, node in leaves(root):
@@ -62,10 +62,10 @@ def interpolate(root: Node, environ: Mapping[str, str], flow_text: FlowText) -> 
 
 
 def expand(text: str, environ: Mapping[str, str]) -> tuple[str, tuple[UsedVariable, ...]]:
-    """The text with its variables replaced, and those that were looked up, in their order.
+    """Replace the variables in `text`; also return those that were looked up, in order.
 
-    Raises `InterpolationError` for a missing variable, a malformed one, or a result that is longer
-    than `MAX_LENGTH`.
+    Raises `InterpolationError` for an unset variable, a malformed one, or a result longer than
+    `MAX_LENGTH`.
     """
     parts, _ = _parse(text, 0, 0)
     used: list[UsedVariable] = []
@@ -73,7 +73,7 @@ def expand(text: str, environ: Mapping[str, str]) -> tuple[str, tuple[UsedVariab
 
 
 def _parse(text: str, at: int, depth: int) -> tuple[tuple[str | _Variable, ...], int]:
-    """The parts of `text` from `at` on, to its end or (below the top) to the closing brace."""
+    """Parse `text` from `at` to its end or, if nested, to the closing brace."""
     parts: list[str | _Variable] = []
     while found := _SPECIAL.search(text, at):
         if found[0] == "}" and depth:
@@ -99,8 +99,8 @@ def _variable(text: str, at: int, depth: int) -> tuple[_Variable, int]:
     if opening is None or depth == _MAX_DEPTH:
         end = text.find("}", at)
         wrong = text[at : end + 1] if end >= 0 else text[at:]
-        # It is not quoted: it may be a part of a password.
-        raise InterpolationError("this `${` starts no variable", wrong, _FORMS)
+        # The message does not repeat it: it may be a part of a password.
+        raise InterpolationError("this `${` does not start a variable", wrong, _FORMS)
     name, operator = opening.groups()
     if operator == "}":
         return _Variable(name, operator), opening.end()
@@ -131,9 +131,9 @@ def _look_up(variable: _Variable, environ: Mapping[str, str], used: list[UsedVar
         used.append(UsedVariable(variable.name, found=False))
         return _value(variable.argument, environ, used)
     text = f"${{{variable.name}"
-    said = printable(_value(variable.argument, environ, used).strip())
+    explanation = printable(_value(variable.argument, environ, used).strip())
     message = f"the environment variable `{printable(variable.name)}` is not set"
-    if said:
-        raise InterpolationError(f"{message}: {said}", text)
+    if explanation:
+        raise InterpolationError(f"{message}: {explanation}", text)
     default = f"give it a default: `{text}:-…}}`"
     raise InterpolationError(message, text, f"set it, or {default}")

@@ -1,4 +1,4 @@
-"""Which kind of source or sink a URI names. The one place where URIs are told apart."""
+"""Find the kind of source or sink of a URI; only this module distinguishes URIs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Literal, cast
 SourceKind = Literal["camera", "rtsp", "http", "test", "file"]
 SinkKind = Literal["null", "screen", "web", "rtsp", "jsonl", "video"]
 
-# HOST:PORT to listen on; port 0 is one that is free.
+# HOST:PORT to listen on; port 0 is any free port.
 _ADDRESS = (
     r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])"
     r":(0|[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
 )
 
-# The first pattern that matches decides; what none matches is a path (`file`) or an error (sinks).
+# The first pattern that matches decides; without a match it is a path (`file`) or an error (sinks).
 SOURCE_PATTERNS: dict[str, str] = {
     "camera": r"camera:.+|\d+",
     "rtsp": r"(?i:rtsps?)://.+",
@@ -29,7 +29,7 @@ SINK_PATTERNS: dict[str, str] = {
     "jsonl": r"(?i:.+\.jsonl)",
     "video": r"(?i:.+\.(mp4|mkv|avi|mov|webm))",
 }
-# Whether it cannot wait for whoever is slow; `None`: that is known once it is open.
+# Whether the source cannot wait for slow stages; `None`: known once it is open.
 LIVE: dict[SourceKind, bool | None] = {
     "camera": True,
     "rtsp": True,
@@ -40,15 +40,15 @@ LIVE: dict[SourceKind, bool | None] = {
 
 
 def source_kind(uri: str) -> SourceKind:
-    """The kind of source `uri` names; whatever is nothing else is a file."""
+    """The kind of source of `uri`; a file if no pattern matches."""
     return cast(SourceKind, _first_match(SOURCE_PATTERNS, uri) or "file")
 
 
 def sink_kind(uri: str) -> SinkKind:
-    """The kind of sink `uri` names; raises `ValueError` for a path without a known ending."""
+    """The kind of sink of `uri`. Raises `ValueError` for a path with an unsupported suffix."""
     kind = _first_match(SINK_PATTERNS, uri)
     if kind is None:
-        raise ValueError(f"no sink of flowrun writes to {uri!r}")
+        raise ValueError(f"{uri!r} is not a supported sink")
     return cast(SinkKind, kind)
 
 

@@ -1,4 +1,4 @@
-"""Text → locations → overrides → interpolation → JSON Schema → `Flow`."""
+"""Load a flow: YAML text → nodes with locations → overrides → interpolation → schema → `Flow`."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ def load_flow(
     overrides: Sequence[Override] = (),
     environ: Mapping[str, str] | None = None,
 ) -> Flow:
-    """The flow in the file at `path`, with `overrides` (`KEY=VALUE`, or a `Flag`) applied before
-    validation.
+    """Load the flow in the file at `path`, with `overrides` (`KEY=VALUE`, or a `Flag`) applied
+    before validation.
 
-    `environ` replaces the environment for `${NAME}`. Reads the file and nothing else: no network,
-    no user code. Raises `FlowError` with all problems at once, in the order of the file.
+    `environ` replaces the environment for `${NAME}`. Only reads the file: no network, no user code.
+    Raises `FlowError` with all problems at once, in the order of the file.
     """
     return load(path, overrides=overrides, environ=environ).flow
 
@@ -78,7 +78,7 @@ def load(
     overrides: Sequence[Override] = (),
     environ: Mapping[str, str] | None = None,
 ) -> LoadedFlow:
-    """As `load_flow`, with the locations of the values."""
+    """Like `load_flow`, with the locations of the values."""
     flow_text = FlowText(str(path), ("",), overrides)
     try:
         text = _read(Path(path))
@@ -108,7 +108,7 @@ def _problems(findings: list[Finding], flow_text: FlowText) -> list[Problem]:
 
 
 def _read(path: Path) -> str:
-    """The text of the file, without a byte order mark. Reads no more than `MAX_BYTES` bytes."""
+    """Read the text of the file, at most `MAX_BYTES` bytes, without a byte order mark."""
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size > MAX_BYTES:
@@ -117,14 +117,14 @@ def _read(path: Path) -> str:
     except FileNotFoundError as error:
         raise UnreadableError("there is no such file") from error
     except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else None
-        raise UnreadableError(f"the file cannot be read: {said or error}") from error
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise UnreadableError(f"the file cannot be read: {reason or error}") from error
     if len(data) > MAX_BYTES:
         raise _too_large()
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UnreadableError("the file is UTF-16, and a flow is UTF-8", hint="save it as UTF-8")
+        raise UnreadableError("the file is UTF-16, expected UTF-8", hint="save it as UTF-8")
     if b"\0" in data:
-        raise UnreadableError("this is a binary file, and a flow is a text in YAML")
+        raise UnreadableError("this is a binary file, expected YAML text")
     try:
         return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as error:

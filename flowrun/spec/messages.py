@@ -1,4 +1,4 @@
-"""The words of a message: what was found, and what is allowed."""
+"""Parts of a message: the value that was found, and what is allowed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAMES = {
 
 
 def describe_value(node: Node, path: Path) -> str:
-    """The value for a message, in YAML's words; nothing of a secret one."""
+    """The value as in YAML, for a message; a secret one is hidden."""
     value = node.value
     if isinstance(value, dict | list):
         kind = "mapping" if isinstance(value, dict) else "list"
@@ -37,7 +37,7 @@ def describe_value(node: Node, path: Path) -> str:
 
 
 def expected(of: Schema) -> str:
-    """What a schema allows, to follow `… is 5, `."""
+    """What the schema allows, as the continuation of `… is 5, `."""
     if "errorMessage" in of:
         return str(of["errorMessage"])
     if "enum" in of:

@@ -13,8 +13,8 @@ _MAX_PRINTED = 60
 
 
 class Location(NamedTuple):
-    """`line` and `column` from 1; for a `--set` the number of the override and the column in it.
-    Places sort in the order of the file, the overrides behind it."""
+    """`line` and `column`, from 1; for a `--set` the number of the override and the column in it.
+    Locations sort in the order of the file, with overrides after it."""
 
     override: bool
     line: int
@@ -25,7 +25,7 @@ START = Location(False, 1, 1)
 
 
 class UsedVariable(NamedTuple):
-    """A variable that a text was made with: `found` in the environment, or by its default."""
+    """A variable in a text: `found` in the environment, or else replaced by its default."""
 
     name: str
     found: bool
@@ -33,11 +33,12 @@ class UsedVariable(NamedTuple):
 
 @dataclass(slots=True)
 class Node:
-    """`value` holds nodes if it is a mapping or a list. `key_location` is where its key stands.
+    """A value of the file. `value` has nodes if it is a mapping or a list; `key_location` is the
+    location of its key.
 
-    `style` tells a plain scalar from a quoted one and from none at all (`key:` and nothing more).
-    `untyped` marks text from an interpolation or an override, which the schema may still read as a
-    number, a boolean or null. `variables` are those of the interpolation.
+    `style` distinguishes plain scalars, quoted scalars, and none at all (only `key:`). `untyped`
+    marks text from an interpolation or an override, which may still be converted to a number, a
+    boolean or null. `variables` are those of the interpolation.
     """
 
     value: dict[str, Node] | list[Node] | Scalar
@@ -50,7 +51,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What will be a `Problem` once it is known which file it is in."""
+    """A problem at a location, without the path and the text of the file (see `Problem`)."""
 
     message: str
     location: Location
@@ -59,7 +60,7 @@ class Finding:
 
 
 class UnreadableError(Exception):
-    """The text cannot be read any further; nothing else about it is worth saying."""
+    """The text cannot be parsed any further; this finding is the only one."""
 
     def __init__(self, message: str, location: Location = START, hint: str = "") -> None:
         super().__init__(message)
@@ -67,7 +68,7 @@ class UnreadableError(Exception):
 
 
 def plain_value(node: Node) -> Any:
-    """The value without locations: mappings, lists and scalars."""
+    """The value without locations: dicts, lists and scalars."""
     if isinstance(node.value, dict):
         return {key: plain_value(child) for key, child in node.value.items()}
     if isinstance(node.value, list):
@@ -115,6 +116,6 @@ def dotted(path: Sequence[str | int]) -> str:
 
 
 def printable(text: str) -> str:
-    """Text of the user's for a message: on one line, and not too long."""
+    """The user's text for a message: on one line, escaped and shortened."""
     cut = text if len(text) <= _MAX_PRINTED else f"{text[:_MAX_PRINTED]}…"
     return cut if cut.isprintable() else repr(cut)[1:-1]

@@ -1,4 +1,4 @@
-"""`--set KEY=VALUE`, and flags with the same effect: one key of the flow from the command line."""
+"""Apply overrides from the command line: `--set KEY=VALUE`, and flags with the same effect."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _CLOSING = {"[": "]", "{": "}", '"': '"', "'": "'"}
 
 
 def apply_overrides(root: Node, overrides: Sequence[Override]) -> list[Finding]:
-    """Set every override in `root`, in place and in their order, and say which ones cannot be set.
+    """Apply every override to `root`, in place and in order, and return the problems.
 
-    A short form on the way becomes a long one; a mapping that is missing is made.
+    Short forms on the path are expanded to long ones; missing mappings are created.
     """
     findings = []
     for number, override in enumerate(overrides, start=1):
@@ -32,7 +32,8 @@ def apply_overrides(root: Node, overrides: Sequence[Override]) -> list[Finding]:
             start, equals, value = override.partition("=")
             path = start.split(".")
             if not equals or not all(path) or len(path) > MAX_DEPTH:
-                message = f"`{printable(start)}` is no override" if start else "this is no override"
+                what = f"`{printable(start)}`" if start else "an empty text"
+                message = f"{what} is not an override"
                 findings.append(Finding(message, location, hint=_FORM))
                 continue
         try:
@@ -43,8 +44,8 @@ def apply_overrides(root: Node, overrides: Sequence[Override]) -> list[Finding]:
 
 
 def _path(root: Node, flag: Flag) -> list[str]:
-    """The key that `flag` sets. Another URI for the sink leaves the keys beside it only to a sink
-    of the same kind: one of another kind, and several sinks, it replaces as a whole."""
+    """The key that `flag` sets. A new URI for the sink keeps the sink's other keys if it is of the
+    same kind; a sink of another kind, and a list of sinks, are replaced as a whole."""
     sink = root.value.get("sink") if isinstance(root.value, dict) else None
     if flag.key != "sink.uri" or sink is None:
         return flag.key.split(".")
@@ -55,7 +56,7 @@ def _path(root: Node, flag: Flag) -> list[str]:
 
 
 def _add_sink(root: Node, flag: Flag, location: Location) -> None:
-    """One more sink of the kind `flag.adds`, or another address for the one that is there."""
+    """Add a sink of the kind `flag.adds`, or set the address of the existing one."""
     flow = cast(dict[str, Node], root.value)
     before = flow.get("sink")
     sinks = [] if before is None else before.value if isinstance(before.value, list) else [before]
@@ -72,7 +73,7 @@ def _uri(sink: Node) -> object:
 
 
 def _kind(uri: object) -> SinkKind | None:
-    """`None` for what is no sink, or only will be one when its variables are known."""
+    """The kind of sink; `None` if it is not supported or depends on variables."""
     try:
         return "null" if uri is None else sink_kind(str(uri))
     except ValueError:
@@ -80,7 +81,7 @@ def _kind(uri: object) -> SinkKind | None:
 
 
 def _value(text: str, location: Location) -> Node:
-    """A plain scalar as it stands, or a quoted scalar, a list or a mapping as in YAML."""
+    """Parse the value: a quoted scalar, a list or a mapping as in YAML, else plain text."""
     opening = text[:1]
     if opening not in _CLOSING or not text.rstrip().endswith(_CLOSING[opening]):
         return Node(text, location, untyped=True)
@@ -99,7 +100,7 @@ def _value(text: str, location: Location) -> Node:
 
 
 def _move(node: Node, to: Location) -> None:
-    """Make the locations of a value those of the override that it stands in."""
+    """Replace the locations in a value by those in the override."""
     node.location = _within(node.location, to)
     node.key_location = _within(node.key_location, to) if node.key_location else None
     if isinstance(node.value, dict | list):
@@ -140,9 +141,9 @@ def _enter(
 def _container(
     node: Node, of: Schema, key: str, path: Sequence[str], location: Location
 ) -> dict[str, Node] | list[Node]:
-    """The mapping or list that `key` is in, made from a short form if need be.
+    """The mapping or list for `key`, created from a short form if necessary.
 
-    Raises `UnreadableError` if `key` cannot be in it.
+    Raises `UnreadableError` if it cannot have `key`.
     """
     name = dotted(path)
     number = key.isascii() and key.isdigit() and len(key) <= len(str(MAX_VALUES))
@@ -151,10 +152,12 @@ def _container(
         if not number:
             example = ".".join((*path, "0", key))
             message = f"`{name}` is a list"
-            raise UnreadableError(message, location, f"say which item: `{printable(example)}`")
+            raise UnreadableError(
+                message, location, f"give the index of an item: `{printable(example)}`"
+            )
         if int(key) >= count:
             items = "1 item" if count == 1 else f"{count or 'no'} items"
-            hint = "the first one is number 0" if count else ""
+            hint = "the index of the first item is 0" if count else ""
             raise UnreadableError(f"`{name}` has {items}", location, hint)
         return node.value
     if isinstance(node.value, dict):
@@ -167,6 +170,6 @@ def _container(
             node.value, node.location, node.key_location, node.style, node.untyped
         )
     elif node.value is not None:
-        raise UnreadableError(f"`{name}` has no keys of its own", location)
+        raise UnreadableError(f"`{name}` has no keys", location)
     node.value = inside
     return inside

@@ -1,4 +1,4 @@
-"""A finding in a flow file, with the place where it stands."""
+"""Problems of a flow, with their location in the file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Severity = Literal["error", "note"]
 
 
 class Remark(NamedTuple):
-    """What somebody who knows more than the schema has to say of the flow's `key`."""
+    """A problem or note about the flow's `key`, found by a check beyond the schema."""
 
     key: str
     message: str
@@ -22,19 +22,18 @@ class Remark(NamedTuple):
 
     @classmethod
     def of(cls, error: FlowrunError) -> Remark:
-        """What `error` says."""
+        """The remark for `error`."""
         return cls(error.key or "", error.message, error.hint or "")
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`path`, `line` and `column` (both from 1) say where; `key` is the dotted flow key.
+    """A problem at `path`, `line` and `column` (both from 1); `key` is the dotted flow key.
 
-    For an override, `path` is `--set`, `line` its number and `column` the place in it; for a flag
-    that overrides one key, `path` is its name and `line` 1. `text` is
-    the offending line without its secrets, cut to a readable length, empty if there is none.
-    `caret` is what stands below it: blanks and a `^`, not at `column` if the line was cut. A flow
-    with notes only is valid.
+    For an override, `path` is `--set`, `line` its number and `column` the column in it; for a flag
+    that overrides one key, `path` is its name and `line` is 1. `text` is the line without secrets,
+    cut to a readable length, empty if there is none. `caret` is the line below it: blanks and a
+    `^`, not at `column` if `text` was cut. A flow with notes only is valid.
     """
 
     message: str
@@ -58,7 +57,7 @@ class Problem:
 
 
 class FlowError(InvalidFlowError):
-    """The flow is invalid; `problems` holds every finding, in the order of the file."""
+    """The flow is invalid; `problems` has all problems, in the order of the file."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))

@@ -1,4 +1,4 @@
-"""The schema as a page for people: every key with its type, its default and its meaning."""
+"""Make the reference page from the schema: every key with its type, default and description."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _table(
 
 
 def _flat(keys: dict[str, Schema], prefix: str = "") -> Iterator[tuple[str, Schema]]:
-    """Every key with its schema; of a mapping within, its keys."""
+    """Every key with its schema; nested mappings are flattened."""
     for key, raw in keys.items():
         part = _resolved(raw)
         if "properties" not in part:
@@ -80,24 +80,22 @@ def _flat(keys: dict[str, Schema], prefix: str = "") -> Iterator[tuple[str, Sche
 
 
 def _values(part: Schema) -> str:
-    """What may stand there."""
-    nothing = ["`null`"] if "null" in types(part) else []
+    """The values that are allowed."""
+    null = ["`null`"] if "null" in types(part) else []
     if "const" in part:
         return f"`{part['const']}`"
     if "enum" in part:
         return ", ".join(f"`{'null' if value is None else value}`" for value in part["enum"])
     named = part.get("$ref", "").removeprefix("#/$defs/")
     if named in _NAMED:
-        return ", ".join([_NAMED[named], *nothing])
-    word = re.fullmatch(
-        r"\^(\w+)\$", part.get("pattern", "")
-    )  # of a text that may be this one only
+        return ", ".join([_NAMED[named], *null])
+    word = re.fullmatch(r"\^(\w+)\$", part.get("pattern", ""))  # only this string is allowed
     text = {"string": f"`{word[1]}`"} if word else {}
     words = [text.get(name) or _WORDS.get(name, name) for name in types(part) if name != "null"]
     if words and words[0] in ("integer", "number") and "maximum" in part:
         above = f"above {part.get('exclusiveMinimum')} up"
         words[0] += f" {part.get('minimum', above)} to {part['maximum']}"
-    return ", ".join([*words, *nothing])
+    return ", ".join([*words, *null])
 
 
 def _default(part: Schema) -> str:
@@ -123,7 +121,7 @@ def _restrictions(part: Schema) -> dict[str, str]:
 
 
 def _resolved(part: Schema) -> Schema:
-    """What a `$ref` stands for, under the keys beside it. The `$ref` stays."""
+    """The schema with its `$ref` resolved; keys beside the `$ref` win, and the `$ref` stays."""
     if "$ref" not in part:
         return part
     return {**_resolved(schema()["$defs"][part["$ref"].removeprefix("#/$defs/")]), **part}

@@ -1,4 +1,4 @@
-"""The result of a check, for people, programs and GitHub."""
+"""Render the problems of flows as text, as JSON or as GitHub annotations."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Format = Literal["text", "json", "github"]
 
 
 def render(files: Sequence[Path], problems: Sequence[Problem], format: Format) -> str:  # noqa: A002
-    """What was checked and what was found, without a final line end.
+    """The files that were checked and their problems, without a final line end.
 
     `text`    every problem as `path:line:col: error: message` with its line, and a summary
     `json`    `{"valid": bool, "files": [path], "problems": [{"path", "line", "column", "key",
               "message", "hint"}], "notes": […]}`; lines and columns from 1, `key` and `hint` may
               be empty
-    `github`  one workflow command per problem, which GitHub shows beside the line
+    `github`  one workflow command per problem, which GitHub shows at the line
     """
     if format == "json":
         return _json(files, problems)
@@ -29,7 +29,7 @@ def render(files: Sequence[Path], problems: Sequence[Problem], format: Format) -
 
 
 def errors(problems: Sequence[Problem]) -> list[Problem]:
-    """Those that make a flow invalid."""
+    """The problems that make a flow invalid."""
     return [problem for problem in problems if problem.severity == "error"]
 
 

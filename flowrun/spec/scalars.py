@@ -1,4 +1,4 @@
-"""What a plain YAML scalar means: the core schema of YAML 1.2.
+"""Convert plain YAML scalars by the core schema of YAML 1.2.
 
 `on`, `yes`, `12:30`, `1_000` and dates are strings, unlike in YAML 1.1.
 """
@@ -9,7 +9,7 @@ import re
 
 from flowrun.spec.nodes import Scalar
 
-_MAX_NUMBER_LENGTH = 100  # characters; Python refuses to convert very long ones, at a cost
+_MAX_NUMBER_LENGTH = 100  # characters; converting takes quadratic time, and Python limits it
 _WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("null", "Null", "NULL", "~", "")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -21,7 +21,7 @@ _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
 def scalar(text: str) -> Scalar:
-    """The value of a plain scalar; text that is nothing else stays text."""
+    """The value of a plain scalar; a string if it is not null, a boolean or a number."""
     if text in _WORDS:
         return _WORDS[text]
     if len(text) > _MAX_NUMBER_LENGTH:

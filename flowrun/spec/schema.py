@@ -1,8 +1,8 @@
 """The JSON Schema of a flow: the single source of the format.
 
 Beside standard keywords it uses three of its own, which validators ignore: `x-short` names the key
-that the short form stands for, `x-planned` marks what is not supported yet (anything but the
-default), and `errorMessage` says what is allowed (editors show it as well).
+whose value the short form is, `x-planned` marks keys that are not supported yet (except with their
+default), and `errorMessage` describes what is allowed (editors show it as well).
 """
 
 from __future__ import annotations
@@ -13,35 +13,35 @@ from pathlib import Path
 from typing import Any, cast
 
 _PACKAGE = Path(__file__).parent.parent
-_PLACES = (_PACKAGE / "schemas", _PACKAGE.parent / "schemas")  # installed; in a checkout
+_FOLDERS = (_PACKAGE / "schemas", _PACKAGE.parent / "schemas")  # installed; in a checkout
 
 Schema = dict[str, Any]
 
 
 @cache
 def schema_text() -> str:
-    """The schema as it stands in its file. Raises `FileNotFoundError` for a broken installation."""
-    files = [place / "flow.schema.json" for place in _PLACES]
+    """The text of the schema file. Raises `FileNotFoundError` for a broken installation."""
+    files = [folder / "flow.schema.json" for folder in _FOLDERS]
     return next((file for file in files if file.is_file()), files[0]).read_text(encoding="utf-8")
 
 
 @cache
 def schema() -> Schema:
-    """The schema as data, shared by everyone: not to be changed."""
+    """The schema as data. It is shared: do not change it."""
     return cast(Schema, json.loads(schema_text()))
 
 
 @cache
 def inlined() -> Schema:
-    """The schema with every `$ref` replaced by what it stands for; the referring schema wins.
+    """The schema with every `$ref` resolved; keys beside the `$ref` win.
 
-    The same meaning, faster to validate with and simple to walk.
+    Equivalent, but faster to validate with and simpler to traverse.
     """
     return cast(Schema, _inline(schema()))
 
 
 def child(of: Schema, key: str | int) -> Schema:
-    """The schema of one key or item of a mapping or list; empty where anything goes."""
+    """The schema of one key of a mapping or item of a list; empty if anything is allowed."""
     if isinstance(key, int):
         found = of.get("items", {})
     else:
@@ -50,7 +50,7 @@ def child(of: Schema, key: str | int) -> Schema:
 
 
 def types(of: Schema) -> list[str]:
-    """The JSON types that a schema allows; empty where anything goes."""
+    """The JSON types that a schema allows; empty if anything is allowed."""
     named = of.get("type", [])
     return [named] if isinstance(named, str) else list(named)
 

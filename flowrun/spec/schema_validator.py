@@ -1,5 +1,5 @@
 """The JSON Schema validator of flows. Only this module imports jsonschema, and it is imported late:
-that takes longer than all else in this package."""
+importing it takes longer than the rest of this package."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from flowrun.spec.schema import Schema, inlined
 
 @cache
 def validator() -> Validator:
-    """The validator for whole flows, made once."""
+    """The validator for whole flows, created once."""
     dialect: type[Validator] = extend(  # type: ignore[no-untyped-call]
         Draft202012Validator,
         {"pattern": _pattern, "x-planned": _planned},
@@ -40,7 +40,7 @@ def _pattern(on: Validator, pattern: str, value: Any, of: Schema) -> Iterator[Va
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """The pattern as JSON Schema means it: `$` is the end, not a place before a final newline."""
+    """Compile with JSON Schema's meaning of `$`: the end, not before a final newline."""
     return re.compile(f"{pattern[:-1]}\\Z" if pattern.endswith("$") else pattern)
 
 
@@ -50,7 +50,7 @@ def _planned(on: Validator, _: bool, value: Any, of: Schema) -> Iterator[Validat
 
 
 def _same(value: Any, default: Any) -> bool:
-    """Whether a value means the default: `1000ms` is `1s`."""
+    """Whether a value equals the default: `1000ms` is `1s`."""
     if value == default:
         return True
     try:

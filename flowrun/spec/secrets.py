@@ -1,6 +1,6 @@
-"""What must not be shown: URL user info, header values, and what a key's name calls a secret.
+"""Mask secrets: URL user info, header values, and values of keys with names such as `password`.
 
-Hiding rather shows too little than too much: a mask may take harmless text with it.
+In doubt more is masked: a mask may cover harmless text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NAMES = (
     r"(?:pass(?:word|wd|phrase)|(?<![a-z])pass(?![a-z])|pwd|secret|token|credential"
     r"|authorization|api[-_]?key)"
 )
-# The patterns take time in proportion to the text, whatever it is: repetitions are bounded.
+# The patterns take linear time for any text: repetitions are bounded.
 # User info goes up to the last `@` before the next URL: passwords contain `/`, `@` and blanks.
 _USER_INFO = re.compile(r"(?<=://)(?:(?!://)[^\n])*(?=@)")
 _QUERY = re.compile(rf"(?<=[?&])([\w.-]{{0,40}}{_NAMES}[\w.-]{{0,40}}=)([^&\s'\"]+)", re.IGNORECASE)
@@ -33,24 +33,24 @@ _MAX_LINES_ABOVE = 1000  # lines above that are looked at
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """`text` without the user info of URLs, the secrets in their queries, and without `secrets`
-    (such as those of `secrets_of`). For logs, errors and everything else that a person reads."""
+    """Mask the user info of URLs, the secrets in their queries, and `secrets` (such as those of
+    `secrets_of`) in `text`. For logs, errors and everything else that people read."""
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, MASK)
     return _QUERY.sub(rf"\1{MASK}", _USER_INFO.sub(MASK, text))
 
 
 def is_secret(path: Sequence[str | int]) -> bool:
-    """Whether the value at this place of a flow is never shown: the headers, and whatever has a
-    name like `password` or `api_key`."""
+    """Whether the value at this path of a flow is secret: the headers, and keys with a name such as
+    `password` or `api_key`."""
     if tuple(path[:2]) == ("transport", "headers"):
         return True
     return any(isinstance(key, str) and _SECRET_KEY.search(key[:_MAX_KEY_LENGTH]) for key in path)
 
 
 def secrets_of(flow: Flow) -> frozenset[str]:
-    """The secret texts of a flow: header values, and the user info of its URLs (as written and
-    percent-decoded), to be hidden from what libraries and servers say."""
+    """The secret texts of a flow, to be masked in messages of libraries and servers: header values,
+    and the user info of its URLs (as written and percent-decoded)."""
     found = set(flow.transport.headers.values())
     for uri in (flow.source.uri, *(sink.uri for sink in flow.sinks)):
         for match in _USER_INFO.finditer(uri):
@@ -60,9 +60,9 @@ def secrets_of(flow: Flow) -> frozenset[str]:
 
 
 def secret_spans(lines: Sequence[str], index: int) -> list[tuple[int, int]]:
-    """The stretches (start, end) of line `index` of a flow file that must not be shown.
+    """The spans (start, end) of line `index` of a flow file that must be masked.
 
-    Works on the text alone, because a file with an error has no other structure yet.
+    Works on the text alone, because a file with an error may not be parsed.
     """
     line = lines[index]
     spans = list(_spans_in(line))
@@ -82,7 +82,7 @@ def _spans_in(line: str) -> tuple[tuple[int, int], ...]:
 
 
 def _is_below_secret_key(lines: Sequence[str], index: int) -> bool:
-    """Whether a line above that this one is indented under is a `headers:` or a secret key."""
+    """Whether the line is indented below a `headers:` or a secret key."""
     indent = _indent(lines[index])
     nearest = max(0, index - _MAX_LINES_ABOVE)
     for above in reversed(lines[nearest:index]):
@@ -92,7 +92,7 @@ def _is_below_secret_key(lines: Sequence[str], index: int) -> bool:
             if _HEADERS_LINE.search(above) or _SECRET_LINE.search(above):
                 return True
             indent = _indent(above)
-    return indent > 0 and nearest > 0  # nobody knows: rather not
+    return indent > 0 and nearest > 0  # unknown: mask it
 
 
 def _indent(line: str) -> int:

@@ -1,4 +1,4 @@
-"""Durations and sizes as the flow writes them."""
+"""Parse durations and sizes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def duration(value: str | float) -> float:
-    """Seconds: from `500ms`, `5s`, `2m`, `1h`, or a number of seconds as it is.
+    """Seconds, from `500ms`, `5s`, `2m`, `1h` or a number of seconds.
 
     Raises `ValueError` for anything else.
     """

@@ -1,4 +1,4 @@
-"""The flow against the schema: every error of it in one sentence."""
+"""Validate a flow against the schema, with one message per error."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from flowrun.spec.secrets import is_secret
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
-# Of several errors about one key only the first one in this order is said: the others follow.
+# Of several errors about one key only the first in this order is reported: it causes the others.
 _ORDER = ("additionalProperties", "type", "enum", "", "x-planned", "const", "required")
 
 
 def validate(root: Node) -> list[Finding]:
-    """What the schema has against a flow: one finding per cause, in no particular order."""
+    """The errors of a flow by the schema: one finding per cause, in no particular order."""
     from flowrun.spec.schema_validator import validator
 
     findings: dict[Path, Finding] = {}
@@ -51,8 +51,8 @@ def _is_sink(path: Path) -> bool:
 
 
 def _empty_sink(path: Path, node: Node) -> Finding:
-    """YAML's null is a sink, but who writes nothing at all has rather forgotten it."""
-    hint = "give it a value; `null` throws the frames away"
+    """`null` is a sink, but an empty value has probably been forgotten."""
+    hint = "give it a value; `null` discards the frames"
     return Finding(f"`{dotted(path)}` has no value", _key_location(node), dotted(path), hint)
 
 
@@ -90,7 +90,7 @@ def _message(error: ValidationError, path: Path, node: Node) -> str:
     if error.validator == "x-planned":
         return f"{name} is not supported yet"
     if error.validator == "uniqueItems":
-        return f"{name} names an item twice"
+        return f"{name} has the same item twice"
     if error.validator == "minItems":
         return f"{name} is an empty list, expected at least one item"
     if node.style == "empty":
@@ -125,7 +125,7 @@ def _missing(error: ValidationError, path: Path, node: Node) -> Iterator[tuple[P
 
 
 def _is_short(node: Node) -> bool:
-    """Whether the value itself is shown; a mapping, a list or no value by its key."""
+    """Whether the caret is at the value; for a mapping, a list or no value it is at the key."""
     return not isinstance(node.value, dict | list) and node.style != "empty"
 
 

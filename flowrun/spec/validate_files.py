@@ -1,4 +1,4 @@
-"""Many flow files at once."""
+"""Validate many flow files at once."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from flowrun.spec.flow import Flow
 from flowrun.spec.load import load
 from flowrun.spec.problems import FlowError, Problem, Remark
 
-# Whoever may import hooks or ask servers says what is wrong with a valid flow.
+# Finds further problems of a valid flow; may import hooks or query servers.
 Check = Callable[[Flow], Iterable[Remark]]
 
-_ENDINGS = (".yaml", ".yml")
+_SUFFIXES = (".yaml", ".yml")
 
 
 def validate_files(
     paths: Sequence[str], *, checks: Sequence[Check] = ()
 ) -> tuple[list[Path], list[Problem]]:
-    """The flow files that `paths` (files, directories, globs) name, each once, and what is wrong
-    with them: by file, then in the order of the file.
+    """The flow files in `paths` (files, directories, globs), each once, and their problems, by file
+    and then in the order of the file.
 
-    Directories are searched for *.yaml and *.yml at any depth. A path that names no file is a
-    problem. Flows that are valid so far are given to `checks`, on the calling thread; what two of
-    them say is a problem once. Without them no user code runs.
+    Directories are searched for *.yaml and *.yml at any depth. A path without a file is a problem.
+    Flows that are valid so far are passed to `checks`, on the calling thread; a problem found by
+    two of them is reported once. Without checks no user code runs.
     """
     files: dict[Path, None] = {}
     problems: list[Problem] = []
@@ -50,15 +50,15 @@ def _check(file: Path, checks: Sequence[Check]) -> list[Problem]:
 
 
 def _files(path: str) -> tuple[list[Path], str]:
-    """The files that one path names, and what is wrong with the path."""
+    """The files of one path, and the error if there are none."""
     if os.path.isdir(path):
         found = sorted(
             Path(folder, name)
             for folder, _, names in os.walk(path)
             for name in names
-            if name.endswith(_ENDINGS) and os.path.isfile(os.path.join(folder, name))
+            if name.endswith(_SUFFIXES) and os.path.isfile(os.path.join(folder, name))
         )
-        return found, "" if found else "there is no flow (*.yaml, *.yml) in this directory"
+        return found, "" if found else "this directory has no flow (*.yaml, *.yml)"
     if glob.has_magic(path) and not os.path.lexists(path):
         matches = sorted(filter(os.path.isfile, glob.glob(path, recursive=True)))
         return [Path(match) for match in matches], "" if matches else "no file matches this pattern"

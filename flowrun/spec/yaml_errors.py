@@ -1,4 +1,4 @@
-"""YAML's own errors, said for the person with the file open."""
+"""Translate PyYAML's syntax errors into messages for users."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import yaml
 
 from flowrun.spec.nodes import Location, UnreadableError
 
-# What both of PyYAML's parsers say (a part of it), and what is said instead: message and hint.
-_SAID: dict[str, tuple[str, str]] = {
+# A part of the message of both of PyYAML's parsers, and our message and hint.
+_MESSAGES: dict[str, tuple[str, str]] = {
     "node content": ("a value cannot start with `{character}`", "put it in quotes"),
     "cannot start any token": ("a value cannot start with `{character}`", "put it in quotes"),
     "mapping values are not allowed": (
@@ -24,7 +24,7 @@ _SAID: dict[str, tuple[str, str]] = {
     **dict.fromkeys(
         ("expected key", "<block end>", "'-' indicator", "expected ':'"),
         (
-            "this does not continue what stands above",
+            "this does not continue the lines above",
             "check the indentation, and that every key is followed by `: `",
         ),
     ),
@@ -33,7 +33,7 @@ _CLOSING = {"[": "]", "{": "}"}
 
 
 def syntax_error(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> UnreadableError:
-    """What PyYAML said about `lines`, at a location that exists in them."""
+    """Translate PyYAML's error about `lines`, with a location inside them."""
     problem = error.problem or ""
     line, column = _inside(error.problem_mark or error.context_mark, lines)
     tab = re.match(r" *\t", lines[line])
@@ -41,29 +41,29 @@ def syntax_error(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> Unreadabl
         return _at(line, tab.end() - 1, "a tab cannot indent YAML", "indent with blanks")
     if error.context_mark and ("expected ',' or" in problem or "end of stream" in problem):
         return _unclosed(_inside(error.context_mark, lines), (line, column), lines)
-    for part, (message, hint) in _SAID.items():
+    for part, (message, hint) in _MESSAGES.items():
         if part in problem:
             return _at(line, column, message.format(character=lines[line][column:][:1]), hint)
-    said = ", ".join(filter(None, (error.context, problem)))
-    return _at(line, column, f"this is not YAML: {said}")
+    text = ", ".join(filter(None, (error.context, problem)))
+    return _at(line, column, f"invalid YAML: {text}")
 
 
 def _unclosed(
     opened: tuple[int, int], found: tuple[int, int], lines: Sequence[str]
 ) -> UnreadableError:
-    """A bracket or quotation that nothing closes; `found` is where it became clear."""
+    """The error for a bracket or quotation that is not closed; `found` is where it was detected."""
     opening = lines[opened[0]][opened[1] :][:1]
     closing = _CLOSING.get(opening)
     line, column = found
     rest = [lines[line][column:], *lines[line + 1 :]]
     if closing is None or not any(text.strip() for text in rest):
-        return _at(*opened, f"nothing closes this `{opening}`")
+        return _at(*opened, f"this `{opening}` is not closed")
     message = f"expected `,` or `{closing}` in the `{opening}` of line {opened[0] + 1}"
     return _at(line, column, message, "quote a value that contains any of `{}[],`")
 
 
 def _inside(mark: yaml.Mark | None, lines: Sequence[str]) -> tuple[int, int]:
-    """Line and column from 0; the end of the last line for a mark behind it."""
+    """Line and column, from 0; the end of the last line for a mark after it."""
     if mark is None:
         return 0, 0
     if mark.line >= len(lines):

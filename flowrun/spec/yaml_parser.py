@@ -1,4 +1,4 @@
-"""From text to nodes: YAML 1.2 scalars on PyYAML's events, within bounds of depth and number."""
+"""Parse YAML into nodes: YAML 1.2 scalars on PyYAML's events, with limits of depth and size."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from flowrun.spec.nodes import Finding, Location, Node, UnreadableError, printab
 from flowrun.spec.scalars import scalar
 from flowrun.spec.yaml_errors import syntax_error
 
-MAX_DEPTH = 50  # mappings and lists within each other
-MAX_VALUES = 10_000  # values, those behind aliases counted every time
+MAX_DEPTH = 50  # nested mappings and lists
+MAX_VALUES = 10_000  # values behind an alias count every time
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # only its parser is used
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as YAML 1.1, and so PyYAML, counts lines
@@ -27,9 +27,9 @@ def split_lines(text: str) -> list[str]:
 
 
 def parse_yaml(text: str) -> tuple[Node, list[Finding]]:
-    """The one document in `text` and what can be said about it without ending the reading
-    (duplicate keys). Raises `UnreadableError`. Time and memory are bounded by the text's length
-    and `MAX_VALUES`."""
+    """Parse the one document in `text`; also return findings that do not stop the parser (duplicate
+    keys). Raises `UnreadableError`. Time and memory are bounded by the text's length and
+    `MAX_VALUES`."""
     lines = split_lines(text)
     strange = _UNPRINTABLE.search(text)
     if strange:
@@ -45,28 +45,28 @@ def parse_yaml(text: str) -> tuple[Node, list[Finding]]:
     except yaml.MarkedYAMLError as error:
         raise syntax_error(error, lines) from error
     except yaml.YAMLError as error:
-        raise UnreadableError(f"this is not YAML: {error}") from error
+        raise UnreadableError(f"invalid YAML: {error}") from error
 
 
 class _Composer:
     def __init__(self, events: Iterator[Any]) -> None:
         self.events = events
         self.findings: list[Finding] = []
-        self.anchors: dict[str, Node | None] = {}  # None: still open
+        self.anchors: dict[str, Node | None] = {}  # None: not complete yet
         self.count = 0
 
     def document(self) -> tuple[Node, list[Finding]]:
-        next(self.events)  # the stream begins
+        next(self.events)  # stream start
         if isinstance(next(self.events), yaml.StreamEndEvent):
             raise UnreadableError("the file is empty", hint=_REQUIRED_KEYS)
         root = self.node(next(self.events), 0)
-        next(self.events)  # the document ends
+        next(self.events)  # document end
         further = next(self.events)
         if not isinstance(further, yaml.StreamEndEvent):
             raise UnreadableError(
-                "a second document starts here, and a flow file holds one",
+                "a second document starts here, but a flow file has one",
                 _location(further),
-                "put each flow into a file of its own",
+                "put each flow into its own file",
             )
         if root.value is None:
             raise UnreadableError("the file is empty", hint=_REQUIRED_KEYS)
@@ -108,18 +108,18 @@ class _Composer:
                 entries[key] = value
             elif first.key_location:
                 line = first.key_location.line
-                message = f"the key `{printable(key)}` stands here a second time"
+                message = f"duplicate key `{printable(key)}`"
                 self.findings.append(
-                    Finding(message, location, hint=f"the first is in line {line}")
+                    Finding(message, location, hint=f"first defined in line {line}")
                 )
         return entries
 
     def key(self, event: Any, depth: int) -> str:
-        """The text of a key: as it is written, so that `on` and `1` are keys like any other."""
+        """The text of a key as written, so that `on` and `1` are strings, too."""
         location = _location(event)
         node = self.node(event, depth)
         if not isinstance(event, yaml.ScalarEvent) or not event.value:
-            raise UnreadableError("a key must be a word", location)
+            raise UnreadableError("a key must be a string that is not empty", location)
         if event.value == "<<" and node.style == "plain":
             hint = "repeat the keys, or use an alias for a whole value"
             raise UnreadableError("merge keys (`<<`) are not supported", location, hint)
@@ -127,10 +127,10 @@ class _Composer:
 
     def alias(self, name: str, location: Location, depth: int) -> Node:
         if name not in self.anchors:
-            raise UnreadableError("there is no anchor of this name above", location)
+            raise UnreadableError("this alias has no anchor above", location)
         target = self.anchors[name]
         if target is None:
-            raise UnreadableError("this alias stands inside its own anchor", location)
+            raise UnreadableError("this alias is inside its own anchor", location)
         node = self.copy(target, location, depth)
         node.location = location
         return node
@@ -161,7 +161,7 @@ class _Composer:
         tag = (event.tag or "!").removeprefix("tag:yaml.org,2002:")
         if tag != "!" and not isinstance(event, core.get(tag, ())):
             hint = "put it in quotes if the `!` belongs to the value"
-            raise UnreadableError("tags have no meaning in a flow", location, hint)
+            raise UnreadableError("tags are not supported", location, hint)
 
 
 def _scalar(event: Any, location: Location) -> Node:

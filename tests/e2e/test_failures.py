@@ -65,7 +65,7 @@ CASES: dict[str, tuple[dict[str, str], int, str]] = {
         " (in 'no_such_package.hooks:blur')\n"
         "    preprocess: [no_such_package.hooks:blur]\n"
         "                 ^\n"
-        "    looked in {cwd} and among the installed packages\n",
+        "    looked in {cwd} and in the installed packages\n",
     ),
     "a hook that raises": (
         {"postprocess": "[bad:raises]"},

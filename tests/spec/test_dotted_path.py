@@ -75,7 +75,7 @@ def test_what_is_no_dotted_path_is_refused(path: str) -> None:
 def test_an_unknown_module_says_where_it_was_looked_for(folder: Path) -> None:
     assert refusal("wd_nowhere.at_all:f") == (
         "there is no module 'wd_nowhere' (in 'wd_nowhere.at_all:f')",
-        f"looked in {folder} and among the installed packages",
+        f"looked in {folder} and in the installed packages",
     )
 
 

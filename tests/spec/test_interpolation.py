@@ -87,7 +87,7 @@ def test_what_looks_like_a_variable_and_is_none_is_refused(
     complain: Any, base: str, wrong: str
 ) -> None:
     assert complain(f"{base}name: x{wrong}\n", environ={"A": "1"}) == [
-        f"flow.yaml:4:8: error: this `${{` starts no variable\n"
+        f"flow.yaml:4:8: error: this `${{` does not start a variable\n"
         f"    name: x{wrong}\n"
         f"           ^\n"
         f"    {HINT}"

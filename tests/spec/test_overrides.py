@@ -65,9 +65,9 @@ FORM = "write KEY=VALUE, such as `limits.frames=10` or `preprocess.0.on_error=dr
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
-        ("", f"--set:1:1: error: this is no override\n    {FORM}"),
-        ("x", f"--set:1:1: error: `x` is no override\n    x\n    ^\n    {FORM}"),
-        ("a..b=1", f"--set:1:1: error: `a..b` is no override\n    a..b=1\n    ^\n    {FORM}"),
+        ("", f"--set:1:1: error: an empty text is not an override\n    {FORM}"),
+        ("x", f"--set:1:1: error: `x` is not an override\n    x\n    ^\n    {FORM}"),
+        ("a..b=1", f"--set:1:1: error: `a..b` is not an override\n    a..b=1\n    ^\n    {FORM}"),
         (
             "limit.frames=10",
             "--set:1:1: error: unknown key `limit`\n    limit.frames=10\n    ^\n"
@@ -80,18 +80,17 @@ FORM = "write KEY=VALUE, such as `limits.frames=10` or `preprocess.0.on_error=dr
         ),
         (
             "transport.mode.x=1",
-            "--set:1:1: error: `transport.mode` has no keys of its own\n"
-            "    transport.mode.x=1\n    ^",
+            "--set:1:1: error: `transport.mode` has no keys\n    transport.mode.x=1\n    ^",
         ),
         (
             "preprocess.1.on_error=drop",
             "--set:1:1: error: `preprocess` has 1 item\n    preprocess.1.on_error=drop\n    ^\n"
-            "    the first one is number 0",
+            "    the index of the first item is 0",
         ),
         (
             "preprocess.on_error=drop",
             "--set:1:1: error: `preprocess` is a list\n    preprocess.on_error=drop\n    ^\n"
-            "    say which item: `preprocess.0.on_error`",
+            "    give the index of an item: `preprocess.0.on_error`",
         ),
         (
             "postprocess.0=a:b",
@@ -109,9 +108,9 @@ FORM = "write KEY=VALUE, such as `limits.frames=10` or `preprocess.0.on_error=dr
         ),
         (
             "source={uri: test, uri: test}",
-            "--set:1:20: error: the key `uri` stands here a second time\n"
+            "--set:1:20: error: duplicate key `uri`\n"
             "    source={uri: test, uri: test}\n                       ^\n"
-            "    the first is in line 1",
+            "    first defined in line 1",
         ),
         (
             "source={uri: [}",

@@ -219,7 +219,7 @@ def test_an_installed_schema_is_found_inside_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "flow.schema.json").write_text("{}", encoding="utf-8")
-    monkeypatch.setattr(schema_module, "_PLACES", (tmp_path, *schema_module._PLACES))
+    monkeypatch.setattr(schema_module, "_FOLDERS", (tmp_path, *schema_module._FOLDERS))
     schema_text.cache_clear()
     try:
         assert schema_text() == "{}"

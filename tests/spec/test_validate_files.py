@@ -54,7 +54,7 @@ def test_a_path_that_names_no_file_is_a_problem(folder: Path) -> None:
         [
             "none.yaml: there is no such file",
             "*.none: no file matches this pattern",
-            "empty: there is no flow (*.yaml, *.yml) in this directory",
+            "empty: this directory has no flow (*.yaml, *.yml)",
         ],
     )
 

@@ -44,11 +44,11 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         (b"---\n", f"1:1: error: the file is empty\n    ---\n    ^\n{NEEDS}"),
         (
             b"a: \0\n",
-            "1:1: error: this is a binary file, and a flow is a text in YAML",
+            "1:1: error: this is a binary file, expected YAML text",
         ),
         (
             "a: b".encode("utf-16"),
-            "1:1: error: the file is UTF-16, and a flow is UTF-8\n    save it as UTF-8",
+            "1:1: error: the file is UTF-16, expected UTF-8\n    save it as UTF-8",
         ),
         (
             "name: ü\nsource: ".encode() + b"\xfc\n",
@@ -70,8 +70,8 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         ),
         (
             b"source: test\n---\nsource: test\n",
-            "2:1: error: a second document starts here, and a flow file holds one\n    ---\n    ^\n"
-            "    put each flow into a file of its own",
+            "2:1: error: a second document starts here, but a flow file has one\n    ---\n    ^\n"
+            "    put each flow into its own file",
         ),
         (
             b"source: a: b\n",
@@ -85,7 +85,7 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         ),
         (
             b"transport:\n    mode: unary\n  model: m\n",
-            "3:3: error: this does not continue what stands above\n      model: m\n      ^\n"
+            "3:3: error: this does not continue the lines above\n      model: m\n      ^\n"
             + BLANKS,
         ),
         (
@@ -93,8 +93,8 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
             "1:9: error: a value cannot start with `@`\n    source: @x\n            ^\n"
             "    put it in quotes",
         ),
-        (b"sink: [a, b\n", "1:7: error: nothing closes this `[`\n    sink: [a, b\n          ^"),
-        (b"sink: 'a\nb: c\n", "1:7: error: nothing closes this `'`\n    sink: 'a\n          ^"),
+        (b"sink: [a, b\n", "1:7: error: this `[` is not closed\n    sink: [a, b\n          ^"),
+        (b"sink: 'a\nb: c\n", "1:7: error: this `'` is not closed\n    sink: 'a\n          ^"),
         (
             b"limits: {frames: ${N:-4}}\n",
             "1:19: error: expected `,` or `}` in the `{` of line 1\n    limits: {frames: ${N:-4}}\n"
@@ -102,22 +102,22 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         ),
         (
             b"source: *x\n",
-            "1:9: error: there is no anchor of this name above\n    source: *x\n            ^",
+            "1:9: error: this alias has no anchor above\n    source: *x\n            ^",
         ),
         (
             b"source: &x [*x]\n",
-            "1:13: error: this alias stands inside its own anchor\n    source: &x [*x]\n"
+            "1:13: error: this alias is inside its own anchor\n    source: &x [*x]\n"
             "                ^",
         ),
         (
             b"source: !!python/name:os.system x\n",
-            "1:9: error: tags have no meaning in a flow\n"
+            "1:9: error: tags are not supported\n"
             "    source: !!python/name:os.system x\n            ^"
             "\n    put it in quotes if the `!` belongs to the value",
         ),
         (
             b"source: !mine x\n",
-            "1:9: error: tags have no meaning in a flow\n    source: !mine x\n"
+            "1:9: error: tags are not supported\n    source: !mine x\n"
             "            ^\n    put it in quotes if the `!` belongs to the value",
         ),
         (
@@ -125,8 +125,8 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
             "2:1: error: merge keys (`<<`) are not supported\n    <<: *b\n    ^\n"
             "    repeat the keys, or use an alias for a whole value",
         ),
-        (b"[a]: b\n", "1:1: error: a key must be a word\n    [a]: b\n    ^"),
-        (b"? \n: b\n", "1:2: error: a key must be a word\n    ?\n     ^"),
+        (b"[a]: b\n", "1:1: error: a key must be a string that is not empty\n    [a]: b\n    ^"),
+        (b"? \n: b\n", "1:2: error: a key must be a string that is not empty\n    ?\n     ^"),
         (
             b"- source: test\n",
             "1:1: error: the flow is a list, expected a mapping\n    - source: test\n    ^",
@@ -159,8 +159,8 @@ def test_a_duplicate_key_is_one_problem_and_the_first_one_counts(
     complain: Any, base: str, parser: str
 ) -> None:
     assert complain(f"{base}source: {{wrong: 1}}\nlimits: {{frames: 0}}\n") == [
-        "flow.yaml:4:1: error: the key `source` stands here a second time\n"
-        "    source: {wrong: 1}\n    ^\n    the first is in line 1",
+        "flow.yaml:4:1: error: duplicate key `source`\n"
+        "    source: {wrong: 1}\n    ^\n    first defined in line 1",
         "flow.yaml:5:18: error: `limits.frames` is 0, expected an integer of at least 1\n"
         "    limits: {frames: 0}\n                     ^",
     ]

@@ -1,4 +1,4 @@
-"""Counts the people in a part of the picture: two hooks, and a model to try them with."""
+"""Count the people in a region of the image: two hooks, and a model to try them with."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from flowrun.detection import detections_of
 
 
 class Zone:
-    """Shows the model a part of the picture only: `left`, `top`, `right` and `bottom` are shares of
-    its width and height, 0 to 1."""
+    """Crop the image for the model: `left`, `top`, `right` and `bottom` are fractions of its width
+    and height, 0 to 1."""
 
     def __init__(
         self, *, left: float = 0.0, top: float = 0.0, right: float = 1.0, bottom: float = 1.0
     ) -> None:
         if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
             raise ValueError(
-                f"left {left}, top {top}, right {right}, bottom {bottom} is no part of a picture:"
-                " left < right and top < bottom, all from 0 to 1"
+                f"left {left}, top {top}, right {right}, bottom {bottom} is not a region:"
+                " expected left < right and top < bottom, all from 0 to 1"
             )
         self.left, self.top, self.right, self.bottom = left, top, right, bottom
 
@@ -33,10 +33,10 @@ class Zone:
 
 
 class PeopleCounter:
-    """Attaches how many `people` there are and how many have `entered` so far, and writes into the
-    file `journal` when they did, in seconds.
+    """Attach the number of `people` and of those that have `entered` so far, and write the time of
+    each entry, in seconds, to the file `journal`.
 
-    A person is a detection with the label `label`; a hook in front of this one decodes them.
+    A person is a detection with the label `label`, from a decoding hook before this one.
     """
 
     def __init__(self, *, label: str = "person", journal: str | None = None) -> None:
@@ -59,8 +59,8 @@ class PeopleCounter:
 
 
 def stand_in(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Takes the edge that walks through flowrun's test pattern for a person, and answers as an SSD
-    detector does: rows [image, label, confidence, x0, y0, x1, y1], shares of the picture."""
+    """Detect the moving edge of flowrun's test pattern as a person, with the output of an SSD
+    detector: rows [image, label, confidence, x0, y0, x1, y1], fractions of the image."""
     steps = np.diff(image[-1, :, 0].astype(int))
     at = (1 + steps.argmin()) / image.shape[1]
     confidence = 0.9 if steps.min() < -128 else 0.1

@@ -1,4 +1,4 @@
-"""A YAML value that knows where it stands."""
+"""YAML values with their locations."""
 
 from __future__ import annotations
 

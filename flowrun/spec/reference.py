@@ -38,15 +38,15 @@ def reference() -> str:
 
 def _section(key: str, part: Schema, *, required: bool) -> Iterator[str]:
     yield f"## `{key}`"
-    said = [part["description"]]
+    sentences = [part["description"]]
     if required:
-        said.append("Required.")
+        sentences.append("Required.")
     inside = part if "properties" in part else _resolved(part["items"])
     if "x-short" in inside:
-        said.append(f"Short form: the value of `{inside['x-short']}` alone.")
+        sentences.append(f"Short form: the value of `{inside['x-short']}` alone.")
     if part.get("x-planned") is True:
-        said.append("Not supported yet.")
-    yield " ".join(said)
+        sentences.append("Not supported yet.")
+    yield " ".join(sentences)
     yield _table(inside["properties"], inside.get("required", []), _restrictions(inside))
 
 

@@ -168,7 +168,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Screen]:
 def test_without_a_terminal_there_is_a_log_line_every_ten_seconds(
     term: str | None, screen: Callable[[str], Screen], caplog: pytest.LogCaptureFixture
 ) -> None:
-    said = screen(term) if term else None
+    stderr = screen(term) if term else None
     caplog.set_level(logging.INFO, "flowrun")
     waits = Waits(2)
     with Progress(flow(frames=240), status, waits):
@@ -176,7 +176,7 @@ def test_without_a_terminal_there_is_a_log_line_every_ten_seconds(
     line = "50% done, 0:04 left, 118 frames, 30.0 fps, 41 ms, 2 in flight"
     assert [record.getMessage() for record in caplog.records] == [line, line]
     assert waits.asked == [10.0] * 3
-    assert said is None or said.getvalue() == ""
+    assert stderr is None or stderr.getvalue() == ""
 
 
 def test_a_run_that_is_over_before_the_first_interval_logs_nothing(

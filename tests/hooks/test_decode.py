@@ -47,10 +47,10 @@ def found(decode: Decode, answer: Result, of: Frame | None = None) -> list[Detec
 def read(text: str, sure: float = 1.0) -> Any:
     """What a text model says, shape (len(text), 37), if it is so sure of every character."""
     rest = (1 - sure) / (len(ALPHABET) - 1)
-    said = np.full((len(text), len(ALPHABET)), rest, np.float32)
+    scores = np.full((len(text), len(ALPHABET)), rest, np.float32)
     for place, character in enumerate(text):
-        said[place, ALPHABET.index(character)] = sure
-    return said
+        scores[place, ALPHABET.index(character)] = sure
+    return scores
 
 
 # What each model would answer if it saw `boxes` (n, 4), in pixels of a view of `size` pixels.
@@ -124,7 +124,7 @@ def boxes(draw: st.DrawFn) -> tuple[Frame, Any, list[Box]]:
 
 @EVERY
 @given(boxes())
-def test_boxes_come_back_to_where_they_are_in_the_source(
+def test_boxes_are_converted_to_pixels_of_the_source(
     decode: Decode, answer: Any, drawn: Any
 ) -> None:
     of, seen, made = drawn
@@ -137,7 +137,7 @@ def test_boxes_come_back_to_where_they_are_in_the_source(
 
 @EVERY
 @given(views(), st.lists(st.tuples(*[st.floats(-3000, 3000)] * 4), max_size=5))
-def test_no_box_leaves_the_picture_and_none_is_empty(
+def test_boxes_are_clipped_to_the_image_and_none_is_empty(
     decode: Decode, answer: Any, drawn: Any, boxes: Any
 ) -> None:
     of, view = drawn
@@ -165,8 +165,8 @@ def test_rows_with_a_number_that_is_not_finite_are_omitted(
     for column in range(4):
         wrong = seen.copy()
         wrong[0, column] = number
-        said = answer(wrong, (200, 100))
-        assert len(found(decode, said)) == 1
+        response = answer(wrong, (200, 100))
+        assert len(found(decode, response)) == 1
 
 
 @EVERY
@@ -188,15 +188,17 @@ def test_the_rows_of_an_ssd_end_at_an_image_below_0_and_those_below_the_threshol
     rows += [[-1, 0, 0, 0, 0, 0, 0], [0, 1, 0.9, 0, 0, 1, 1]]
     whole = (0.0, 0.0, 200.0, 100.0)
     for shape in ((7, 7), (1, 7, 7), (1, 1, 7, 7)):
-        said = result(detection_out=np.array(rows, np.float32).reshape(shape))
-        assert found(decode_ssd(labels={"2": "face"}), said) == [Detection(whole, 0.5, 2, "face")]
-        assert len(found(decode_ssd(threshold=0.3), said)) == 2
+        response = result(detection_out=np.array(rows, np.float32).reshape(shape))
+        assert found(decode_ssd(labels={"2": "face"}), response) == [
+            Detection(whole, 0.5, 2, "face")
+        ]
+        assert len(found(decode_ssd(threshold=0.3), response)) == 2
 
 
-def test_boxes_may_have_their_scores_and_classes_in_outputs_of_their_own() -> None:
+def test_boxes_may_have_their_scores_and_classes_in_separate_outputs() -> None:
     corners = np.array([[0, 0, 50, 50], [10, 20, 30, 40], [0, 0, 5, 5]])
-    said = result(boxes=corners, scores=[[0.9, 0.4, 0.1]], labels=np.array([[1], [0], [1]]))
-    assert found(decode_boxes(labels=["text", "sign"]), said) == [
+    response = result(boxes=corners, scores=[[0.9, 0.4, 0.1]], labels=np.array([[1], [0], [1]]))
+    assert found(decode_boxes(labels=["text", "sign"]), response) == [
         Detection((0, 0, 50, 50), 0.9, 1, "sign"),
         Detection((10, 20, 30, 40), 0.4, 0, "text"),
     ]
@@ -206,7 +208,7 @@ def test_boxes_may_have_their_scores_and_classes_in_outputs_of_their_own() -> No
 
 
 @pytest.mark.parametrize("batch", [False, True])
-def test_tensorflow_says_how_many_rows_count_and_its_classes_start_at_1(batch: bool) -> None:
+def test_tensorflow_outputs_have_the_number_of_valid_rows_and_classes_from_1(batch: bool) -> None:
     corners = np.array([[0, 0, 0.5, 1], [0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1]])
     outputs = {
         "detection_boxes": corners,
@@ -225,23 +227,23 @@ def test_tensorflow_says_how_many_rows_count_and_its_classes_start_at_1(batch: b
     listed = found(decode_tensorflow(labels=["none", "one"], first_id=0), two)
     assert [it.label for it in listed] == ["one", None]
     for count, used in ((NAN, 0), (-1, 0), (INF, 3), (1, 1)):
-        said = result(**outputs, num_detections=[count])
-        assert len(found(decode_tensorflow(), said)) == used
+        response = result(**outputs, num_detections=[count])
+        assert len(found(decode_tensorflow(), response)) == used
 
 
 @pytest.mark.parametrize("shape", [(4,), (1, 4), (1, 4, 1, 1)])
 def test_the_likeliest_classes_come_first(shape: tuple[int, ...]) -> None:
-    said = result(prob=np.array([0.1, 0.6, NAN, 0.3], np.float32).reshape(shape))
-    (best,) = classes_of(decode_classes(labels=["a", "b"])(frame(), said))
+    response = result(prob=np.array([0.1, 0.6, NAN, 0.3], np.float32).reshape(shape))
+    (best,) = classes_of(decode_classes(labels=["a", "b"])(frame(), response))
     assert best == Classification(1, about(0.6), "b")
-    three = classes_of(decode_classes(output="prob", k=3)(frame(), said))
+    three = classes_of(decode_classes(output="prob", k=3)(frame(), response))
     assert [it.class_id for it in three] == [1, 3, 0]
-    assert len(classes_of(decode_classes(k=4, threshold=0.2)(frame(), said))) == 2
+    assert len(classes_of(decode_classes(k=4, threshold=0.2)(frame(), response))) == 2
 
 
 def test_softmax_makes_probabilities_of_any_numbers() -> None:
-    said = result(x=np.array([[1000.0, 1000.0 + math.log(3), -INF]]))
-    two = classes_of(decode_classes(softmax=True, k=5)(frame(), said))
+    response = result(x=np.array([[1000.0, 1000.0 + math.log(3), -INF]]))
+    two = classes_of(decode_classes(softmax=True, k=5)(frame(), response))
     assert [it.class_id for it in two] == [1, 0]
     assert [it.score for it in two] == about([0.75, 0.25])
 
@@ -268,8 +270,8 @@ def test_an_empty_response_has_no_classes() -> None:
 )
 def test_repeated_characters_count_once_and_blanks_not_at_all(characters: str, text: str) -> None:
     place = np.array([[10, 20, 30, 40]])
-    said = read(characters, sure=0.9)
-    for each in (said[None], said[None, :, None], said[:, None]):
+    scores = read(characters, sure=0.9)
+    for each in (scores[None], scores[None, :, None], scores[:, None]):
         (detection,) = found(decode_ctc(), result(texts=each, text_coordinates=place))
         score = about(0.9)
         assert detection == Detection((10, 20, 40, 60), score, text=text)
@@ -284,23 +286,23 @@ def test_a_text_that_is_written_with_blanks_and_repeats_is_read(text: str, data:
     order = data.draw(st.permutations(range(len(ALPHABET))))
     decode = decode_ctc(alphabet="".join(ALPHABET[n] for n in order))
     numbers = np.log(read(written, sure=0.8)[:, order])  # no probabilities any more
-    said = result(texts=numbers[None], text_coordinates=[[0, 0, 9, 9]])
-    (detection,) = found(decode, said)
+    response = result(texts=numbers[None], text_coordinates=[[0, 0, 9, 9]])
+    (detection,) = found(decode, response)
     assert detection.text == text
     assert detection.score == about(0.8, abs=1e-3)
 
 
-def test_the_score_of_a_text_is_the_mean_of_its_places() -> None:
-    said = np.concatenate([read("a", sure=0.9), read("b", sure=0.5)])[None]
-    (detection,) = found(decode_ctc(), result(texts=said, text_coordinates=[[0, 0, 9, 9]]))
+def test_the_score_of_a_text_is_the_mean_of_its_positions() -> None:
+    scores = np.concatenate([read("a", sure=0.9), read("b", sure=0.5)])[None]
+    (detection,) = found(decode_ctc(), result(texts=scores, text_coordinates=[[0, 0, 9, 9]]))
     assert detection.score == pytest.approx(0.7)
 
 
 def test_texts_below_the_threshold_or_without_finite_scores_are_omitted() -> None:
     texts = np.stack([read("ab", sure=0.9), read("12", sure=0.5), read("zz", sure=NAN)])
-    said = result(texts=texts, text_coordinates=[[0, 0, 9, 9]] * 3)
-    assert [it.text for it in found(decode_ctc(threshold=0.6), said)] == ["ab"]
-    assert [it.text for it in found(decode_ctc(), said)] == ["ab", "12"]
+    response = result(texts=texts, text_coordinates=[[0, 0, 9, 9]] * 3)
+    assert [it.text for it in found(decode_ctc(threshold=0.6), response)] == ["ab"]
+    assert [it.text for it in found(decode_ctc(), response)] == ["ab", "12"]
 
 
 PLACES = np.zeros((3, 4))

@@ -200,7 +200,7 @@ def test_texts_look_the_same_in_rgb_and_in_bgr() -> None:
 # Classes and clock
 
 
-def test_the_likeliest_classes_stand_one_below_the_other() -> None:
+def test_the_likeliest_classes_are_drawn_one_below_the_other() -> None:
     classes = [Classification(3, 0.93, "cat"), Classification(8, 0.05), Classification(9, 0.02)]
     before = frame().attach(classes=classes)
     after = draw_classes(k=2)(before, EMPTY)
@@ -211,7 +211,7 @@ def test_the_likeliest_classes_stand_one_below_the_other() -> None:
 
 @pytest.mark.parametrize("corner", CORNERS)
 @pytest.mark.parametrize("hook", [lambda corner: draw_classes(corner=corner), draw_clock])
-def test_a_panel_stands_in_its_corner(corner: str, hook: Callable[[str], Any]) -> None:
+def test_a_panel_is_in_its_corner(corner: str, hook: Callable[[str], Any]) -> None:
     before = frame().attach(classes=[Classification(3, 0.93, "cat")])
     x0, y0, x1, y1 = extent(changed(before, hook(corner)(before, EMPTY)))
     assert x1 - x0 < 160
@@ -220,7 +220,7 @@ def test_a_panel_stands_in_its_corner(corner: str, hook: Callable[[str], Any]) -
     assert (x1 == 320, y1 == 240) == (corner.endswith("right"), corner.startswith("bottom"))
 
 
-def test_a_panel_too_large_for_the_picture_shows_its_beginning() -> None:
+def test_a_panel_too_large_for_the_image_shows_its_beginning() -> None:
     before = frame(size=(16, 16)).attach(classes=[Classification(3, 0.9, "cat")] * 3)
     assert changed(before, draw_classes(corner="bottom-right")(before, EMPTY)).all()
 
@@ -261,13 +261,13 @@ def test_times_are_rounded_to_milliseconds(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize("hook", [draw_boxes(), draw_texts(), draw_classes()])
-def test_where_there_is_nothing_to_draw_the_frame_stays_the_same(hook: Any) -> None:
+def test_without_anything_to_draw_the_frame_is_unchanged(hook: Any) -> None:
     bare = frame()
     assert hook(bare, EMPTY) is bare
 
 
 @pytest.mark.parametrize("hook", [draw_boxes(), draw_texts(), draw_classes(), draw_clock()])
-def test_the_original_is_not_touched_and_what_is_attached_stays(hook: Any) -> None:
+def test_the_original_image_and_the_attached_data_are_unchanged(hook: Any) -> None:
     before = frame(Detection(BOX, 0.9, text="a")).attach(classes=[Classification(1, 0.5)])
     after = hook(before, EMPTY)
     assert (before.image == 100).all()

@@ -53,7 +53,7 @@ def boxes(draw: st.DrawFn, size: tuple[int, int]) -> tuple[int, int, int, int]:
 
 @given(sizes, sizes, st.data())
 @settings(deadline=None)
-def test_what_stands_in_a_resized_picture_leads_back_to_where_it_is(
+def test_a_position_in_a_resized_image_maps_back_to_the_source(
     size: tuple[int, int], wanted: tuple[int, int], data: st.DataObject
 ) -> None:
     box = data.draw(boxes(size))
@@ -66,7 +66,7 @@ def test_what_stands_in_a_resized_picture_leads_back_to_where_it_is(
 
 @given(sizes, sizes, st.sampled_from(["center", "top-left"]), st.data())
 @settings(deadline=None)
-def test_what_stands_in_a_letterbox_leads_back_to_where_it_is(
+def test_a_position_in_a_letterbox_maps_back_to_the_source(
     size: tuple[int, int], wanted: tuple[int, int], position: str, data: st.DataObject
 ) -> None:
     box = data.draw(boxes(size))
@@ -79,7 +79,7 @@ def test_what_stands_in_a_letterbox_leads_back_to_where_it_is(
 
 @given(sizes, sizes)
 @settings(deadline=None)
-def test_a_letterbox_shows_all_of_the_picture_as_large_as_it_can(
+def test_a_letterbox_has_the_whole_image_as_large_as_possible(
     size: tuple[int, int], wanted: tuple[int, int]
 ) -> None:
     made = letterbox(list(wanted), fill=[1, 2, 3])(marked(*size, (0, 0, *size)))
@@ -97,7 +97,7 @@ def test_a_letterbox_shows_all_of_the_picture_as_large_as_it_can(
     ].size
 
 
-def test_a_letterbox_is_grey_around_the_picture_unless_it_is_told_otherwise() -> None:
+def test_a_letterbox_is_padded_with_gray_by_default() -> None:
     made = letterbox("6x6")(marked(4, 2, (0, 0, 4, 2)))
     assert made.image[:, :, 1].tolist() == [
         [114] * 6, [255] * 6, [255] * 6, [255] * 6, [114] * 6, [114] * 6,
@@ -105,14 +105,14 @@ def test_a_letterbox_is_grey_around_the_picture_unless_it_is_told_otherwise() ->
     assert letterbox("6x6", position="top-left")(marked(4, 2, (0, 0, 4, 2))).image[0, 0, 0] == 255
 
 
-def test_hooks_one_behind_the_other_lead_back_all_the_way() -> None:
+def test_positions_map_back_through_several_hooks() -> None:
     source = marked(101, 67, (20, 10, 60, 50))
     made = align()(letterbox("77x77", fill=0)(resize("90x50")(source)))
     assert (made.width, made.height) == (80, 77)
     assert made.seen.to_source(marked_in(made.image)) == pytest.approx((20, 10, 60, 50), abs=1.5)
 
 
-def test_fine_patterns_turn_grey_when_they_are_shrunk_unless_the_filter_is_nearest() -> None:
+def test_fine_patterns_turn_gray_when_they_are_shrunk_unless_the_filter_is_nearest() -> None:
     lines = np.zeros((64, 64, 3), np.uint8)
     lines[:, ::2] = 255
     inside = resize("8x8")(frame(lines)).image[:, 1:-1]
@@ -163,7 +163,7 @@ def test_the_colour_order_is_reversed_and_twice_is_not_at_all() -> None:
     assert (color_order(made).image == source.image).all()
 
 
-def test_letterboxes_aligned_and_reversed_pictures_may_be_written() -> None:
+def test_letterboxed_aligned_and_reversed_images_are_writable() -> None:
     source = noise(9, 5)
     for hook in (letterbox("8x8"), align(), color_order):
         hook(source).image[:] = 0

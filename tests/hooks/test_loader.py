@@ -123,8 +123,8 @@ def test_the_line_is_the_users_own_in_a_lambda_in_a_class_and_above_a_library(
     number = MODULE.splitlines().index(line) + 1
     with pytest.raises(HookError) as raised:
         opened(name, **with_)(FRAME)
-    said = f"user_hooks:{name} raised {text} at frame 7 ({module}:{number})"
-    assert str(raised.value).partition(": ")[2] == said
+    expected = f"user_hooks:{name} raised {text} at frame 7 ({module}:{number})"
+    assert str(raised.value).partition(": ")[2] == expected
 
 
 @pytest.mark.usefixtures("module")
@@ -156,11 +156,11 @@ def test_an_exception_in_a_constructor_names_the_hook_and_its_line(module: Path)
 
 def test_an_exception_in_close_names_the_hook_and_sys_exit_is_an_error(module: Path) -> None:
     hook = opened("Leaves")
-    said = {
+    expected = {
         ("at frame 7", 43): lambda: hook(FRAME),
         ("in its close()", 45): hook.close,
     }
-    for (when, line), act in said.items():
+    for (when, line), act in expected.items():
         with pytest.raises(HookError) as raised:
             act()
         assert str(raised.value) == (

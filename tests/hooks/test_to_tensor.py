@@ -1,4 +1,4 @@
-"""Pictures as tensors."""
+"""Images as tensors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ three = st.one_of(numbers, st.lists(numbers, min_size=3, max_size=3))
         ("NCHW", (1, 3, 5, 7), (2, 0, 1)),
     ],
 )
-def test_the_layout_says_how_the_values_lie_and_the_type_how_they_are_written(
+def test_layout_and_dtype_are_those_of_the_options(
     layout: str, dtype: str, shape: tuple[int, ...], axes: tuple[int, ...]
 ) -> None:
     tensor = to_tensor(layout, dtype)(FRAME)

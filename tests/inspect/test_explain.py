@@ -182,7 +182,7 @@ def test_no_secret_is_ever_explained(tmp_path_factory: Any, uri: str, header: st
     environ = {"MODE": "stream", "TOKEN": header, "CAMERA": f"rtsp://u:{uri}@h", "X": header}
     repeated = ["transport.parameters.note=Bearer ${X}", "preprocess.0.with.api_key=${X}"]
     values = explain(load(path, overrides=repeated, environ=environ))
-    said = table("flow.yaml", values) + json.dumps([value.to_json() for value in values])
-    assert uri not in said
-    assert header not in said
-    assert "hush" not in said
+    output = table("flow.yaml", values) + json.dumps([value.to_json() for value in values])
+    assert uri not in output
+    assert header not in output
+    assert "hush" not in output

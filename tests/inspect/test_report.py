@@ -111,14 +111,14 @@ def test_a_page_loads_nothing_and_runs_nothing() -> None:
 
 def test_the_page_has_every_fate_and_every_stage() -> None:
     text = Page(page(SUMMARY, None)).text
-    for said in (
+    for expected in (
         "90 of 100 captured frames were delivered in 0 s.",
         "delivered 90 90.0 % dropped: superseded 2 2.0 % dropped: stale 2 2.0 %",
         "dropped: hook 2 2.0 % dropped: no_response 2 2.0 % failed: timeout 1 1.0 % aborted 1",
         "not delivered 10 10.0 % of captured frames per second 12.5 source: 25",
         *(f"{stage} 1.0 ms 2.0 ms 3.0 ms 4.0 ms" for stage in STAGES),
     ):
-        assert said in text
+        assert expected in text
     assert "failed: sink" not in text
 
 
@@ -214,7 +214,7 @@ def test_times_are_formatted_for_people() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("{", "it is not JSON"),
         ("[]", "it is not a mapping"),
@@ -228,20 +228,20 @@ def test_times_are_formatted_for_people() -> None:
     ],
 )
 def test_a_file_that_is_not_a_summary_is_a_usage_error(
-    text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    text: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("run.json").write_text(text, encoding="utf-8")
     assert main(["report", "run.json"]) == 2
     assert capsys.readouterr().err == (
-        f"flowrun: error: run.json is not a summary of a run: {said}\n"
+        f"flowrun: error: run.json is not a summary of a run: {expected}\n"
         "  write one with `flowrun FLOW.yaml --summary run.json`\n"
     )
     assert not Path("run.html").exists()
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (["no.json"], "no.json: No such file or directory"),
         (["run.json", "--lines", "no.jsonl"], "--lines no.jsonl: No such file or directory"),
@@ -254,13 +254,13 @@ def test_a_file_that_is_not_a_summary_is_a_usage_error(
     ],
 )
 def test_missing_and_invalid_files_are_usage_errors(
-    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    words: list[str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("run.json").write_text(json.dumps(SUMMARY) + "\n", encoding="utf-8")
     Path("empty").touch()
     assert main(["report", *words]) == 2
-    assert capsys.readouterr().err == f"flowrun: error: {said}\n"
+    assert capsys.readouterr().err == f"flowrun: error: {expected}\n"
 
 
 def test_an_incomplete_last_line_is_skipped(tmp_path: Path) -> None:

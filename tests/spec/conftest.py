@@ -1,4 +1,4 @@
-"""A flow from a text, or what is wrong with it."""
+"""Load a flow from text, or get its problems."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def base() -> str:
 
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
-    """The flow in a text (or bytes)."""
+    """Load the flow in a text (or bytes)."""
     monkeypatch.chdir(tmp_path)
 
     def _load(
@@ -40,7 +40,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
 
 @pytest.fixture
 def complain(load: Load) -> Complain:
-    """The problems with a text as the user sees them, each a whole text."""
+    """The problems of a text as the user sees them, each in full."""
 
     def _complain(
         text: str | bytes, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None

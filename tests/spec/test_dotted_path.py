@@ -65,21 +65,23 @@ def test_a_module_is_imported_once(folder: Path) -> None:
 @pytest.mark.parametrize(
     "path", ["", "json", "json.dumps", ":dumps", "json:", "json:a:b", "a..b:c", "a/b.py:c", "a b:c"]
 )
-def test_what_is_no_dotted_path_is_refused(path: str) -> None:
+def test_an_invalid_dotted_path_is_rejected(path: str) -> None:
     assert refusal(path) == (
         f"{path!r} is not a dotted path",
         "write it as package.module:name, with one colon",
     )
 
 
-def test_an_unknown_module_says_where_it_was_looked_for(folder: Path) -> None:
+def test_an_unknown_module_is_reported_with_the_search_path(folder: Path) -> None:
     assert refusal("wd_nowhere.at_all:f") == (
         "there is no module 'wd_nowhere' (in 'wd_nowhere.at_all:f')",
         f"looked in {folder} and in the installed packages",
     )
 
 
-def test_a_misspelt_module_of_the_working_directory_is_guessed(folder: Path) -> None:
+def test_for_a_misspelt_module_of_the_working_directory_a_correction_is_suggested(
+    folder: Path,
+) -> None:
     (folder / "wd_hooks.py").touch()
     assert refusal("wd_hoks:f") == (
         "there is no module 'wd_hoks' (in 'wd_hoks:f')",
@@ -87,14 +89,14 @@ def test_a_misspelt_module_of_the_working_directory_is_guessed(folder: Path) -> 
     )
 
 
-def test_a_misspelt_module_of_a_package_is_guessed() -> None:
+def test_for_a_misspelt_module_of_a_package_a_correction_is_suggested() -> None:
     assert refusal("json.decodr:f") == (
         "there is no module 'json.decodr' (in 'json.decodr:f')",
         "did you mean 'decoder'?",
     )
 
 
-def test_a_module_that_is_no_package_is_called_so(folder: Path) -> None:
+def test_a_module_that_is_not_a_package_is_reported(folder: Path) -> None:
     (folder / "wd_flat.py").touch()
     assert refusal("wd_flat.deep:f") == (
         "there is no module 'wd_flat.deep' (in 'wd_flat.deep:f')",
@@ -102,14 +104,14 @@ def test_a_module_that_is_no_package_is_called_so(folder: Path) -> None:
     )
 
 
-def test_a_misspelt_name_is_guessed() -> None:
+def test_for_a_misspelt_name_a_correction_is_suggested() -> None:
     assert refusal("json:dupms") == (
         "'json' has no 'dupms' (in 'json:dupms')",
         "did you mean 'dumps'?",
     )
 
 
-def test_a_name_like_no_other_says_which_file_was_looked_in(folder: Path) -> None:
+def test_a_name_without_similar_ones_is_reported_with_the_file(folder: Path) -> None:
     (folder / "wd_empty.py").touch()
     assert refusal("wd_empty:blur") == (
         "'wd_empty' has no 'blur' (in 'wd_empty:blur')",
@@ -148,7 +150,7 @@ def test_a_script_that_exits_on_import_does_not_end_the_program(folder: Path) ->
     )
 
 
-def test_an_error_inside_a_library_only_still_has_a_place() -> None:
+def test_an_error_inside_a_library_only_still_has_a_location() -> None:
     with pytest.raises(json.JSONDecodeError) as caught:
         json.loads("{")
     caught.value.__traceback__ = caught.tb.tb_next  # without this file's own frame
@@ -157,5 +159,5 @@ def test_an_error_inside_a_library_only_still_has_a_place() -> None:
     assert line.isdigit()
 
 
-def test_an_error_that_was_never_raised_has_no_place() -> None:
+def test_an_error_that_was_never_raised_has_no_location() -> None:
     assert raised_at(ValueError("x")) == ""

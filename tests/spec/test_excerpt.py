@@ -1,4 +1,4 @@
-"""The quoted line and its caret."""
+"""The excerpt of a line and its caret."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from flowrun.spec.excerpt import MAX_WIDTH, excerpt
         ("x: rtsp://user:password@h y", 15, "x: rtsp://***@h y", "          ^"),
     ],
 )
-def test_the_caret_stands_below_the_column(line: str, column: int, text: str, caret: str) -> None:
+def test_the_caret_is_below_the_column(line: str, column: int, text: str, caret: str) -> None:
     assert excerpt([line], 1, column) == (text, caret)
 
 
@@ -40,5 +40,5 @@ def test_a_long_line_is_cut_around_the_column(length: int, at: int) -> None:
     assert text.strip("…") in line
 
 
-def test_a_line_that_is_not_there_is_not_quoted() -> None:
+def test_a_missing_line_has_no_excerpt() -> None:
     assert excerpt(["abc"], 2, 1) == ("", "")

@@ -24,7 +24,7 @@ def test_a_flag_sets_one_key(load: Any, base: str) -> None:
     assert flow.transport.address == ("gpu:9000",)
 
 
-def test_the_source_keeps_the_keys_beside_its_uri(load: Any, base: str) -> None:
+def test_the_source_keeps_its_other_keys(load: Any, base: str) -> None:
     flag = Flag("--input-stream", "source.uri", "0")
     assert load(base, [flag]).source.uri == "camera:0"
     source = load(base.replace("test", "{uri: test, size: 640x480}"), [flag]).source
@@ -34,12 +34,12 @@ def test_the_source_keeps_the_keys_beside_its_uri(load: Any, base: str) -> None:
 
 
 @pytest.mark.parametrize("old", ["null", "old.mp4", "[a.mp4, b.mp4]", "{uri: null}", "screen"])
-def test_the_sink_is_another_one(load: Any, base: str, old: str) -> None:
+def test_the_sink_is_replaced(load: Any, base: str, old: str) -> None:
     text = base.replace("sink: null", f"sink: {old}")
     assert load(text, [Flag("--output-stream", "sink.uri", OUT)]).sinks == (SinkSpec(OUT),)
 
 
-def test_a_sink_of_the_same_kind_keeps_the_keys_beside_its_uri(load: Any, base: str) -> None:
+def test_a_sink_of_the_same_kind_keeps_its_other_keys(load: Any, base: str) -> None:
     flow = load(sink(base), [Flag("--output-stream", "sink.uri", OUT)])
     assert flow.sinks == (SinkSpec(OUT, overwrite=True, quality=20.0),)
     text = sink(base).replace("old.mp4", "'${OLD}'")
@@ -48,7 +48,7 @@ def test_a_sink_of_the_same_kind_keeps_the_keys_beside_its_uri(load: Any, base: 
 
 
 @pytest.mark.parametrize("new", ["null", "screen", "[screen, null]"])
-def test_a_sink_of_another_kind_has_no_use_for_them(load: Any, base: str, new: str) -> None:
+def test_a_sink_of_another_kind_replaces_them(load: Any, base: str, new: str) -> None:
     flow = load(sink(base), [Flag("--output-stream", "sink.uri", new)])
     names = new.strip("[]").split(", ")
     assert flow.sinks == tuple(SinkSpec(name) for name in names)
@@ -63,7 +63,9 @@ def test_a_problem_names_the_flag_as_it_was_typed(complain: Any, base: str) -> N
     ]
 
 
-def test_a_variable_in_a_flag_is_replaced_or_missed(load: Any, complain: Any, base: str) -> None:
+def test_a_variable_in_a_flag_is_replaced_or_reported_as_unset(
+    load: Any, complain: Any, base: str
+) -> None:
     flag = Flag("--model-name", "transport.model", "${NAME}")
     assert load(base, [flag], {"NAME": "m2"}).transport.model == "m2"
     assert complain(base, [flag]) == [
@@ -81,7 +83,7 @@ def test_a_secret_in_a_flag_is_not_shown(complain: Any, base: str) -> None:
 
 
 @pytest.mark.parametrize("source", ["test", "{uri: test, size: 640x480}"])
-def test_what_is_wrong_with_a_source_is_shown_at_the_flag_that_gave_it(
+def test_a_problem_of_a_source_is_shown_at_the_flag_that_gave_it(
     base: str, source: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "flow.yaml"
@@ -106,7 +108,7 @@ def test_what_is_wrong_with_a_source_is_shown_at_the_flag_that_gave_it(
         ("[web, out.mp4]", ["web", "out.mp4"]),
     ],
 )
-def test_a_page_stands_beside_the_other_sinks_once(
+def test_a_page_is_added_to_the_other_sinks_once(
     load: Any, base: str, old: str, sinks: list[str]
 ) -> None:
     flow = load(base.replace("sink: null", f"sink: {old}"), [Flag("--web", "sink", "", "web")])
@@ -122,19 +124,17 @@ def test_a_page_that_the_flow_has_already_gets_the_address_of_the_flag(
     assert load(text, [page]).sinks == (SinkSpec("web:127.0.0.1:8081"),)
 
 
-def test_a_page_does_for_a_flow_without_a_sink(load: Any, base: str) -> None:
+def test_a_page_may_be_the_only_sink_of_a_flow(load: Any, base: str) -> None:
     page = Flag("--web", "sink", "", "web")
     assert load(base.replace("sink: null\n", ""), [page]).sinks == (SinkSpec("web"),)
 
 
-def test_a_page_and_an_output_of_the_command_line_stand_side_by_side(load: Any, base: str) -> None:
+def test_a_page_and_an_output_of_the_command_line_are_both_sinks(load: Any, base: str) -> None:
     page, output = Flag("--web", "sink", "", "web"), Flag("--output-stream", "sink.uri", OUT)
     assert load(base, [output, page]).sinks == (SinkSpec(OUT), SinkSpec("web"))
 
 
-def test_an_address_for_the_page_that_is_none_is_shown_as_it_was_typed(
-    complain: Any, base: str
-) -> None:
+def test_an_invalid_address_for_the_page_is_shown_as_typed(complain: Any, base: str) -> None:
     assert complain(base, [Flag("--web", "sink", "8080", "web")]) == [
         "--web:1:7: error: `sink[1]` is 'web:8080', expected `screen`, `web` or `web:HOST:PORT`,"
         " `null`, an `rtsp://` URL, or a path that ends in .mp4, .mkv, .avi, .mov, .webm or"

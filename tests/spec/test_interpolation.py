@@ -41,7 +41,7 @@ SAFE = st.text(st.characters(exclude_characters="${}"), max_size=20)
 
 
 @given(SAFE, st.text(max_size=20), SAFE)
-def test_a_value_is_taken_as_it_is_and_never_read_again(left: str, value: str, right: str) -> None:
+def test_a_value_is_not_interpolated_again(left: str, value: str, right: str) -> None:
     assert expand(f"{left}${{X}}{right}", {"X": value}) == (
         left + value + right,
         (UsedVariable("X", found=True),),
@@ -53,14 +53,14 @@ def test_a_value_is_taken_as_it_is_and_never_read_again(left: str, value: str, r
 
 
 @given(st.text(max_size=30))
-def test_a_text_escaped_by_a_dollar_comes_out_as_it_was(text: str) -> None:
+def test_a_text_escaped_by_a_dollar_is_unchanged(text: str) -> None:
     if not text.endswith("$"):
         text = text.replace("$$", "$")
         assert expand(text.replace("${", "$${"), {}) == (text, ())
 
 
 @given(st.text(st.sampled_from("${}:-?A"), max_size=30))
-def test_any_text_is_expanded_or_refused(text: str) -> None:
+def test_any_text_is_expanded_or_rejected(text: str) -> None:
     try:
         value, variables = expand(text, {"A": "x"})
     except InterpolationError:
@@ -68,7 +68,7 @@ def test_any_text_is_expanded_or_refused(text: str) -> None:
     assert len(value) < len(text) or not variables
 
 
-def test_a_missing_variable_is_shown_where_it_stands(complain: Any, base: str) -> None:
+def test_an_unset_variable_is_reported_at_its_location(complain: Any, base: str) -> None:
     assert complain(f"{base}name: a-${{B}}-${{C:-${{D:?say which D}}}}\n", environ={"B": "x"}) == [
         "flow.yaml:4:19: error: the environment variable `D` is not set: say which D\n"
         "    name: a-${B}-${C:-${D:?say which D}}\n"
@@ -83,9 +83,7 @@ def test_a_missing_variable_is_shown_where_it_stands(complain: Any, base: str) -
 
 
 @pytest.mark.parametrize("wrong", ["${}", "${1A}", "${A-b}", "${A:+b}", "${A", "${ A }"])
-def test_what_looks_like_a_variable_and_is_none_is_refused(
-    complain: Any, base: str, wrong: str
-) -> None:
+def test_a_malformed_variable_is_rejected(complain: Any, base: str, wrong: str) -> None:
     assert complain(f"{base}name: x{wrong}\n", environ={"A": "1"}) == [
         f"flow.yaml:4:8: error: this `${{` does not start a variable\n"
         f"    name: x{wrong}\n"
@@ -94,13 +92,13 @@ def test_what_looks_like_a_variable_and_is_none_is_refused(
     ]
 
 
-def test_an_open_default_is_refused(complain: Any, base: str) -> None:
+def test_an_unclosed_default_is_rejected(complain: Any, base: str) -> None:
     assert complain(f"{base}name: ${{A:-b\n") == [
         f"flow.yaml:4:7: error: a `${{` is not closed\n    name: ${{A:-b\n          ^\n    {HINT}"
     ]
 
 
-def test_a_result_has_a_longest_length(complain: Any, base: str) -> None:
+def test_the_length_of_a_result_is_bounded(complain: Any, base: str) -> None:
     (problem,) = complain(f"{base}name: ${{A}}${{A}}\n", environ={"A": "x" * 40_000})
     assert problem == (
         "flow.yaml:4:7: error: the result is longer than 65,536 characters\n"
@@ -109,7 +107,7 @@ def test_a_result_has_a_longest_length(complain: Any, base: str) -> None:
     )
 
 
-def test_the_schema_decides_what_a_variable_is(load: Any, base: str) -> None:
+def test_the_schema_decides_the_type_of_a_variable(load: Any, base: str) -> None:
     text = base.replace("unary", "'${MODE}'") + (
         "name: ${N}\n"
         "limits: {frames: '${N}', duration: '${N}'}\n"
@@ -124,7 +122,7 @@ def test_the_schema_decides_what_a_variable_is(load: Any, base: str) -> None:
     assert flow.postprocess[0].with_ == {"plain": 7, "quoted": "7", "flag": False}
 
 
-def test_a_variable_may_hold_a_camera_a_null_sink_and_a_switch(load: Any, base: str) -> None:
+def test_a_variable_may_be_a_camera_a_null_sink_or_a_boolean(load: Any, base: str) -> None:
     text = base.replace("test", "${SOURCE}").replace("null", "${SINK}")
     flow = load(text, environ={"SOURCE": "0", "SINK": "null"})
     assert (flow.source.uri, flow.sinks[0].uri) == ("camera:0", "null")
@@ -132,7 +130,7 @@ def test_a_variable_may_hold_a_camera_a_null_sink_and_a_switch(load: Any, base: 
     assert load(base.replace("null", sink), environ={"YES": "true"}).sinks[0].overwrite is True
 
 
-def test_an_empty_variable_is_no_null_sink(complain: Any, base: str) -> None:
+def test_an_empty_variable_is_not_a_null_sink(complain: Any, base: str) -> None:
     assert complain(base.replace("null", "${SINK}"), environ={"SINK": ""}) == [
         "flow.yaml:3:7: error: `sink` is '', expected `screen`, `web` or `web:HOST:PORT`, "
         "`null`, an `rtsp://` URL, or a path that ends in .mp4, .mkv, .avi, .mov, .webm or .jsonl\n"

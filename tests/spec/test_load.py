@@ -1,4 +1,4 @@
-"""From text to `Flow`."""
+"""Load text as a `Flow`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_smallest_flow_has_the_defaults_and_the_name_of_its_file(load: Any, 
     )
 
 
-def test_every_key_arrives_where_it_belongs(load: Any) -> None:
+def test_every_key_is_loaded(load: Any) -> None:
     flow = load("""
 version: 1
 name: everything
@@ -110,7 +110,7 @@ limits: {frames: 10, duration: 1h}
         ("backpressure: every_frame", "backpressure: {policy: every_frame}"),
     ],
 )
-def test_a_short_form_means_its_long_form(load: Any, base: str, short: str, long: str) -> None:
+def test_a_short_form_equals_its_long_form(load: Any, base: str, short: str, long: str) -> None:
     key = short.partition(":")[0]
     rest = "".join(line for line in base.splitlines(True) if not line.startswith(f"{key}:"))
     assert load(rest + short) == load(rest + long)

@@ -1,4 +1,4 @@
-"""What the user reads: every kind of mistake in a well-formed file, whole (see messages.txt)."""
+"""The full messages for every kind of error in well-formed YAML (see messages.txt)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ sink: {uri: out.mp4}
 
 
 def cases() -> list[Any]:
-    """Each block of the file: `old => new`, applied to FLOW (`\\n` is a line end), and below it all
-    that the user is to read."""
+    """Each block of the file: `old => new`, applied to FLOW (`\\n` is a line end), and below it
+    everything that the user sees."""
     blocks = (Path(__file__).parent / "messages.txt").read_text(encoding="utf-8").split("\n\n")
     parts = [block.strip("\n").partition("\n") for block in blocks]
     return [pytest.param(change, text, id=change) for change, _, text in parts]
 
 
 @pytest.mark.parametrize(("change", "text"), cases())
-def test_a_mistake_is_said_whole_and_once(complain: Any, change: str, text: str) -> None:
+def test_an_error_has_one_message(complain: Any, change: str, text: str) -> None:
     old, new = (part.replace("\\n", "\n") for part in change.split(" => "))
     assert FLOW.count(old) == 1
     assert "\n".join(complain(FLOW.replace(old, new))) == text

@@ -51,7 +51,7 @@ def test_the_last_override_wins_and_a_part_keeps_the_rest(load: Any, base: str) 
     assert flow.sinks == (SinkSpec("b.mkv", overwrite=True, quality=20.0),)
 
 
-def test_an_override_may_replace_what_is_wrong_in_the_file(load: Any, base: str) -> None:
+def test_an_override_may_replace_an_invalid_value_of_the_file(load: Any, base: str) -> None:
     flow = load(
         base.replace("test", "${MISSING}") + "limits: {frames: x}\n",
         ["source=test", "limits.frames=1"],
@@ -124,13 +124,13 @@ FORM = "write KEY=VALUE, such as `limits.frames=10` or `preprocess.0.on_error=dr
         ),
     ],
 )
-def test_a_bad_override_says_what_is_wrong_with_it(
+def test_an_invalid_override_is_reported(
     complain: Any, base: str, override: str, problem: str
 ) -> None:
     assert complain(f"{base}preprocess: [a:b]\n", [override]) == [problem]
 
 
-def test_problems_of_overrides_stand_behind_those_of_the_file(complain: Any, base: str) -> None:
+def test_problems_of_overrides_come_after_those_of_the_file(complain: Any, base: str) -> None:
     problems = complain(f"{base}x: 1\n", ["y=1", "limits.frames=0"])
     assert [problem.partition(" ")[0] for problem in problems] == [
         "flow.yaml:4:1:",

@@ -1,4 +1,4 @@
-"""What holds for any file."""
+"""Properties that hold for any file."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ TEXTS = st.lists(
 
 @SETTINGS
 @given(st.one_of(st.binary(max_size=300), TEXTS.map(str.encode)), st.lists(TEXTS, max_size=2))
-def test_any_bytes_are_a_flow_or_have_problems_with_places(
+def test_any_bytes_are_a_flow_or_have_problems_with_locations(
     file: Path, data: bytes, overrides: list[str]
 ) -> None:
     found = read(file, data, tuple(overrides))
@@ -132,7 +132,7 @@ FLOWS = st.fixed_dictionaries(
 
 @SETTINGS
 @given(FLOWS)
-def test_what_is_written_is_what_the_flow_says(file: Path, data: dict[str, Any]) -> None:
+def test_a_flow_that_is_written_is_loaded_unchanged(file: Path, data: dict[str, Any]) -> None:
     escaped = json.loads(json.dumps(data).replace("${", "$${"))
     flow = read(file, json.dumps(escaped, ensure_ascii=False).encode())
     assert isinstance(flow, Flow), flow
@@ -171,7 +171,7 @@ def known_keys(part: Schema, above: tuple[str, ...] = ()) -> list[tuple[str, ...
 
 @SETTINGS
 @given(st.sampled_from(known_keys(inlined())), st.data())
-def test_a_misspelt_key_is_found_in_its_line(
+def test_a_misspelt_key_is_reported_at_its_line(
     file: Path, path: tuple[str, ...], data: st.DataObject
 ) -> None:
     *above, key = path

@@ -84,7 +84,7 @@ def test_every_pattern_of_the_schema_is_anchored_at_its_start() -> None:
 
 
 @pytest.mark.parametrize(("path", "part"), list(keys(inlined())), ids=lambda value: str(value)[:40])
-def test_every_key_tells_an_editor_what_it_is(path: str, part: Schema) -> None:
+def test_every_key_has_a_description_for_editors(path: str, part: Schema) -> None:
     assert part["title"]
     assert part["description"].rstrip(")").endswith((".", "null"))
 
@@ -170,12 +170,12 @@ def kinds_by_schema(word: str, uri: str) -> list[str]:
 
 
 @given(URIS)
-def test_code_and_schema_tell_sources_apart_in_the_same_way(uri: str) -> None:
+def test_code_and_schema_distinguish_the_same_kinds_of_sources(uri: str) -> None:
     assert kinds_by_schema("source", uri) == [source_kind(uri)]
 
 
 @given(URIS)
-def test_code_and_schema_tell_sinks_apart_in_the_same_way(uri: str) -> None:
+def test_code_and_schema_distinguish_the_same_kinds_of_sinks(uri: str) -> None:
     try:
         expected = [sink_kind(uri)]
     except ValueError:
@@ -228,7 +228,7 @@ def test_an_installed_schema_is_found_inside_the_package(
 
 
 @pytest.mark.parametrize("path", sorted((CHECKOUT / "flows").glob("*.yaml")), ids=lambda p: p.stem)
-def test_every_flow_of_the_project_is_valid_and_tells_editors_its_schema(path: Path) -> None:
+def test_every_flow_of_the_project_is_valid_and_names_its_schema_for_editors(path: Path) -> None:
     flow = load_flow(path, environ={})
     assert flow.name.replace("-", "_") == path.stem
     first = path.read_text(encoding="utf-8").splitlines()[0]

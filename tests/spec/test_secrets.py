@@ -1,4 +1,4 @@
-"""Secrets appear nowhere that a person reads."""
+"""Secrets are masked in everything that people read."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_redacting_twice_changes_nothing(text: str) -> None:
         (("preprocess", 0, "with", "passthrough"), False),
     ],
 )
-def test_a_place_tells_whether_its_value_is_secret(
+def test_the_path_decides_whether_a_value_is_secret(
     path: tuple[str | int, ...], secret: bool
 ) -> None:
     assert is_secret(path) is secret
@@ -118,7 +118,7 @@ def test_no_error_shows_a_secret_from_the_environment(complain: Any, base: str) 
 
 
 @given(st.text(st.sampled_from("a:/@= \"'?&token.-{}#"), max_size=200))
-def test_spans_lie_in_the_line_in_order_and_apart(line: str) -> None:
+def test_spans_are_inside_the_line_ordered_and_disjoint(line: str) -> None:
     end = -1
     for start, stop in secret_spans(["headers:", line], 1):
         assert end < start < stop <= len(line)

@@ -25,7 +25,7 @@ def test_a_duration_is_read_in_seconds(text: str | float, seconds: float) -> Non
 
 
 @pytest.mark.parametrize("text", ["", "5", "5 s", "-5s", "5s\n", "s", "1d", "٣s", "1e3s"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_an_invalid_duration_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration"):
         units.duration(text)
 
@@ -42,6 +42,6 @@ def test_a_size_is_width_and_height() -> None:
 @pytest.mark.parametrize(
     "text", ["", "1280", "1280X720", "0x720", "01x2", "1x2\n", "-1x2", "1x2x3"]
 )
-def test_what_is_no_size_is_refused(text: str) -> None:
+def test_an_invalid_size_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="is not a size"):
         units.size(text)

@@ -1,4 +1,4 @@
-"""Many files, and the three forms of the report."""
+"""Validation of many files, and the three formats of the result."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def test_a_path_that_names_no_file_is_a_problem(folder: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
-def test_a_pipe_in_a_directory_is_left_alone(folder: Path) -> None:
+def test_a_pipe_in_a_directory_is_skipped(folder: Path) -> None:
     os.mkfifo("empty/pipe.yaml")
     assert found(["empty"])[0] == []
 
 
-def test_what_checks_say_stands_once_where_its_key_stands(tmp_path: Path, base: str) -> None:
+def test_remarks_of_checks_are_reported_once_at_their_key(tmp_path: Path, base: str) -> None:
     path = tmp_path / "flow.yaml"
     hooks = "preprocess: [a:b]\npostprocess:\n- hook: c:d\n- {with: {}, hook: e:f}\n"
     path.write_text(base + hooks, encoding="utf-8")
@@ -140,7 +140,7 @@ def test_the_summary_counts_flows_and_problems(
     assert report.splitlines()[-1] == summary
 
 
-def test_the_json_report_has_every_problem_with_its_place() -> None:
+def test_the_json_report_has_every_problem_with_its_location() -> None:
     assert json.loads(render([Path("c")], PROBLEMS, "json")) == {
         "valid": False,
         "files": ["c"],

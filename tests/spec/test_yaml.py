@@ -1,4 +1,4 @@
-"""Files that are no flow at all: one clear error each, within bounds."""
+"""Files that cannot be parsed: one clear error each, with bounded time and memory."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         ),
     ],
 )
-def test_what_cannot_be_read_has_one_error(
+def test_a_file_that_cannot_be_parsed_has_one_error(
     complain: Any, parser: str, text: bytes, problem: str
 ) -> None:
     found = complain(text)
@@ -212,7 +212,7 @@ def test_the_number_of_values_is_bounded_without_aliases(complain: Any) -> None:
     assert problem.splitlines()[0] == f"flow.yaml:{MAX_VALUES}:3: error: more than 10,000 values"
 
 
-def test_a_huge_file_is_refused_without_being_read(tmp_path: Path, parser: str) -> None:
+def test_a_huge_file_is_rejected_without_being_read(tmp_path: Path, parser: str) -> None:
     path = tmp_path / "huge.yaml"
     with path.open("wb") as file:
         file.truncate(100 * 1024 * 1024)
@@ -230,7 +230,7 @@ def test_a_file_of_the_largest_size_is_read(load: Any, base: str) -> None:
         load(text + "#")
 
 
-def test_a_file_that_is_not_there_or_no_file_is_a_problem(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_directory_are_problems(tmp_path: Path) -> None:
     with pytest.raises(FlowError) as caught:
         load_flow(tmp_path / "none.yaml")
     assert str(caught.value) == f"{tmp_path / 'none.yaml'}:1:1: error: there is no such file"

@@ -76,13 +76,13 @@ def test_a_label_file_that_cannot_be_read_is_reported_with_the_reason(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "latin").write_bytes(b"caf\xe9\n")
     (tmp_path / "folder").mkdir()
-    said = {
+    expected = {
         "coc": f"labels: file coc not found (relative paths start at {tmp_path});"
         " labels included in flowrun: coco",
         "latin": "labels: latin is not UTF-8 text: invalid continuation byte",
         "folder": "labels: folder cannot be read: Is a directory",
     }
-    for name, text in said.items():
+    for name, text in expected.items():
         with pytest.raises(InvalidFlowError) as raised:
             read_labels(name)
         assert str(raised.value) == text

@@ -23,7 +23,8 @@ from flowrun.errors import RunError
 from flowrun.frame import Frame, VideoInfo
 from flowrun.hooks.loader import Hook, open_hooks
 from flowrun.image.buffers import Buffers
-from flowrun.kserve.connect import ModelTransport, open_supervised
+from flowrun.kserve.connect import open_supervised
+from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.kserve.server.embedded import serving
 from flowrun.ledger.ledger import Ledger, Summary
 from flowrun.media.lines.jsonl import JsonLinesSink
@@ -203,7 +204,7 @@ class Run:
             flow.transport,
             on_outage,
             address=parts.enter_context(serving(flow.transport)),
-            like=like,
+            sample=like,
             shown=not flow.postprocess,
             buffers=buffers if as_it_is else None,
         )

@@ -18,7 +18,7 @@ from flowrun.hooks.loader import check_hooks, open_hooks
 from flowrun.inference import Request, Result
 from flowrun.kserve.connect import look_up
 from flowrun.kserve.contract.compare import misfits, names_only
-from flowrun.kserve.contract.metadata import ModelInfo
+from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.server.embedded import serving
 from flowrun.ledger.ledger import Ledger
 from flowrun.media.sources import make_source

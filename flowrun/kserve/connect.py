@@ -1,35 +1,33 @@
-"""The way to a model, as the flow's `transport` says."""
+"""Open the transport that a flow describes, or look up its model."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flowrun.errors import ContractError
 from flowrun.image.buffers import Buffers
 from flowrun.inference import Request
-from flowrun.kserve.client.channel import metadata, open_channel
-from flowrun.kserve.client.outage import ModelTransport, OutageTransport
-from flowrun.kserve.client.readiness import readiness
+from flowrun.kserve.client.connection import Connection, open_connection
+from flowrun.kserve.client.metadata import fetch_model_info
+from flowrun.kserve.client.outage import OutageTransport
+from flowrun.kserve.client.readiness import is_ready
 from flowrun.kserve.client.stream import StreamTransport
 from flowrun.kserve.client.unary import UnaryTransport
 from flowrun.kserve.contract.compare import check
-from flowrun.kserve.contract.metadata import ModelInfo, ask
-from flowrun.kserve.grpc_errors import GrpcErrors
+from flowrun.kserve.contract.model_info import ModelInfo, ModelTransport
 from flowrun.spec.flow import OnOutage, TransportSpec
 
 if TYPE_CHECKING:
     from flowrun.kserve.shared_memory.pool import Pool
 
-__all__ = ["TRANSPORTS", "ModelTransport", "look_up", "open_supervised", "open_transport"]
-
 TRANSPORTS: dict[str, type[StreamTransport] | type[UnaryTransport]] = {
     "stream": StreamTransport,
     "unary": UnaryTransport,
 }
-_MOST_ADDRESSES = 2  # in one message
 
 _log = logging.getLogger("flowrun")
 
@@ -38,22 +36,21 @@ def open_transport(
     spec: TransportSpec,
     *,
     address: Sequence[str] | None = None,
-    wanted: Collection[str] = (),
-    like: Request | None = None,
+    sample: Request | None = None,
     shown: bool = False,
 ) -> ModelTransport:
-    """Connect, compare flow and model, and give a transport that works; within `spec.timeout`
+    """Connect, compare flow and model, and return a transport that works; within `spec.timeout`
     (2 s at least).
 
-    `address` stands in for `spec.address` (the embedded server's). `wanted` names outputs that are
-    needed beside `spec.output`. `like` is a request like those that will come, if that is known.
-    `shown`: the output becomes the picture, without a hook that makes it one. In any case the first
-    request is compared with the metadata: if it does not fit, it is not sent, and its future ends
-    with a `ContractError`.
+    `address` replaces `spec.address` (for the embedded server). `sample` is a request like those
+    that will follow, if that is known. `shown`: the output becomes the picture, without a
+    postprocess hook. In any case the first request is compared with the metadata: if it does not
+    fit, it is not sent, and its future ends with a `ContractError`.
 
-    Raises `TransportError` if nothing answers and `ContractError` if the model does not fit.
+    Raises `TransportError` if there is no response and `ContractError` if the model does not fit.
     """
-    return _connect(spec, address, wanted, like, shown=shown)[0]
+    addresses = spec.address if address is None else address
+    return _open(open_connection(spec, addresses), addresses, sample, shown=shown)
 
 
 def open_supervised(
@@ -61,73 +58,63 @@ def open_supervised(
     policy: OnOutage,
     *,
     address: Sequence[str] | None = None,
-    like: Request | None = None,
+    sample: Request | None = None,
     shown: bool = False,
     buffers: Buffers | None = None,
 ) -> OutageTransport:
-    """`open_transport`, and `policy` for when the server goes away later.
+    """`open_transport`, with `policy` for when the server becomes unavailable later.
 
-    `buffers` hold tensors as they will be sent: they become such that these need not be copied,
-    neither into a message nor into shared memory.
+    `buffers` hold tensors as they will be sent: they are set to allocate memory from which these
+    need not be copied, neither into a message nor into shared memory.
     """
-    inner, ready = _connect(spec, address, (), like, shown=shown, buffers=buffers)
-    return OutageTransport(inner, ready, policy)
+    addresses = spec.address if address is None else address
+    connection = open_connection(spec, addresses)
+    inner = _open(connection, addresses, sample, shown=shown, buffers=buffers)
+    return OutageTransport(inner, partial(is_ready, connection), policy)
 
 
 def look_up(spec: TransportSpec, address: Sequence[str]) -> ModelInfo:
-    """What the server at `address` says of itself and of the model; nothing stays open. Waits and
+    """Fetch the metadata of the server at `address` and of the model; nothing stays open. Waits and
     raises as `open_transport`."""
-    grpc_errors, headers = _grpc_errors(spec, address), metadata(spec)
-    with open_channel(spec, address) as channel:
-        model = ask(channel, spec, grpc_errors, headers)
+    connection = open_connection(spec, address)
+    with connection.channel:
+        model = fetch_model_info(connection)
     if spec.shared_memory is not None:
-        _pool(spec, address, grpc_errors, headers).close()
+        _open_pool(spec, address).close()
     return model
 
 
-def _connect(
-    spec: TransportSpec,
-    address: Sequence[str] | None,
-    wanted: Collection[str],
-    like: Request | None,
+def _open(
+    connection: Connection,
+    addresses: Sequence[str],
+    sample: Request | None,
     *,
     shown: bool,
     buffers: Buffers | None = None,
-) -> tuple[ModelTransport, Callable[[float], bool]]:
-    addresses = tuple(address) if address is not None else spec.address
-    grpc_errors = _grpc_errors(spec, addresses)
-    headers = metadata(spec)
-    channel = open_channel(spec, addresses)
+) -> ModelTransport:
+    spec = connection.spec
     try:
-        model = ask(channel, spec, grpc_errors, headers)
+        model = fetch_model_info(connection)
         for remark in model.remarks:
             _log.warning("%s", remark)
-        check(model, spec, like, wanted=wanted, shown=shown)
-        outputs = frozenset(name for name in (spec.output, *wanted) if name)
-        plain = TRANSPORTS[spec.mode](
-            channel, spec, model, grpc_errors=grpc_errors, headers=headers, wanted=outputs
-        )
+        check(model, spec, sample, shown=shown)
+        plain = TRANSPORTS[spec.mode](connection, model)
         transport: ModelTransport = plain
-        allocate = plain.send_buffers.allocate
+        allocate = plain.encoder.allocate
         if spec.shared_memory is not None:
-            pool = _pool(spec, addresses, grpc_errors, headers)
+            pool = _open_pool(spec, addresses)
             transport = _sharing(plain, spec, pool)
             allocate = pool.allocate
         if buffers is not None:
             buffers.allocate = allocate
     except BaseException:
-        channel.close()
+        connection.channel.close()
         raise
-    return transport, readiness(channel, spec, headers)
+    return transport
 
 
-def _pool(
-    spec: TransportSpec,
-    address: Sequence[str],
-    grpc_errors: GrpcErrors,
-    headers: tuple[tuple[str, str], ...],
-) -> Pool:
-    """Shared memory, tried out with the server."""
+def _open_pool(spec: TransportSpec, address: Sequence[str]) -> Pool:
+    """Shared memory, tried out with the server, over a channel of its own."""
     if sys.platform != "linux":
         raise ContractError(
             f"flowrun shares memory with a server on Linux only, and this is {sys.platform}",
@@ -136,7 +123,8 @@ def _pool(
         )
     from flowrun.kserve.shared_memory.pool import Pool  # needs what only Linux has
 
-    pool = Pool(open_channel(spec, address), grpc_errors, headers)
+    connection = open_connection(spec, address)
+    pool = Pool(connection.channel, connection.grpc_errors, connection.headers)
     try:
         pool.prepare()
     except BaseException:
@@ -149,9 +137,3 @@ def _sharing(transport: ModelTransport, spec: TransportSpec, pool: Pool) -> Mode
     from flowrun.kserve.shared_memory.transport import SharedMemoryTransport
 
     return SharedMemoryTransport(transport, spec, pool)
-
-
-def _grpc_errors(spec: TransportSpec, addresses: Sequence[str]) -> GrpcErrors:
-    further = len(addresses) - _MOST_ADDRESSES
-    shown = ", ".join(addresses[:_MOST_ADDRESSES])
-    return GrpcErrors(spec, f"{shown} and {further} more" if further > 0 else shown)

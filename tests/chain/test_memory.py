@@ -19,7 +19,8 @@ from flowrun.chain.stages import Stages
 from flowrun.chain.threads import RunThreads
 from flowrun.frame import Frame
 from flowrun.inference import Request, Result
-from flowrun.kserve.connect import ModelTransport, open_supervised
+from flowrun.kserve.connect import open_supervised
+from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.kserve.server.embedded import serving
 from flowrun.ledger.ledger import Ledger
 from flowrun.operators.limit import Limit

@@ -12,7 +12,8 @@ import grpc
 import pytest
 from tritonclient.grpc import service_pb2 as pb
 
-from flowrun.kserve.connect import ModelTransport, open_transport
+from flowrun.kserve.connect import open_transport
+from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.spec.flow import TransportSpec
 
 LIMIT = 10.0  # seconds, a guard against hanging
@@ -319,15 +320,14 @@ def connect() -> Iterator[Callable[..., ModelTransport]]:
         server: Any,
         mode: Any = "stream",
         *,
-        wanted: Sequence[str] = (),
-        like: Any = None,
+        sample: Any = None,
         shown: bool = False,
         **fields: Any,
     ) -> ModelTransport:
         servers = server if isinstance(server, list) else [server]
         fields = {"timeout": LIMIT, "model": "model", **fields}
         spec = TransportSpec(mode=mode, address=tuple(s.address for s in servers), **fields)
-        transports.append(open_transport(spec, wanted=wanted, like=like, shown=shown))
+        transports.append(open_transport(spec, sample=sample, shown=shown))
         return transports[-1]
 
     yield build

@@ -50,9 +50,9 @@ def open_channel(spec: TransportSpec, address: Sequence[str]) -> grpc.Channel:
     return grpc.secure_channel(target, _credentials(spec.tls), options=options)
 
 
-def metadata(spec: TransportSpec) -> tuple[tuple[str, str], ...]:
-    """The flow's headers as gRPC wants them. Raises `TransportError` naming the key, without the
-    value, for what gRPC cannot send."""
+def call_metadata(spec: TransportSpec) -> tuple[tuple[str, str], ...]:
+    """The flow's headers as gRPC metadata. Raises `TransportError` with the key, without the value,
+    for what gRPC cannot send."""
     pairs = []
     for name, value in spec.headers.items():
         key = name.lower()

@@ -11,11 +11,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Protocol
 
 from flowrun.errors import OutageError, TransportError
-from flowrun.inference import Request, Result, Transport
-from flowrun.kserve.contract.metadata import ModelInfo
+from flowrun.inference import Request, Result
+from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.spec.flow import OnOutage
 
 PATIENCE = 2.0  # seconds that one question waits for a connection
@@ -31,12 +30,6 @@ _MEANWHILE = {
 }
 
 _log = logging.getLogger("flowrun")
-
-
-class ModelTransport(Transport, Protocol):
-    """A `Transport` that knows its model."""
-
-    model: ModelInfo
 
 
 @dataclass(slots=True, order=True)

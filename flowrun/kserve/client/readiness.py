@@ -1,58 +1,49 @@
-"""Whether a server that was away takes requests again."""
+"""Whether a server that was unavailable accepts requests again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import grpc
-from tritonclient.grpc import service_pb2 as pb
+from google.protobuf.message import DecodeError
 
-from flowrun.kserve.contract.metadata import SERVICE
-from flowrun.spec.flow import TransportSpec
+from flowrun.kserve.client.connection import Connection
 
-ANSWER = 2.0  # seconds that a server which is there has to answer
+RESPONSE_TIMEOUT = 2.0  # seconds for a server that is connected
 
 
-def readiness(
-    channel: grpc.Channel, spec: TransportSpec, headers: tuple[tuple[str, str], ...] = ()
-) -> Callable[[float], bool]:
-    """A function that tells whether server and model are ready, as far as the server implements the
-    calls; one that implements neither is ready as soon as it answers.
+def is_ready(connection: Connection, connect_timeout: float) -> bool:
+    """Whether server and model are ready, as far as the server implements the calls; one that
+    implements neither is ready as soon as it responds.
 
-    Its argument is the seconds to wait for a connection and the first answer, as soon as gRPC has
-    one; 0 asks over the connection that is there or can be made at once. Then each answer may take
-    `ANSWER` seconds.
+    Waits up to `connect_timeout` seconds for a connection and the first response; 0 uses the
+    connection that exists or can be made at once. Then each response may take `RESPONSE_TIMEOUT`.
     """
+    spec = connection.spec
+    try:
+        server = _ask(connection, "ServerReady", connect_timeout)
+        model = _ask(connection, "ModelReady", name=spec.model, version=spec.version)
+    except (grpc.RpcError, DecodeError):
+        return False
+    except ValueError:  # the channel was closed meanwhile
+        return False
+    # The model decides: a server may report that it is not ready because of another model.
+    return server is not False if model is None else model
 
-    def ask(method: str, request: Any, patience: float) -> bool:
-        call: Any = channel.unary_unary(
-            SERVICE + method,
-            request_serializer=type(request).SerializeToString,
-            response_deserializer=getattr(pb, f"{method}Response").FromString,
+
+def _ask(
+    connection: Connection, method: str, connect_timeout: float = 0.0, **fields: Any
+) -> bool | None:
+    """`None` if the server does not implement the call."""
+    try:
+        response = connection.ask(
+            method,
+            timeout=connect_timeout or RESPONSE_TIMEOUT,
+            wait_for_ready=connect_timeout > 0,
+            **fields,
         )
-        answer = call(
-            request, timeout=patience or ANSWER, metadata=headers, wait_for_ready=patience > 0
-        )
-        return bool(answer.ready)
-
-    def says(method: str, request: Any, patience: float = 0.0) -> bool | None:
-        try:
-            return ask(method, request, patience)
-        except grpc.RpcError as error:
-            if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-                return None
-            raise
-
-    def ready(patience: float) -> bool:
-        try:
-            server = says("ServerReady", pb.ServerReadyRequest(), patience)
-            model = says("ModelReady", pb.ModelReadyRequest(name=spec.model, version=spec.version))
-        except grpc.RpcError:  # the next attempt may tell more
-            return False
-        except ValueError:  # the channel was closed meanwhile
-            return False
-        # The model's word counts: another model may be why the server says that it is not ready.
-        return server is not False if model is None else model
-
-    return ready
+    except grpc.RpcError as error:
+        if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+            return None
+        raise
+    return bool(response.ready)

@@ -8,26 +8,23 @@ import time
 from collections import deque
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
 
 import grpc
 
 from flowrun.errors import ContractError, TransportError
 from flowrun.inference import NOT_SHARED, Parameter, Placement, Request, Result
+from flowrun.kserve.client.connection import Connection
+from flowrun.kserve.client.request_encoder import RequestEncoder
 from flowrun.kserve.client.session import Session
 from flowrun.kserve.client.window import Completion, Pending, Window, again, complete
-from flowrun.kserve.contract.compare import check, named
-from flowrun.kserve.contract.metadata import SERVICE, ModelInfo
+from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.servers import (
     TIMESTAMP,
     WANTS_FINAL,
     correlation,
     says_when_it_is_done,
 )
-from flowrun.kserve.grpc_errors import GrpcErrors
-from flowrun.kserve.wire import messages
-from flowrun.kserve.wire.send_buffers import SendBuffers
-from flowrun.spec.flow import TransportSpec
+from flowrun.kserve.wire.messages import Answer, decode_stream
 
 GRACE = 1.0  # seconds that a half-closed stream has to say its status
 CLOSING = 0.5  # the same when the transport closes
@@ -49,31 +46,22 @@ class StreamTransport:
     not sent yet goes over the next stream, which is opened when the old one has ended.
     """
 
-    def __init__(
-        self,
-        channel: grpc.Channel,
-        spec: TransportSpec,
-        model: ModelInfo,
-        *,
-        grpc_errors: GrpcErrors,
-        headers: tuple[tuple[str, str], ...] = (),
-        wanted: frozenset[str] = frozenset(),
-    ) -> None:
+    def __init__(self, connection: Connection, model: ModelInfo) -> None:
+        spec = connection.spec
         self.model = model
-        self.send_buffers = SendBuffers()
-        self._channel = channel
+        self.encoder = RequestEncoder(spec, model)
+        self._connection = connection
         self._spec = spec
-        self._fits = False  # the first request, as far as the model's metadata says
-        self._grpc_errors = grpc_errors
+        self._grpc_errors = connection.grpc_errors
         self._correlation = correlation(spec, model.server)
         self._parameters: dict[str, Parameter] = dict(spec.parameters)
         if says_when_it_is_done(model.server):
             self._parameters[WANTS_FINAL] = True
-        self._wanted = wanted or frozenset(tensor.name for tensor in model.outputs or ())
-        infer: Any = channel.stream_stream(
-            SERVICE + "ModelStreamInfer", request_serializer=None, response_deserializer=None
+        outputs = [tensor.name for tensor in model.outputs or ()]
+        self._wanted = frozenset([spec.output] if spec.output else outputs)
+        self._open_call = partial(
+            connection.stream("ModelStreamInfer"), metadata=connection.headers
         )
-        self._open_call = partial(infer, metadata=headers)
         self._grace = min(GRACE, spec.timeout)
         self._key = 0
         self._placements: dict[str, Placement] = {}  # of the requests that are open, by their ids
@@ -105,22 +93,10 @@ class StreamTransport:
         key = self._key = max(time.time_ns() // 1000, self._key + 1)
         stamp = {TIMESTAMP: key} if self._correlation == "timestamp" else {}
         try:
-            if not self._fits:
-                check(self.model, self._spec, request)
-                self._fits = True
-            inputs = named(request.inputs, self.model, self._spec)
-            pieces = messages.pieces(
-                self._spec.model,
-                self._spec.version,
-                str(key),
-                inputs,
-                {**self._parameters, **stamp},
-                request.placement,
-            )
+            message = self.encoder.encode(request, str(key), {**self._parameters, **stamp})
         except (TransportError, ContractError) as error:
             future.set_exception(error)
             return future
-        message = partial(self.send_buffers.message, pieces, request)
         pending = Pending(key, message, time.monotonic() + self._spec.timeout, future)
         with self._changed:
             if self._closing:
@@ -163,7 +139,7 @@ class StreamTransport:
             session.join(1.0)
         if self._keeper is not None and self._keeper is not threading.current_thread():
             self._keeper.join(1.0)
-        self._channel.close()
+        self._connection.channel.close()
 
     # The thread that keeps the time.
 
@@ -251,9 +227,9 @@ class StreamTransport:
     # The thread that reads the answers.
 
     def _answered(self, session: Session, data: bytes) -> None:
-        answer: messages.Answer | TransportError
+        answer: Answer | TransportError
         try:
-            answer = messages.decode_stream(data, lambda key: self._placements.get(key, NOT_SHARED))
+            answer = decode_stream(data, lambda key: self._placements.get(key, NOT_SHARED))
         except TransportError as error:
             answer = error
         with self._changed:

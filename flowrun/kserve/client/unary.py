@@ -12,13 +12,11 @@ import grpc
 
 from flowrun.errors import ContractError, TransportError
 from flowrun.inference import Placement, Request, Result
-from flowrun.kserve.contract.compare import check, named
-from flowrun.kserve.contract.metadata import SERVICE, ModelInfo
+from flowrun.kserve.client.connection import Connection
+from flowrun.kserve.client.request_encoder import RequestEncoder
+from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.servers import aborts_for_nothing
-from flowrun.kserve.grpc_errors import GrpcErrors
-from flowrun.kserve.wire import messages
-from flowrun.kserve.wire.send_buffers import SendBuffers
-from flowrun.spec.flow import TransportSpec
+from flowrun.kserve.wire.messages import decode
 
 
 class UnaryTransport:
@@ -27,26 +25,13 @@ class UnaryTransport:
     gRPC's thread decodes an answer and completes its future, nothing else.
     """
 
-    def __init__(
-        self,
-        channel: grpc.Channel,
-        spec: TransportSpec,
-        model: ModelInfo,
-        *,
-        grpc_errors: GrpcErrors,
-        headers: tuple[tuple[str, str], ...] = (),
-        wanted: frozenset[str] = frozenset(),  # one answer brings them all
-    ) -> None:
+    def __init__(self, connection: Connection, model: ModelInfo) -> None:
         self.model = model
-        self.send_buffers = SendBuffers()
-        self._channel = channel
-        self._spec = spec
-        self._fits = False  # the first request, as far as the model's metadata says
-        self._grpc_errors = grpc_errors
-        self._headers = headers
-        self._infer: Any = channel.unary_unary(
-            SERVICE + "ModelInfer", request_serializer=None, response_deserializer=None
-        )
+        self.encoder = RequestEncoder(connection.spec, model)
+        self._connection = connection
+        self._spec = connection.spec
+        self._grpc_errors = connection.grpc_errors
+        self._infer = connection.unary("ModelInfer")
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
         self._open: dict[Future[Result | None], Any] = {}
@@ -63,26 +48,16 @@ class UnaryTransport:
         future: Future[Result | None] = Future()
         future.set_running_or_notify_cancel()  # it cannot be cancelled
         try:
-            if not self._fits:
-                check(self.model, self._spec, request)
-                self._fits = True
-            inputs = named(request.inputs, self.model, self._spec)
-            pieces = messages.pieces(
-                self._spec.model,
-                self._spec.version,
-                str(next(self._ids)),
-                inputs,
-                self._spec.parameters,
-                request.placement,
-            )
+            message = self.encoder.encode(request, str(next(self._ids)), self._spec.parameters)
         except (TransportError, ContractError) as error:
             future.set_exception(error)
             return future
         with self._lock:
             if self._closed:
                 raise self._grpc_errors.closed()
-            data = self.send_buffers.message(pieces, request)
-            call = self._infer.future(data, timeout=self._spec.timeout, metadata=self._headers)
+            call = self._infer.future(
+                message(), timeout=self._spec.timeout, metadata=self._connection.headers
+            )
             self._open[future] = call
             self._sent += 1
             number = self._sent
@@ -97,7 +72,7 @@ class UnaryTransport:
         for future, call in calls.items():
             call.cancel()
             future.set_exception(self._grpc_errors.closed())
-        self._channel.close()
+        self._connection.channel.close()
 
     def _done(
         self, future: Future[Result | None], number: int, placement: Placement, call: Any
@@ -120,7 +95,7 @@ class UnaryTransport:
     def _result(self, call: Any, number: int, placement: Placement) -> Result | None:
         code = call.code()
         if code is grpc.StatusCode.OK:
-            answer = messages.decode(call.result(), placement)
+            answer = decode(call.result(), placement)
             if answer.problem is not None:
                 raise answer.problem
             with self._lock:

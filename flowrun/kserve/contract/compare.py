@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from flowrun.errors import ContractError
 from flowrun.inference import Request, Tensor
-from flowrun.kserve.contract.metadata import ModelInfo
+from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.outputs import wrong_outputs
 from flowrun.kserve.contract.picture_formats import CHANNELS, fits, is_known, mended
 from flowrun.kserve.contract.servers import OVMS, correlation, decodes_pictures, takes_all_inputs
@@ -21,11 +21,10 @@ def check(
     spec: TransportSpec,
     request: Request | None = None,
     *,
-    wanted: Collection[str] = (),
     shown: bool = False,
 ) -> None:
     """Raise the first of `misfits`."""
-    for error in misfits(model, spec, request, wanted=wanted, shown=shown):
+    for error in misfits(model, spec, request, shown=shown):
         raise error
 
 
@@ -34,15 +33,13 @@ def misfits(
     spec: TransportSpec,
     request: Request | None = None,
     *,
-    wanted: Collection[str] = (),
     shown: bool = False,
 ) -> Iterator[ContractError]:
     """Everything that keeps the flow from working with the model; each names the key, what was
     found, what is expected and what to write.
 
     `request` is one that the flow would send (`TransportError`: the protocol does not know such
-    tensors), `wanted` names outputs that are needed beside
-    `spec.output`. `shown`: the output becomes the picture, without a hook that makes it one.
+    tensors). `shown`: the output becomes the picture, without a hook that makes it one.
     """
     yield from _mode(model, spec)
     if model.inputs and spec.input and model.input(spec.input) is None:
@@ -50,7 +47,7 @@ def misfits(
         yield unknown(f"model {model.name!r} has no input", spec.input, names, "transport.input")
     if request is not None:
         yield from _tensors(model, spec, request)
-    yield from wrong_outputs(model, spec, wanted, shown=shown)
+    yield from wrong_outputs(model, spec, shown=shown)
 
 
 def names_only(model: ModelInfo) -> bool:

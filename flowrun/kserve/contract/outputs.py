@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from flowrun.errors import ContractError
-from flowrun.kserve.contract.metadata import ModelInfo
+from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.picture_formats import CHANNELS, is_known
 from flowrun.kserve.contract.suggestions import unknown
 from flowrun.kserve.wire.tensor_info import TensorInfo
@@ -15,17 +15,14 @@ _DIMENSIONS = 3  # of a picture
 _SHOWN = ("UINT8", "FP16", "FP32", "FP64")  # what can become one
 
 
-def wrong_outputs(
-    model: ModelInfo, spec: TransportSpec, wanted: Collection[str], *, shown: bool
-) -> Iterator[ContractError]:
+def wrong_outputs(model: ModelInfo, spec: TransportSpec, *, shown: bool) -> Iterator[ContractError]:
     """What is wrong with the outputs that the flow relies on; as `misfits`."""
     outputs = {tensor.name: tensor for tensor in model.outputs or ()}
     if not outputs:
         return
-    for name in filter(None, (spec.output, *wanted)):
-        if name not in outputs:
-            what = f"model {model.name!r} has no output"
-            yield unknown(what, name, list(outputs), "transport.output")
+    if spec.output and spec.output not in outputs:
+        what = f"model {model.name!r} has no output"
+        yield unknown(what, spec.output, list(outputs), "transport.output")
     if not shown:
         return
     hint = "a postprocess hook can make a picture of it"

@@ -16,7 +16,7 @@ from tritonclient.grpc import service_pb2 as pb
 from flowrun.errors import ContractError, RunError, TransportError
 from flowrun.image.buffers import Memory, address_of
 from flowrun.inference import Tensor
-from flowrun.kserve.contract.metadata import SERVICE
+from flowrun.kserve.client.connection import SERVICE
 from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.kserve.shared_memory.region import PAGE, Region, is_left_over, sweep
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from flowrun.errors import TransportError
 from flowrun.inference import NOT_SHARED, Place, Placement, Request, Result, Tensor
-from flowrun.kserve.client.outage import ModelTransport
 from flowrun.kserve.contract.compare import named
+from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.kserve.shared_memory.pool import Pool
 from flowrun.kserve.shared_memory.region import PAGE, Region
 from flowrun.kserve.wire.tensors import BYTES, DATATYPES, datatype_of

@@ -14,7 +14,7 @@ import pytest
 
 from flowrun.errors import TransportError
 from flowrun.inference import Request
-from flowrun.kserve.client.channel import metadata, open_channel
+from flowrun.kserve.client.channel import call_metadata, open_channel
 from flowrun.spec.flow import Tls, TransportSpec
 
 LIMIT = 10.0  # seconds, a guard against hanging
@@ -69,12 +69,15 @@ def test_certificate_and_key_belong_together(given: str, missing: str) -> None:
 
 def test_headers_become_metadata() -> None:
     headers = {"Authorization": "Bearer abc", "x-tenant": "7"}
-    assert metadata(spec(headers=headers)) == (("authorization", "Bearer abc"), ("x-tenant", "7"))
+    assert call_metadata(spec(headers=headers)) == (
+        ("authorization", "Bearer abc"),
+        ("x-tenant", "7"),
+    )
 
 
 @pytest.mark.parametrize("name", ["a b", "grpc-timeout", "é", ""])
 def test_a_header_that_grpc_cannot_send_is_named(name: str) -> None:
-    assert refused(lambda: metadata(spec(headers={name: "s3cret"}))) == (
+    assert refused(lambda: call_metadata(spec(headers={name: "s3cret"}))) == (
         f"transport.headers.{name}: gRPC cannot send a header of this name\n"
         "  letters, digits, `-`, `_` and `.`; not beginning with `grpc-`"
     )
@@ -82,7 +85,7 @@ def test_a_header_that_grpc_cannot_send_is_named(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("a", "s3cret\n"), ("a", "s3crét"), ("a-bin", "x")])
 def test_a_header_that_is_no_text_is_refused_without_its_value(name: str, value: str) -> None:
-    assert refused(lambda: metadata(spec(headers={name: value}))) == (
+    assert refused(lambda: call_metadata(spec(headers={name: value}))) == (
         f"transport.headers.{name}: the header's value is not plain text"
     )
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from flowrun.errors import ContractError, DeadlineError, OutageError, TransportError
 from flowrun.inference import Request, Result
 from flowrun.kserve.client.outage import TRIES, OutageTransport
-from flowrun.kserve.contract.metadata import ModelInfo
+from flowrun.kserve.contract.model_info import ModelInfo
 
 LIMIT = 10.0  # seconds, a guard against hanging
 GONE = "nothing answers at server:9 (the connection was cut)"

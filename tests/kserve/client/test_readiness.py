@@ -7,11 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import grpc
 import pytest
 
 from flowrun.kserve.client import readiness
-from flowrun.kserve.client.channel import open_channel
+from flowrun.kserve.client.connection import Connection, open_connection
 from flowrun.spec.flow import TransportSpec
 
 LIMIT = 10.0  # seconds, a guard against hanging
@@ -22,16 +21,17 @@ Ask = Callable[..., bool]
 @pytest.fixture
 def ask() -> Iterator[Ask]:
     """Ask a server once."""
-    channels: list[grpc.Channel] = []
+    connections: list[Connection] = []
 
-    def ask(address: str, patience: float = 0.0, **fields: Any) -> bool:
-        spec = TransportSpec("unary", (address,), "model", **fields)
-        channels.append(open_channel(spec, spec.address))
-        return readiness.readiness(channels[-1], spec, (("who", "me"),))(patience)
+    def ask(address: str, connect_timeout: float = 0.0, **fields: Any) -> bool:
+        headers = {"who": "me"}
+        spec = TransportSpec("unary", (address,), "model", headers=headers, **fields)
+        connections.append(open_connection(spec, spec.address))
+        return readiness.is_ready(connections[-1], connect_timeout)
 
     yield ask
-    for channel in channels:
-        channel.close()
+    for connection in connections:
+        connection.channel.close()
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,12 @@ def ask() -> Iterator[Ask]:
         ({"unimplemented": ("ServerReady", "ModelReady"), "server_ready": False}, True),
     ],
 )
-@pytest.mark.parametrize("patience", [0.0, LIMIT])
+@pytest.mark.parametrize("connect_timeout", [0.0, LIMIT])
 def test_a_server_is_ready_when_its_model_is(
-    scripted: Build, ask: Ask, fields: dict[str, Any], is_ready: bool, patience: float
+    scripted: Build, ask: Ask, fields: dict[str, Any], is_ready: bool, connect_timeout: float
 ) -> None:
     server = scripted(**fields)
-    assert ask(server.address, patience, version="1") is is_ready
+    assert ask(server.address, connect_timeout, version="1") is is_ready
     assert all(headers["who"] == "me" for headers in server.headers)
 
 
@@ -61,13 +61,13 @@ def test_a_server_is_ready_when_its_model_is(
 def test_a_server_that_is_silent_is_not_ready(
     scripted: Build, ask: Ask, monkeypatch: Any, method: str
 ) -> None:
-    monkeypatch.setattr(readiness, "ANSWER", 0.1)
+    monkeypatch.setattr(readiness, "RESPONSE_TIMEOUT", 0.1)
     server = scripted(blocked=(method,))
     assert ask(server.address) is False
     assert server.left.wait(LIMIT)
 
 
-def test_with_patience_the_answer_comes_with_the_server(scripted: Build, ask: Ask) -> None:
+def test_a_connect_timeout_waits_for_the_server(scripted: Build, ask: Ask) -> None:
     server = scripted()
     server.stop()
     assert ask(server.address) is False
@@ -79,13 +79,12 @@ def test_with_patience_the_answer_comes_with_the_server(scripted: Build, ask: As
     assert answers == [True]
 
 
-def test_patience_has_an_end() -> None:
+def test_the_connect_timeout_is_kept() -> None:
     with socket.socket() as bound:  # and does not listen
         bound.bind(("127.0.0.1", 0))
         spec = TransportSpec("unary", (f"127.0.0.1:{bound.getsockname()[1]}",), "model")
-        channel = open_channel(spec, spec.address)
-        ready = readiness.readiness(channel, spec)
-        assert ready(0.05) is False
-        channel.close()
-        assert ready(0.05) is False
-        assert ready(0.0) is False
+        connection = open_connection(spec, spec.address)
+        assert readiness.is_ready(connection, 0.05) is False
+        connection.channel.close()
+        assert readiness.is_ready(connection, 0.05) is False
+        assert readiness.is_ready(connection, 0.0) is False

@@ -12,7 +12,8 @@ import pytest
 
 from flowrun.errors import ContractError, TransportError
 from flowrun.inference import Request, Result
-from flowrun.kserve.connect import ModelTransport, open_transport
+from flowrun.kserve.connect import open_transport
+from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.spec.flow import TransportSpec
 
 LIMIT = 30.0  # seconds, a guard against hanging

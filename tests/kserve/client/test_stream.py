@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from flowrun.errors import DeadlineError, TransportError
 from flowrun.inference import Request
+from flowrun.kserve.client.connection import Connection
 from flowrun.kserve.client.stream import StreamTransport
-from flowrun.kserve.contract.metadata import ModelInfo
+from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.spec.flow import TransportSpec
 
@@ -206,7 +207,7 @@ def test_what_cannot_be_sent_ends_with_its_deadline(threads: Build) -> None:
     spec = TransportSpec("stream", ("server:9",), "model", input="image", timeout=SHORT)
     channel: Any = Jammed()
     transport = StreamTransport(
-        channel, spec, ModelInfo("model"), grpc_errors=GrpcErrors(spec, "server:9")
+        Connection(channel, spec, GrpcErrors(spec, "server:9")), ModelInfo("model")
     )
     (future,) = submit(transport, 0)
     assert str(future.exception(LIMIT)) == (
@@ -236,7 +237,7 @@ def test_what_was_not_sent_to_a_server_that_has_gone_does_not_wait_for_its_deadl
     spec = TransportSpec("stream", ("server:9",), "model", input="image", timeout=600.0)
     channel: Any = Gone()
     transport = StreamTransport(
-        channel, spec, ModelInfo("model"), grpc_errors=GrpcErrors(spec, "server:9")
+        Connection(channel, spec, GrpcErrors(spec, "server:9")), ModelInfo("model")
     )
     futures = submit(transport, 0, 1, 2)
     channel.cancel()

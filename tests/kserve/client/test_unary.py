@@ -12,8 +12,9 @@ import pytest
 
 from flowrun.errors import ContractError, DeadlineError, TransportError
 from flowrun.inference import Request
+from flowrun.kserve.client.connection import Connection
 from flowrun.kserve.client.unary import UnaryTransport
-from flowrun.kserve.contract.metadata import ModelInfo
+from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.spec.flow import TransportSpec
 
@@ -233,7 +234,7 @@ def test_an_answer_to_what_was_sent_before_the_loss_is_no_sign_of_a_return() -> 
     spec = TransportSpec("unary", ("server:9",), "model", input="image")
     channel: Any = Calls()
     transport = UnaryTransport(
-        channel, spec, ModelInfo("model"), grpc_errors=GrpcErrors(spec, "server:9")
+        Connection(channel, spec, GrpcErrors(spec, "server:9")), ModelInfo("model")
     )
     for _ in range(2):
         futures = submit(transport, 1, 2, 3)

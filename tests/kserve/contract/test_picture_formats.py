@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from flowrun.chain.tensors import to_request
 from flowrun.kserve.contract.compare import misfits
-from flowrun.kserve.contract.metadata import ModelInfo
+from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.servers import EMBEDDED, OVMS, TRITON
 from flowrun.kserve.contract.suggestions import lines, unknown
 from flowrun.kserve.wire.tensor_info import TensorInfo

@@ -20,7 +20,7 @@ from flowrun.errors import ContractError, DeadlineError, TransportError
 from flowrun.image.buffers import Buffers
 from flowrun.inference import Request, Result
 from flowrun.kserve import connect as transport_module
-from flowrun.kserve.contract.metadata import ModelInfo
+from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.spec.flow import TransportSpec
@@ -384,7 +384,7 @@ def test_the_end_does_not_wait_for_a_server_that_is_away(parts: Parts) -> None:
 def test_elsewhere_than_on_linux_the_flow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(ContractError) as caught:
-        transport_module._pool(SPEC, ("h:1",), GrpcErrors(SPEC, "h:1"), ())
+        transport_module._open_pool(SPEC, ("h:1",))
     assert str(caught.value) == (
         "transport.shared_memory: flowrun shares memory with a server on Linux only, and this is"
         " darwin\n"

@@ -20,7 +20,8 @@ from tritonclient.grpc import service_pb2_grpc as stubs
 
 from flowrun.errors import ContractError, TransportError
 from flowrun.inference import Request, Result
-from flowrun.kserve.connect import ModelTransport, look_up, open_supervised, open_transport
+from flowrun.kserve.connect import look_up, open_supervised, open_transport
+from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.spec.flow import TransportSpec
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")

@@ -1,0 +1,36 @@
+"""The signature of a model, and a transport that has one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from flowrun.inference import Transport
+from flowrun.kserve.wire.tensor_info import TensorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What the server reports about the model; `None` where it reports nothing.
+
+    Tensors may have the datatype "INVALID" and the shape (): then only their names are known.
+    `server` is the name that the server gives itself, such as "triton". `decoupled`: one request
+    may have any number of responses. `remarks` are warnings for the user.
+    """
+
+    name: str
+    version: str | None = None
+    server: str | None = None
+    inputs: tuple[TensorInfo, ...] | None = None
+    outputs: tuple[TensorInfo, ...] | None = None
+    decoupled: bool = False
+    remarks: tuple[str, ...] = ()
+
+    def input(self, name: str) -> TensorInfo | None:
+        return next((tensor for tensor in self.inputs or () if tensor.name == name), None)
+
+
+class ModelTransport(Transport, Protocol):
+    """A `Transport` that knows its model."""
+
+    model: ModelInfo

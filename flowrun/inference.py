@@ -78,6 +78,13 @@ class Result:
         return tensor
 
 
+def new_future() -> Future[Result | None]:
+    """The future of a request; it cannot be cancelled."""
+    future: Future[Result | None] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
 class Transport(Protocol):
     """A way to a model. `submit` is called by one thread at a time."""
 

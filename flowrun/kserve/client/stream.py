@@ -11,7 +11,7 @@ from functools import partial
 import grpc
 
 from flowrun.errors import ContractError, TransportError
-from flowrun.inference import NOT_SHARED, Parameter, Placement, Request, Result
+from flowrun.inference import NOT_SHARED, Parameter, Placement, Request, Result, new_future
 from flowrun.kserve.client.connection import Connection
 from flowrun.kserve.client.request_encoder import RequestEncoder
 from flowrun.kserve.client.session import Session
@@ -76,8 +76,7 @@ class StreamTransport:
         return max(0, self._state.generation - 1)
 
     def submit(self, request: Request) -> Future[Result | None]:
-        future: Future[Result | None] = Future()
-        future.set_running_or_notify_cancel()  # it cannot be cancelled
+        future = new_future()
         # Microseconds since the epoch, always increasing: the one clock that every server of
         # timestamps accepts, also when its graph outlives a stream.
         key = self._key = max(time.time_ns() // 1000, self._key + 1)

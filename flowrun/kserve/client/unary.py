@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from flowrun.errors import ContractError, TransportError
-from flowrun.inference import Placement, Request, Result
+from flowrun.inference import Placement, Request, Result, new_future
 from flowrun.kserve.client.connection import Connection
 from flowrun.kserve.client.request_encoder import RequestEncoder
 from flowrun.kserve.contract.model_info import ModelInfo
@@ -45,8 +45,7 @@ class UnaryTransport:
         return self._reopened
 
     def submit(self, request: Request) -> Future[Result | None]:
-        future: Future[Result | None] = Future()
-        future.set_running_or_notify_cancel()  # it cannot be cancelled
+        future = new_future()
         try:
             message = self.encoder.encode(request, str(next(self._ids)), self._spec.parameters)
         except (TransportError, ContractError) as error:

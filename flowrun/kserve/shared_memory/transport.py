@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from flowrun.errors import TransportError
-from flowrun.inference import NOT_SHARED, Place, Placement, Request, Result, Tensor
+from flowrun.inference import NOT_SHARED, Place, Placement, Request, Result, Tensor, new_future
 from flowrun.kserve.contract.compare import named
 from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.kserve.shared_memory.pool import Pool
@@ -51,8 +51,7 @@ class SharedMemoryTransport:
         return self._inner.reopened
 
     def submit(self, request: Request) -> Future[Result | None]:
-        future: Future[Result | None] = Future()
-        future.set_running_or_notify_cancel()  # it cannot be cancelled
+        future = new_future()
         self._send(request, future, share=True)
         return future
 

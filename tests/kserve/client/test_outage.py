@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from flowrun.errors import ContractError, DeadlineError, OutageError, TransportError
 from flowrun.inference import Request, Result
-from flowrun.kserve.client.outage import TRIES, OutageTransport
+from flowrun.kserve.client.outage import OutageTransport
+from flowrun.kserve.client.outage_state import MAX_ATTEMPTS
 from flowrun.kserve.contract.model_info import ModelInfo
 
 LIMIT = 10.0  # seconds, a guard against hanging
@@ -265,9 +266,9 @@ def test_the_pauses_between_the_questions_grow_to_a_second(bench: Any) -> None:
 def test_a_request_that_is_lost_every_time_is_given_up(bench: Any) -> None:
     made = bench("hold")
     futures = made.submit(0)
-    made.say(*[True] * TRIES)
-    for tries in range(1, TRIES + 1):
-        made.inner.wait_for(*[0] * tries)
+    made.say(*[True] * MAX_ATTEMPTS)
+    for attempts in range(1, MAX_ATTEMPTS + 1):
+        made.inner.wait_for(*[0] * attempts)
         is_over()
         made.inner.fail(0)
     assert str(futures[0].exception(LIMIT)) == f"transport.address: {GONE}"
@@ -281,7 +282,7 @@ def test_a_request_that_is_lost_every_time_is_given_up(bench: Any) -> None:
     made.say(True)
     made.submit(2)
     made.inner.fail(2)
-    made.inner.wait_for(*[0] * TRIES, 1, 2, 2)
+    made.inner.wait_for(*[0] * MAX_ATTEMPTS, 1, 2, 2)
     assert made.pauses == [0.1, 0.2, 0.4, 0.8]
 
 
@@ -482,7 +483,7 @@ def test_in_any_storm_every_request_ends_once_and_held_ones_keep_their_order(
     losses = sum(action.startswith("lose") for action in plan)
     for each, end in enumerate(told(futures)):
         if policy == "hold":
-            assert end == each or (end is TransportError and losses >= TRIES)
+            assert end == each or (end is TransportError and losses >= MAX_ATTEMPTS)
         else:
             assert end in (each, OutageError)
     transport.close()

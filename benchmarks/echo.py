@@ -19,7 +19,7 @@ from typing import Any
 import grpc
 from tritonclient.grpc import service_pb2 as pb
 
-from flowrun.kserve.wire.fields import apart, head
+from flowrun.kserve.wire.fields import extract_field, field_header
 from flowrun.system.malloc import keep_freed_memory
 
 MODEL = "identity"
@@ -32,14 +32,14 @@ _RESPONSE = 2  # infer_response of an answer in a stream
 
 def answer(data: bytes) -> list[bytes | memoryview]:
     """The pieces of the ModelInferResponse that gives the tensor of a request back."""
-    rest, contents = apart([memoryview(data)], _CONTENTS)
+    rest, contents = extract_field([memoryview(data)], _CONTENTS)
     request = pb.ModelInferRequest.FromString(rest)
     message = pb.ModelInferResponse(model_name=MODEL, model_version="1", id=request.id)
     for tensor in request.inputs:
         message.outputs.add(name="output", datatype=tensor.datatype, shape=tensor.shape)
     pieces: list[bytes | memoryview] = [message.SerializeToString()]
     for raw in contents:
-        pieces += (head(_ANSWERED, len(raw)), raw)
+        pieces += (field_header(_ANSWERED, len(raw)), raw)
     return pieces
 
 
@@ -50,7 +50,7 @@ def unary(data: bytes, _context: Any) -> bytes:
 def stream(requests: Iterator[bytes], _context: Any) -> Iterator[bytes]:
     for data in requests:
         pieces = answer(data)
-        yield b"".join([head(_RESPONSE, sum(map(len, pieces))), *pieces])
+        yield b"".join([field_header(_RESPONSE, sum(map(len, pieces))), *pieces])
 
 
 def _metadata(_request: Any, _context: Any) -> Any:

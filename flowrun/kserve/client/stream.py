@@ -24,7 +24,7 @@ from flowrun.kserve.contract.servers import (
     correlation,
     says_when_it_is_done,
 )
-from flowrun.kserve.wire.messages import Answer, decode_stream
+from flowrun.kserve.wire.messages import Response, decode_stream
 
 CLOSE_GRACE = 0.5  # seconds for what is in flight when the transport closes
 
@@ -181,7 +181,7 @@ class StreamTransport:
     # The thread that reads the responses.
 
     def _received(self, session: Session, data: bytes) -> None:
-        answer: Answer | TransportError
+        answer: Response | TransportError
         try:
             answer = decode_stream(data, lambda key: self._placements.get(key, NOT_SHARED))
         except TransportError as error:

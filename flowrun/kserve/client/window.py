@@ -14,7 +14,7 @@ from flowrun.errors import RunError, TransportError
 from flowrun.inference import Parameter, Result, Tensor
 from flowrun.kserve.contract.servers import FINAL, TIMESTAMP, Correlation
 from flowrun.kserve.grpc_errors import GrpcErrors
-from flowrun.kserve.wire.messages import Answer
+from flowrun.kserve.wire.messages import Response
 
 
 @dataclass(slots=True, eq=False)
@@ -82,7 +82,7 @@ class Window:
         """The earliest one."""
         return min((pending.deadline for pending in self._open.values()), default=None)
 
-    def answer(self, answer: Answer) -> list[Completion]:
+    def answer(self, answer: Response) -> list[Completion]:
         """Take a message of the server."""
         pending = self._find(answer)
         if answer.error is not None:
@@ -136,7 +136,7 @@ class Window:
         self._errors.clear()
         return [(pending, again(error)) for pending in lost]
 
-    def _find(self, answer: Answer) -> Pending | None:
+    def _find(self, answer: Response) -> Pending | None:
         if self._correlation == "order":
             return next(iter(self._open.values()), None)
         if self._correlation == "timestamp" and TIMESTAMP in answer.parameters:
@@ -146,11 +146,11 @@ class Window:
             return None
         return next((p for p in self._open.values() if str(p.key) == answer.id), None)
 
-    def _names_a_request(self, answer: Answer) -> bool:
+    def _names_a_request(self, answer: Response) -> bool:
         stamped = self._correlation == "timestamp" and TIMESTAMP in answer.parameters
         return stamped or bool(answer.id)
 
-    def _is_complete(self, pending: Pending, answer: Answer) -> bool:
+    def _is_complete(self, pending: Pending, answer: Response) -> bool:
         if FINAL in answer.parameters:
             return answer.parameters[FINAL] is True
         return not pending.missing or not answer.outputs

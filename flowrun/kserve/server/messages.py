@@ -21,7 +21,7 @@ from flowrun.errors import TransportError
 from flowrun.inference import Tensor
 from flowrun.kserve.server.invocation import RefusedError, fits, invalid
 from flowrun.kserve.server.models import Model
-from flowrun.kserve.wire.fields import apart, head
+from flowrun.kserve.wire.fields import extract_field, field_header
 from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.kserve.wire.tensors import BYTES, datatype_of, from_raw, to_raw
 
@@ -41,8 +41,8 @@ class Request:
 
     @classmethod
     def read(cls, data: bytes) -> Request:
-        """Raises `UnreadableError` or protobuf's `DecodeError` for what is no such message."""
-        rest, contents = apart([memoryview(data)], _RAW_INPUTS)
+        """Raises `MalformedMessageError` or protobuf's `DecodeError` for other bytes."""
+        rest, contents = extract_field([memoryview(data)], _RAW_INPUTS)
         return cls(pb.ModelInferRequest.FromString(rest), contents)
 
 
@@ -61,12 +61,12 @@ class Response:
         """One answer in a stream, with the text of an `error`."""
         pieces = self._pieces()
         envelope = pb.ModelStreamInferResponse(error_message=error).SerializeToString()
-        return b"".join([envelope, head(_RESPONSE, sum(map(len, pieces))), *pieces])
+        return b"".join([envelope, field_header(_RESPONSE, sum(map(len, pieces))), *pieces])
 
     def _pieces(self) -> list[bytes | memoryview]:
         pieces: list[bytes | memoryview] = [self.message.SerializeToString()]
         for raw in self.contents:
-            pieces += (head(_RAW_OUTPUTS, len(raw)), raw)
+            pieces += (field_header(_RAW_OUTPUTS, len(raw)), raw)
         return pieces
 
 

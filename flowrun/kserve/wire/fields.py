@@ -1,6 +1,6 @@
-"""The outermost fields of a protobuf message: where each lies, without a copy.
+"""Split a protobuf message into its top-level fields, without a copy.
 
-The encoding is that of https://protobuf.dev/programming-guides/encoding.
+The encoding: https://protobuf.dev/programming-guides/encoding
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 
 VARINT, FIXED64, BYTES, GROUP, END_OF_GROUP, FIXED32 = range(6)  # wire types
 _FIXED = {FIXED64: 8, FIXED32: 4}  # bytes
-_LONGEST_VARINT = 10  # bytes
-_LARGEST_NUMBER = 2**29 - 1
+_MAX_VARINT = 10  # bytes
+_MAX_NUMBER = 2**29 - 1
 
 
-class UnreadableError(Exception):
-    """What is no message."""
+class MalformedMessageError(Exception):
+    """These bytes are not a protobuf message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """`whole` is the field with its tag; `content` is what one of the type `BYTES` holds."""
+    """`whole` is the field with its tag; `content` is the value of one of the type `BYTES`."""
 
     number: int
     whole: memoryview
@@ -28,8 +28,8 @@ class Field:
 
 
 def fields(message: memoryview) -> Iterator[Field]:
-    """The fields of `message` in their order, as views of its memory. A group comes piece by piece,
-    without `content`. Raises `UnreadableError`."""
+    """Yield the fields of `message` in order, as views of its memory. A group is yielded in parts,
+    without `content`. Raises `MalformedMessageError`."""
     position, depth = 0, 0
     while position < len(message):
         start = position
@@ -48,17 +48,17 @@ def fields(message: memoryview) -> Iterator[Field]:
             depth -= 1
         else:
             position += _FIXED.get(kind, len(message))
-        if position > len(message) or depth < 0 or not 0 < number <= _LARGEST_NUMBER:
-            raise UnreadableError
-        inside = depth > 0 or kind == END_OF_GROUP
-        yield Field(number, message[start:position], None if inside else content)
+        if position > len(message) or depth < 0 or not 0 < number <= _MAX_NUMBER:
+            raise MalformedMessageError
+        in_group = depth > 0 or kind == END_OF_GROUP
+        yield Field(number, message[start:position], None if in_group else content)
     if depth:
-        raise UnreadableError
+        raise MalformedMessageError
 
 
-def apart(messages: Iterable[memoryview], number: int) -> tuple[bytes, list[memoryview]]:
-    """The parts of a message merged, but for its fields `number`; and the contents of these, as
-    views of their memory. Raises `UnreadableError`."""
+def extract_field(messages: Iterable[memoryview], number: int) -> tuple[bytes, list[memoryview]]:
+    """The parts of a message merged, without the field `number`; and the contents of that field, as
+    views of their memory. Raises `MalformedMessageError`."""
     rest: list[memoryview] = []
     contents: list[memoryview] = []
     for message in messages:
@@ -70,21 +70,21 @@ def apart(messages: Iterable[memoryview], number: int) -> tuple[bytes, list[memo
     return b"".join(rest), contents
 
 
-def head(number: int, length: int) -> bytes:
-    """What stands in front of `length` bytes to make them the field `number`."""
+def field_header(number: int, length: int) -> bytes:
+    """The tag and the length that precede the `length` bytes of the field `number`."""
     return _to_varint(number << 3 | BYTES) + _to_varint(length)
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:
-    """The number at `position`, and the position behind it."""
+    """The number at `position`, and the position after it."""
     value = shift = 0
-    for byte in message[position : position + _LONGEST_VARINT]:
+    for byte in message[position : position + _MAX_VARINT]:
         position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:  # noqa: PLR2004
             return value, position
         shift += 7
-    raise UnreadableError
+    raise MalformedMessageError
 
 
 def _to_varint(value: int) -> bytes:

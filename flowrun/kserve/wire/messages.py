@@ -1,6 +1,6 @@
-"""Requests to bytes, bytes to answers. Nothing else knows how a message is built.
+"""Encode requests and decode responses of KServe v2. No other module builds these messages.
 
-protobuf writes and reads everything but the raw contents of the tensors, which it would copy twice.
+protobuf encodes all but the raw contents of the tensors, which it would copy twice.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import TransportError
 from flowrun.inference import NOT_SHARED, Parameter, Place, Placement, Request, Tensor
-from flowrun.kserve.wire.fields import UnreadableError, apart, fields, head
+from flowrun.kserve.wire.fields import MalformedMessageError, extract_field, field_header, fields
 from flowrun.kserve.wire.tensors import datatype_of, from_contents, from_raw, size_of, to_raw
 
 _INT64 = range(-(2**63), 2**63)
 _UINT64 = range(2**64)
-_LARGEST = 2**31 - 1  # bytes of a message, by protobuf
+_MAX_SIZE = 2**31 - 1  # bytes of a message, by protobuf
 _RAW_INPUTS = 7  # the last field of ModelInferRequest
 _RAW_OUTPUTS = 6  # the last field of ModelInferResponse
 _ERROR, _RESPONSE = 1, 2  # the fields of ModelStreamInferResponse
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answer:
+class Response:
     """One message of the server.
 
-    `id` is empty if the server did not say. `error` is an in-stream error's text. `problem` says
-    why the outputs (read-only tensors by name) could not be read.
+    `id` is empty if the server did not send one. `error` is the text of an in-stream error.
+    `problem` is why the outputs (read-only tensors by name) could not be decoded.
     """
 
     id: str = ""
@@ -48,8 +48,8 @@ def pieces(
     parameters: Mapping[str, Parameter],
     placement: Placement = NOT_SHARED,
 ) -> list[bytes | memoryview]:
-    """What makes a ModelInferRequest when it is joined: an array that lies in one piece is one, not
-    a copy, and one that has a place in shared memory stays there.
+    """The parts of a ModelInferRequest, for `join`: a contiguous array is one of them, not a copy,
+    and one in shared memory is only referred to.
 
     Raises `TransportError` for what the protocol cannot carry.
     """
@@ -61,63 +61,63 @@ def pieces(
         datatype = datatype_of(array)
         tensor = message.inputs.add(name=name, datatype=datatype, shape=array.shape)
         if name in placement.inputs:
-            _place(tensor, placement.inputs[name])
+            _refer_to(tensor, placement.inputs[name])
             continue
         raw = to_raw(array, datatype)
-        contents += (head(_RAW_INPUTS, len(raw)), raw)
+        contents += (field_header(_RAW_INPUTS, len(raw)), raw)
     for name, place in placement.outputs.items():
         output = message.outputs.add(name=name)
         if place is not None:
-            _place(output, place)
+            _refer_to(output, place)
     parts = [message.SerializeToString(), *contents]  # in the order of their numbers
-    if (size := sum(map(len, parts))) > _LARGEST:
+    if (size := sum(map(len, parts))) > _MAX_SIZE:
         raise TransportError(f"the request cannot be sent: it has {size} bytes (2 GiB at most)")
     return parts
 
 
 def join(pieces: Sequence[bytes | memoryview], request: Request) -> bytes:
-    """The message of `request`, whose `pieces` these are. Where the request's arrays are to spare,
-    views of the message take their place, so that its elements are in memory once."""
+    """The message of `request`, whose `pieces` these are. If the request is releasable, views of
+    the message replace its arrays, so that their elements are in memory only once."""
     message = b"".join(pieces)
     if request.releasable and request.placement is NOT_SHARED:
         inputs, end = dict(request.inputs), len(pieces[0])
-        for name, before, raw in zip(request.inputs, pieces[1::2], pieces[2::2], strict=True):
-            begin = end + len(before)
+        for name, header, raw in zip(request.inputs, pieces[1::2], pieces[2::2], strict=True):
+            begin = end + len(header)
             end = begin + len(raw)
             if isinstance(raw, memoryview):  # all but BYTES
-                array, lies = inputs[name], memoryview(message)[begin:end]
-                inputs[name] = from_raw(lies, datatype_of(array), array.shape)
+                array, view = inputs[name], memoryview(message)[begin:end]
+                inputs[name] = from_raw(view, datatype_of(array), array.shape)
         request.inputs = inputs
     return message
 
 
-def decode(data: bytes, placement: Placement = NOT_SHARED) -> Answer:
-    """The answer to a unary call, its tensors views of `data` or of where they were to be put.
-    Raises `TransportError` if that is no ModelInferResponse."""
+def decode(data: bytes, placement: Placement = NOT_SHARED) -> Response:
+    """Decode the response to a unary call; its tensors are views of `data` or of shared memory.
+    Raises `TransportError` if it is not a ModelInferResponse."""
     try:
-        return _answer([memoryview(data)], lambda _: placement)
-    except (UnreadableError, DecodeError) as error:
-        raise _no_answer(data) from error
+        return _response([memoryview(data)], lambda _: placement)
+    except (MalformedMessageError, DecodeError) as error:
+        raise _malformed(data) from error
 
 
 def decode_stream(
     data: bytes, placement: Callable[[str], Placement] = lambda _: NOT_SHARED
-) -> Answer:
-    """One answer in a stream, as `decode`; `places` knows those of a request by its id.
+) -> Response:
+    """Decode one response of a stream, as `decode`; `placement` maps a request's id to its own.
 
-    MLServer sends a bare ModelInferResponse where the protocol has a ModelStreamInferResponse.
+    MLServer sends a bare ModelInferResponse where the protocol requires a ModelStreamInferResponse.
     """
     try:
         envelope = list(fields(memoryview(data)))
         if any(each.number > _RESPONSE for each in envelope):
-            return _answer([memoryview(data)], placement)
+            return _response([memoryview(data)], placement)
         held = [(each.number, each.content) for each in envelope if each.content is not None]
-        # What comes twice: the last text stands, and messages are merged, as if they were one.
+        # Repeated fields: the last text counts, and messages are merged, as protobuf does.
         texts = [str(content, "utf-8") for number, content in held if number == _ERROR]
         responses = [content for number, content in held if number == _RESPONSE]
-        return _answer(responses, placement, texts[-1] or None if texts else None)
-    except (UnreadableError, DecodeError, UnicodeDecodeError) as error:
-        raise _no_answer(data) from error
+        return _response(responses, placement, texts[-1] or None if texts else None)
+    except (MalformedMessageError, DecodeError, UnicodeDecodeError) as error:
+        raise _malformed(data) from error
 
 
 def _set(slot: Any, name: str, value: Parameter) -> None:
@@ -137,23 +137,23 @@ def _set(slot: Any, name: str, value: Parameter) -> None:
         )
 
 
-def _place(tensor: Any, place: Place) -> None:
+def _refer_to(tensor: Any, place: Place) -> None:
     region, memory = place
     tensor.parameters["shared_memory_region"].string_param = region
     tensor.parameters["shared_memory_byte_size"].int64_param = len(memory)
     tensor.parameters["shared_memory_offset"].int64_param = 0
 
 
-def _no_answer(data: bytes) -> TransportError:
-    return TransportError(f"the server sent {len(data)} bytes that are no answer")
+def _malformed(data: bytes) -> TransportError:
+    return TransportError(f"the server sent {len(data)} bytes that are not a valid response")
 
 
-def _answer(
+def _response(
     parts: Sequence[memoryview], placement: Callable[[str], Placement], error: str | None = None
-) -> Answer:
-    """A ModelInferResponse that comes in `parts`: protobuf reads all of it but the raw contents,
-    which stay where they are."""
-    rest, raws = apart(parts, _RAW_OUTPUTS)
+) -> Response:
+    """Decode a ModelInferResponse in several `parts`: protobuf decodes all of it but the raw
+    contents, which are not copied."""
+    rest, raws = extract_field(parts, _RAW_OUTPUTS)
     message = pb.ModelInferResponse.FromString(rest)
     parameters: dict[str, Parameter] = {}
     for name, value in message.parameters.items():
@@ -162,15 +162,15 @@ def _answer(
             parameters[name] = getattr(value, kind)
     try:
         outputs = _tensors(message, raws, placement(message.id))
-        return Answer(message.id, parameters, error, outputs)
+        return Response(message.id, parameters, error, outputs)
     except TransportError as problem:
-        return Answer(message.id, parameters, error, problem=problem)
+        return Response(message.id, parameters, error, problem=problem)
 
 
 def _tensors(message: Any, raws: Sequence[memoryview], placement: Placement) -> dict[str, Tensor]:
     if raws and len(raws) != len(message.outputs):
         raise TransportError(
-            f"the answer has {len(message.outputs)} outputs with {len(raws)} contents"
+            f"the response has {len(message.outputs)} outputs and {len(raws)} raw contents"
         )
     tensors: dict[str, Tensor] = {}
     for index, output in enumerate(message.outputs):
@@ -178,7 +178,7 @@ def _tensors(message: Any, raws: Sequence[memoryview], placement: Placement) -> 
         raw = raws[index] if raws else None
         place = placement.outputs.get(output.name)
         try:
-            if place is not None and not raw:  # an empty content stands for what lies elsewhere
+            if place is not None and not raw:  # empty: it is in shared memory
                 raw = place[1][: size_of(output.datatype, shape)]
             tensors[output.name] = (
                 from_raw(raw, output.datatype, shape)

@@ -1,4 +1,4 @@
-"""A tensor of a model as the server's metadata declares it."""
+"""A tensor as the model's metadata declares it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class TensorInfo:
     """A tensor's name, KServe datatype and shape (-1 is any size).
 
-    What nobody declared is "INVALID" and (), as OpenVINO Model Server says of its graphs.
+    Undeclared: "INVALID" and (), as OpenVINO Model Server reports for its graphs.
     """
 
     name: str
@@ -18,5 +18,5 @@ class TensorInfo:
 
     @property
     def is_picture(self) -> bool:
-        """Whether it is an image as flowrun means it: UINT8, height x width x 3."""
+        """Whether it is an image as flowrun defines it: UINT8, height x width x 3."""
         return self.datatype == "UINT8" and self.shape[2:] == (3,)

@@ -1,4 +1,4 @@
-"""numpy arrays and the KServe v2 datatypes: one table, both directions."""
+"""Convert numpy arrays to KServe v2 tensors and back."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LENGTH = struct.Struct("<I")
 def datatype_of(array: Tensor) -> str:
     """The KServe datatype of `array`; BYTES for arrays of `bytes` or `str`.
 
-    Raises `TransportError` for what the protocol cannot carry (complex numbers, dates, …).
+    Raises `TransportError` for dtypes that the protocol does not have (complex numbers, dates, …).
     """
     dtype = array.dtype
     if dtype.kind in "OSU":
@@ -44,14 +44,14 @@ def datatype_of(array: Tensor) -> str:
     if name is None:
         raise TransportError(
             f"an array of {dtype} cannot be sent to a model",
-            hint=f"convert it; the protocol knows {', '.join(DATATYPES)} and {BYTES}",
+            hint=f"convert it; the protocol supports {', '.join(DATATYPES)} and {BYTES}",
         )
     return name
 
 
 def to_raw(array: Tensor, datatype: str) -> bytes | memoryview:
-    """The elements in row-major order, little-endian; BYTES each behind its length. The array's own
-    memory, if it lies there like that."""
+    """The elements in row-major order, little-endian; each of BYTES preceded by its length. A view
+    of the array if its memory has that form."""
     if datatype != BYTES:
         ordered = np.ascontiguousarray(array, DATATYPES[datatype][0])
         return ordered.reshape(-1).view(np.uint8).data
@@ -69,18 +69,18 @@ def to_raw(array: Tensor, datatype: str) -> bytes | memoryview:
 def from_raw(raw: bytes | memoryview, datatype: str, shape: tuple[int, ...]) -> Tensor:
     """A read-only view of `raw`; BYTES become a new object array of `bytes`.
 
-    Raises `TransportError` if `raw` is not what datatype and shape promise.
+    Raises `TransportError` if `raw` does not match datatype and shape.
     """
     count = _count(shape)
     if datatype == BYTES:
         return _objects(_split(bytes(raw), count), shape)
     if len(raw) != (size := size_of(datatype, shape)):
-        raise TransportError(f"{datatype} {list(shape)} has {size} bytes, {len(raw)} came")
+        raise TransportError(f"{datatype} {list(shape)} needs {size} bytes, but has {len(raw)}")
     return np.frombuffer(raw, _dtype(datatype)).reshape(shape)
 
 
 def size_of(datatype: str, shape: tuple[int, ...]) -> int:
-    """The bytes of a tensor that is not BYTES. Raises `TransportError` for what there is not."""
+    """The bytes of a tensor that is not BYTES. Raises `TransportError` for any other datatype."""
     return _count(shape) * _dtype(datatype).itemsize
 
 
@@ -91,14 +91,14 @@ def from_contents(contents: Any, datatype: str, shape: tuple[int, ...]) -> Tenso
         return _objects(_counted(list(contents.bytes_contents), count, shape), shape)
     dtype = _dtype(datatype)
     _, field = DATATYPES[datatype]
-    if not field:  # MLServer's way
+    if not field:  # MLServer sends raw bytes
         return from_raw(b"".join(contents.bytes_contents), datatype, shape)
     # The fields for small integers are wider than what they carry.
     widest = np.dtype(f"{dtype.kind}8") if dtype.kind in "ui" else dtype
     wide = np.array(_counted(getattr(contents, field), count, shape), widest)
     array = wide.astype(dtype)
     if dtype.kind in "ui" and not np.array_equal(array, wide):
-        raise TransportError(f"{datatype} {list(shape)} came with numbers that are none")
+        raise TransportError(f"{datatype} {list(shape)} has values out of range")
     array.flags.writeable = False
     return array.reshape(shape)
 
@@ -107,20 +107,22 @@ def _dtype(datatype: str) -> np.dtype[Any]:
     if datatype not in DATATYPES:
         raise TransportError(
             f"datatype {datatype!r} is not supported",
-            hint=f"flowrun reads {', '.join(DATATYPES)} and {BYTES}",
+            hint=f"flowrun supports {', '.join(DATATYPES)} and {BYTES}",
         )
     return DATATYPES[datatype][0]
 
 
 def _count(shape: tuple[int, ...]) -> int:
     if any(size < 0 for size in shape):
-        raise TransportError(f"the shape {list(shape)} is impossible")
+        raise TransportError(f"the shape {list(shape)} is invalid")
     return math.prod(shape)
 
 
 def _counted(values: Any, count: int, shape: tuple[int, ...]) -> Any:
     if len(values) != count:
-        raise TransportError(f"the shape {list(shape)} has {count} elements, {len(values)} came")
+        raise TransportError(
+            f"the shape {list(shape)} needs {count} elements, but there are {len(values)}"
+        )
     return values
 
 
@@ -134,7 +136,7 @@ def _split(raw: bytes, count: int) -> list[bytes]:
         start += _LENGTH.size + length
         elements.append(raw[start - length : start])
     if start != len(raw) or len(elements) != count:
-        raise TransportError(f"{BYTES} with {count} elements came with lengths that do not fit")
+        raise TransportError(f"{BYTES} with {count} elements has wrong element lengths")
     return elements
 
 

@@ -116,9 +116,9 @@ def test_an_answer_without_outputs_is_none(scripted: Build, connect: Build) -> N
     [
         (
             "malformed",
-            "transport: output 'output' is malformed: UINT8 [2, 4, 3] has 24 bytes, 23 came",
+            "transport: output 'output' is malformed: UINT8 [2, 4, 3] needs 24 bytes, but has 23",
         ),
-        ("garbage", "transport: the server sent 3 bytes that are no answer"),
+        ("garbage", "transport: the server sent 3 bytes that are not a valid response"),
     ],
 )
 def test_a_malformed_answer_costs_one_frame(

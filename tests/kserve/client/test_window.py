@@ -13,7 +13,7 @@ from flowrun.inference import Parameter, Result
 from flowrun.kserve.client.window import Completion, Pending, Window
 from flowrun.kserve.contract.servers import FINAL, TIMESTAMP
 from flowrun.kserve.grpc_errors import GrpcErrors
-from flowrun.kserve.wire.messages import Answer
+from flowrun.kserve.wire.messages import Response
 from flowrun.spec.flow import TransportSpec
 
 WORDING = GrpcErrors(
@@ -29,11 +29,11 @@ def window(correlation: Any, *keys: int, wanted: str = "output") -> Window:
     return made
 
 
-def output(key: int, name: str = "output", *, final: bool | None = None) -> Answer:
+def output(key: int, name: str = "output", *, final: bool | None = None) -> Response:
     """An answer under `key`, which is its content as well."""
     outputs = {each: np.array([key]) for each in name.split()}
     flag: dict[str, Parameter] = {} if final is None else {FINAL: final}
-    return Answer(str(key), {TIMESTAMP: key, **flag}, outputs=outputs)
+    return Response(str(key), {TIMESTAMP: key, **flag}, outputs=outputs)
 
 
 def told(completions: list[Completion]) -> dict[int, Any]:
@@ -48,7 +48,7 @@ def told(completions: list[Completion]) -> dict[int, Any]:
     return ends
 
 
-ERROR = Answer(error="bad picture")
+ERROR = Response(error="bad picture")
 BAD = "transport: the server answered with an error: bad picture"
 
 
@@ -63,7 +63,7 @@ def test_answers_find_their_requests_by_id_in_any_order() -> None:
 def test_an_answer_to_nobody_is_counted_and_ignored(correlation: str) -> None:
     made = window(correlation, 1)
     assert made.answer(output(7)) == []
-    assert made.answer(Answer()) == []
+    assert made.answer(Response()) == []
     assert told(made.answer(output(1))) == {1: {"output": 1}}
     assert made.answer(output(1)) == []  # again
     assert made.ignored == 3
@@ -72,7 +72,7 @@ def test_an_answer_to_nobody_is_counted_and_ignored(correlation: str) -> None:
 def test_a_timestamp_that_is_no_integer_belongs_to_nobody() -> None:
     made = window("timestamp", 1)
     for value in (True, "1", 1.0):
-        assert made.answer(Answer(parameters={TIMESTAMP: value})) == []
+        assert made.answer(Response(parameters={TIMESTAMP: value})) == []
     assert made.ignored == 3
 
 
@@ -120,7 +120,7 @@ def test_the_final_flag_decides_where_there_is_one() -> None:
 
 
 def test_an_answer_without_outputs_says_that_there_is_nothing() -> None:
-    assert told(window("id", 1).answer(Answer("1"))) == {1: None}
+    assert told(window("id", 1).answer(Response("1"))) == {1: None}
 
 
 def test_without_ids_the_order_tells_whose_answer_it_is() -> None:
@@ -142,14 +142,14 @@ def test_without_ids_one_missing_answer_makes_the_others_unknown() -> None:
 
 def test_an_error_under_an_id_costs_exactly_that_request() -> None:
     made = window("id", 1, 2, 3)
-    assert told(made.answer(Answer("2", error="bad picture"))) == {2: BAD}
-    assert made.answer(Answer("2", error="bad picture")) == []  # late: nobody else's fault
+    assert told(made.answer(Response("2", error="bad picture"))) == {2: BAD}
+    assert made.answer(Response("2", error="bad picture")) == []  # late: nobody else's fault
     assert len(made) == 2
 
 
 def test_an_error_under_a_timestamp_costs_exactly_that_request() -> None:
     made = window("timestamp", 1, 2, 3)
-    assert told(made.answer(Answer(parameters={TIMESTAMP: 2}, error="bad picture"))) == {2: BAD}
+    assert told(made.answer(Response(parameters={TIMESTAMP: 2}, error="bad picture"))) == {2: BAD}
 
 
 @pytest.mark.parametrize("correlation", ["id", "timestamp", "order"])
@@ -196,7 +196,7 @@ def test_a_message_that_cannot_be_read_costs_one_request() -> None:
 
 def test_a_malformed_answer_costs_its_request() -> None:
     made = window("id", 1, 2)
-    assert told(made.answer(Answer("2", problem=TransportError("too short")))) == {
+    assert told(made.answer(Response("2", problem=TransportError("too short")))) == {
         2: "transport: too short"
     }
 
@@ -233,5 +233,5 @@ def test_every_request_of_a_dead_stream_has_an_error_of_its_own() -> None:
 
 
 def test_a_secret_that_the_server_repeats_stays_secret() -> None:
-    ((_, error),) = window("id", 1).answer(Answer("1", error="no such user: s3cret"))
+    ((_, error),) = window("id", 1).answer(Response("1", error="no such user: s3cret"))
     assert str(error) == "transport: the server answered with an error: no such user: ***"

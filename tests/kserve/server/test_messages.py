@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.kserve.server.messages import Request, Response
-from flowrun.kserve.wire.fields import UnreadableError
+from flowrun.kserve.wire.fields import MalformedMessageError
 
 contents = st.lists(st.binary(max_size=40), max_size=4)
 words = st.text(max_size=8)
@@ -44,5 +44,5 @@ def test_a_response_is_written_as_protobuf_writes_it(
 
 @pytest.mark.parametrize("data", [b"\xff\xff\xff", b"\x0a\x02\xff\xff"])
 def test_what_is_no_request_is_refused(data: bytes) -> None:
-    with pytest.raises((UnreadableError, DecodeError)):
+    with pytest.raises((MalformedMessageError, DecodeError)):
         Request.read(data)

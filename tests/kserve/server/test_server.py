@@ -276,7 +276,7 @@ MISFITS: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "too few bytes": (
         lambda r: r.raw_input_contents.__setitem__(0, b"x" * 17),
-        "input 'image' is malformed: UINT8 [2, 3, 3] has 18 bytes, 17 came",
+        "input 'image' is malformed: UINT8 [2, 3, 3] needs 18 bytes, but has 17",
     ),
     "another output": (
         lambda r: r.outputs.add(name="mask"),

@@ -1,4 +1,4 @@
-"""Arrays to bytes and back."""
+"""Encoding and decoding of messages."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import TransportError
 from flowrun.inference import Placement, Request
-from flowrun.kserve.wire.fields import head
-from flowrun.kserve.wire.messages import Answer, decode, decode_stream, join, pieces
+from flowrun.kserve.wire.fields import field_header
+from flowrun.kserve.wire.messages import Response, decode, decode_stream, join, pieces
 from flowrun.kserve.wire.tensors import DATATYPES, datatype_of, from_contents, from_raw, to_raw
 
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
@@ -49,7 +49,7 @@ def problem(message: Any) -> str:
 
 @given(NUMBERS | TEXTS)
 @settings(deadline=None)
-def test_what_is_sent_is_what_is_read(array: Any) -> None:
+def test_what_is_encoded_is_what_is_decoded(array: Any) -> None:
     datatype = datatype_of(array)
     back = from_raw(bytes(to_raw(array, datatype)), datatype, array.shape)
     assert back.dtype == array.dtype
@@ -95,7 +95,7 @@ def test_typed_contents_are_read_like_raw_ones(array: Any) -> None:
     assert not back.flags.writeable
 
 
-def test_large_typed_numbers_do_not_lose_their_last_digits() -> None:
+def test_large_typed_numbers_keep_their_last_digits() -> None:
     contents = pb.InferTensorContents(uint64_contents=[2**63 + 1, 0])
     assert from_contents(contents, "UINT64", (2,)).tolist() == [2**63 + 1, 0]
 
@@ -120,7 +120,7 @@ def test_what_the_protocol_cannot_carry_is_refused_by_name(array: Any) -> None:
     assert caught.value.message == f"an array of {array.dtype} cannot be sent to a model"
 
 
-def test_an_array_of_objects_that_are_no_text_is_refused() -> None:
+def test_an_array_of_objects_that_are_not_text_is_refused() -> None:
     with pytest.raises(TransportError, match="an array of objects may hold bytes or str, not int"):
         encode("m", None, "1", {"text": np.array([b"a", 3], object)}, {})
 
@@ -155,7 +155,7 @@ def test_a_number_of_more_than_64_bits_is_refused_under_its_key() -> None:
     )
 
 
-def test_an_answer_of_several_outputs_has_each_under_its_name() -> None:
+def test_a_response_of_several_outputs_has_each_under_its_name() -> None:
     a, b = np.zeros((2, 3), np.float32), np.array([b"x", b""], object)
     answer = decode(response(a=a, b=b).SerializeToString())
     assert answer.id == "7"
@@ -163,49 +163,49 @@ def test_an_answer_of_several_outputs_has_each_under_its_name() -> None:
     np.testing.assert_array_equal(answer.outputs["b"], b)
 
 
-def test_an_answer_whose_size_does_not_match_its_shape_has_a_problem() -> None:
+def test_a_response_whose_size_does_not_match_its_shape_has_a_problem() -> None:
     message = response(output=np.zeros((2, 3), np.uint16))
     message.raw_output_contents[0] = b"12345"
     assert problem(message) == (
-        "transport: output 'output' is malformed: UINT16 [2, 3] has 12 bytes, 5 came"
+        "transport: output 'output' is malformed: UINT16 [2, 3] needs 12 bytes, but has 5"
     )
 
 
-def test_an_answer_of_an_unknown_datatype_has_a_problem() -> None:
+def test_a_response_of_an_unknown_datatype_has_a_problem() -> None:
     message = response(output=np.zeros(2, np.uint16))
     message.outputs[0].datatype = "BF16"
     assert "output 'output' is malformed: datatype 'BF16' is not supported" in problem(message)
 
 
-def test_an_answer_of_an_impossible_shape_has_a_problem() -> None:
+def test_a_response_of_an_impossible_shape_has_a_problem() -> None:
     message = response(output=np.zeros(2, np.uint16))
     message.outputs[0].shape[0] = -1
-    assert "the shape [-1] is impossible" in problem(message)
+    assert "the shape [-1] is invalid" in problem(message)
 
 
-def test_an_answer_without_contents_has_a_problem() -> None:
+def test_a_response_without_contents_has_a_problem() -> None:
     message = response(output=np.zeros(2, np.uint16))
     del message.raw_output_contents[:]
-    assert "the shape [2] has 2 elements, 0 came" in problem(message)
+    assert "the shape [2] needs 2 elements, but there are 0" in problem(message)
 
 
-def test_an_answer_with_fewer_contents_than_outputs_has_a_problem() -> None:
+def test_a_response_with_fewer_contents_than_outputs_has_a_problem() -> None:
     message = response(a=np.zeros(2, np.uint16), b=np.zeros(2, np.uint16))
     del message.raw_output_contents[1]
-    assert problem(message) == "transport: the answer has 2 outputs with 1 contents"
+    assert problem(message) == "transport: the response has 2 outputs and 1 raw contents"
 
 
 def test_typed_numbers_that_their_datatype_does_not_hold_are_a_problem() -> None:
     message = pb.ModelInferResponse(id="7")
     message.outputs.add(name="o", datatype="UINT8", shape=[1]).contents.uint_contents.append(256)
-    assert "UINT8 [1] came with numbers that are none" in problem(message)
+    assert "UINT8 [1] has values out of range" in problem(message)
 
 
 @pytest.mark.parametrize(
     "raw", [b"\5\0\0\0abc", b"\1\0", b"", b"\0\0\0\0\0\0\0\0", b"\xff\xff\xff\xff"]
 )
 def test_bytes_with_wrong_lengths_are_a_problem(raw: bytes) -> None:
-    with pytest.raises(TransportError, match="BYTES with 1 elements came with lengths"):
+    with pytest.raises(TransportError, match="BYTES with 1 elements has wrong element lengths"):
         from_raw(raw, "BYTES", (1,))
 
 
@@ -217,7 +217,7 @@ PARAMETERS = st.dictionaries(
     | st.text(max_size=4),
     max_size=3,
 )
-UNKNOWN = st.sampled_from(  # fields that nobody has declared, of each wire type
+UNKNOWN = st.sampled_from(  # undeclared fields, of each wire type
     [b"", b"\xa0\x01\x05", b"\xa1\x01" + bytes(8), b"\xa2\x01\x032\x01x", b"\xa5\x01abcd",
      b"\xa3\x012\x01x\xa4\x01"]  # the last is a group with a field 6 of its own in it
 )  # fmt: skip
@@ -242,7 +242,7 @@ def test_a_request_is_what_protobuf_makes_of_it(tensors: Any, parameters: Any) -
 
 @given(st.lists(NUMBERS | TEXTS, max_size=3), PARAMETERS, UNKNOWN, st.none() | st.just("no"))
 @settings(deadline=None)
-def test_an_answer_is_what_protobuf_reads(
+def test_a_response_is_what_protobuf_reads(
     arrays: Any, parameters: Any, unknown: bytes, error: str | None
 ) -> None:
     tensors = {f"t{n}": array for n, array in enumerate(arrays)}
@@ -265,9 +265,9 @@ def test_an_answer_is_what_protobuf_reads(
             assert not answer.outputs[name].flags.writeable
 
 
-def test_a_large_answer_is_not_copied() -> None:
+def test_a_large_response_is_not_copied() -> None:
     data = response(output=np.zeros((480, 640, 3), np.uint8)).SerializeToString()
-    for answer in (decode(data), decode_stream(head(2, len(data)) + data)):
+    for answer in (decode(data), decode_stream(field_header(2, len(data)) + data)):
         assert answer.outputs["output"].base is not None
     assert np.shares_memory(decode(data).outputs["output"], np.frombuffer(data, np.uint8))
 
@@ -284,24 +284,26 @@ def test_a_message_in_two_pieces_is_merged() -> None:
 @example(b"\x08")
 @example(b"\xa3\x01")
 @example(b"\xff" * 11)
-def test_nonsense_is_an_answer_or_a_named_error_just_as_for_protobuf(data: bytes) -> None:
+def test_random_bytes_are_a_response_or_a_named_error_just_as_for_protobuf(data: bytes) -> None:
     try:
         pb.ModelInferResponse.FromString(data)
     except DecodeError:
-        with pytest.raises(TransportError, match=f"the server sent {len(data)} bytes that are no"):
+        with pytest.raises(TransportError, match=f"the server sent {len(data)} bytes that are not"):
             decode(data)
     else:
-        assert isinstance(decode(data), Answer)
+        assert isinstance(decode(data), Response)
     with contextlib.suppress(TransportError):
-        assert isinstance(decode_stream(data), Answer)
+        assert isinstance(decode_stream(data), Response)
 
 
-def test_what_is_no_message_is_refused() -> None:
-    with pytest.raises(TransportError, match="the server sent 3 bytes that are no answer"):
+def test_a_message_that_is_malformed_is_refused() -> None:
+    with pytest.raises(
+        TransportError, match="the server sent 3 bytes that are not a valid response"
+    ):
         decode_stream(b"\xff\xff\xff")
 
 
-def test_a_stream_may_carry_answers_with_and_without_their_envelope() -> None:
+def test_a_stream_may_carry_responses_with_and_without_a_stream_response_around_them() -> None:
     bare = response(output=np.arange(3, dtype=np.uint8))
     bare.model_version = "1"
     wrapped = pb.ModelStreamInferResponse(infer_response=bare)
@@ -340,7 +342,7 @@ def test_a_request_for_shared_memory_is_that_of_tritonclient() -> None:
 
 
 def without_defaults(message: Any) -> Any:
-    """An offset of 0 may be said or not."""
+    """An offset of 0 may be present or not."""
     for tensor in (*message.inputs, *message.outputs):
         tensor.parameters.pop("shared_memory_offset", None)
         tensor.parameters.pop("binary_data", None)
@@ -348,7 +350,7 @@ def without_defaults(message: Any) -> Any:
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_an_output_without_content_is_read_where_it_was_to_be_put(wrapped: bool) -> None:
+def test_an_output_without_content_is_read_from_its_region(wrapped: bool) -> None:
     image, scores = np.arange(12, dtype=np.uint8).reshape(2, 2, 3), np.arange(3, dtype=np.float32)
     message = response(output=image, scores=scores)
     message.raw_output_contents[0] = b""
@@ -368,13 +370,13 @@ def test_an_output_without_content_is_read_where_it_was_to_be_put(wrapped: bool)
     assert not answer.outputs["output"].flags.writeable
 
 
-def test_an_output_that_is_larger_than_its_place_is_malformed() -> None:
+def test_an_output_that_is_larger_than_its_region_is_malformed() -> None:
     message = response(output=np.zeros((2, 2, 3), np.uint8))
     message.raw_output_contents[0] = b""
     placement = Placement(outputs={"output": ("out", memoryview(bytes(8)))})
     answer = decode(message.SerializeToString(), placement)
     assert str(answer.problem) == (
-        "transport: output 'output' is malformed: UINT8 [2, 2, 3] has 12 bytes, 8 came"
+        "transport: output 'output' is malformed: UINT8 [2, 2, 3] needs 12 bytes, but has 8"
     )
 
 

@@ -1,4 +1,4 @@
-"""Tensors that are written into their messages."""
+"""Tensors that are allocated inside their messages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def message(send_buffers: SendBuffers, array: Any, number: int = 1, **more: Any)
 
 @pytest.fixture
 def send_buffers() -> SendBuffers:
-    """Which have seen a message."""
+    """After a first message."""
     made = SendBuffers()
     message(made, np.zeros(SHAPE, np.uint8))
     return made
@@ -42,18 +42,20 @@ def allocated(send_buffers: SendBuffers, value: int) -> Any:
     return memory.reshape(SHAPE)
 
 
-def lies_in(array: Any, data: bytes) -> bool:
+def is_view_of(array: Any, data: bytes) -> bool:
     return np.shares_memory(array, np.frombuffer(data, np.uint8))
 
 
-def test_a_tensor_in_lent_memory_is_sent_without_a_copy(send_buffers: SendBuffers) -> None:
+def test_a_tensor_in_allocated_memory_is_sent_without_a_copy(send_buffers: SendBuffers) -> None:
     array = allocated(send_buffers, 7)
     data = message(send_buffers, array, 2)
-    assert lies_in(array, data)
+    assert is_view_of(array, data)
     assert data == join(parts(np.full(SHAPE, 7, np.uint8), 2), Request({}))
 
 
-def test_before_a_message_and_for_another_size_there_is_none(send_buffers: SendBuffers) -> None:
+def test_before_a_message_and_for_another_size_nothing_is_allocated(
+    send_buffers: SendBuffers,
+) -> None:
     assert SendBuffers().allocate(SIZE) is None
     assert send_buffers.allocate(SIZE - 1) is None
 
@@ -61,26 +63,26 @@ def test_before_a_message_and_for_another_size_there_is_none(send_buffers: SendB
 def test_a_tensor_that_is_sent_twice_has_two_messages(send_buffers: SendBuffers) -> None:
     array = allocated(send_buffers, 7)
     first, second = message(send_buffers, array, 2), message(send_buffers, array, 3)
-    assert (lies_in(array, first), lies_in(array, second)) == (True, False)
+    assert (is_view_of(array, first), is_view_of(array, second)) == (True, False)
     assert first == join(parts(array, 2), Request({}))
     assert second == join(parts(array, 3), Request({}))
 
 
-def test_part_of_a_lent_tensor_is_copied(send_buffers: SendBuffers) -> None:
+def test_part_of_an_allocated_tensor_is_copied(send_buffers: SendBuffers) -> None:
     array = allocated(send_buffers, 7)
     for part in (array[:2], array[1:], array[:, :2], array[::-1]):
         data = message(send_buffers, part)
-        assert not lies_in(array, data)
+        assert not is_view_of(array, data)
         assert data == join(parts(part), Request({}))
 
 
-def test_a_longer_head_is_copied_once_and_then_there_is_room_for_it(
+def test_a_longer_header_is_copied_once_and_then_has_buffers_of_its_own_length(
     send_buffers: SendBuffers,
 ) -> None:
     short = allocated(send_buffers, 7)
-    assert not lies_in(short, message(send_buffers, short, 10))
+    assert not is_view_of(short, message(send_buffers, short, 10))
     long = allocated(send_buffers, 8)
-    assert lies_in(long, message(send_buffers, long, 11))
+    assert is_view_of(long, message(send_buffers, long, 11))
 
 
 def test_message_and_tensor_outlive_each_other(send_buffers: SendBuffers) -> None:
@@ -112,7 +114,7 @@ def test_a_tensor_that_is_never_sent_keeps_nothing() -> None:
 
 @given(st.data())
 @settings(deadline=None)
-def test_whatever_is_sent_the_message_is_the_same_as_without_envelopes(data: st.DataObject) -> None:
+def test_whatever_is_sent_the_message_is_the_same_as_when_joined(data: st.DataObject) -> None:
     send_buffers, buffers = SendBuffers(), Buffers()
     buffers.allocate = send_buffers.allocate
     waiting: list[Any] = []

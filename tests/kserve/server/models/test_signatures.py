@@ -216,7 +216,7 @@ def test_lengths_that_do_not_fit_are_an_invalid_argument(stub: Any) -> None:
     message.raw_input_contents[0] = b"\x09\0\0\0cat\0\0\0\0"
     assert failure(lambda: stub.ModelInfer(message, timeout=LIMIT)) == (
         "INVALID_ARGUMENT",
-        "input 'names' is malformed: BYTES with 2 elements came with lengths that do not fit",
+        "input 'names' is malformed: BYTES with 2 elements has wrong element lengths",
     )
 
 

@@ -17,7 +17,7 @@ from flowrun.frame import Frame
 from flowrun.hooks.loader import check_hooks, open_hooks
 from flowrun.inference import Request, Result
 from flowrun.kserve.connect import look_up
-from flowrun.kserve.contract.compare import misfits, names_only
+from flowrun.kserve.contract.compare import mismatches, names_only
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.server.embedded import serving
 from flowrun.ledger.ledger import Ledger
@@ -145,7 +145,7 @@ def _server(flow: Flow, address: str, request: Request | None) -> Iterator[Remar
         yield remark
         return
     try:
-        yield from map(Remark.of, misfits(model, spec, request, shown=not flow.postprocess))
+        yield from map(Remark.of, mismatches(model, spec, request, shown=not flow.postprocess))
     except FlowrunError as error:  # a tensor that the protocol does not support
         yield Remark.of(error)
     yield from (Remark("transport.address", each, severity="note") for each in model.remarks)

@@ -9,7 +9,7 @@ import grpc
 
 from flowrun.errors import ContractError, TransportError
 from flowrun.kserve.client.metadata_calls import MetadataCalls
-from flowrun.kserve.contract.suggestions import unknown
+from flowrun.kserve.contract.suggestions import unknown_name
 from flowrun.spec.flow import TransportSpec
 
 
@@ -35,7 +35,7 @@ def why_missing(calls: MetadataCalls, error: grpc.RpcError) -> ContractError | T
         return _not_ready(calls, states)
     if index:
         names = sorted({model.name for model in index})
-        return unknown("the server has no model", spec.model, names, "transport.model")
+        return unknown_name("the server has no model", spec.model, names, "transport.model")
     if code in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL):
         said = calls.connection.grpc_errors.quoted(error.details() or "")
         return ContractError(
@@ -53,7 +53,7 @@ def not_ready(calls: MetadataCalls) -> ContractError:
 
 def wrong_version(spec: TransportSpec, versions: Sequence[str]) -> ContractError:
     """The error for a model that has other `versions` only."""
-    return unknown(
+    return unknown_name(
         f"model {spec.model!r} has no version",
         str(spec.version),
         list(versions),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from flowrun.inference import Parameter, Request
-from flowrun.kserve.contract.compare import check, named
+from flowrun.kserve.contract.compare import check, name_inputs
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.wire import messages
 from flowrun.kserve.wire.send_buffers import SendBuffers
@@ -41,7 +41,7 @@ class RequestEncoder:
             self._spec.model,
             self._spec.version,
             request_id,
-            named(request.inputs, self._model, self._spec),
+            name_inputs(request.inputs, self._model, self._spec),
             parameters,
             request.placement,
         )

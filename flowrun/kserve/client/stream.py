@@ -19,10 +19,10 @@ from flowrun.kserve.client.stream_state import StreamState
 from flowrun.kserve.client.window import Pending, complete
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.servers import (
+    ENABLE_FINAL,
     TIMESTAMP,
-    WANTS_FINAL,
     correlation,
-    says_when_it_is_done,
+    marks_final_response,
 )
 from flowrun.kserve.wire.messages import Response, decode_stream
 
@@ -51,8 +51,8 @@ class StreamTransport:
         self._spec = spec
         self._grpc_errors = connection.grpc_errors
         self._parameters: dict[str, Parameter] = dict(spec.parameters)
-        if says_when_it_is_done(model.server):
-            self._parameters[WANTS_FINAL] = True
+        if marks_final_response(model.server):
+            self._parameters[ENABLE_FINAL] = True
         how = correlation(spec, model.server)
         self._has_timestamps = how == "timestamp"
         outputs = [spec.output] if spec.output else [tensor.name for tensor in model.outputs or ()]

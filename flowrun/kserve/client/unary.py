@@ -15,7 +15,7 @@ from flowrun.inference import Placement, Request, Result, new_future
 from flowrun.kserve.client.connection import Connection
 from flowrun.kserve.client.request_encoder import RequestEncoder
 from flowrun.kserve.contract.model_info import ModelInfo
-from flowrun.kserve.contract.servers import aborts_for_nothing
+from flowrun.kserve.contract.servers import aborts_without_result
 from flowrun.kserve.wire.messages import decode
 
 
@@ -102,7 +102,7 @@ class UnaryTransport:
                     self._reopened += 1
                     self._lost = None
             return Result(answer.outputs, answer.parameters) if answer.outputs else None
-        if code is grpc.StatusCode.ABORTED and aborts_for_nothing(self.model.server):
+        if code is grpc.StatusCode.ABORTED and aborts_without_result(self.model.server):
             return Result({}, responses=0)
         if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
             with self._lock:

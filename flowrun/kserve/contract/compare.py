@@ -1,4 +1,4 @@
-"""Whether flow and model fit: mode, names, datatypes and shapes, compared without a server."""
+"""Compare a flow with the signature of its model: mode, names, datatypes and shapes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from flowrun.errors import ContractError
 from flowrun.inference import Request, Tensor
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.outputs import wrong_outputs
-from flowrun.kserve.contract.picture_formats import CHANNELS, fits, is_known, mended
-from flowrun.kserve.contract.servers import OVMS, correlation, decodes_pictures, takes_all_inputs
-from flowrun.kserve.contract.suggestions import lines, unknown
+from flowrun.kserve.contract.picture_formats import CHANNELS, fits, is_known, suggest_changes
+from flowrun.kserve.contract.servers import OVMS, correlation, decodes_pictures, requires_all_inputs
+from flowrun.kserve.contract.suggestions import unknown_name, yaml_lines
 from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.kserve.wire.tensors import BYTES, datatype_of
 from flowrun.spec.flow import TransportSpec
@@ -23,40 +23,42 @@ def check(
     *,
     shown: bool = False,
 ) -> None:
-    """Raise the first of `misfits`."""
-    for error in misfits(model, spec, request, shown=shown):
+    """Raise the first of `mismatches`."""
+    for error in mismatches(model, spec, request, shown=shown):
         raise error
 
 
-def misfits(
+def mismatches(
     model: ModelInfo,
     spec: TransportSpec,
     request: Request | None = None,
     *,
     shown: bool = False,
 ) -> Iterator[ContractError]:
-    """Everything that keeps the flow from working with the model; each names the key, what was
-    found, what is expected and what to write.
+    """Yield everything that keeps the flow from working with the model: the key, what was found,
+    what is expected and what to write.
 
-    `request` is one that the flow would send (`TransportError`: the protocol does not know such
-    tensors). `shown`: the output becomes the picture, without a hook that makes it one.
+    `request` is one that the flow would send. Raises `TransportError` if the protocol cannot carry
+    it. `shown`: the output becomes the picture, without a postprocess hook.
     """
     yield from _mode(model, spec)
     if model.inputs and spec.input and model.input(spec.input) is None:
         names = [tensor.name for tensor in model.inputs]
-        yield unknown(f"model {model.name!r} has no input", spec.input, names, "transport.input")
+        yield unknown_name(
+            f"model {model.name!r} has no input", spec.input, names, "transport.input"
+        )
     if request is not None:
         yield from _tensors(model, spec, request)
     yield from wrong_outputs(model, spec, shown=shown)
 
 
 def names_only(model: ModelInfo) -> bool:
-    """Whether the server says what the model's tensors are called, and not what they are."""
+    """Whether the server reports the names of the model's inputs, but not their datatypes."""
     return bool(model.inputs) and not any(map(is_known, model.inputs or ()))
 
 
 def input_name(model: ModelInfo, spec: TransportSpec) -> str:
-    """The input that an unnamed tensor goes to. Raises `ContractError` if that is not clear."""
+    """The input for an unnamed tensor. Raises `ContractError` if that is ambiguous."""
     if spec.input:
         return spec.input
     if model.inputs and len(model.inputs) == 1:
@@ -64,21 +66,21 @@ def input_name(model: ModelInfo, spec: TransportSpec) -> str:
     if model.inputs:
         names = ", ".join(repr(tensor.name) for tensor in model.inputs)
         raise ContractError(
-            f"model {model.name!r} has {len(model.inputs)} inputs; say which one takes the picture",
+            f"model {model.name!r} has {len(model.inputs)} inputs; choose the one for the picture",
             key="transport.input",
             hint=f"it has {names}; a preprocess hook may return a mapping to fill several",
         )
     raise ContractError(
-        "the server does not say what the model's input is called",
+        "the server does not report the name of the model's input",
         key="transport.input",
-        hint="write its name under `transport`, as `input`",
+        hint="write the name as `input` under `transport`",
     )
 
 
-def named(
+def name_inputs(
     inputs: Mapping[str, Tensor], model: ModelInfo, spec: TransportSpec
 ) -> Mapping[str, Tensor]:
-    """The tensors under the model's own names: the unnamed one goes where `input_name` says."""
+    """The tensors by the model's input names: the unnamed one gets the name from `input_name`."""
     if "" not in inputs:
         return inputs
     return {name or input_name(model, spec): tensor for name, tensor in inputs.items()}
@@ -88,16 +90,16 @@ def _mode(model: ModelInfo, spec: TransportSpec) -> Iterator[ContractError]:
     if spec.mode == "unary" and model.decoupled:
         one = {"address": spec.address[0]} if len(spec.address) > 1 else {}
         yield ContractError(
-            f"model {model.name!r} is decoupled: it answers as often as it likes, which takes a"
+            f"model {model.name!r} is decoupled: it sends any number of responses, which needs a"
             " stream",
             key="transport.mode",
-            hint=lines({"mode": "stream", **one}),
+            hint=yaml_lines({"mode": "stream", **one}),
         )
     if spec.mode == "stream" and model.server == OVMS and any(map(is_known, model.inputs or ())):
         yield ContractError(
-            f"model {model.name!r} is no MediaPipe graph, and {OVMS} streams nothing else",
+            f"model {model.name!r} is not a MediaPipe graph, and {OVMS} streams only those",
             key="transport.mode",
-            hint=lines({"mode": "unary"}),
+            hint=yaml_lines({"mode": "unary"}),
         )
     if spec.mode == "stream":
         try:
@@ -108,7 +110,7 @@ def _mode(model: ModelInfo, spec: TransportSpec) -> Iterator[ContractError]:
 
 def _tensors(model: ModelInfo, spec: TransportSpec, request: Request) -> Iterator[ContractError]:
     try:
-        inputs = named(request.inputs, model, spec)
+        inputs = name_inputs(request.inputs, model, spec)
     except ContractError as error:
         yield error
         return
@@ -116,12 +118,12 @@ def _tensors(model: ModelInfo, spec: TransportSpec, request: Request) -> Iterato
         tensor = model.input(name)
         if tensor is None and model.inputs and name != spec.input:
             names = [each.name for each in model.inputs]
-            yield unknown(f"model {model.name!r} has no input", name, names, request.made_by)
+            yield unknown_name(f"model {model.name!r} has no input", name, names, request.made_by)
         elif tensor is None and model.inputs and len(model.inputs) == 1:
-            tensor = model.inputs[0]  # the name is wrong, as was said; what else is can be said too
-        if tensor is not None and not _takes(model, tensor, array):
-            yield _misfit(model, tensor, array, spec, request.made_by)
-    if takes_all_inputs(model.server) and not (spec.mode == "stream" and names_only(model)):
+            tensor = model.inputs[0]  # the wrong name is reported; compare the rest
+        if tensor is not None and not _accepts(model, tensor, array):
+            yield _mismatch(model, tensor, array, spec, request.made_by)
+    if requires_all_inputs(model.server) and not (spec.mode == "stream" and names_only(model)):
         yield from _missing(model, inputs, request.made_by)
 
 
@@ -132,14 +134,13 @@ def _missing(
     missing = [name for name in known if name not in inputs]
     if missing and set(inputs) <= set(known):
         yield ContractError(
-            f"model {model.name!r} takes {', '.join(map(repr, missing))} as well, which is not"
-            " sent",
+            f"model {model.name!r} also needs {', '.join(map(repr, missing))}, which is not sent",
             key="transport.input" if made_by == "transport" else made_by,
-            hint="let the last preprocess hook return a mapping of all inputs by their names",
+            hint="let the last preprocess hook return a mapping of all inputs by name",
         )
 
 
-def _takes(model: ModelInfo, tensor: TensorInfo, array: Tensor) -> bool:
+def _accepts(model: ModelInfo, tensor: TensorInfo, array: Tensor) -> bool:
     datatype = datatype_of(array)
     if not is_known(tensor):
         return True
@@ -148,20 +149,20 @@ def _takes(model: ModelInfo, tensor: TensorInfo, array: Tensor) -> bool:
     return datatype == tensor.datatype and (not tensor.shape or fits(array.shape, tensor.shape))
 
 
-def _misfit(
+def _mismatch(
     model: ModelInfo, tensor: TensorInfo, array: Tensor, spec: TransportSpec, made_by: str
 ) -> ContractError:
-    takes = f"{tensor.datatype} {list(tensor.shape) if tensor.shape else 'of any shape'}"
+    expected = f"{tensor.datatype} {list(tensor.shape) if tensor.shape else 'of any shape'}"
     sent = f"{datatype_of(array)} {list(array.shape)}"
-    text = f"model {model.name!r} takes {tensor.name!r} as {takes}, but it is sent {sent}"
+    text = f"model {model.name!r} expects {tensor.name!r} as {expected}, but the flow sends {sent}"
     if made_by != "transport":
-        return ContractError(text, key=made_by, hint="let this hook return what the model takes")
-    mend = mended(tensor, spec, array.shape)
-    if mend is None:
+        return ContractError(text, key=made_by, hint="let this hook return what the model expects")
+    changes = suggest_changes(tensor, spec, array.shape)
+    if changes is None:
         return ContractError(
             f"{text}, and no picture of {CHANNELS} channels fits",
             key="transport.input",
-            hint="let a preprocess hook return what the model takes",
+            hint="let a preprocess hook return what the model expects",
         )
-    key, hint = mend
+    key, hint = changes
     return ContractError(text, key=key, hint=hint)

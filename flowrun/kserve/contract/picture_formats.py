@@ -1,11 +1,11 @@
-"""The forms in which a flow can send its picture, against what a model takes."""
+"""The formats in which a flow can send its picture, compared with the input of a model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Literal
 
-from flowrun.kserve.contract.suggestions import lines
+from flowrun.kserve.contract.suggestions import yaml_lines
 from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.kserve.wire.tensors import BYTES, DATATYPES
 from flowrun.spec.flow import TransportSpec
@@ -24,7 +24,7 @@ _DTYPES = {
 _RAW: dict[str, str | bool] = {"encoding": "raw", "dtype": "uint8", "layout": "HWC", "batch": False}
 _JPEG = _RAW | {"encoding": "jpeg"}
 _DIMENSIONS = 3
-_SMALLEST = 5  # pixels; a dimension that a model fixes below that is one of channels
+_SMALLEST = 5  # pixels; a fixed dimension below that is the channels
 
 Size = tuple[int, int]  # width, height; -1 is any
 Layout = Literal["HWC", "CHW"]
@@ -38,29 +38,29 @@ def fits(shape: tuple[int, ...], declared: tuple[int, ...]) -> bool:
 
 
 def is_known(tensor: TensorInfo) -> bool:
-    """Whether the server says what the tensor is, and not only what it is called."""
+    """Whether the server reports the datatype of the tensor, and not only its name."""
     return tensor.datatype in (*DATATYPES, BYTES)
 
 
-def mended(
+def suggest_changes(
     tensor: TensorInfo, spec: TransportSpec, sent: tuple[int, ...]
 ) -> tuple[str, str] | None:
     """The first key that keeps the flow's picture, sent in the shape `sent`, from fitting `tensor`,
-    and the lines of YAML that mend all such keys at once, with the fewest changes; `None` if no
+    and the lines of YAML that correct all such keys at once, with the fewest changes; `None` if no
     picture fits."""
-    forms = list(_forms(tensor, spec, sent))
-    if not forms:
+    formats = list(_formats(tensor, spec, sent))
+    if not formats:
         return None
-    keys, size = min(forms, key=lambda form: len(form[0]) + bool(form[1]))
+    keys, size = min(formats, key=lambda changes: len(changes[0]) + bool(changes[1]))
     key = f"transport.{next(iter(keys))}" if keys else "transport.input"
     condition = "if it decodes pictures, " if keys.get("encoding") == "jpeg" else ""
-    return key, condition + lines(keys, size)
+    return key, condition + yaml_lines(keys, size)
 
 
-def _forms(
+def _formats(
     tensor: TensorInfo, spec: TransportSpec, sent: tuple[int, ...]
 ) -> Iterator[tuple[dict[str, str | bool], Size | None]]:
-    """What to change, for every form that fits: keys of `transport`, and the picture's size."""
+    """What to change, for every format that fits: keys of `transport`, and the picture's size."""
     if tensor.datatype == BYTES:
         if not tensor.shape or fits((1,), tensor.shape):
             yield _changes(_JPEG, spec), None
@@ -73,16 +73,16 @@ def _forms(
         for layout in layouts:
             size = _size(tensor.shape or (-1,) * (_DIMENSIONS + batch), layout, batch)
             if size is not None:
-                form = _RAW | {"dtype": dtype, "layout": layout, "batch": batch}
-                yield _changes(form, spec), _resized(size, _sent_size(spec, sent))
+                target = _RAW | {"dtype": dtype, "layout": layout, "batch": batch}
+                yield _changes(target, spec), _resized(size, _sent_size(spec, sent))
 
 
-def _changes(form: dict[str, str | bool], spec: TransportSpec) -> dict[str, str | bool]:
-    return {key: value for key, value in form.items() if getattr(spec, key) != value}
+def _changes(target: dict[str, str | bool], spec: TransportSpec) -> dict[str, str | bool]:
+    return {key: value for key, value in target.items() if getattr(spec, key) != value}
 
 
 def _size(shape: tuple[int, ...], layout: Layout, batch: bool) -> Size | None:
-    """The size of a picture of this layout that `shape` stands for, if it is one."""
+    """The size of the picture of this layout whose shape is `shape`; `None` if there is none."""
     if batch:
         if not shape or shape[0] not in (-1, 1):
             return None
@@ -96,11 +96,11 @@ def _size(shape: tuple[int, ...], layout: Layout, batch: bool) -> Size | None:
 
 
 def _sent_size(spec: TransportSpec, sent: tuple[int, ...]) -> Size:
-    """The size of the picture that was sent; unknown of a compressed one."""
+    """The size of the picture that was sent; unknown if it is compressed."""
     return _size(sent, spec.layout, spec.batch) or (-1, -1)
 
 
-def _resized(wanted: Size, sent: Size) -> Size | None:
-    """The size that the picture must be brought to, if it is not the one that it has."""
-    width, height = (want if want != -1 else had for want, had in zip(wanted, sent, strict=True))
+def _resized(expected: Size, sent: Size) -> Size | None:
+    """The size that the picture must be resized to, if it differs from its own."""
+    width, height = (e if e != -1 else s for e, s in zip(expected, sent, strict=True))
     return None if (width, height) == sent or -1 in (width, height) else (width, height)

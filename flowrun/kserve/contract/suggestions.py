@@ -1,4 +1,4 @@
-"""What to write instead: the lines of YAML that mend what does not fit."""
+"""Suggest what to write instead, as lines of YAML."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from difflib import SequenceMatcher, get_close_matches
 
 from flowrun.errors import ContractError
 
-_MOST_NAMES = 8
+_MAX_NAMES = 8
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
-def lines(keys: Mapping[str, str | bool], size: tuple[int, int] | None = None) -> str:
-    """`keys` of the flow's `transport`, and the hook that makes pictures of `size` (width, height),
-    as YAML below the words that say where they belong."""
+def yaml_lines(keys: Mapping[str, str | bool], size: tuple[int, int] | None = None) -> str:
+    """`keys` of the flow's `transport`, and the hook that resizes to `size` (width, height), as
+    YAML, each after a line that says where to write it."""
     parts = []
     if keys:
         parts.append("write under `transport`:")
@@ -27,23 +27,23 @@ def lines(keys: Mapping[str, str | bool], size: tuple[int, int] | None = None) -
     return "\n".join(parts)
 
 
-def unknown(what: str, wanted: str, names: Sequence[str], key: str) -> ContractError:
-    """The error for `what` that is not called `wanted`: tells some of the `names`, nearest first,
-    and what to write under `transport` where only one can be meant."""
-    near = sorted(names, key=lambda name: -SequenceMatcher(None, wanted, name).ratio())
-    meant = near if len(near) == 1 else get_close_matches(wanted, near, n=1)
+def unknown_name(what: str, name: str, names: Sequence[str], key: str) -> ContractError:
+    """The error for a name that does not exist: lists some of the existing `names`, most similar
+    first, and what to write under `transport` if only one can be meant."""
+    near = sorted(names, key=lambda each: -SequenceMatcher(None, name, each).ratio())
+    meant = near if len(near) == 1 else get_close_matches(name, near, n=1)
     hints = []
     if len(near) > 1 or not key.startswith("transport."):
-        further = len(near) - _MOST_NAMES
-        shown = ", ".join(map(repr, near[:_MOST_NAMES]))
-        hints.append(f"it has {shown}" + (f" and {further} more" if further > 0 else ""))
+        more = len(near) - _MAX_NAMES
+        shown = ", ".join(map(repr, near[:_MAX_NAMES]))
+        hints.append(f"it has {shown}" + (f" and {more} more" if more > 0 else ""))
     if meant and key.startswith("transport."):
-        hints.append(lines({key.rpartition(".")[2]: meant[0]}))
-    return ContractError(f"{what} {wanted!r}", key=key, hint="\n".join(hints) or None)
+        hints.append(yaml_lines({key.rpartition(".")[2]: meant[0]}))
+    return ContractError(f"{what} {name!r}", key=key, hint="\n".join(hints) or None)
 
 
 def _scalar(value: str | bool) -> str:
-    """`value` in YAML; in quotes where it would not be read as the text that it is."""
+    """`value` in YAML; in quotes if it would not be read as this text."""
     if isinstance(value, bool):
         return str(value).lower()
     plain = re.fullmatch(r"[A-Za-z_][\w./-]*", value) and value.lower() not in _WORDS

@@ -12,7 +12,7 @@ import numpy as np
 
 from flowrun.errors import TransportError
 from flowrun.inference import NOT_SHARED, Place, Placement, Request, Result, Tensor, new_future
-from flowrun.kserve.contract.compare import named
+from flowrun.kserve.contract.compare import name_inputs
 from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.kserve.shared_memory.pool import Pool
 from flowrun.kserve.shared_memory.region import PAGE, Region
@@ -86,7 +86,7 @@ class SharedMemoryTransport:
             return region.name, memory.data[:size]
 
         placed: dict[str, Place] = {}
-        for name, array in named(inputs, self.model, self._spec).items():
+        for name, array in name_inputs(inputs, self.model, self._spec).items():
             datatype = datatype_of(array)
             if datatype == BYTES:
                 continue

@@ -146,7 +146,7 @@ def test_a_unary_call_to_a_decoupled_model_says_what_to_write(
     with pytest.raises(ContractError) as caught:
         opened(triton_address, "unary", "repeat")
     assert str(caught.value) == (
-        "transport.mode: model 'repeat' is decoupled: it answers as often as it likes, which takes"
+        "transport.mode: model 'repeat' is decoupled: it sends any number of responses, which needs"
         " a stream\n"
         "  write under `transport`:\n"
         "    mode: stream"

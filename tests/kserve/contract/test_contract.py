@@ -14,7 +14,7 @@ from flowrun.chain.tensors import to_request
 from flowrun.errors import ContractError, DeadlineError, TransportError
 from flowrun.inference import Request
 from flowrun.kserve.connect import TRANSPORTS, open_transport
-from flowrun.kserve.contract.compare import misfits
+from flowrun.kserve.contract.compare import mismatches
 from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.spec.flow import TransportSpec
 
@@ -119,8 +119,8 @@ def test_a_server_that_implements_no_metadata_is_used_with_a_warning(
 
 def test_where_the_server_does_not_name_the_input_the_flow_must(refused: Build) -> None:
     assert refused(flow={"sample": picture()}, unimplemented=METADATA) == (
-        "transport.input: the server does not say what the model's input is called\n"
-        "  write its name under `transport`, as `input`"
+        "transport.input: the server does not report the name of the model's input\n"
+        "  write the name as `input` under `transport`"
     )
 
 
@@ -190,7 +190,7 @@ def test_a_wrong_name_of_a_tensor_lists_the_right_ones_nearest_first(
 def test_of_several_inputs_one_must_be_named(refused: Build) -> None:
     tensors = [("a", "INVALID", ()), ("b", "INVALID", ())]
     assert refused(flow={"sample": picture()}, inputs=tensors) == (
-        "transport.input: model 'model' has 2 inputs; say which one takes the picture\n"
+        "transport.input: model 'model' has 2 inputs; choose the one for the picture\n"
         "  it has 'a', 'b'; a preprocess hook may return a mapping to fill several"
     )
 
@@ -202,7 +202,7 @@ def test_of_several_inputs_one_must_be_named(refused: Build) -> None:
             image("FP32", -1, -1, 3),
             {},
             "dtype",
-            "FP32 [-1, -1, 3], but it is sent UINT8 [48, 64, 3]\n"
+            "FP32 [-1, -1, 3], but the flow sends UINT8 [48, 64, 3]\n"
             "  write under `transport`:\n"
             "    dtype: fp32",
         ),
@@ -210,7 +210,7 @@ def test_of_several_inputs_one_must_be_named(refused: Build) -> None:
             image("FP32"),
             {},
             "dtype",
-            "FP32 of any shape, but it is sent UINT8 [48, 64, 3]\n"
+            "FP32 of any shape, but the flow sends UINT8 [48, 64, 3]\n"
             "  write under `transport`:\n"
             "    dtype: fp32",
         ),
@@ -218,7 +218,7 @@ def test_of_several_inputs_one_must_be_named(refused: Build) -> None:
             image("UINT8", -1, -1, -1, 3),
             {},
             "batch",
-            "UINT8 [-1, -1, -1, 3], but it is sent UINT8 [48, 64, 3]\n"
+            "UINT8 [-1, -1, -1, 3], but the flow sends UINT8 [48, 64, 3]\n"
             "  write under `transport`:\n"
             "    batch: true",
         ),
@@ -226,7 +226,7 @@ def test_of_several_inputs_one_must_be_named(refused: Build) -> None:
             image("UINT8", -1, -1, 3),
             {"batch": True},
             "batch",
-            "UINT8 [-1, -1, 3], but it is sent UINT8 [1, 48, 64, 3]\n"
+            "UINT8 [-1, -1, 3], but the flow sends UINT8 [1, 48, 64, 3]\n"
             "  write under `transport`:\n"
             "    batch: false",
         ),
@@ -234,7 +234,7 @@ def test_of_several_inputs_one_must_be_named(refused: Build) -> None:
             image("UINT8", 3, -1, -1),
             {},
             "layout",
-            "UINT8 [3, -1, -1], but it is sent UINT8 [48, 64, 3]\n"
+            "UINT8 [3, -1, -1], but the flow sends UINT8 [48, 64, 3]\n"
             "  write under `transport`:\n"
             "    layout: CHW",
         ),
@@ -242,7 +242,7 @@ def test_of_several_inputs_one_must_be_named(refused: Build) -> None:
             image("UINT8", 1, -1, -1, 3),
             {"batch": True, "layout": "CHW"},
             "layout",
-            "UINT8 [1, -1, -1, 3], but it is sent UINT8 [1, 3, 48, 64]\n"
+            "UINT8 [1, -1, -1, 3], but the flow sends UINT8 [1, 3, 48, 64]\n"
             "  write under `transport`:\n"
             "    layout: HWC",
         ),
@@ -250,7 +250,7 @@ def test_of_several_inputs_one_must_be_named(refused: Build) -> None:
             image("UINT8", 300, 300, 3),
             {},
             "input",
-            "UINT8 [300, 300, 3], but it is sent UINT8 [48, 64, 3]\n"
+            "UINT8 [300, 300, 3], but the flow sends UINT8 [48, 64, 3]\n"
             "  write as the last item of `preprocess`:\n"
             "    - hook: flowrun.hooks.resize:resize\n"
             "      with: {size: 300x300}",
@@ -259,7 +259,7 @@ def test_of_several_inputs_one_must_be_named(refused: Build) -> None:
             image("FP32", 1, 3, 300, 480),
             {},
             "dtype",
-            "FP32 [1, 3, 300, 480], but it is sent UINT8 [48, 64, 3]\n"
+            "FP32 [1, 3, 300, 480], but the flow sends UINT8 [48, 64, 3]\n"
             "  write under `transport`:\n"
             "    dtype: fp32\n"
             "    layout: CHW\n"
@@ -272,7 +272,7 @@ def test_of_several_inputs_one_must_be_named(refused: Build) -> None:
             image("BYTES", -1),
             {"dtype": "fp32"},
             "encoding",
-            "BYTES [-1], but it is sent FP32 [48, 64, 3]\n"
+            "BYTES [-1], but the flow sends FP32 [48, 64, 3]\n"
             "  if it decodes pictures, write under `transport`:\n"
             "    encoding: jpeg\n"
             "    dtype: uint8",
@@ -281,7 +281,7 @@ def test_of_several_inputs_one_must_be_named(refused: Build) -> None:
             image("FP32", -1, -1, 3),
             {"encoding": "jpeg"},
             "encoding",
-            "FP32 [-1, -1, 3], but it is sent BYTES [1]\n"
+            "FP32 [-1, -1, 3], but the flow sends BYTES [1]\n"
             "  write under `transport`:\n"
             "    encoding: raw\n"
             "    dtype: fp32",
@@ -291,8 +291,9 @@ def test_of_several_inputs_one_must_be_named(refused: Build) -> None:
                 image(datatype, *shape),
                 {},
                 "input",
-                f"{datatype} {list(shape)}, but it is sent UINT8 [48, 64, 3], and no picture of 3"
-                " channels fits\n  let a preprocess hook return what the model takes",
+                f"{datatype} {list(shape)}, but the flow sends UINT8 [48, 64, 3], and no picture"
+                f" of 3"
+                " channels fits\n  let a preprocess hook return what the model expects",
             )
             for datatype, shape in [
                 ("UINT8", (1, -1, -1)),
@@ -309,7 +310,7 @@ def test_a_picture_that_does_not_fit_says_what_mends_it_all_at_once(
     refused: Build, tensor: Any, flow: Any, key: str, says: str
 ) -> None:
     text = refused(flow={"sample": picture(**flow), **flow}, inputs=tensor)
-    assert text == f"transport.{key}: model 'model' takes 'image' as {says}"
+    assert text == f"transport.{key}: model 'model' expects 'image' as {says}"
 
 
 def test_ovms_decodes_jpeg_only_for_inputs_with_a_batch_and_the_channels_last(
@@ -320,7 +321,8 @@ def test_ovms_decodes_jpeg_only_for_inputs_with_a_batch_and_the_channels_last(
         flow={"sample": picture(**flow), **flow}, style="ovms", inputs=image("FP32", 1, 3, -1, -1)
     )
     assert text == (
-        "transport.encoding: model 'model' takes 'image' as FP32 [1, 3, -1, -1], but it is sent"
+        "transport.encoding: model 'model' expects 'image' as FP32 [1, 3, -1, -1], but the flow"
+        " sends"
         " BYTES [1]\n"
         "  write under `transport`:\n"
         "    encoding: raw\n"
@@ -355,19 +357,19 @@ def test_a_picture_that_fits_is_let_through(
         (
             [("boxes", "FP32", (1, 1, 200, 7))],
             {},
-            "transport.output: model 'model' answers 'boxes' as FP32 [1, 1, 200, 7], which is no"
+            "transport.output: model 'model' returns 'boxes' as FP32 [1, 1, 200, 7], which is not a"
             " picture\n  a postprocess hook can make a picture of it",
         ),
         (
             [("a", "INVALID", ()), ("b", "INVALID", ())],
             {},
-            "transport.output: model 'model' has 2 outputs; say which one is the picture\n"
+            "transport.output: model 'model' has 2 outputs; choose the one that is the picture\n"
             "  it has 'a', 'b'; or: a postprocess hook can make a picture of it",
         ),
         (
             [("a", "UINT8", (-1, -1, 3)), ("b", "INT64", (-1, -1, 3))],
             {"output": "b"},
-            "transport.output: model 'model' answers 'b' as INT64 [-1, -1, 3], which is no"
+            "transport.output: model 'model' returns 'b' as INT64 [-1, -1, 3], which is not a"
             " picture\n  a postprocess hook can make a picture of it",
         ),
     ],
@@ -389,8 +391,8 @@ def test_an_output_that_may_be_a_picture_is_one(
 
 def test_a_plain_model_of_ovms_cannot_be_streamed(refused: Build) -> None:
     assert refused("stream", style="ovms", inputs=image("UINT8", -1, -1, 3)) == (
-        "transport.mode: model 'model' is no MediaPipe graph, and OpenVINO Model Server streams"
-        " nothing else\n"
+        "transport.mode: model 'model' is not a MediaPipe graph, and OpenVINO Model Server streams"
+        " only those\n"
         "  write under `transport`:\n"
         "    mode: unary"
     )
@@ -402,8 +404,8 @@ def test_a_decoupled_model_cannot_be_called(scripted: Build, connect: Build) -> 
     with pytest.raises(ContractError) as caught:
         connect([server, server], "unary")
     assert str(caught.value) == (
-        "transport.mode: model 'model' is decoupled: it answers as often as it likes, which takes a"
-        " stream\n"
+        "transport.mode: model 'model' is decoupled: it sends any number of responses, which needs"
+        " a stream\n"
         "  write under `transport`:\n"
         "    mode: stream\n"
         f'    address: "{server.address}"'
@@ -431,8 +433,8 @@ def test_an_input_that_is_left_out_is_named_where_the_server_wants_all(
     with pytest.raises(ContractError) as caught:
         connect(server, "unary", input="image", sample=picture(input="image"))
     assert str(caught.value) == (
-        "transport.input: model 'model' takes 'info' as well, which is not sent\n"
-        "  let the last preprocess hook return a mapping of all inputs by their names"
+        "transport.input: model 'model' also needs 'info', which is not sent\n"
+        "  let the last preprocess hook return a mapping of all inputs by name"
     )
     both = Request({"image": np.zeros((2, 2, 3), np.uint8), "info": np.zeros(2, np.float32)})
     connect(server, "unary", input="image", sample=both)
@@ -444,7 +446,7 @@ def test_an_input_that_is_left_out_is_named_where_the_server_wants_all(
 def test_a_graph_in_a_stream_takes_its_inputs_one_by_one(scripted: Build, connect: Build) -> None:
     server = scripted("ovms", inputs=[("a", "INVALID", ()), ("b", "INVALID", ())])
     connect(server, "stream", input="a", sample=picture(input="a"))
-    with pytest.raises(ContractError, match="takes 'b' as well"):
+    with pytest.raises(ContractError, match="also needs 'b'"):
         connect(server, "unary", input="a", sample=picture(input="a"))
 
 
@@ -454,7 +456,7 @@ def test_a_wrong_name_is_said_once_also_of_what_a_hook_has_made(
     model = connect(scripted("triton"), "unary").model
     spec = TransportSpec("unary", ("h:1",), "model", input="date")
     request = Request({"": np.zeros(3, np.float32)}, made_by="preprocess[0]")
-    assert [error.key for error in misfits(model, spec, request)] == [
+    assert [error.key for error in mismatches(model, spec, request)] == [
         "transport.input",  # the name
         "preprocess[0]",  # the tensor
     ]
@@ -469,9 +471,10 @@ def test_what_a_hook_has_made_is_its_own_affair(scripted: Build, connect: Build)
         return str(transport.submit(request).exception(LIMIT))
 
     assert said(image=np.zeros((1, 720, 1280, 3), np.float32)) == (
-        "preprocess[1]: model 'model' takes 'image' as UINT8 [1, 300, 300, 3], but it is sent FP32"
+        "preprocess[1]: model 'model' expects 'image' as UINT8 [1, 300, 300, 3], but the flow"
+        " sends FP32"
         " [1, 720, 1280, 3]\n"
-        "  let this hook return what the model takes"
+        "  let this hook return what the model expects"
     )
     assert said(frame=np.zeros((1, 300, 300, 3), np.uint8)) == (
         "preprocess[1]: model 'model' has no input 'frame'\n  it has 'image'"

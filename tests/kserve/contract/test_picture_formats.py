@@ -11,10 +11,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flowrun.chain.tensors import to_request
-from flowrun.kserve.contract.compare import misfits
+from flowrun.kserve.contract.compare import mismatches
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.servers import EMBEDDED, OVMS, TRITON
-from flowrun.kserve.contract.suggestions import lines, unknown
+from flowrun.kserve.contract.suggestions import unknown_name, yaml_lines
 from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.spec.flow import TransportSpec
 
@@ -76,7 +76,7 @@ def test_a_flow_that_is_mended_as_the_error_says_fits(
 ) -> None:
     model = ModelInfo("m", server=server, inputs=(tensor,))
     image = np.zeros((24, 32, 3), np.uint8)
-    errors = list(misfits(model, spec, to_request(image, spec, "rgb")))
+    errors = list(mismatches(model, spec, to_request(image, spec, "rgb")))
     assert len(errors) <= 1  # one fix for everything that is wrong
     for error in errors:
         keys, size = mend(error.hint or "")
@@ -87,16 +87,16 @@ def test_a_flow_that_is_mended_as_the_error_says_fits(
         spec = replace(spec, **keys)
         width, height = size or (32, 24)
         mended = to_request(np.zeros((height, width, 3), np.uint8), spec, "rgb")
-        assert list(misfits(model, spec, mended)) == []
+        assert list(mismatches(model, spec, mended)) == []
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
 def test_any_name_can_be_written_as_the_lines_say(name: str) -> None:
-    words, _, text = lines({"input": name}).partition("\n")
+    words, _, text = yaml_lines({"input": name}).partition("\n")
     assert words == "write under `transport`:"
     assert yaml.safe_load(text) == {"input": name}
 
 
 def test_of_many_names_the_nearest_are_told() -> None:
-    error = unknown("there is no", "n7", [f"n{n}" for n in range(20)], "preprocess[0]")
+    error = unknown_name("there is no", "n7", [f"n{n}" for n in range(20)], "preprocess[0]")
     assert error.hint == "it has 'n7', 'n17', 'n0', 'n1', 'n2', 'n3', 'n4', 'n5' and 12 more"

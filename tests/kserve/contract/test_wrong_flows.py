@@ -99,8 +99,9 @@ CASES: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "a wrong dtype": (
         plain("FP32", -1, -1, 3),
         [],
-        "flow.yaml:3:1: error: transport.dtype: model 'faces' takes 'data' as FP32 [-1, -1, 3], but"
-        " it is sent UINT8 [48, 64, 3]\n"
+        "flow.yaml:3:1: error: transport.dtype: model 'faces' expects 'data' as FP32 [-1, -1, 3],"
+        " but"
+        " the flow sends UINT8 [48, 64, 3]\n"
         "    transport:\n"
         "    ^\n"
         "    write under `transport`:\n"
@@ -109,8 +110,9 @@ CASES: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "a wrong layout": (
         plain("UINT8", 3, 48, 64),
         ["model: faces => model: faces\\n  layout: HWC"],
-        "flow.yaml:7:11: error: transport.layout: model 'faces' takes 'data' as UINT8 [3, 48, 64],"
-        " but it is sent UINT8 [48, 64, 3]\n"
+        "flow.yaml:7:11: error: transport.layout: model 'faces' expects 'data' as UINT8 [3, 48,"
+        " 64],"
+        " but the flow sends UINT8 [48, 64, 3]\n"
         "      layout: HWC\n"
         "              ^\n"
         "    write under `transport`:\n"
@@ -119,17 +121,18 @@ CASES: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "a wrong rank": (
         plain("UINT8", 1, 100),
         [],
-        "flow.yaml:3:1: error: transport.input: model 'faces' takes 'data' as UINT8 [1, 100], but"
-        " it is sent UINT8 [48, 64, 3], and no picture of 3 channels fits\n"
+        "flow.yaml:3:1: error: transport.input: model 'faces' expects 'data' as UINT8 [1, 100], but"
+        " the flow sends UINT8 [48, 64, 3], and no picture of 3 channels fits\n"
         "    transport:\n"
         "    ^\n"
-        "    let a preprocess hook return what the model takes\n",
+        "    let a preprocess hook return what the model expects\n",
     ),
     "a wrong size": (
         plain("UINT8", 300, 480, 3),
         [],
-        "flow.yaml:3:1: error: transport.input: model 'faces' takes 'data' as UINT8 [300, 480, 3],"
-        " but it is sent UINT8 [48, 64, 3]\n"
+        "flow.yaml:3:1: error: transport.input: model 'faces' expects 'data' as UINT8 [300, 480,"
+        " 3],"
+        " but the flow sends UINT8 [48, 64, 3]\n"
         "    transport:\n"
         "    ^\n"
         "    write as the last item of `preprocess`:\n"
@@ -139,8 +142,9 @@ CASES: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "a wrong batch": (
         plain("UINT8", 1, -1, -1, 3),
         [],
-        "flow.yaml:3:1: error: transport.batch: model 'faces' takes 'data' as UINT8 [1, -1, -1, 3],"
-        " but it is sent UINT8 [48, 64, 3]\n"
+        "flow.yaml:3:1: error: transport.batch: model 'faces' expects 'data' as UINT8 [1, -1, -1,"
+        " 3],"
+        " but the flow sends UINT8 [48, 64, 3]\n"
         "    transport:\n"
         "    ^\n"
         "    write under `transport`:\n"
@@ -149,8 +153,9 @@ CASES: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "everything about the picture": (
         plain("FP32", 1, 3, 300, 300),
         [],
-        "flow.yaml:3:1: error: transport.dtype: model 'faces' takes 'data' as FP32 [1, 3, 300, 300]"
-        ", but it is sent UINT8 [48, 64, 3]\n"
+        "flow.yaml:3:1: error: transport.dtype: model 'faces' expects 'data' as FP32 [1, 3, 300,"
+        " 300]"
+        ", but the flow sends UINT8 [48, 64, 3]\n"
         "    transport:\n"
         "    ^\n"
         "    write under `transport`:\n"
@@ -164,8 +169,9 @@ CASES: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "what hooks have made of the picture": (
         plain("FP32", 1, 48, 32, 3),
         ["preprocess: [] => preprocess: ['halves:narrow']"],
-        "flow.yaml:3:1: error: transport.dtype: model 'faces' takes 'data' as FP32 [1, 48, 32, 3],"
-        " but it is sent UINT8 [48, 32, 3]\n"
+        "flow.yaml:3:1: error: transport.dtype: model 'faces' expects 'data' as FP32 [1, 48, 32,"
+        " 3],"
+        " but the flow sends UINT8 [48, 32, 3]\n"
         "    transport:\n"
         "    ^\n"
         "    write under `transport`:\n"
@@ -175,17 +181,18 @@ CASES: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "a tensor that a hook has made": (
         plain("FP32", 1, 3, 300, 300),
         ["preprocess: [] => preprocess:\\n  - halves:narrow\\n  - halves:tensor"],
-        "flow.yaml:4:5: error: preprocess[1]: model 'faces' takes 'data' as FP32 [1, 3, 300, 300],"
-        " but it is sent FP64 [7]\n"
+        "flow.yaml:4:5: error: preprocess[1]: model 'faces' expects 'data' as FP32 [1, 3, 300,"
+        " 300],"
+        " but the flow sends FP64 [7]\n"
         "      - halves:tensor\n"
         "        ^\n"
-        "    let this hook return what the model takes\n",
+        "    let this hook return what the model expects\n",
     ),
     "a mode that OVMS does not have for the model": (
         plain("UINT8", -1, -1, 3),
         ["mode: unary => mode: stream"],
-        "flow.yaml:4:9: error: transport.mode: model 'faces' is no MediaPipe graph, and OpenVINO"
-        " Model Server streams nothing else\n"
+        "flow.yaml:4:9: error: transport.mode: model 'faces' is not a MediaPipe graph, and OpenVINO"
+        " Model Server streams only those\n"
         "      mode: stream\n"
         "            ^\n"
         "    write under `transport`:\n"
@@ -194,8 +201,8 @@ CASES: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "a mode that Triton does not have for the model": (
         {"style": "triton", "models": ["faces"], "decoupled": True},
         [],
-        "flow.yaml:4:9: error: transport.mode: model 'faces' is decoupled: it answers as often as"
-        " it likes, which takes a stream\n"
+        "flow.yaml:4:9: error: transport.mode: model 'faces' is decoupled: it sends any number of"
+        " responses, which needs a stream\n"
         "      mode: unary\n"
         "            ^\n"
         "    write under `transport`:\n"
@@ -213,8 +220,8 @@ CASES: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "an output that is no picture": (
         {"models": ["faces"], "outputs": [("boxes", "FP32", (1, 1, 200, 7))]},
         ["model: faces => model: faces\\n  output: boxes"],
-        "flow.yaml:7:11: error: transport.output: model 'faces' answers 'boxes' as FP32"
-        " [1, 1, 200, 7], which is no picture\n"
+        "flow.yaml:7:11: error: transport.output: model 'faces' returns 'boxes' as FP32"
+        " [1, 1, 200, 7], which is not a picture\n"
         "      output: boxes\n"
         "              ^\n"
         "    a postprocess hook can make a picture of it\n",
@@ -363,8 +370,9 @@ def test_everything_that_is_wrong_is_said_at_once(
         "flow.yaml:1:9: note: source: a blank image of 640x480 is used instead of the first frame\n"
         "    source: gone.mp4\n"
         "            ^\n"
-        "flow.yaml:3:1: error: transport.dtype: model 'faces' takes 'data' as FP32 [1, -1, -1, 3],"
-        " but it is sent UINT8 [480, 640, 3]\n"
+        "flow.yaml:3:1: error: transport.dtype: model 'faces' expects 'data' as FP32 [1, -1, -1,"
+        " 3],"
+        " but the flow sends UINT8 [480, 640, 3]\n"
         "    transport:\n"
         "    ^\n"
         "    write under `transport`:\n"

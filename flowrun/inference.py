@@ -1,4 +1,4 @@
-"""What goes to a model and what comes back, free of any wire format."""
+"""Requests to a model and their results, independent of the wire format."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Tensor = npt.NDArray[Any]
 Parameter = bool | int | float | str
 
 
-Place = tuple[str, memoryview]  # the name of a region, and its memory
+Place = tuple[str, memoryview]  # the name of a region of shared memory, and its memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placement:
-    """Where tensors lie that client and server share, by name, so that no message carries them.
+    """The tensors that client and server share in memory, by name; no message carries them.
 
-    An output that is `None` comes in the message; with no `outputs` at all the model answers all it
+    An output that is `None` is sent in the message; without `outputs` the model returns all that it
     has, in messages.
     """
 
@@ -33,12 +33,12 @@ NOT_SHARED = Placement()
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """Tensors by input name. The arrays must not change until the answer is there.
+    """Tensors by input name. The arrays must not change until the future has ended.
 
     An empty name stands for the model's only input. `made_by` is the key of the flow that decides
-    on their form: `transport`, or the hook that made them, such as `preprocess[1]`. `places` says
-    which of them lie in shared memory. `releasable`: nobody else needs the arrays, so a transport
-    may put equal ones that lie in its message into `inputs` and so free theirs.
+    on datatype and shape: `transport`, or the hook that made them, such as `preprocess[1]`.
+    `placement` says which of them are in shared memory. `releasable`: the arrays have no other use,
+    so a transport may replace them in `inputs` by equal views of its message, to free memory.
     """
 
     inputs: Mapping[str, Tensor]
@@ -49,14 +49,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """Everything the model answered to one request.
+    """All responses of the model to one request.
 
-    `outputs` holds the tensors by output name (read-only views of the received bytes); where a
-    model answered several times under one name, the last answer stands; there are none if a graph
-    has found nothing that it could answer (`ABORTED` to a unary call). `parameters` are the
-    response's, later answers over earlier ones. `responses` counts the messages. `generation`
-    counts the streams so far (from 1) without those that met no server: when it changes, a stateful
-    graph has forgotten.
+    `outputs` holds the tensors by output name (read-only views of the received bytes); of several
+    responses with the same output the last one counts; empty if a graph has detected nothing
+    (`ABORTED` for a unary call). `parameters` are those of the responses, later ones over earlier
+    ones. `responses` counts the messages. `generation` counts the streams so far (from 1) without
+    those that met no server: when it changes, a stateful graph has lost its state.
     """
 
     outputs: Mapping[str, Tensor]
@@ -65,7 +64,7 @@ class Result:
     generation: int = 1
 
     def as_numpy(self, name: str) -> Tensor | None:
-        """The output `name`, or `None` if the model did not answer it (as in tritonclient).
+        """The output `name`, or `None` if the model did not return it (as in tritonclient).
 
         BYTES tensors are object arrays of `bytes`. Copy before writing into it.
         """
@@ -86,18 +85,18 @@ def new_future() -> Future[Result | None]:
 
 
 class Transport(Protocol):
-    """A way to a model. `submit` is called by one thread at a time."""
+    """Sends requests to a model. `submit` is called by one thread at a time."""
 
     def submit(self, request: Request) -> Future[Result | None]:
-        """Send, and return a future that is certain to end within `transport.timeout` (and a
-        bounded grace): a `Result`, `None` if the model answered that it has nothing to say, or
-        a `TransportError`. Callbacks of the future run on any thread and must not block.
+        """Send, and return a future that ends within `transport.timeout` (and a bounded grace
+        period): a `Result`, `None` if the model responded without a result, or a
+        `TransportError`. Callbacks of the future run on any thread and must not block.
         """
 
     @property
     def reopened(self) -> int:
-        """How often the connection was lost and made again."""
+        """How often the connection was lost and restored."""
 
     def close(self) -> None:
-        """End every future that is still open (with a `TransportError`) and free the connection.
+        """Fail every future that is still open with a `TransportError` and close the connection.
         Idempotent, bounded, from any thread; `submit` raises `TransportError` from then on."""

@@ -33,7 +33,7 @@ CASES: dict[str, tuple[dict[str, str], int, str]] = {
     "a refused port": (
         {"transport": "{mode: stream, address: '127.0.0.1:{port}', model: identity}"},
         1,
-        "flow.yaml:3:36: error: transport.address: nothing answers at 127.0.0.1:{port}"
+        "flow.yaml:3:36: error: transport.address: cannot connect to 127.0.0.1:{port}"
         " (connection refused)\n"
         "    transport: {mode: stream, address: '127.0.0.1:{port}', model: identity}\n"
         "                                       ^\n"

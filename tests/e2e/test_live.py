@@ -233,7 +233,7 @@ def test_sigterm_in_any_state_ends_the_run_with_files_that_play(
                 world.destination.pause()
             case ["model", "away"]:
                 world.model.kill()
-                live.says("the model server is away")
+                live.says("the model server is unavailable")
     live.process.send_signal(signal.SIGTERM)
     code, summary, said = live.ends()
     if state == "destination stalled":

@@ -1,0 +1,1 @@
+"""The client: connections, metadata, transports and their recovery after outages."""

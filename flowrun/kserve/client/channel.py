@@ -1,4 +1,4 @@
-"""The way to a server: one gRPC channel over one or several addresses."""
+"""Open a gRPC channel to one or several addresses."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from flowrun.spec.flow import Tls, TransportSpec
 _OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # A lost peer is noticed after 30 s at the latest; more often and some servers hang up.
+    # A dead peer is detected within 30 s; servers may close a connection that pings more often.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    # A server that is back is found within 1.2 s (gRPC varies its pauses by a fifth).
+    # A server that is available again is found within 1.2 s (gRPC adds a jitter of a fifth).
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
@@ -31,17 +31,17 @@ _ROUND_ROBIN = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 def open_channel(spec: TransportSpec, address: Sequence[str]) -> grpc.Channel:
     """A channel to `address`; connects lazily. Looks up host names if there are several addresses.
 
-    Calls are balanced over them in `mode: unary`; a stream takes the first that answers. Raises
+    Calls are balanced over them in `mode: unary`; a stream uses the first that connects. Raises
     `TransportError` naming `transport.address` or `transport.tls.…`.
     """
     options = list(_OPTIONS)
     hosts = [_host(each) for each in address]
     if all(map(_is_loopback, hosts)):
-        options.append(("grpc.enable_http_proxy", 0))  # no proxy leads to this machine
+        options.append(("grpc.enable_http_proxy", 0))  # a proxy cannot reach this machine
     if len(address) == 1:
         target = address[0]
     else:
-        target = _together(address)
+        target = _joined_target(address)
         options.append(("grpc.default_authority", address[0]))
         if spec.mode == "unary":
             options.append(("grpc.service_config", _ROUND_ROBIN))
@@ -91,26 +91,26 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _together(addresses: Sequence[str]) -> str:
+def _joined_target(addresses: Sequence[str]) -> str:
     """One gRPC target for several addresses: IP addresses of one family."""
-    found: list[dict[int, str]] = []
+    found: list[dict[int, str]] = []  # the IP address of each, by family
     for each in addresses:
         host, port = each.rsplit(":", 1)
         try:
-            placement = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+            infos = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
         except (OSError, ValueError) as error:
             raise TransportError(
-                f"nothing answers at {each} (no such host)",
+                f"cannot connect to {each} (no such host)",
                 key="transport.address",
-                hint="correct the host's name",
+                hint="correct the host name",
             ) from error
-        found.append({family: str(place[0]) for family, _, _, _, place in reversed(placement)})
+        found.append({info[0]: str(info[4][0]) for info in reversed(infos)})
     ports = [each.rsplit(":", 1)[1] for each in addresses]
     for family, scheme, form in (
         (socket.AF_INET, "ipv4", "{}:{}"),
         (socket.AF_INET6, "ipv6", "[{}]:{}"),
     ):
-        if all(family in placement for placement in found):
+        if all(family in each for each in found):
             pairs = zip(found, ports, strict=True)
             return f"{scheme}:" + ",".join(form.format(p[family], port) for p, port in pairs)
     raise TransportError(
@@ -122,7 +122,7 @@ def _credentials(tls: Tls) -> grpc.ChannelCredentials:
     if (tls.cert is None) != (tls.key is None):
         missing = "key" if tls.key is None else "cert"
         raise TransportError(
-            "a client's certificate and its key belong together", key=f"transport.tls.{missing}"
+            "a client certificate needs both `cert` and `key`", key=f"transport.tls.{missing}"
         )
     return grpc.ssl_channel_credentials(
         root_certificates=_read(tls.ca, "ca"),

@@ -37,13 +37,13 @@ def fetch_model_info(connection: Connection) -> ModelInfo:
     if model_ready is False or (model_ready is None and server_ready is False):
         raise not_ready(calls)
     if model_ready and server_ready is False:  # because of another model, perhaps
-        remarks.append(f"{address} says that it is not ready")
+        remarks.append(f"the server at {address} reports that it is not ready")
     server_name = server.name if server else None
     if model is None:
         if server is None and server_ready is None and not calls.implements_inference():
-            raise connection.grpc_errors.other_server()
+            raise connection.grpc_errors.unsupported_server()
         remarks.append(
-            f"{address} does not say what its models take; the flow is not checked against it"
+            f"the server at {address} has no model metadata; the flow is not checked against it"
         )
         return ModelInfo(spec.model, spec.version, server_name, remarks=tuple(remarks))
     versions = list(model.versions)

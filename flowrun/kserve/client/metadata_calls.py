@@ -38,7 +38,8 @@ class MetadataCalls:
             return None
         except DecodeError as error:
             raise TransportError(
-                f"{errors.address} does not speak KServe v2: its answer to {method} cannot be read",
+                f"the server at {errors.address} does not support KServe v2: its response to"
+                f" {method} is malformed",
                 key="transport.address",
             ) from error
 
@@ -61,10 +62,10 @@ class MetadataCalls:
         if code is not grpc.StatusCode.DEADLINE_EXCEEDED:
             return errors.failed(code, error.details())
         return DeadlineError(
-            f"nothing answers at {errors.address} within {self._timeout:g} s",
+            f"no response from {errors.address} within {self._timeout:g} s",
             code=code.name,
             key="transport.address",
-            hint="see whether a firewall is in the way, or the server is busy",
+            hint="check whether a firewall blocks the port, or the server is overloaded",
         )
 
     def _time_left(self) -> float:

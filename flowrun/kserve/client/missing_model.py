@@ -16,7 +16,7 @@ from flowrun.spec.flow import TransportSpec
 def why_missing(calls: MetadataCalls, error: grpc.RpcError) -> ContractError | TransportError:
     """The error for a call about the model that ended with `error`.
 
-    Asks for the list of models and for other versions, if the server is still there to be asked.
+    Asks for the list of models and for other versions, as far as the server implements the calls.
     """
     code = error.code()
     if code in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAUTHENTICATED):
@@ -37,9 +37,10 @@ def why_missing(calls: MetadataCalls, error: grpc.RpcError) -> ContractError | T
         names = sorted({model.name for model in index})
         return unknown_name("the server has no model", spec.model, names, "transport.model")
     if code in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL):
-        said = calls.connection.grpc_errors.quoted(error.details() or "")
+        details = calls.connection.grpc_errors.quoted(error.details() or "")
         return ContractError(
-            f"the server has no model {spec.model!r}" + (f" (it says: {said})" if said else ""),
+            f"the server has no model {spec.model!r}"
+            + (f" (it reports: {details})" if details else ""),
             key="transport.model",
         )
     return calls.failed(error)
@@ -66,7 +67,7 @@ def _not_ready(calls: MetadataCalls, states: Sequence[Any]) -> ContractError:
     why = "; ".join(quoted(each.reason) for each in states if each.reason)
     return ContractError(
         f"model {calls.connection.spec.model!r} is not ready"
-        + (f" (the server says: {why})" if why else ""),
+        + (f" (the server reports: {why})" if why else ""),
         key="transport.model",
         hint="wait until it is loaded, or see the server's log",
     )

@@ -155,7 +155,7 @@ class OutageTransport:
                     seconds = self._clock() - outage.began
                     self._log.ended(seconds, resent=outage.resent, failed=outage.failed)
                 else:
-                    self._log.lost(outage.error)
+                    self._log.request_failed(outage.error)
                 return
             if not ready and not logged:
                 logged = True

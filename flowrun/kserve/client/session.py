@@ -1,4 +1,4 @@
-"""One `ModelStreamInfer` call: from its first request to its status."""
+"""One `ModelStreamInfer` call, from its first request to its status."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import grpc
 
 from flowrun.kserve.client.window import Window
 
-Open = Callable[[Iterator[bytes]], Any]  # requests -> the call, which gives bytes
+OpenCall = Callable[[Iterator[bytes]], Any]  # messages to the call, which yields messages
 
 
 class Session:
     """A stream and the thread that reads it.
 
-    Whoever holds the lock of the transport may read and change the attributes.
-    `accepts` is true until the stream is half-closed or dead; `cancel_at` says, in
-    `time.monotonic()`'s seconds, when a half-closed stream has had time enough.
+    The lock of the transport guards the attributes. `accepts` is true until the stream is
+    half-closed or has ended; `cancel_at`, in seconds of `time.monotonic()`, is when a half-closed
+    stream is to be cancelled.
     """
 
     def __init__(self, window: Window, generation: int) -> None:
@@ -33,13 +33,13 @@ class Session:
 
     def start(
         self,
-        open_call: Open,
+        open_call: OpenCall,
         requests: Iterator[bytes],
-        answered: Callable[[bytes], None],
-        ended: Callable[[grpc.StatusCode, str | None], None],
+        on_message: Callable[[bytes], None],
+        on_end: Callable[[grpc.StatusCode, str | None], None],
     ) -> None:
-        """Open the call and read it on a thread of its own, which calls `answered` for each message
-        and at last `ended`, once. Raises what gRPC raises on a closed channel (`ValueError`)."""
+        """Open the call and read it on a new thread, which calls `on_message` for each message and
+        finally `on_end`, once. Raises what gRPC raises on a closed channel (`ValueError`)."""
         call = open_call(requests)
         with self._lock:
             self._call = call
@@ -48,14 +48,14 @@ class Session:
             call.cancel()
         self._thread = threading.Thread(
             target=_read,
-            args=(call, answered, ended),
+            args=(call, on_message, on_end),
             name=f"flowrun-stream-{self.generation}",
             daemon=True,
         )
         self._thread.start()
 
     def cancel(self) -> None:
-        """End the call now, even if it is only just being opened. From any thread, at once."""
+        """Cancel the call, even while it is being opened. From any thread, does not block."""
         with self._lock:
             self._cancelled = True
             call = self._call
@@ -63,24 +63,24 @@ class Session:
             call.cancel()
 
     def join(self, timeout: float) -> None:
-        """Wait for the reading thread, unless this is it."""
+        """Wait for the reading thread, unless called on it."""
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout)
 
 
 def _read(
     call: Any,
-    answered: Callable[[bytes], None],
-    ended: Callable[[grpc.StatusCode, str | None], None],
+    on_message: Callable[[bytes], None],
+    on_end: Callable[[grpc.StatusCode, str | None], None],
 ) -> None:
     try:
-        for _ in map(answered, call):  # which holds on to no answer while it waits for the next
+        for _ in map(on_message, call):  # `map` keeps no message while it waits for the next
             pass
     except grpc.RpcError:
-        ended(call.code(), call.details())
-    except Exception as error:  # a bug: whatever waits must not wait for ever
+        on_end(call.code(), call.details())
+    except Exception as error:  # a bug: the futures must not stay open
         call.cancel()
-        ended(grpc.StatusCode.INTERNAL, f"reading the stream: {error!r}")
+        on_end(grpc.StatusCode.INTERNAL, f"reading the stream: {error!r}")
         raise
     else:
-        ended(grpc.StatusCode.OK, None)
+        on_end(grpc.StatusCode.OK, None)

@@ -181,18 +181,18 @@ class StreamTransport:
     # The thread that reads the responses.
 
     def _received(self, session: Session, data: bytes) -> None:
-        answer: Response | TransportError
+        response: Response | TransportError
         try:
-            answer = decode_stream(data, lambda key: self._placements.get(key, NOT_SHARED))
+            response = decode_stream(data, lambda key: self._placements.get(key, NOT_SHARED))
         except TransportError as error:
-            answer = error
+            response = error
         with self._changed:
             if session is not self._state.session:
                 return
-            if isinstance(answer, TransportError):
-                completions = session.window.unreadable(answer)
+            if isinstance(response, TransportError):
+                completions = session.window.receive_malformed(response)
             else:
-                completions = session.window.answer(answer)
+                completions = session.window.receive(response)
         complete(completions)
 
     def _ended(self, session: Session, code: grpc.StatusCode, details: str | None) -> None:
@@ -219,6 +219,6 @@ class StreamTransport:
         if self._closing:
             return self._grpc_errors.closed()
         return TransportError(
-            f"the stream to {self._grpc_errors.address} was given up: an earlier frame got no"
-            f" answer within {self._spec.timeout:g} s"
+            f"the stream to {self._grpc_errors.address} was cancelled: an earlier frame got no"
+            f" response within {self._spec.timeout:g} s"
         )

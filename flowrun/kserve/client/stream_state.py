@@ -13,7 +13,7 @@ import grpc
 from flowrun.errors import TransportError
 from flowrun.kserve.client.backoff import pause_after
 from flowrun.kserve.client.session import Session
-from flowrun.kserve.client.window import Completion, Pending, Window, again
+from flowrun.kserve.client.window import Completion, Pending, Window, copy_of
 from flowrun.kserve.contract.servers import Correlation
 from flowrun.kserve.grpc_errors import GrpcErrors
 
@@ -70,8 +70,9 @@ class StreamState:
         so that the server reports what is wrong with it."""
         completions: list[Completion] = []
         while self.unsent and self.unsent[0].deadline <= now:
-            why = "it could not be sent; " + self._last_end if self._last_end else "it was not sent"
-            completions.append((self.unsent.popleft(), self._grpc_errors.late(f" ({why})")))
+            why = "; ".join(filter(None, ("the request was not sent", self._last_end)))
+            error = self._grpc_errors.deadline_exceeded(f" ({why})")
+            completions.append((self.unsent.popleft(), error))
         if self.session is not None:
             completions += self.session.window.expire(now)
             if completions:
@@ -107,7 +108,7 @@ class StreamState:
         session = self.session
         if session is None:
             return []
-        completions = session.window.finish() if drained else []
+        completions = session.window.complete_all() if drained else []
         completions += self.drop(error, now)
         if error.code == grpc.StatusCode.UNAVAILABLE.name:
             if not session.window.answered:
@@ -126,10 +127,10 @@ class StreamState:
         # A quarter of the deadline at most, so that each request is tried.
         longest = min(LONGEST_PAUSE, self._timeout / 4)
         self._open_at = now + pause_after(self._failures, longest)
-        return session.window.lose(error)
+        return session.window.fail_all(error)
 
     def clear(self, error: TransportError) -> list[Completion]:
         """End what has not been sent."""
-        completions: list[Completion] = [(each, again(error)) for each in self.unsent]
+        completions: list[Completion] = [(each, copy_of(error)) for each in self.unsent]
         self.unsent.clear()
         return completions

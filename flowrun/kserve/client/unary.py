@@ -1,4 +1,4 @@
-"""One call for each request."""
+"""One unary call per request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from flowrun.kserve.wire.messages import decode
 class UnaryTransport:
     """`ModelInfer` calls, as many at once as the caller has in flight, each with a deadline.
 
-    gRPC's thread decodes an answer and completes its future, nothing else.
+    gRPC's thread decodes the response and completes its future, nothing else.
     """
 
     def __init__(self, connection: Connection, model: ModelInfo) -> None:
@@ -37,7 +37,8 @@ class UnaryTransport:
         self._open: dict[Future[Result | None], Any] = {}
         self._closed = False
         self._sent = 0
-        self._lost: int | None = None  # how many had been sent when the server was away last
+        # How many calls had been made when the server was unavailable for the last time.
+        self._sent_before: int | None = None
         self._reopened = 0
 
     @property
@@ -82,10 +83,10 @@ class UnaryTransport:
         try:
             result = self._result(call, number, placement)
         except TransportError as error:
-            # Its frames would keep shared memory alive as long as the error is.
+            # Its stack frames would keep shared memory alive as long as the error.
             future.set_exception(error.with_traceback(None))
-        except Exception as error:  # a bug: its traceback travels with the future
-            failure = TransportError(f"the answer could not be read: {error!r}")
+        except Exception as error:  # a bug: the future carries its traceback
+            failure = TransportError(f"the response could not be decoded: {error!r}")
             failure.__cause__ = error
             future.set_exception(failure)
         else:
@@ -94,17 +95,17 @@ class UnaryTransport:
     def _result(self, call: Any, number: int, placement: Placement) -> Result | None:
         code = call.code()
         if code is grpc.StatusCode.OK:
-            answer = decode(call.result(), placement)
-            if answer.problem is not None:
-                raise answer.problem
+            response = decode(call.result(), placement)
+            if response.problem is not None:
+                raise response.problem
             with self._lock:
-                if self._lost is not None and number > self._lost:
+                if self._sent_before is not None and number > self._sent_before:
                     self._reopened += 1
-                    self._lost = None
-            return Result(answer.outputs, answer.parameters) if answer.outputs else None
+                    self._sent_before = None
+            return Result(response.outputs, response.parameters) if response.outputs else None
         if code is grpc.StatusCode.ABORTED and aborts_without_result(self.model.server):
             return Result({}, responses=0)
         if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
             with self._lock:
-                self._lost = self._sent
+                self._sent_before = self._sent
         raise self._grpc_errors.failed(code, call.details())

@@ -1,6 +1,6 @@
-"""Which answer belongs to which request: the requests in flight on one stream.
+"""Match responses to the requests in flight on one stream.
 
-No threads, no clock, no gRPC: every method says which requests have ended, and how.
+No threads, no clock, no gRPC: every method returns which requests have ended, and how.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from flowrun.kserve.wire.messages import Response
 @dataclass(slots=True, eq=False)
 class Pending:
     """A request until it has ended. `key` is its id and its timestamp, larger than all before it;
-    `message` makes the message, an empty one once it was sent; `deadline` in seconds of
-    `time.monotonic()`."""
+    `message` makes the message, an empty one after it was sent; `deadline` is in seconds of
+    `time.monotonic()`. `missing` are the outputs that have not arrived."""
 
     key: int
     message: Callable[[], bytes]
@@ -38,7 +38,7 @@ Completion = tuple[Pending, Outcome]
 
 
 def complete(completions: list[Completion]) -> None:
-    """Complete the futures. Not for a thread that holds a lock: it runs their callbacks."""
+    """Complete the futures. This runs their callbacks, so call it without a lock."""
     for pending, outcome in completions:
         if isinstance(outcome, RunError):
             pending.future.set_exception(outcome)
@@ -49,114 +49,114 @@ def complete(completions: list[Completion]) -> None:
 class Window:
     """The requests in flight on the stream `generation`, in the order in which they were sent.
 
-    `wanted` are the outputs that complete an answer; empty if nobody knows what the model's
-    outputs are called: then the first answer is complete.
+    `outputs` are the names of the outputs that complete a result; empty if the names are unknown:
+    then the first response completes it.
     """
 
     def __init__(
         self,
         correlation: Correlation,
         generation: int,
-        wanted: frozenset[str],
+        outputs: frozenset[str],
         grpc_errors: GrpcErrors,
     ) -> None:
-        self.answered = 0  # requests that got an answer of their own, an error included
-        self.ignored = 0  # messages that belong to no request in flight
+        self.answered = 0  # responses that belong to a request, errors included
+        self.ignored = 0  # responses that match no request in flight
         self._correlation = correlation
         self._generation = generation
-        self._wanted = wanted
+        self._outputs = outputs
         self._grpc_errors = grpc_errors
         self._open: dict[int, Pending] = {}
-        # In-stream errors that do not say whose they are, each with the last request that had been
-        # sent by then. Never more of them than requests in flight.
+        # In-stream errors without an id, each with the last request that had been sent by then.
+        # Never more of them than requests in flight.
         self._errors: deque[tuple[int, TransportError]] = deque()
 
     def __len__(self) -> int:
         return len(self._open)
 
     def add(self, pending: Pending) -> None:
-        pending.missing = set(self._wanted)
+        pending.missing = set(self._outputs)
         self._open[pending.key] = pending
 
     def deadline(self) -> float | None:
         """The earliest one."""
         return min((pending.deadline for pending in self._open.values()), default=None)
 
-    def answer(self, answer: Response) -> list[Completion]:
-        """Take a message of the server."""
-        pending = self._find(answer)
-        if answer.error is not None:
+    def receive(self, response: Response) -> list[Completion]:
+        """Match a response of the server."""
+        pending = self._find(response)
+        if response.error is not None:
             error = TransportError(
-                f"the server answered with an error: {self._grpc_errors.quoted(answer.error)}"
+                f"the server answered with an error: {self._grpc_errors.quoted(response.error)}"
             )
-            return self._fail(pending, error, anonymous=not self._names_a_request(answer))
+            return self._fail(pending, error, anonymous=not self._has_id(response))
         if pending is None:
             self.ignored += 1
             return []
-        if answer.problem is not None:
-            return self._fail(pending, answer.problem, anonymous=False)
+        if response.problem is not None:
+            return self._fail(pending, response.problem, anonymous=False)
         self.answered += 1
         pending.responses += 1
-        pending.outputs.update(answer.outputs)
-        pending.parameters.update(answer.parameters)
-        pending.missing -= answer.outputs.keys()
-        completions = self._release_before(pending, set(answer.outputs))
-        if self._is_complete(pending, answer):
+        pending.outputs.update(response.outputs)
+        pending.parameters.update(response.parameters)
+        pending.missing -= response.outputs.keys()
+        completions = self._complete_older(pending, set(response.outputs))
+        if self._is_complete(pending, response):
             completions.append(self._end(pending))
-        return completions + self._blame()
+        return completions + self._assign_errors()
 
-    def unreadable(self, error: TransportError) -> list[Completion]:
-        """Take a message that could not even be parsed: it costs one request, as an error that
-        does not say whose it is."""
+    def receive_malformed(self, error: TransportError) -> list[Completion]:
+        """Match a message that could not be parsed: it fails one request, like an error without an
+        id."""
         oldest = next(iter(self._open.values()), None)
         return self._fail(oldest if self._correlation == "order" else None, error, anonymous=True)
 
     def expire(self, now: float) -> list[Completion]:
-        """End what should have been answered by now."""
-        late = [pending for pending in self._open.values() if pending.deadline <= now]
+        """Fail the requests whose deadline has passed."""
+        expired = [pending for pending in self._open.values() if pending.deadline <= now]
         completions: list[Completion] = []
-        for pending in late:
+        for pending in expired:
             del self._open[pending.key]
-            completions.append((pending, self._grpc_errors.late(self._so_far(pending))))
-        if late and self._correlation == "order":  # from now on nobody knows whose answer is whose
-            for pending in self._open.values():
-                error = TransportError("an earlier frame got no answer, so this one's is not known")
-                completions.append((pending, error))
+            error = self._grpc_errors.deadline_exceeded(self._details(pending))
+            completions.append((pending, error))
+        if expired and self._correlation == "order":  # whose response comes next is unknown
+            text = "an earlier frame got no response, so that of this frame cannot be identified"
+            completions += [(each, TransportError(text)) for each in self._open.values()]
             self._open.clear()
-        return completions + self._blame()
+        return completions + self._assign_errors()
 
-    def finish(self) -> list[Completion]:
-        """The server has said all it will say: what is missing will not come."""
+    def complete_all(self) -> list[Completion]:
+        """The server sends no more: complete every request with what has arrived."""
         return [self._end(pending) for pending in list(self._open.values())]
 
-    def lose(self, error: TransportError) -> list[Completion]:
-        """The stream is dead: so is everything in flight."""
-        lost = list(self._open.values())
+    def fail_all(self, error: TransportError) -> list[Completion]:
+        """The stream has ended: fail everything in flight."""
+        failed = list(self._open.values())
         self._open.clear()
         self._errors.clear()
-        return [(pending, again(error)) for pending in lost]
+        return [(pending, copy_of(error)) for pending in failed]
 
-    def _find(self, answer: Response) -> Pending | None:
+    def _find(self, response: Response) -> Pending | None:
         if self._correlation == "order":
             return next(iter(self._open.values()), None)
-        if self._correlation == "timestamp" and TIMESTAMP in answer.parameters:
-            timestamp = answer.parameters[TIMESTAMP]
+        if self._correlation == "timestamp" and TIMESTAMP in response.parameters:
+            timestamp = response.parameters[TIMESTAMP]
             return self._open.get(timestamp) if type(timestamp) is int else None
-        if self._correlation == "timestamp" and answer.error is None:
+        if self._correlation == "timestamp" and response.error is None:
             return None
-        return next((p for p in self._open.values() if str(p.key) == answer.id), None)
+        return next((p for p in self._open.values() if str(p.key) == response.id), None)
 
-    def _names_a_request(self, answer: Response) -> bool:
-        stamped = self._correlation == "timestamp" and TIMESTAMP in answer.parameters
-        return stamped or bool(answer.id)
+    def _has_id(self, response: Response) -> bool:
+        stamped = self._correlation == "timestamp" and TIMESTAMP in response.parameters
+        return stamped or bool(response.id)
 
-    def _is_complete(self, pending: Pending, answer: Response) -> bool:
-        if FINAL in answer.parameters:
-            return answer.parameters[FINAL] is True
-        return not pending.missing or not answer.outputs
+    def _is_complete(self, pending: Pending, response: Response) -> bool:
+        if FINAL in response.parameters:
+            return response.parameters[FINAL] is True
+        return not pending.missing or not response.outputs
 
-    def _release_before(self, answered: Pending, names: set[str]) -> list[Completion]:
-        """Timestamps never go back on an output of a graph: older requests get nothing there."""
+    def _complete_older(self, answered: Pending, names: set[str]) -> list[Completion]:
+        """Timestamps increase on each output of a graph: older requests get nothing more there."""
         if self._correlation != "timestamp":
             return []
         completions: list[Completion] = []
@@ -167,7 +167,8 @@ class Window:
         return completions
 
     def _end(self, pending: Pending) -> Completion:
-        """End with what came; with an error that nobody claimed, if nothing came."""
+        """Complete with what has arrived; if nothing has, with an error without an id, if there is
+        one."""
         del self._open[pending.key]
         if pending.responses == 0 and self._errors and pending.key <= self._errors[0][0]:
             return pending, self._errors.popleft()[1]
@@ -182,39 +183,39 @@ class Window:
         self.answered += 1
         if pending is not None:
             del self._open[pending.key]
-            return [(pending, error), *self._blame()]
+            return [(pending, error), *self._assign_errors()]
         if not anonymous or not self._open:
             self.ignored += 1
             return []
         self._errors.append((next(reversed(self._open)), error))
-        return self._blame()
+        return self._assign_errors()
 
-    def _blame(self) -> list[Completion]:
-        """Errors that do not say whose they are belong to requests that were sent before and got
-        nothing; as soon as there are no more such requests than errors, it is clear."""
+    def _assign_errors(self) -> list[Completion]:
+        """Errors without an id belong to requests that were sent before and got no response. As
+        soon as there are no more such requests than errors, they can be assigned."""
         count = 1
         while count <= len(self._errors):
             last = self._errors[count - 1][0]
-            suspects = [p for p in self._open.values() if p.key <= last and p.responses == 0]
-            if len(suspects) > count:
+            candidates = [p for p in self._open.values() if p.key <= last and p.responses == 0]
+            if len(candidates) > count:
                 count += 1
                 continue
             errors = [self._errors.popleft()[1] for _ in range(count)]
-            self.ignored += count - len(suspects)
-            for pending in suspects:
+            self.ignored += count - len(candidates)
+            for pending in candidates:
                 del self._open[pending.key]
-            return [*zip(suspects, errors, strict=False), *self._blame()]
+            return [*zip(candidates, errors, strict=False), *self._assign_errors()]
         return []
 
-    def _so_far(self, pending: Pending) -> str:
+    def _details(self, pending: Pending) -> str:
         if pending.missing and pending.responses:
-            came = ", ".join(map(repr, sorted(pending.outputs))) or "none"
-            return f" (of its outputs, {came} came)"
+            received = ", ".join(map(repr, sorted(pending.outputs))) or "none"
+            return f" (outputs received: {received})"
         if self.ignored:
-            return f" (answers that belong to no request: {self.ignored})"
+            return f" (responses that match no request: {self.ignored})"
         return ""
 
 
-def again(error: TransportError) -> TransportError:
-    """Another one like it: every future raises an exception of its own."""
+def copy_of(error: TransportError) -> TransportError:
+    """A copy of `error`: every future raises an exception of its own."""
     return TransportError(error.message, code=error.code, key=error.key, hint=error.hint)

@@ -1,0 +1,1 @@
+"""The contract between flow and model: signatures, their comparison, suggestions."""

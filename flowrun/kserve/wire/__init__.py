@@ -1,0 +1,1 @@
+"""Encoding and decoding of KServe v2 messages and tensors."""

@@ -41,8 +41,8 @@ def test_an_address_has_a_host_and_a_port(address: str) -> None:
 def test_every_one_of_several_addresses_must_exist() -> None:
     addresses = ["127.0.0.1:9000", "nowhere.invalid:9000"]
     assert refused(lambda: open_channel(spec(*addresses), addresses)) == (
-        "transport.address: nothing answers at nowhere.invalid:9000 (no such host)\n"
-        "  correct the host's name"
+        "transport.address: cannot connect to nowhere.invalid:9000 (no such host)\n"
+        "  correct the host name"
     )
 
 
@@ -63,7 +63,7 @@ def test_a_missing_file_names_its_key(tmp_path: Path, key: str) -> None:
 @pytest.mark.parametrize(("given", "missing"), [("cert", "key"), ("key", "cert")])
 def test_certificate_and_key_belong_together(given: str, missing: str) -> None:
     assert refused(lambda: open_channel(spec("a:1", tls=Tls(**{given: "x"})), ["a:1"])) == (
-        f"transport.tls.{missing}: a client's certificate and its key belong together"
+        f"transport.tls.{missing}: a client certificate needs both `cert` and `key`"
     )
 
 
@@ -128,21 +128,22 @@ def test_a_server_behind_tls_answers(secured: Any, connect: Build, certificate: 
 
 def test_a_certificate_of_an_unknown_authority_is_named(secured: Any, connect: Build) -> None:
     assert refused(lambda: connect(secured, "unary", tls=Tls())) == (
-        f"transport.tls.ca: nothing answers at {secured.address} (its certificate cannot be"
-        " verified)\n  name the authority that signed it"
+        f"transport.tls.ca: cannot connect to {secured.address} (certificate"
+        " verification failed)\n"
+        "  set `ca` to the certificate of the authority that signed the server's"
     )
 
 
 def test_tls_where_there_is_none_is_named(scripted: Build, connect: Build) -> None:
     server = scripted()
     assert refused(lambda: connect(server, "unary", tls=Tls())) == (
-        f"transport.tls: nothing answers at {server.address} (no agreement on TLS)\n"
-        "  is it a server without TLS? Then leave `tls` out"
+        f"transport.tls: cannot connect to {server.address} (TLS handshake failed)\n"
+        "  if the server does not use TLS, remove `tls`"
     )
 
 
 def test_no_tls_where_there_is_one_is_named(secured: Any, connect: Build) -> None:
     assert refused(lambda: connect(secured, "unary")) == (
-        f"transport.address: nothing answers at {secured.address} (the connection was cut)\n"
-        "  see the server's log; one that speaks TLS needs `tls: {}` at least"
+        f"transport.address: cannot connect to {secured.address} (connection reset)\n"
+        "  see the server's log; if the server uses TLS, write `tls: {}` at least"
     )

@@ -21,10 +21,10 @@ from flowrun.kserve.client.outage_state import MAX_ATTEMPTS
 from flowrun.kserve.contract.model_info import ModelInfo
 
 LIMIT = 10.0  # seconds, a guard against hanging
-GONE = "nothing answers at server:9 (the connection was cut)"
+GONE = "cannot connect to server:9 (connection reset)"
 AWAY = (
-    f"transport.on_outage: the model server is away: {GONE}\n"
-    "  `hold` waits until it is back; `drop` and `passthrough` go on without it"
+    f"transport.on_outage: the model server is unavailable: {GONE}\n"
+    "  `hold` waits for the server; `drop` and `passthrough` continue without it"
 )
 
 
@@ -212,8 +212,8 @@ def test_with_hold_everything_is_sent_again_in_the_order_of_submission(
     made.inner.answer(5, 4, 3, 2, 0)
     assert told(futures) == [0, 1, 2, 3, 4, 5]
     assert caplog.messages == [
-        f"the model server is away: {GONE}; frames wait until it is back",
-        "the model server is back after 3.2 s; requests sent again: 5, failed: 0",
+        f"the model server is unavailable: {GONE}; frames are held until it is available again",
+        "the model server is available again after 3.2 s; requests resent: 5, failed: 0",
     ]
 
 
@@ -304,13 +304,13 @@ def test_released_requests_end_at_once_and_later_ones_until_the_server_is_back(
     made.inner.answer(4)
     assert told(futures) == [4]
     assert caplog.messages[-1] == (
-        "the model server is back after 0.0 s; requests sent again: 0, failed: 4"
+        "the model server is available again after 0.0 s; requests resent: 0, failed: 4"
     )
 
 
 MEANWHILE = {
-    "drop": "frames are dropped until it is back",
-    "passthrough": "frames go on as they came until it is back",
+    "drop": "frames are dropped until it is available again",
+    "passthrough": "frames pass unchanged until it is available again",
 }
 
 
@@ -333,11 +333,11 @@ def test_with_any_other_policy_requests_end_at_once_and_the_server_is_left_alone
     made.inner.wait_for(0, 1, 3)
     made.inner.answer(3)
     assert told(futures) == [3]
-    back = "the model server is back after 0.0 s; requests sent again: 0, failed: 3"
+    back = "the model server is available again after 0.0 s; requests resent: 0, failed: 3"
     if policy == "fail":  # the error of the run tells why
         assert caplog.messages == [back]
     else:
-        unavailable = f"the model server is away: {GONE}; {MEANWHILE[policy]}"
+        unavailable = f"the model server is unavailable: {GONE}; {MEANWHILE[policy]}"
         assert caplog.messages == [unavailable, back]
 
 
@@ -362,7 +362,7 @@ def test_a_loss_by_a_server_that_is_ready_is_told_of_the_first_and_the_tenth_tim
         made.say(True)
         is_over()
     assert caplog.messages == [
-        f"the model server is ready, but a request was lost: {GONE} ({times} times so far)"
+        f"the model server is ready, but a request failed: {GONE} ({times} times so far)"
         for times in (1, 10)
     ]
 

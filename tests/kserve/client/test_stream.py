@@ -164,7 +164,7 @@ def test_a_stream_that_the_server_ends_well_is_dead_too(scripted: Build, connect
     transport = connect(scripted("plain", ["end"]))
     (lost,) = submit(transport, 0)
     assert str(lost.exception(LIMIT)) == (
-        "transport: the server ended the stream (OK) before it had answered"
+        "transport: the server ended the stream (OK) before it responded"
     )
     assert told(submit(transport, 1)) == [1]
 
@@ -211,7 +211,7 @@ def test_what_cannot_be_sent_ends_with_its_deadline(threads: Build) -> None:
     )
     (future,) = submit(transport, 0)
     assert str(future.exception(LIMIT)) == (
-        "transport.timeout: no answer from server:9 within 0.2 s (it was not sent)"
+        "transport.timeout: no response from server:9 within 0.2 s (the request was not sent)"
     )
     transport.close()
     assert threads() == []
@@ -243,7 +243,7 @@ def test_what_was_not_sent_to_a_server_that_has_gone_does_not_wait_for_its_deadl
     channel.cancel()
     errors = [future.exception(LIMIT) for future in futures]
     assert [(e.code, e.message) for e in errors] == [
-        ("UNAVAILABLE", "nothing answers at server:9 (the connection was cut)")
+        ("UNAVAILABLE", "cannot connect to server:9 (connection reset)")
     ] * 3
     assert len({id(error) for error in errors}) == 3
     assert transport.reopened == 0
@@ -332,7 +332,7 @@ def test_closing_ends_what_the_server_does_not_answer(
     transport.close()
     for future in futures:
         assert str(future.exception(0)) == (
-            "transport: the connection was closed before the answer came"
+            "transport: the connection was closed before the response arrived"
         )
     with pytest.raises(TransportError, match="closed"):
         submit(transport, 3)

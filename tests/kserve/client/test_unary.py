@@ -68,7 +68,7 @@ def test_no_answer_in_time_is_a_deadline_error_and_costs_one_frame(
     transport = connect(server, "unary", timeout=SHORT)
     (late,) = submit(transport, 1)
     assert isinstance(error(late), DeadlineError)
-    assert str(error(late)) == f"transport.timeout: no answer from {server.address} within 0.2 s"
+    assert str(error(late)) == f"transport.timeout: no response from {server.address} within 0.2 s"
     assert error(late).code == "DEADLINE_EXCEEDED"
 
 
@@ -88,7 +88,7 @@ def test_a_message_that_the_server_finds_too_large_is_named(
     transport = connect(scripted(limit=20), "unary")
     (large,) = submit(transport, 1)
     assert str(error(large)).endswith(
-        "\n  raise the server's limit for messages, or send smaller pictures"
+        "\n  raise the server's message size limit, or send smaller pictures"
     )
     assert error(large).code == "RESOURCE_EXHAUSTED"
 
@@ -168,7 +168,9 @@ def test_closing_ends_every_call_and_leaves_no_thread(
     transport.close()
     transport.close()
     for future in futures:
-        assert str(error(future)) == "transport: the connection was closed before the answer came"
+        assert (
+            str(error(future)) == "transport: the connection was closed before the response arrived"
+        )
     with pytest.raises(TransportError, match="closed"):
         submit(transport, 4)
     assert threads() == []

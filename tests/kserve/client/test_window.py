@@ -1,4 +1,4 @@
-"""Whose answer it is, without any server."""
+"""Match responses to requests, without any server."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.kserve.wire.messages import Response
 from flowrun.spec.flow import TransportSpec
 
-WORDING = GrpcErrors(
+ERRORS = GrpcErrors(
     TransportSpec("stream", ("server:9",), "m", headers={"authorization": "Bearer s3cret"}),
     "server:9",
 )
 
 
-def window(correlation: Any, *keys: int, wanted: str = "output") -> Window:
-    made = Window(correlation, 1, frozenset(wanted.split()), WORDING)
+def window(correlation: Any, *keys: int, outputs: str = "output") -> Window:
+    made = Window(correlation, 1, frozenset(outputs.split()), ERRORS)
     for key in keys:
         made.add(Pending(key, bytes, float(key), Future()))
     return made
@@ -54,32 +54,32 @@ BAD = "transport: the server answered with an error: bad picture"
 
 def test_answers_find_their_requests_by_id_in_any_order() -> None:
     made = window("id", 1, 2, 3)
-    assert told(made.answer(output(3))) == {3: {"output": 3}}
-    assert told(made.answer(output(1))) == {1: {"output": 1}}
-    assert told(made.answer(output(2))) == {2: {"output": 2}}
+    assert told(made.receive(output(3))) == {3: {"output": 3}}
+    assert told(made.receive(output(1))) == {1: {"output": 1}}
+    assert told(made.receive(output(2))) == {2: {"output": 2}}
 
 
 @pytest.mark.parametrize("correlation", ["id", "timestamp"])
 def test_an_answer_to_nobody_is_counted_and_ignored(correlation: str) -> None:
     made = window(correlation, 1)
-    assert made.answer(output(7)) == []
-    assert made.answer(Response()) == []
-    assert told(made.answer(output(1))) == {1: {"output": 1}}
-    assert made.answer(output(1)) == []  # again
+    assert made.receive(output(7)) == []
+    assert made.receive(Response()) == []
+    assert told(made.receive(output(1))) == {1: {"output": 1}}
+    assert made.receive(output(1)) == []  # again
     assert made.ignored == 3
 
 
 def test_a_timestamp_that_is_no_integer_belongs_to_nobody() -> None:
     made = window("timestamp", 1)
     for value in (True, "1", 1.0):
-        assert made.answer(Response(parameters={TIMESTAMP: value})) == []
+        assert made.receive(Response(parameters={TIMESTAMP: value})) == []
     assert made.ignored == 3
 
 
 def test_outputs_of_one_timestamp_are_joined() -> None:
-    made = window("timestamp", 1, wanted="a b")
-    assert made.answer(output(1, "b")) == []
-    ((_, result),) = made.answer(output(1, "a"))
+    made = window("timestamp", 1, outputs="a b")
+    assert made.receive(output(1, "b")) == []
+    ((_, result),) = made.receive(output(1, "a"))
     assert isinstance(result, Result)
     assert set(result.outputs) == {"a", "b"}
     assert result.responses == 2
@@ -87,145 +87,148 @@ def test_outputs_of_one_timestamp_are_joined() -> None:
 
 def test_an_answer_proves_that_older_requests_get_none_on_its_output() -> None:
     made = window("timestamp", 1, 2, 3)
-    assert told(made.answer(output(3))) == {1: None, 2: None, 3: {"output": 3}}
+    assert told(made.receive(output(3))) == {1: None, 2: None, 3: {"output": 3}}
 
 
 def test_of_two_outputs_both_must_have_moved_on() -> None:
-    made = window("timestamp", 1, 2, 3, wanted="a b")
-    assert made.answer(output(1, "a")) == []
-    assert made.answer(output(3, "a")) == []
-    assert told(made.answer(output(2, "b"))) == {1: {"a": 1}, 2: {"b": 2}}
-    assert told(made.answer(output(3, "b"))) == {3: {"a": 3, "b": 3}}
+    made = window("timestamp", 1, 2, 3, outputs="a b")
+    assert made.receive(output(1, "a")) == []
+    assert made.receive(output(3, "a")) == []
+    assert told(made.receive(output(2, "b"))) == {1: {"a": 1}, 2: {"b": 2}}
+    assert told(made.receive(output(3, "b"))) == {3: {"a": 3, "b": 3}}
 
 
 def test_answers_by_id_prove_nothing_about_older_requests() -> None:
     made = window("id", 1, 2)
-    assert told(made.answer(output(2))) == {2: {"output": 2}}
+    assert told(made.receive(output(2))) == {2: {"output": 2}}
     assert len(made) == 1
 
 
 def test_a_model_whose_outputs_nobody_knows_is_done_with_its_first_answer() -> None:
-    made = window("id", 1, wanted="")
-    assert told(made.answer(output(1, "x"))) == {1: {"x": 1}}
+    made = window("id", 1, outputs="")
+    assert told(made.receive(output(1, "x"))) == {1: {"x": 1}}
 
 
 def test_the_final_flag_decides_where_there_is_one() -> None:
     made = window("id", 1, 2)
-    assert made.answer(output(1, final=False)) == []
-    assert made.answer(output(1, final=False)) == []
-    ((_, result),) = made.answer(output(1, "", final=True))
+    assert made.receive(output(1, final=False)) == []
+    assert made.receive(output(1, final=False)) == []
+    ((_, result),) = made.receive(output(1, "", final=True))
     assert isinstance(result, Result)
     assert result.responses == 3
-    assert told(made.answer(output(2, "", final=True))) == {2: None}
+    assert told(made.receive(output(2, "", final=True))) == {2: None}
 
 
 def test_an_answer_without_outputs_says_that_there_is_nothing() -> None:
-    assert told(window("id", 1).answer(Response("1"))) == {1: None}
+    assert told(window("id", 1).receive(Response("1"))) == {1: None}
 
 
 def test_without_ids_the_order_tells_whose_answer_it_is() -> None:
     made = window("order", 1, 2)
-    assert told(made.answer(output(9))) == {1: {"output": 9}}
-    assert told(made.answer(ERROR)) == {2: BAD}
+    assert told(made.receive(output(9))) == {1: {"output": 9}}
+    assert told(made.receive(ERROR)) == {2: BAD}
 
 
 def test_without_ids_one_missing_answer_makes_the_others_unknown() -> None:
     made = window("order", 1, 2, 3)
     completions = told(made.expire(1.0))
+    unknown = (
+        "transport: an earlier frame got no response, so that of this frame cannot be identified"
+    )
     assert completions == {
-        1: "transport.timeout: no answer from server:9 within 10 s",
-        2: "transport: an earlier frame got no answer, so this one's is not known",
-        3: "transport: an earlier frame got no answer, so this one's is not known",
+        1: "transport.timeout: no response from server:9 within 10 s",
+        2: unknown,
+        3: unknown,
     }
-    assert made.answer(output(2)) == []
+    assert made.receive(output(2)) == []
 
 
 def test_an_error_under_an_id_costs_exactly_that_request() -> None:
     made = window("id", 1, 2, 3)
-    assert told(made.answer(Response("2", error="bad picture"))) == {2: BAD}
-    assert made.answer(Response("2", error="bad picture")) == []  # late: nobody else's fault
+    assert told(made.receive(Response("2", error="bad picture"))) == {2: BAD}
+    assert made.receive(Response("2", error="bad picture")) == []  # late: nobody else's fault
     assert len(made) == 2
 
 
 def test_an_error_under_a_timestamp_costs_exactly_that_request() -> None:
     made = window("timestamp", 1, 2, 3)
-    assert told(made.answer(Response(parameters={TIMESTAMP: 2}, error="bad picture"))) == {2: BAD}
+    assert told(made.receive(Response(parameters={TIMESTAMP: 2}, error="bad picture"))) == {2: BAD}
 
 
 @pytest.mark.parametrize("correlation", ["id", "timestamp", "order"])
 def test_an_error_without_an_id_is_of_the_only_request_in_flight(correlation: str) -> None:
-    assert told(window(correlation, 1).answer(ERROR)) == {1: BAD}
+    assert told(window(correlation, 1).receive(ERROR)) == {1: BAD}
 
 
 def test_an_error_without_an_id_waits_until_it_is_clear_whose_it_is() -> None:
     made = window("id", 1, 2, 3)
-    assert made.answer(ERROR) == []
-    assert told(made.answer(output(1))) == {1: {"output": 1}}
+    assert made.receive(ERROR) == []
+    assert told(made.receive(output(1))) == {1: {"output": 1}}
     made.add(Pending(4, bytes, 4.0, Future()))  # sent after the error: above suspicion
-    assert told(made.answer(output(3))) == {3: {"output": 3}, 2: BAD}
-    assert told(made.answer(output(4))) == {4: {"output": 4}}
+    assert told(made.receive(output(3))) == {3: {"output": 3}, 2: BAD}
+    assert told(made.receive(output(4))) == {4: {"output": 4}}
 
 
 def test_an_error_without_an_id_is_of_what_is_passed_over() -> None:
     made = window("timestamp", 1, 2, 3)
-    assert made.answer(ERROR) == []
-    assert told(made.answer(output(2))) == {1: BAD, 2: {"output": 2}}
-    assert told(made.answer(output(3))) == {3: {"output": 3}}
+    assert made.receive(ERROR) == []
+    assert told(made.receive(output(2))) == {1: BAD, 2: {"output": 2}}
+    assert told(made.receive(output(3))) == {3: {"output": 3}}
 
 
 def test_as_many_errors_as_requests_are_everybodys() -> None:
     made = window("id", 1, 2)
-    assert made.answer(ERROR) == []
-    assert told(made.answer(ERROR)) == {1: BAD, 2: BAD}
-    assert made.answer(ERROR) == []
+    assert made.receive(ERROR) == []
+    assert told(made.receive(ERROR)) == {1: BAD, 2: BAD}
+    assert made.receive(ERROR) == []
     made.add(Pending(3, bytes, 3.0, Future()))
-    assert told(made.answer(output(3))) == {3: {"output": 3}}
+    assert told(made.receive(output(3))) == {3: {"output": 3}}
 
 
 def test_a_request_that_got_a_part_of_its_answer_is_above_suspicion() -> None:
-    made = window("id", 1, 2, wanted="a b")
-    made.answer(output(1, "a"))
-    assert told(made.answer(ERROR)) == {2: BAD}
+    made = window("id", 1, 2, outputs="a b")
+    made.receive(output(1, "a"))
+    assert told(made.receive(ERROR)) == {2: BAD}
 
 
 def test_a_message_that_cannot_be_read_costs_one_request() -> None:
-    assert told(window("id", 1).unreadable(TransportError("nonsense"))) == {
+    assert told(window("id", 1).receive_malformed(TransportError("nonsense"))) == {
         1: "transport: nonsense"
     }
 
 
 def test_a_malformed_answer_costs_its_request() -> None:
     made = window("id", 1, 2)
-    assert told(made.answer(Response("2", problem=TransportError("too short")))) == {
+    assert told(made.receive(Response("2", problem=TransportError("too short")))) == {
         2: "transport: too short"
     }
 
 
 def test_what_is_late_says_what_came_of_it() -> None:
-    made = window("id", 1, 2, wanted="a b")
-    made.answer(output(1, "a"))
-    made.answer(output(99))
+    made = window("id", 1, 2, outputs="a b")
+    made.receive(output(1, "a"))
+    made.receive(output(99))
     ((_, first),) = made.expire(1.0)
     ((_, second),) = made.expire(2.0)
     assert isinstance(first, DeadlineError)
     assert str(first) == (
-        "transport.timeout: no answer from server:9 within 10 s (of its outputs, 'a' came)"
+        "transport.timeout: no response from server:9 within 10 s (outputs received: 'a')"
     )
     assert str(second) == (
-        "transport.timeout: no answer from server:9 within 10 s"
-        " (answers that belong to no request: 1)"
+        "transport.timeout: no response from server:9 within 10 s"
+        " (responses that match no request: 1)"
     )
 
 
 def test_when_the_server_has_finished_the_rest_has_no_answer() -> None:
-    made = window("timestamp", 1, 2, wanted="a b")
-    made.answer(output(2, "a"))
-    assert told(made.finish()) == {1: None, 2: {"a": 2}}
+    made = window("timestamp", 1, 2, outputs="a b")
+    made.receive(output(2, "a"))
+    assert told(made.complete_all()) == {1: None, 2: {"a": 2}}
     assert len(made) == 0
 
 
 def test_every_request_of_a_dead_stream_has_an_error_of_its_own() -> None:
-    completions = window("id", 1, 2).lose(TransportError("gone", code="UNAVAILABLE"))
+    completions = window("id", 1, 2).fail_all(TransportError("gone", code="UNAVAILABLE"))
     errors = [outcome for _, outcome in completions]
     assert [str(each) for each in errors] == ["transport: gone"] * 2
     assert errors[0] is not errors[1]
@@ -233,5 +236,5 @@ def test_every_request_of_a_dead_stream_has_an_error_of_its_own() -> None:
 
 
 def test_a_secret_that_the_server_repeats_stays_secret() -> None:
-    ((_, error),) = window("id", 1).answer(Response("1", error="no such user: s3cret"))
+    ((_, error),) = window("id", 1).receive(Response("1", error="no such user: s3cret"))
     assert str(error) == "transport: the server answered with an error: no such user: ***"

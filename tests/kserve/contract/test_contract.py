@@ -61,7 +61,7 @@ def test_nobody_listening_is_said_at_once(mode: Any) -> None:
         with pytest.raises(TransportError) as caught:
             open_transport(TransportSpec(mode, (address,), "model", timeout=LIMIT))
     assert str(caught.value) == (
-        f"transport.address: nothing answers at {address} (connection refused)\n"
+        f"transport.address: cannot connect to {address} (connection refused)\n"
         "  start the model server, or correct the address"
     )
     assert caught.value.code == "UNAVAILABLE"
@@ -76,7 +76,7 @@ def test_of_many_addresses_two_are_named() -> None:
         with pytest.raises(TransportError) as caught:
             open_transport(TransportSpec("unary", addresses, "model", timeout=LIMIT))
     assert caught.value.message == (
-        f"nothing answers at {addresses[0]}, {addresses[1]} and 2 more (connection refused)"
+        f"cannot connect to {addresses[0]}, {addresses[1]} and 2 more (connection refused)"
     )
 
 
@@ -84,8 +84,8 @@ def test_a_host_that_does_not_exist_is_said() -> None:
     with pytest.raises(TransportError) as caught:
         open_transport(TransportSpec("unary", ("nowhere.invalid:9000",), "m", timeout=LIMIT))
     assert str(caught.value) == (
-        "transport.address: nothing answers at nowhere.invalid:9000 (no such host)\n"
-        "  correct the host's name"
+        "transport.address: cannot connect to nowhere.invalid:9000 (no such host)\n"
+        "  correct the host name"
     )
 
 
@@ -97,8 +97,8 @@ def test_a_server_that_says_nothing_is_given_up_after_the_timeout(
     with pytest.raises(DeadlineError) as caught:
         connect(server, "unary", timeout=0.2)
     assert str(caught.value) == (
-        f"transport.address: nothing answers at {server.address} within 2 s\n"
-        "  see whether a firewall is in the way, or the server is busy"
+        f"transport.address: no response from {server.address} within 2 s\n"
+        "  check whether a firewall blocks the port, or the server is overloaded"
     )
 
 
@@ -113,7 +113,7 @@ def test_a_server_that_implements_no_metadata_is_used_with_a_warning(
     result = transport.submit(Request({"": np.ones((1, 1, 3), np.uint8)})).result(LIMIT)
     assert result.only.tolist() == [[[1, 1, 1]]]
     assert caplog.messages == [
-        f"{server.address} does not say what its models take; the flow is not checked against it"
+        f"the server at {server.address} has no model metadata; the flow is not checked against it"
     ]
 
 
@@ -141,13 +141,13 @@ def test_an_unknown_model_of_a_server_without_a_list_says_what_the_server_says(
     refused: Build,
 ) -> None:
     assert refused(flow={"model": "mdl"}, style="ovms", unimplemented=["RepositoryIndex"]) == (
-        "transport.model: the server has no model 'mdl' (it says: mdl is not here)"
+        "transport.model: the server has no model 'mdl' (it reports: mdl is not here)"
     )
 
 
 def test_a_model_that_is_not_ready_says_why(refused: Build) -> None:
     assert refused(model_ready=False, reason="no weights") == (
-        "transport.model: model 'model' is not ready (the server says: no weights)\n"
+        "transport.model: model 'model' is not ready (the server reports: no weights)\n"
         "  wait until it is loaded, or see the server's log"
     )
 
@@ -157,7 +157,7 @@ def test_a_server_that_is_not_ready_for_another_model_is_used_with_a_warning(
 ) -> None:
     server = scripted(server_ready=False)
     connect(server, "unary")
-    assert caplog.messages == [f"{server.address} says that it is not ready"]
+    assert caplog.messages == [f"the server at {server.address} reports that it is not ready"]
 
 
 def test_a_server_that_is_not_ready_and_says_no_more_is_refused(refused: Build) -> None:

@@ -229,7 +229,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "a model that is not ready": (
         {"models": ["faces"], "model_ready": False, "reason": "no weights"},
         [],
-        "flow.yaml:6:10: error: transport.model: model 'faces' is not ready (the server says: no"
+        "flow.yaml:6:10: error: transport.model: model 'faces' is not ready (the server reports: no"
         " weights)\n"
         "      model: faces\n"
         "             ^\n"
@@ -310,28 +310,28 @@ def other_grpc() -> Iterator[int]:
 
 
 REFUSAL = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-REST = "is it the port of the server's REST interface? flowrun needs that for gRPC"
+REST = "use the server's gRPC port, not its REST port"
 OTHERS: dict[str, tuple[Callable[[], Any], str, str]] = {
-    "a REST interface": (http, "what listens at {} is no gRPC server", REST),
+    "a REST interface": (http, "the server at {} is not a gRPC server", REST),
     "a REST interface that closes": (
         lambda: speaking(REFUSAL, hangs_up=True),
-        "what listens at {} is no gRPC server",
+        "the server at {} is not a gRPC server",
         REST,
     ),
     "something of an older time": (
         lambda: speaking(b"SSH-2.0-OpenSSH_9.2\r\n", hangs_up=False),
-        "what listens at {} is no gRPC server",
+        "the server at {} is not a gRPC server",
         REST,
     ),
     "something silent": (
         lambda: speaking(b"", hangs_up=False),
-        "what listens at {} says nothing",
-        f"{REST}; one that speaks TLS needs `tls: {{}}` at least",
+        "the server at {} does not respond",
+        f"{REST}; if the server uses TLS, write `tls: {{}}` at least",
     ),
     "another gRPC server": (
         other_grpc,
-        "what listens at {} is a gRPC server, but not for models: it does not know KServe v2",
-        "correct the address; OpenVINO Model Server, Triton and MLServer speak KServe v2",
+        "the gRPC server at {} does not support KServe v2",
+        "correct the address; OpenVINO Model Server, Triton and MLServer support it",
     ),
 }
 
@@ -409,8 +409,8 @@ def test_a_server_without_metadata_is_a_note(scripted: Build, write: Build, says
     server = scripted(models=["faces"], unimplemented=calls)
     write(server.address, "model: faces => model: faces\\n  input: image")
     assert says(run=False) == (
-        f"flow.yaml:5:12: note: transport.address: {server.address} does not say what its models"
-        " take; the flow is not checked against it\n"
+        f"flow.yaml:5:12: note: transport.address: the server at {server.address} has no model"
+        " metadata; the flow is not checked against it\n"
         f"      address: {server.address}\n"
         "               ^\n"
     )
@@ -427,7 +427,7 @@ def test_of_several_addresses_each_is_asked(scripted: Build, write: Build, says:
     listed = f"      address: ['{good.address}', '{bad.address}', '{unavailable}']\n"
     column = listed.index(unavailable) - 4  # its quote, and from 1
     assert said == (
-        f"flow.yaml:5:{column}: error: transport.address[2]: nothing answers at {unavailable}"
+        f"flow.yaml:5:{column}: error: transport.address[2]: cannot connect to {unavailable}"
         " (connection refused)\n"
         f"{listed}"
         f"{' ' * (column + 3)}^\n"

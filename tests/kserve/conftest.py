@@ -30,22 +30,22 @@ NAMES = {
 Tensors = Sequence[tuple[str, str, Sequence[int]]]
 PICTURE: Tensors = (("image", "UINT8", (-1, -1, 3)),)
 OUTPUT: Tensors = (("output", "UINT8", (-1, -1, 3)),)
-GRAPH: Tensors = (("image", "INVALID", ()),)  # what OVMS says of a MediaPipe graph
+GRAPH: Tensors = (("image", "INVALID", ()),)  # what OVMS reports for a MediaPipe graph
 GRAPH_OUTPUT: Tensors = (("output", "INVALID", ()),)
 
 
 @dataclass
 class ScriptedServer:
-    """Answers each request with its own tensor, unless `plan` says something else for it.
+    """Responds to each request with its own tensor, unless `plan` has another action for it.
 
-    OVMS has a graph, unless `inputs` say something else.
+    OVMS has a graph, unless `inputs` are given.
 
     Actions: "answer", "never", "late" (after the next request), "drain" (when the client has
-    half-closed), "twice", "unknown" (under an id and a timestamp that nobody sent), "other output",
-    "nothing" (an answer without outputs), "half" (the first output only, not final), "error" (in
+    half-closed), "twice", "unknown" (with an id and a timestamp of no request), "other output",
+    "nothing" (a response without outputs), "half" (the first output only, not final), "error" (in
     the stream, without an id), "error with id", "malformed" (the tensor is too short), "garbage"
     (no message at all), "status X" (the RPC ends with X), "end" (the RPC ends well), "silence"
-    (nothing any more until the client cancels).
+    (nothing until the client cancels).
     """
 
     style: str = "plain"  # a key of NAMES, or "plain"
@@ -60,15 +60,17 @@ class ScriptedServer:
     reason: str = ""
     missing: str = "NOT_FOUND"  # the status for an unknown model
     limit: int = -1  # bytes of a message
-    blocked: Sequence[str] = ()  # methods that never answer
-    at_half_close: str = ""  # the status that only then shows
-    decoupled: bool = False  # as Triton says
+    blocked: Sequence[str] = ()  # methods that never respond
+    at_half_close: str = ""  # the status after a half-close
+    decoupled: bool = False  # as Triton reports
 
     address: str = ""
     requests: list[Any] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     streams: int = 0
-    left: threading.Event = field(default_factory=threading.Event)  # by a client that waited
+    left: threading.Event = field(
+        default_factory=threading.Event
+    )  # set when a client has cancelled
     half_closed: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Condition = field(default_factory=threading.Condition)
 
@@ -288,7 +290,7 @@ class ScriptedServer:
         return self.plan[number] if number < len(self.plan) else "answer"
 
     def _wait(self, context: grpc.ServicerContext) -> None:
-        """Until the client has gone."""
+        """Until the client has cancelled."""
         gone = threading.Event()
         if context.add_callback(gone.set) and not gone.wait(LIMIT):
             return
@@ -337,8 +339,8 @@ def connect() -> Iterator[Callable[..., ModelTransport]]:
 
 @pytest.fixture
 def threads() -> Callable[[], list[str]]:
-    """The names of the threads of the client that are still there a while after they should have
-    ended; servers' do not count."""
+    """The names of the threads of the client that are still alive some time after they should
+    have ended; those of servers do not count."""
 
     def of_the_client() -> set[threading.Thread]:
         return {

@@ -132,7 +132,7 @@ class OutageTransport:
         )
         try:
             thread.start()
-        except RuntimeError:  # no thread can start: nobody would end the outage
+        except RuntimeError:  # no thread can start: nothing would end the outage
             return
         self._thread = thread
         self._state.begin(outage)

@@ -24,7 +24,7 @@ LONGEST_PAUSE = 2.0  # seconds between two streams that end without a response
 class StreamState:
     """Times are in seconds of `time.monotonic()`.
 
-    `session` is the stream that is open, `recent` the last two, for whoever joins their threads.
+    `session` is the stream that is open, `recent` the last two, whose threads `close` joins.
     `generation` counts the streams opened, without those that met no server.
     """
 

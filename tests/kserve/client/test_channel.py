@@ -113,7 +113,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def secured(scripted: Build, certificate: Path) -> Any:
-    """A scripted server behind TLS."""
+    """A scripted server that uses TLS."""
     server = scripted()
     server.stop()
     pair = ((certificate / "key.pem").read_bytes(), (certificate / "cert.pem").read_bytes())
@@ -121,7 +121,7 @@ def secured(scripted: Build, certificate: Path) -> Any:
     return server
 
 
-def test_a_server_behind_tls_answers(secured: Any, connect: Build, certificate: Path) -> None:
+def test_a_server_with_tls_responds(secured: Any, connect: Build, certificate: Path) -> None:
     transport = connect(secured, "unary", tls=Tls(ca=str(certificate / "cert.pem")))
     assert transport.submit(Request({"": np.ones((1, 1, 3), np.uint8)})).result(LIMIT) is not None
 

@@ -1,4 +1,4 @@
-"""What the transports hold on to: of each request one copy of its pictures, and no answer."""
+"""What the transports keep in memory: one copy of the pictures of a request, and no response."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Build = Callable[..., Any]
 
 
 @pytest.mark.parametrize("mode", ["stream", "unary"])
-def test_an_array_to_spare_is_free_once_its_request_is_sent(
+def test_a_releasable_array_is_freed_once_its_request_is_sent(
     scripted: Build, connect: Build, mode: str
 ) -> None:
     transport = connect(scripted(plan=["never"]), mode)
@@ -33,7 +33,7 @@ def test_an_array_to_spare_is_free_once_its_request_is_sent(
     del picture
     assert freed.wait(LIMIT), watched()
     assert not future.done()
-    assert (request.inputs[""] == 7).all()  # for whoever sends it again
+    assert (request.inputs[""] == 7).all()  # for another attempt
 
 
 @pytest.mark.parametrize("mode", ["stream", "unary"])
@@ -50,7 +50,9 @@ def test_a_message_of_a_stream_is_made_when_it_is_sent_and_not_before(
     scripted: Build, connect: Build
 ) -> None:
     transport = connect(scripted(plan=["silence"]))
-    pictures = [np.full((1500, 2000, 3), n, np.uint8) for n in range(3)]  # what no window takes
+    pictures = [
+        np.full((1500, 2000, 3), n, np.uint8) for n in range(3)
+    ]  # larger than the flow-control window
     requests = [Request({"": picture}, releasable=True) for picture in pictures]
     for request in requests:
         transport.submit(request)
@@ -58,12 +60,12 @@ def test_a_message_of_a_stream_is_made_when_it_is_sent_and_not_before(
 
 
 class Message:
-    """Something that can be watched, in the place of bytes."""
+    """Replaces bytes, which cannot be referenced weakly."""
 
 
 class Call:
-    """A stream of three answers that notes whether the one before is alive when it is asked for
-    the next."""
+    """A stream of three responses that records whether the previous one is alive when the next is
+    requested."""
 
     def __init__(self) -> None:
         self.alive: list[bool] = []
@@ -77,7 +79,7 @@ class Call:
             self.alive.append(watched() is not None)
 
 
-def test_waiting_for_the_next_answer_keeps_none_alive() -> None:
+def test_waiting_for_the_next_response_keeps_none_alive() -> None:
     call, over = Call(), threading.Event()
     spec = TransportSpec("stream", ("h:1",), "m")
     session = Session(Window("id", 1, frozenset(), GrpcErrors(spec, "h:1")), 1)

@@ -1,4 +1,4 @@
-"""The way to a server that goes away and comes back; futures are resolved by hand."""
+"""A server that becomes unavailable and available again; futures are resolved by hand."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from flowrun.kserve.client.outage_state import MAX_ATTEMPTS
 from flowrun.kserve.contract.model_info import ModelInfo
 
 LIMIT = 10.0  # seconds, a guard against hanging
-GONE = "cannot connect to server:9 (connection reset)"
-AWAY = (
-    f"transport.on_outage: the model server is unavailable: {GONE}\n"
+LOST = "cannot connect to server:9 (connection reset)"
+UNAVAILABLE_ERROR = (
+    f"transport.on_outage: the model server is unavailable: {LOST}\n"
     "  `hold` waits for the server; `drop` and `passthrough` continue without it"
 )
 
 
 def lost(code: str | None = "UNAVAILABLE") -> TransportError:
-    return TransportError(GONE, code=code, key="transport.address")
+    return TransportError(LOST, code=code, key="transport.address")
 
 
 def request(number: int) -> Request:
@@ -42,7 +42,7 @@ def number(value: Request | Result) -> int:
 
 
 class Inner:
-    """A transport whose answers the test gives."""
+    """A transport whose results the test sets."""
 
     model = ModelInfo("model")
     reopened = 3
@@ -78,7 +78,7 @@ class Inner:
         assert self.sent == list(numbers)
 
     def sends_more_than(self, count: int) -> bool:
-        """Whether it does so within the blink of an eye."""
+        """Whether it does so within 0.1 s."""
         with self._changed:
             return self._changed.wait_for(lambda: len(self.sent) > count, 0.1)
 
@@ -106,7 +106,7 @@ class Bench:
         return [self.transport.submit(request(each)) for each in numbers]
 
     def say(self, *answers: bool | Exception) -> None:
-        """What the server says to the next questions whether it is ready."""
+        """The answers to the next questions whether the server is ready."""
         for answer in answers:
             self._says.put(answer)
 
@@ -137,7 +137,7 @@ def bench() -> Iterator[Callable[[str], Bench]]:
 
 
 def outages() -> list[threading.Thread]:
-    """The threads that ask a server whether it is back; `join` them for the end of the outage."""
+    """The threads that wait for a server; `join` them for the end of the outage."""
     return [each for each in threading.enumerate() if each.name == "flowrun-outage"]
 
 
@@ -147,7 +147,7 @@ def is_over() -> None:
     assert not outages()
 
 
-def told(futures: Sequence[Future[Any]]) -> list[Any]:
+def outcomes(futures: Sequence[Future[Any]]) -> list[Any]:
     ends: list[Any] = []
     for future in futures:
         error = future.exception(LIMIT)
@@ -159,12 +159,12 @@ POLICIES = ["hold", "drop", "passthrough", "fail"]
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_as_long_as_all_is_well_it_only_hands_on(bench: Any, policy: str) -> None:
+def test_without_an_outage_results_pass_unchanged(bench: Any, policy: str) -> None:
     made = bench(policy)
     futures = made.submit(0, 1, 2)
     made.inner.answer(1, 0)
     made.inner.open.pop(2).set_result(None)
-    assert told(futures) == [0, 1, None]
+    assert outcomes(futures) == [0, 1, None]
     assert made.transport.reopened == 3
     assert made.transport.model is made.inner.model
     assert not outages()
@@ -210,28 +210,28 @@ def test_with_hold_everything_is_sent_again_in_the_order_of_submission(
     is_over()
     assert made.transport.unavailable_since is None
     made.inner.answer(5, 4, 3, 2, 0)
-    assert told(futures) == [0, 1, 2, 3, 4, 5]
+    assert outcomes(futures) == [0, 1, 2, 3, 4, 5]
     assert caplog.messages == [
-        f"the model server is unavailable: {GONE}; frames are held until it is available again",
+        f"the model server is unavailable: {LOST}; frames are held until it is available again",
         "the model server is available again after 3.2 s; requests resent: 5, failed: 0",
     ]
 
 
-def test_nothing_overtakes_what_was_sent_before_the_outage(bench: Any) -> None:
+def test_requests_sent_before_the_outage_end_before_any_is_resent(bench: Any) -> None:
     made = bench("hold")
     futures = made.submit(0, 1, 2)
     made.inner.fail(1)
     made.say(True)
-    made.inner.fail(2)  # the server is back by now, but nobody knows what becomes of 0
+    made.inner.fail(2)  # the server is ready, but 0 has not ended
     assert not made.inner.sends_more_than(3)
     assert made.inner.sent == [0, 1, 2]
     made.inner.fail(0)
     made.inner.wait_for(0, 1, 2, 0, 1, 2)
     made.inner.answer(0, 1, 2)
-    assert told(futures) == [0, 1, 2]
+    assert outcomes(futures) == [0, 1, 2]
 
 
-def test_what_is_lost_while_it_is_sent_again_is_held_again(bench: Any) -> None:
+def test_a_request_that_fails_while_it_is_resent_is_held_again(bench: Any) -> None:
     made = bench("hold")
     futures = made.submit(0, 1)
     made.inner.fail(0, 1)
@@ -247,7 +247,7 @@ def test_what_is_lost_while_it_is_sent_again_is_held_again(bench: Any) -> None:
     made.say(True, True)
     made.inner.wait_for(0, 1, 0, 0, 1)
     made.inner.answer(1, 0)
-    assert told(futures) == [0, 1]
+    assert outcomes(futures) == [0, 1]
     assert made.asked.qsize() == 2
 
 
@@ -258,12 +258,12 @@ def test_the_pauses_between_the_questions_grow_to_a_second(bench: Any) -> None:
     made.say(*[False] * 6, True)
     made.inner.wait_for(0, 0)
     made.inner.answer(0)
-    assert told([future]) == [0]
+    assert outcomes([future]) == [0]
     assert made.pauses == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
     assert list(made.asked.queue) == [0.0, *[2.0] * 6]
 
 
-def test_a_request_that_is_lost_every_time_is_given_up(bench: Any) -> None:
+def test_a_request_that_fails_every_time_ends_with_its_error(bench: Any) -> None:
     made = bench("hold")
     futures = made.submit(0)
     made.say(*[True] * MAX_ATTEMPTS)
@@ -271,14 +271,14 @@ def test_a_request_that_is_lost_every_time_is_given_up(bench: Any) -> None:
         made.inner.wait_for(*[0] * attempts)
         is_over()
         made.inner.fail(0)
-    assert str(futures[0].exception(LIMIT)) == f"transport.address: {GONE}"
-    assert told(futures) == [TransportError]
+    assert str(futures[0].exception(LIMIT)) == f"transport.address: {LOST}"
+    assert outcomes(futures) == [TransportError]
     is_over()
-    # Each time there is more of a pause, until something is answered again.
+    # The pauses grow until there is a result again.
     assert made.pauses == [0.1, 0.2, 0.4, 0.8]
     futures = made.submit(1)
     made.inner.answer(1)
-    assert told(futures) == [1]
+    assert outcomes(futures) == [1]
     made.say(True)
     made.submit(2)
     made.inner.fail(2)
@@ -286,7 +286,7 @@ def test_a_request_that_is_lost_every_time_is_given_up(bench: Any) -> None:
     assert made.pauses == [0.1, 0.2, 0.4, 0.8]
 
 
-def test_released_requests_end_at_once_and_later_ones_until_the_server_is_back(
+def test_released_requests_end_at_once_and_later_ones_until_the_outage_has_ended(
     bench: Any, caplog: Any
 ) -> None:
     caplog.set_level("INFO")
@@ -296,13 +296,13 @@ def test_released_requests_end_at_once_and_later_ones_until_the_server_is_back(
     made.transport.release()
     made.inner.fail(2)
     futures += made.submit(3)
-    assert [str(future.exception(0)) for future in futures] == [AWAY] * 4
+    assert [str(future.exception(0)) for future in futures] == [UNAVAILABLE_ERROR] * 4
     made.transport.release()
     made.say(False, True)
     is_over()
     futures = made.submit(4)
     made.inner.answer(4)
-    assert told(futures) == [4]
+    assert outcomes(futures) == [4]
     assert caplog.messages[-1] == (
         "the model server is available again after 0.0 s; requests resent: 0, failed: 4"
     )
@@ -315,7 +315,7 @@ MEANWHILE = {
 
 
 @pytest.mark.parametrize("policy", ["drop", "passthrough", "fail"])
-def test_with_any_other_policy_requests_end_at_once_and_the_server_is_left_alone(
+def test_with_any_other_policy_requests_end_at_once_and_nothing_is_sent(
     bench: Any, policy: str, caplog: Any
 ) -> None:
     caplog.set_level("INFO")
@@ -325,23 +325,25 @@ def test_with_any_other_policy_requests_end_at_once_and_the_server_is_left_alone
     futures += made.submit(2)
     made.inner.fail(1)
     errors = [future.exception(0) for future in futures]
-    assert [(type(e), str(e), e.code) for e in errors] == [(OutageError, AWAY, "UNAVAILABLE")] * 3
+    assert [(type(e), str(e), e.code) for e in errors] == [
+        (OutageError, UNAVAILABLE_ERROR, "UNAVAILABLE")
+    ] * 3
     assert len({id(error) for error in errors}) == 3
     made.say(False, True)
     is_over()
     futures = made.submit(3)
     made.inner.wait_for(0, 1, 3)
     made.inner.answer(3)
-    assert told(futures) == [3]
+    assert outcomes(futures) == [3]
     back = "the model server is available again after 0.0 s; requests resent: 0, failed: 3"
-    if policy == "fail":  # the error of the run tells why
+    if policy == "fail":  # the error of the run reports it
         assert caplog.messages == [back]
     else:
-        unavailable = f"the model server is unavailable: {GONE}; {MEANWHILE[policy]}"
+        unavailable = f"the model server is unavailable: {LOST}; {MEANWHILE[policy]}"
         assert caplog.messages == [unavailable, back]
 
 
-def test_a_late_loss_from_before_an_outage_begins_no_other_one(bench: Any) -> None:
+def test_a_late_failure_of_an_older_request_begins_no_other_outage(bench: Any) -> None:
     made = bench("drop")
     futures = made.submit(0, 1)
     made.inner.fail(0)
@@ -349,10 +351,10 @@ def test_a_late_loss_from_before_an_outage_begins_no_other_one(bench: Any) -> No
     is_over()
     made.inner.fail(1)
     assert not outages()
-    assert told(futures) == [OutageError, OutageError]
+    assert outcomes(futures) == [OutageError, OutageError]
 
 
-def test_a_loss_by_a_server_that_is_ready_is_told_of_the_first_and_the_tenth_time(
+def test_a_failure_by_a_server_that_is_ready_is_logged_the_first_and_the_tenth_time(
     bench: Any, caplog: Any
 ) -> None:
     made = bench("drop")
@@ -362,7 +364,7 @@ def test_a_loss_by_a_server_that_is_ready_is_told_of_the_first_and_the_tenth_tim
         made.say(True)
         is_over()
     assert caplog.messages == [
-        f"the model server is ready, but a request failed: {GONE} ({times} times so far)"
+        f"the model server is ready, but a request failed: {LOST} ({times} times so far)"
         for times in (1, 10)
     ]
 
@@ -374,27 +376,27 @@ def test_closing_in_an_outage_ends_everything(bench: Any) -> None:
     futures += made.submit(2)
     made.close()
     made.close()
-    assert told(futures) == [OutageError, TransportError, OutageError]
+    assert outcomes(futures) == [OutageError, TransportError, OutageError]
     with pytest.raises(TransportError, match="closed"):
         made.submit(3)
 
 
-def test_a_bug_in_the_question_leaves_nobody_waiting(bench: Any, monkeypatch: Any) -> None:
+def test_a_bug_in_is_ready_leaves_no_future_open(bench: Any, monkeypatch: Any) -> None:
     seen: list[Any] = []
     monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(args.exc_type))
     made = bench("hold")
     futures = made.submit(0, 1)
     made.inner.fail(0)
     made.say(ZeroDivisionError())
-    assert told(futures[:1]) == [OutageError]
+    assert outcomes(futures[:1]) == [OutageError]
     made.inner.fail(1)
-    assert told(futures + made.submit(2)) == [OutageError] * 3
+    assert outcomes(futures + made.submit(2)) == [OutageError] * 3
     is_over()
     assert seen == [ZeroDivisionError]
 
 
 @pytest.mark.parametrize(("policy", "end"), [("hold", TransportError), ("drop", OutageError)])
-def test_without_a_thread_to_ask_a_lost_request_ends(
+def test_a_failed_request_ends_if_no_thread_can_start(
     bench: Any, monkeypatch: Any, policy: str, end: Any
 ) -> None:
     def cannot(_: Any) -> None:
@@ -405,14 +407,14 @@ def test_without_a_thread_to_ask_a_lost_request_ends(
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", cannot)
         made.inner.fail(0)
-    assert told(futures) == [end]
+    assert outcomes(futures) == [end]
     futures = made.submit(1)
     made.inner.answer(1)
-    assert told(futures) == [1]
+    assert outcomes(futures) == [1]
 
 
-class Stormy:
-    """A transport that answers or loses requests as `plan` says, at once or from other threads."""
+class Random:
+    """Completes or fails requests as `plan` says, at once or from other threads."""
 
     model = ModelInfo("model")
     reopened = 0
@@ -467,10 +469,10 @@ PLANS = st.one_of(
 
 @settings(max_examples=200, deadline=None)
 @given(PLANS, st.lists(st.booleans(), max_size=10), st.integers(1, 4), st.sampled_from(POLICIES))
-def test_in_any_storm_every_request_ends_once_and_held_ones_keep_their_order(
+def test_in_any_sequence_every_request_ends_once_and_held_ones_keep_their_order(
     plan: list[str], says: list[bool], window: int, policy: Any
 ) -> None:
-    inner = Stormy(plan)
+    inner = Random(plan)
     answers = iter(says)
     transport = OutageTransport(inner, lambda _: next(answers, True), policy, wait=lambda *_: None)
     futures = inner.futures
@@ -481,7 +483,7 @@ def test_in_any_storm_every_request_ends_once_and_held_ones_keep_their_order(
         futures.append(transport.submit(request(each)))
         futures[-1].add_done_callback(partial(lambda number, _: ends.append(number), each))
     losses = sum(action.startswith("lose") for action in plan)
-    for each, end in enumerate(told(futures)):
+    for each, end in enumerate(outcomes(futures)):
         if policy == "hold":
             assert end == each or (end is TransportError and losses >= MAX_ATTEMPTS)
         else:
@@ -490,6 +492,6 @@ def test_in_any_storm_every_request_ends_once_and_held_ones_keep_their_order(
     is_over()
     assert sorted(ends) == list(range(20))
     assert inner.together == 0
-    # What is lost at the very moment at which the next one is sent is overtaken by that one.
+    # A request that fails just when the next one is sent comes after that one.
     if policy == "hold" and "lose later" not in plan:
         assert inner.overtaken == []

@@ -1,4 +1,4 @@
-"""The question whether a server is back."""
+"""Whether a server is ready again."""
 
 from __future__ import annotations
 

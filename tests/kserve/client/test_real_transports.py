@@ -49,7 +49,7 @@ def through(transport: ModelTransport, images: list[Any], window: int = 4) -> li
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_triton_answers_every_request_with_its_own_picture(
+def test_triton_responds_to_every_request_with_its_own_picture(
     triton_address: str, opened: Open, mode: str
 ) -> None:
     transport = opened(triton_address, mode, "identity")
@@ -66,7 +66,7 @@ def test_triton_answers_every_request_with_its_own_picture(
     ("mode", "model"),
     [("stream", "jitter"), ("stream", "jitter_decoupled"), ("unary", "jitter")],
 )
-def test_answers_of_two_instances_find_their_requests_out_of_order(
+def test_responses_of_two_instances_are_matched_out_of_order(
     triton_address: str, opened: Open, mode: str, model: str
 ) -> None:
     transport = opened(triton_address, mode, model)
@@ -79,7 +79,7 @@ def test_answers_of_two_instances_find_their_requests_out_of_order(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_4k_picture_passes_and_another_size_may_come_back(
+def test_a_4k_picture_passes_and_another_size_may_be_returned(
     triton_address: str, opened: Open, mode: str
 ) -> None:
     transport = opened(triton_address, mode, "resize320")
@@ -88,7 +88,7 @@ def test_a_4k_picture_passes_and_another_size_may_come_back(
     assert result.only.shape == (320, 320, 3)
 
 
-def test_a_decoupled_model_may_answer_none_to_three_times(
+def test_a_decoupled_model_may_send_none_to_three_responses(
     triton_address: str, opened: Open
 ) -> None:
     transport = opened(triton_address, "stream", "repeat")
@@ -100,11 +100,11 @@ def test_a_decoupled_model_may_answer_none_to_three_times(
             assert result is None
         else:
             assert result is not None
-            assert result.only[0, 0, 2] == number % 4 - 1  # the last answer stands
+            assert result.only[0, 0, 2] == number % 4 - 1  # the last response counts
     assert transport.reopened == 0
 
 
-def test_an_error_in_a_stream_of_triton_costs_exactly_its_own_frame(
+def test_an_error_in_a_stream_of_triton_fails_exactly_its_own_frame(
     triton_address: str, opened: Open
 ) -> None:
     transport = opened(triton_address, "stream", "identity")
@@ -121,7 +121,7 @@ def test_an_error_in_a_stream_of_triton_costs_exactly_its_own_frame(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_triton_says_which_model_it_has_instead_of_the_misspelt_one(
+def test_triton_lists_its_models_if_the_name_is_misspelt(
     triton_address: str, opened: Open, mode: str
 ) -> None:
     with pytest.raises(ContractError) as caught:
@@ -154,7 +154,7 @@ def test_a_unary_call_to_a_decoupled_model_says_what_to_write(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_mlserver_answers_every_request_with_its_own_picture(
+def test_mlserver_responds_to_every_request_with_its_own_picture(
     mlserver_address: str, opened: Open, mode: str
 ) -> None:
     transport = opened(mlserver_address, mode, "identity")
@@ -167,7 +167,7 @@ def test_mlserver_answers_every_request_with_its_own_picture(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_mlserver_says_which_model_it_does_not_have(
+def test_mlserver_names_a_model_that_it_does_not_have(
     mlserver_address: str, opened: Open, mode: str
 ) -> None:
     with pytest.raises(ContractError) as caught:

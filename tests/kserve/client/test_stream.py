@@ -37,7 +37,7 @@ def submit(transport: Any, *numbers: int) -> list[Any]:
     return [transport.submit(Request({"": picture(number)})) for number in numbers]
 
 
-def told(futures: Sequence[Any]) -> list[Any]:
+def outcomes(futures: Sequence[Any]) -> list[Any]:
     """What each future ended with: the number of the picture, `None`, or the type of the error."""
     ends: list[Any] = []
     for future in futures:
@@ -51,30 +51,30 @@ def told(futures: Sequence[Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("style", [*STYLES, "mlserver"])
-def test_every_answer_belongs_to_its_request(scripted: Build, connect: Build, style: str) -> None:
+def test_every_response_is_matched_to_its_request(
+    scripted: Build, connect: Build, style: str
+) -> None:
     server = scripted(style)
     transport = connect(server)
-    assert told(submit(transport, *range(50))) == list(range(50))
+    assert outcomes(submit(transport, *range(50))) == list(range(50))
     assert (server.streams, transport.reopened) == (1, 0)
 
 
-def test_on_ovms_requests_bear_increasing_microseconds_of_the_epoch(
+def test_on_ovms_requests_have_increasing_microseconds_of_the_epoch(
     scripted: Build, connect: Build
 ) -> None:
     server = scripted("ovms")
     before = time.time_ns() // 1000
-    told(submit(connect(server), *range(20)))
+    outcomes(submit(connect(server), *range(20)))
     stamps = [request.parameters[TIMESTAMP].int64_param for request in server.requests]
     assert stamps == sorted(set(stamps))
     assert before <= stamps[0] < before + 60_000_000
 
 
 @pytest.mark.parametrize("style", ["triton", "plain", "mlserver"])
-def test_elsewhere_no_request_bears_a_timestamp(
-    scripted: Build, connect: Build, style: str
-) -> None:
+def test_elsewhere_no_request_has_a_timestamp(scripted: Build, connect: Build, style: str) -> None:
     server = scripted(style)
-    told(submit(connect(server), 1, 2))
+    outcomes(submit(connect(server), 1, 2))
     assert all(TIMESTAMP not in request.parameters for request in server.requests)
     assert len({request.id for request in server.requests}) == 2
 
@@ -82,14 +82,14 @@ def test_elsewhere_no_request_bears_a_timestamp(
 def test_elsewhere_the_flow_may_ask_for_timestamps(scripted: Build, connect: Build) -> None:
     server = scripted("plain")
     transport = connect(server, correlation="timestamp")
-    assert told(submit(transport, 1, 2)) == [1, 2]
+    assert outcomes(submit(transport, 1, 2)) == [1, 2]
     assert TIMESTAMP in server.requests[0].parameters
 
 
 def test_only_triton_is_asked_for_its_final_flag(scripted: Build, connect: Build) -> None:
     for style in [*STYLES, "mlserver"]:
         server = scripted(style)
-        told(submit(connect(server, parameters={"seed": 3}), 1))
+        outcomes(submit(connect(server, parameters={"seed": 3}), 1))
         extra = {"ovms": {TIMESTAMP}, "triton": {"triton_enable_empty_final_response"}}
         assert set(server.requests[0].parameters) == {"seed"} | extra.get(style, set())
 
@@ -97,22 +97,22 @@ def test_only_triton_is_asked_for_its_final_flag(scripted: Build, connect: Build
 def test_side_packets_are_sent_again_on_the_next_stream(scripted: Build, connect: Build) -> None:
     server = scripted("ovms", ["status INVALID_ARGUMENT"])
     transport = connect(server, parameters={"model_complexity": 1})
-    assert told(submit(transport, 1)) == [TransportError]
-    assert told(submit(transport, 2)) == [2]
+    assert outcomes(submit(transport, 1)) == [TransportError]
+    assert outcomes(submit(transport, 2)) == [2]
     for request in server.requests:
         assert request.parameters["model_complexity"].int64_param == 1
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_out_of_order_twice_and_unknown_answers_do_no_harm(
+def test_responses_out_of_order_twice_and_unknown_do_no_harm(
     scripted: Build, connect: Build, style: str
 ) -> None:
     server = scripted(style, ["twice", "answer", "twice", "answer"])
     transport = connect(server)
-    assert told(submit(transport, 0, 1, 2, 3)) == [0, 1, 2, 3]
+    assert outcomes(submit(transport, 0, 1, 2, 3)) == [0, 1, 2, 3]
     server.plan = [*["answer"] * 4, "late", "answer"]
-    late = [4, 5] if style != "ovms" else [None, 5]  # timestamps never go back
-    assert told(submit(transport, 4, 5)) == late
+    late = [4, 5] if style != "ovms" else [None, 5]  # timestamps increase
+    assert outcomes(submit(transport, 4, 5)) == late
 
 
 def test_several_outputs_of_a_graph_are_joined(scripted: Build, connect: Build) -> None:
@@ -123,30 +123,28 @@ def test_several_outputs_of_a_graph_are_joined(scripted: Build, connect: Build) 
     assert result.responses == 2
 
 
-def test_a_graph_that_skips_a_frame_has_no_answer_to_it(scripted: Build, connect: Build) -> None:
+def test_a_frame_that_a_graph_skips_has_no_result(scripted: Build, connect: Build) -> None:
     transport = connect(scripted("ovms", ["answer", "never", "never", "answer"]))
-    assert told(submit(transport, 0, 1, 2, 3)) == [0, None, None, 3]
+    assert outcomes(submit(transport, 0, 1, 2, 3)) == [0, None, None, 3]
     assert transport.reopened == 0
 
 
-def test_an_error_in_the_stream_costs_its_own_frame_and_not_the_stream(
-    scripted: Build, connect: Build
-) -> None:
+def test_an_error_in_the_stream_fails_its_own_frame_only(scripted: Build, connect: Build) -> None:
     for style in STYLES:
         for action in ("error", "error with id", "malformed", "garbage"):
             server = scripted(style, ["answer", action, "answer", "answer"])
             transport = connect(server)
-            ends = told(submit(transport, 0, 1, 2, 3))
+            ends = outcomes(submit(transport, 0, 1, 2, 3))
             assert ends == [0, TransportError, 2, 3], (style, action)
             assert (server.streams, transport.reopened) == (1, 0)
 
 
-def test_a_dead_stream_fails_what_is_in_flight_and_the_next_frame_opens_another(
+def test_when_a_stream_ends_what_is_in_flight_fails_and_the_next_frame_opens_another(
     scripted: Build, connect: Build, caplog: Any
 ) -> None:
     server = scripted("ovms", ["answer", "status INVALID_ARGUMENT"])
     transport = connect(server)
-    assert told(submit(transport, 0)) == [0]
+    assert outcomes(submit(transport, 0)) == [0]
     (dead,) = submit(transport, 1)
     assert str(dead.exception(LIMIT)) == (
         "transport: the server answered INVALID_ARGUMENT: as the script says"
@@ -160,19 +158,23 @@ def test_a_dead_stream_fails_what_is_in_flight_and_the_next_frame_opens_another(
     ]
 
 
-def test_a_stream_that_the_server_ends_well_is_dead_too(scripted: Build, connect: Build) -> None:
+def test_a_stream_that_the_server_ends_with_ok_fails_its_requests_too(
+    scripted: Build, connect: Build
+) -> None:
     transport = connect(scripted("plain", ["end"]))
     (lost,) = submit(transport, 0)
     assert str(lost.exception(LIMIT)) == (
         "transport: the server ended the stream (OK) before it responded"
     )
-    assert told(submit(transport, 1)) == [1]
+    assert outcomes(submit(transport, 1)) == [1]
 
 
-def test_a_dead_stream_leaves_no_thread_to_take_requests(scripted: Build, connect: Build) -> None:
+def test_a_stream_that_has_ended_leaves_no_thread_to_take_requests(
+    scripted: Build, connect: Build
+) -> None:
     server = scripted("plain", ["end"])
     before = set(threading.enumerate())
-    told(submit(connect(server), 0))
+    outcomes(submit(connect(server), 0))
     for thread in set(threading.enumerate()) - before:
         if not thread.name.startswith("scripted") and thread.name != "flowrun-stream":
             thread.join(LIMIT)
@@ -185,11 +187,11 @@ def test_what_a_server_does_not_read_ends_with_its_deadline(
     transport = connect(scripted("plain", ["silence"] * 4), timeout=SHORT)
     image = np.zeros((2000, 2000, 3), np.uint8)
     futures = [transport.submit(Request({"": image})) for _ in range(4)]
-    assert told(futures) == [DeadlineError] * 4
+    assert outcomes(futures) == [DeadlineError] * 4
 
 
-class Jammed:
-    """A channel whose one call takes no request and answers none until it is cancelled."""
+class Blocked:
+    """A channel whose one call reads no request and sends no response until it is cancelled."""
 
     def __init__(self) -> None:
         self._cancelled = threading.Event()
@@ -205,7 +207,7 @@ class Jammed:
 
 def test_what_cannot_be_sent_ends_with_its_deadline(threads: Build) -> None:
     spec = TransportSpec("stream", ("server:9",), "model", input="image", timeout=SHORT)
-    channel: Any = Jammed()
+    channel: Any = Blocked()
     transport = StreamTransport(
         Connection(channel, spec, GrpcErrors(spec, "server:9")), ModelInfo("model")
     )
@@ -217,8 +219,8 @@ def test_what_cannot_be_sent_ends_with_its_deadline(threads: Build) -> None:
     assert threads() == []
 
 
-class Gone(Jammed):
-    """The same, and when it is cancelled it turns out that the server has gone."""
+class Lost(Blocked):
+    """The same; when it is cancelled, the server is unavailable."""
 
     def __iter__(self) -> Any:
         super().__iter__()
@@ -231,11 +233,11 @@ class Gone(Jammed):
         return "Connection reset by peer"
 
 
-def test_what_was_not_sent_to_a_server_that_has_gone_does_not_wait_for_its_deadline(
+def test_requests_not_sent_to_an_unavailable_server_do_not_wait_for_their_deadline(
     threads: Build, caplog: Any
 ) -> None:
     spec = TransportSpec("stream", ("server:9",), "model", input="image", timeout=600.0)
-    channel: Any = Gone()
+    channel: Any = Lost()
     transport = StreamTransport(
         Connection(channel, spec, GrpcErrors(spec, "server:9")), ModelInfo("model")
     )
@@ -247,16 +249,18 @@ def test_what_was_not_sent_to_a_server_that_has_gone_does_not_wait_for_its_deadl
     ] * 3
     assert len({id(error) for error in errors}) == 3
     assert transport.reopened == 0
-    assert caplog.messages == []  # the futures have told it
+    assert caplog.messages == []  # the futures report it
     transport.close()
     assert threads() == []
 
 
-def test_a_server_that_kills_every_stream_is_not_stormed(scripted: Build, connect: Build) -> None:
+def test_there_are_pauses_between_streams_that_a_server_ends(
+    scripted: Build, connect: Build
+) -> None:
     server = scripted("plain", ["status INTERNAL"] * 1000)
     transport = connect(server, timeout=1.0)
     begin = time.monotonic()
-    ends = [told(submit(transport, number))[0] for number in range(6)]
+    ends = [outcomes(submit(transport, number))[0] for number in range(6)]
     spent = time.monotonic() - begin
     assert ends == [TransportError] * 6
     assert server.streams == 6
@@ -264,7 +268,7 @@ def test_a_server_that_kills_every_stream_is_not_stormed(scripted: Build, connec
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_silence_ends_with_the_deadline_and_another_stream(
+def test_without_a_response_the_deadline_passes_and_another_stream_is_opened(
     scripted: Build, connect: Build, style: str
 ) -> None:
     server = scripted(style, ["silence"])
@@ -272,12 +276,12 @@ def test_silence_ends_with_the_deadline_and_another_stream(
     (late,) = submit(transport, 0)
     assert isinstance(late.exception(LIMIT), DeadlineError)
     assert server.left.wait(LIMIT)
-    while told(submit(transport, 1)) != [1]:  # the first ones may spend their time on waiting
+    while outcomes(submit(transport, 1)) != [1]:  # the first ones may spend their time on waiting
         pass
     assert transport.reopened >= 1
 
 
-def test_after_a_deadline_the_stream_is_half_closed_and_the_others_are_still_answered(
+def test_after_a_deadline_the_stream_is_half_closed_and_the_others_still_get_responses(
     scripted: Build, connect: Build
 ) -> None:
     server = scripted("plain", ["never"])
@@ -285,30 +289,30 @@ def test_after_a_deadline_the_stream_is_half_closed_and_the_others_are_still_ans
     first = submit(transport, 0)
     begin = time.monotonic()
     while time.monotonic() < begin + 0.3:  # so that the second one's deadline is later
-        assert told(submit(transport, 9)) == [9]
+        assert outcomes(submit(transport, 9)) == [9]
     server.plan = ["answer"] * len(server.requests) + ["drain", "never"]
     others = submit(transport, 1, 2)
-    assert told(first) == [DeadlineError]
-    assert told(others) == [1, None]  # the server has said all that it had to say
+    assert outcomes(first) == [DeadlineError]
+    assert outcomes(others) == [1, None]  # the server sends no more
     assert server.half_closed.is_set()
-    assert told(submit(transport, 2)) == [2]
+    assert outcomes(submit(transport, 2)) == [2]
     assert (server.streams, transport.reopened) == (2, 1)
 
 
-def test_the_status_that_a_half_close_brings_out_is_told(
+def test_the_status_that_follows_a_half_close_is_logged(
     scripted: Build, connect: Build, caplog: Any
 ) -> None:
     server = scripted("ovms", ["never"], at_half_close="INVALID_ARGUMENT")
     transport = connect(server, timeout=SHORT)
-    assert told(submit(transport, 0)) == [DeadlineError]
-    while told(submit(transport, 1)) != [1]:
+    assert outcomes(submit(transport, 0)) == [DeadlineError]
+    while outcomes(submit(transport, 1)) != [1]:
         pass
     assert caplog.messages[0] == (
         "stream 1 ended: the server answered INVALID_ARGUMENT: as the script says"
     )
 
 
-def test_closing_drains_what_the_server_still_answers(
+def test_closing_waits_for_responses_that_the_server_still_sends(
     scripted: Build, connect: Build, threads: Build
 ) -> None:
     server = scripted("plain", ["answer", "drain"])
@@ -317,11 +321,11 @@ def test_closing_drains_what_the_server_still_answers(
     futures[0].result(LIMIT)
     assert server.seen_all(2)
     transport.close()
-    assert told(futures) == [0, 1]
+    assert outcomes(futures) == [0, 1]
     assert threads() == []
 
 
-def test_closing_ends_what_the_server_does_not_answer(
+def test_closing_fails_requests_without_a_response(
     scripted: Build, connect: Build, threads: Build
 ) -> None:
     server = scripted("plain", ["silence"])
@@ -364,28 +368,28 @@ def test_fifty_rounds_leave_no_thread(scripted: Build, connect: Build, threads: 
     server = scripted("triton")
     for _ in range(50):
         transport = connect(server)
-        assert told(submit(transport, 1, 2)) == [1, 2]
+        assert outcomes(submit(transport, 1, 2)) == [1, 2]
         transport.close()
     assert threads() == []
 
 
-def test_a_server_that_dies_costs_what_was_in_flight(scripted: Build, connect: Build) -> None:
+def test_a_server_that_stops_fails_what_is_in_flight(scripted: Build, connect: Build) -> None:
     server = scripted("plain", ["answer", "never"])
     transport = connect(server)
-    assert told(submit(transport, 0)) == [0]
+    assert outcomes(submit(transport, 0)) == [0]
     (lost,) = submit(transport, 1)
     assert server.seen_all(2)
     server.stop()
     assert lost.exception(LIMIT).code in ("UNAVAILABLE", "CANCELLED")
-    assert told(submit(transport, 2)) == [TransportError]
+    assert outcomes(submit(transport, 2)) == [TransportError]
     server.start(server.address)
-    while told(submit(transport, 3)) != [3]:
+    while outcomes(submit(transport, 3)) != [3]:
         pass
     assert transport.reopened >= 1
 
 
 def expected(plan: list[str]) -> list[Any]:
-    """How the requests of a script end, if no stream dies."""
+    """How the requests of a script end, if no stream ends."""
     ends: list[Any] = []
     for number, action in enumerate(plan):
         if action in ("answer", "twice"):
@@ -411,7 +415,7 @@ def test_each_frame_has_the_end_that_the_script_gives_it(
 ) -> None:
     server = scripted(style, plan)
     transport = connect(server)
-    assert told(submit(transport, *range(len(plan)))) == expected(plan)
+    assert outcomes(submit(transport, *range(len(plan)))) == expected(plan)
     assert (server.streams, transport.reopened) == (1, 0)
     transport.close()
     server.stop()

@@ -35,7 +35,7 @@ def error(future: Any) -> Any:
     return future.exception(LIMIT)
 
 
-def test_every_answer_belongs_to_its_request(scripted: Build, connect: Build) -> None:
+def test_every_response_belongs_to_its_request(scripted: Build, connect: Build) -> None:
     transport = connect(scripted(), "unary")
     for number, future in enumerate(submit(transport, *range(20))):
         result = future.result(LIMIT)
@@ -61,7 +61,7 @@ def test_requests_carry_model_version_parameters_and_headers(
     assert server.headers[0]["x-tenant"] == "a"
 
 
-def test_no_answer_in_time_is_a_deadline_error_and_costs_one_frame(
+def test_no_response_in_time_is_a_deadline_error_and_fails_one_frame(
     scripted: Build, connect: Build
 ) -> None:
     server = scripted(plan=["never"])
@@ -72,7 +72,7 @@ def test_no_answer_in_time_is_a_deadline_error_and_costs_one_frame(
     assert error(late).code == "DEADLINE_EXCEEDED"
 
 
-def test_a_status_costs_one_frame_and_is_named(scripted: Build, connect: Build) -> None:
+def test_a_status_fails_one_frame_and_is_named(scripted: Build, connect: Build) -> None:
     transport = connect(scripted(plan=["status INVALID_ARGUMENT"]), "unary")
     (bad,) = submit(transport, 1)
     assert str(error(bad)) == (
@@ -82,7 +82,7 @@ def test_a_status_costs_one_frame_and_is_named(scripted: Build, connect: Build) 
     assert submit(transport, 2)[0].result(LIMIT) is not None
 
 
-def test_a_message_that_the_server_finds_too_large_is_named(
+def test_a_message_that_is_too_large_for_the_server_is_named(
     scripted: Build, connect: Build
 ) -> None:
     transport = connect(scripted(limit=20), "unary")
@@ -106,7 +106,7 @@ def test_aborted_is_a_failure_elsewhere(scripted: Build, connect: Build, style: 
     assert error(submit(transport, 1)[0]).code == "ABORTED"
 
 
-def test_an_answer_without_outputs_is_none(scripted: Build, connect: Build) -> None:
+def test_a_response_without_outputs_is_none(scripted: Build, connect: Build) -> None:
     transport = connect(scripted(plan=["nothing"]), "unary")
     assert submit(transport, 1)[0].result(LIMIT) is None
 
@@ -121,7 +121,7 @@ def test_an_answer_without_outputs_is_none(scripted: Build, connect: Build) -> N
         ("garbage", "transport: the server sent 3 bytes that are not a valid response"),
     ],
 )
-def test_a_malformed_answer_costs_one_frame(
+def test_a_malformed_response_fails_one_frame(
     scripted: Build, connect: Build, action: str, text: str
 ) -> None:
     transport = connect(scripted(plan=[action]), "unary")
@@ -129,7 +129,7 @@ def test_a_malformed_answer_costs_one_frame(
     assert submit(transport, 2)[0].result(LIMIT) is not None
 
 
-def test_a_lost_connection_that_came_back_is_counted(scripted: Build, connect: Build) -> None:
+def test_a_lost_connection_that_is_restored_is_counted(scripted: Build, connect: Build) -> None:
     server = scripted()
     transport = connect(server, "unary")
     submit(transport, 1)[0].result(LIMIT)
@@ -137,7 +137,7 @@ def test_a_lost_connection_that_came_back_is_counted(scripted: Build, connect: B
     assert error(submit(transport, 2)[0]).code == "UNAVAILABLE"
     server.start(server.address)
     outcome = None
-    while outcome is None:  # gRPC connects again when it thinks fit
+    while outcome is None:  # gRPC chooses when to reconnect
         (future,) = submit(transport, 3)
         outcome = None if error(future) else future.result()
     assert transport.reopened == 1
@@ -187,7 +187,7 @@ def test_calls_are_balanced_over_several_servers(scripted: Build, connect: Build
     assert all(server.requests for server in servers)
 
 
-def test_a_dead_server_among_several_is_passed_over(scripted: Build, connect: Build) -> None:
+def test_an_unavailable_server_among_several_is_skipped(scripted: Build, connect: Build) -> None:
     dead, alive = scripted(), scripted()
     dead.stop()
     transport = connect([dead, alive], "unary")
@@ -232,7 +232,7 @@ class Calls:
         pass
 
 
-def test_an_answer_to_what_was_sent_before_the_loss_is_no_sign_of_a_return() -> None:
+def test_a_response_to_an_older_call_is_not_a_restored_connection() -> None:
     spec = TransportSpec("unary", ("server:9",), "model", input="image")
     channel: Any = Calls()
     transport = UnaryTransport(

@@ -30,14 +30,14 @@ def window(correlation: Any, *keys: int, outputs: str = "output") -> Window:
 
 
 def output(key: int, name: str = "output", *, final: bool | None = None) -> Response:
-    """An answer under `key`, which is its content as well."""
+    """A response to `key`, which is its content as well."""
     outputs = {each: np.array([key]) for each in name.split()}
     flag: dict[str, Parameter] = {} if final is None else {FINAL: final}
     return Response(str(key), {TIMESTAMP: key, **flag}, outputs=outputs)
 
 
-def told(completions: list[Completion]) -> dict[int, Any]:
-    """How requests ended: what came, `None`, or the error's text."""
+def outcomes(completions: list[Completion]) -> dict[int, Any]:
+    """How requests ended: the outputs, `None`, or the error's text."""
     ends: dict[int, Any] = {}
     for pending, outcome in completions:
         assert pending.key not in ends
@@ -52,24 +52,24 @@ ERROR = Response(error="bad picture")
 BAD = "transport: the server answered with an error: bad picture"
 
 
-def test_answers_find_their_requests_by_id_in_any_order() -> None:
+def test_responses_are_matched_by_id_in_any_order() -> None:
     made = window("id", 1, 2, 3)
-    assert told(made.receive(output(3))) == {3: {"output": 3}}
-    assert told(made.receive(output(1))) == {1: {"output": 1}}
-    assert told(made.receive(output(2))) == {2: {"output": 2}}
+    assert outcomes(made.receive(output(3))) == {3: {"output": 3}}
+    assert outcomes(made.receive(output(1))) == {1: {"output": 1}}
+    assert outcomes(made.receive(output(2))) == {2: {"output": 2}}
 
 
 @pytest.mark.parametrize("correlation", ["id", "timestamp"])
-def test_an_answer_to_nobody_is_counted_and_ignored(correlation: str) -> None:
+def test_a_response_without_a_request_is_counted_and_ignored(correlation: str) -> None:
     made = window(correlation, 1)
     assert made.receive(output(7)) == []
     assert made.receive(Response()) == []
-    assert told(made.receive(output(1))) == {1: {"output": 1}}
+    assert outcomes(made.receive(output(1))) == {1: {"output": 1}}
     assert made.receive(output(1)) == []  # again
     assert made.ignored == 3
 
 
-def test_a_timestamp_that_is_no_integer_belongs_to_nobody() -> None:
+def test_a_timestamp_that_is_not_an_integer_matches_no_request() -> None:
     made = window("timestamp", 1)
     for value in (True, "1", 1.0):
         assert made.receive(Response(parameters={TIMESTAMP: value})) == []
@@ -85,28 +85,28 @@ def test_outputs_of_one_timestamp_are_joined() -> None:
     assert result.responses == 2
 
 
-def test_an_answer_proves_that_older_requests_get_none_on_its_output() -> None:
+def test_a_response_shows_that_older_requests_get_none_on_its_output() -> None:
     made = window("timestamp", 1, 2, 3)
-    assert told(made.receive(output(3))) == {1: None, 2: None, 3: {"output": 3}}
+    assert outcomes(made.receive(output(3))) == {1: None, 2: None, 3: {"output": 3}}
 
 
-def test_of_two_outputs_both_must_have_moved_on() -> None:
+def test_with_two_outputs_both_must_have_passed_a_timestamp() -> None:
     made = window("timestamp", 1, 2, 3, outputs="a b")
     assert made.receive(output(1, "a")) == []
     assert made.receive(output(3, "a")) == []
-    assert told(made.receive(output(2, "b"))) == {1: {"a": 1}, 2: {"b": 2}}
-    assert told(made.receive(output(3, "b"))) == {3: {"a": 3, "b": 3}}
+    assert outcomes(made.receive(output(2, "b"))) == {1: {"a": 1}, 2: {"b": 2}}
+    assert outcomes(made.receive(output(3, "b"))) == {3: {"a": 3, "b": 3}}
 
 
-def test_answers_by_id_prove_nothing_about_older_requests() -> None:
+def test_responses_by_id_show_nothing_about_older_requests() -> None:
     made = window("id", 1, 2)
-    assert told(made.receive(output(2))) == {2: {"output": 2}}
+    assert outcomes(made.receive(output(2))) == {2: {"output": 2}}
     assert len(made) == 1
 
 
-def test_a_model_whose_outputs_nobody_knows_is_done_with_its_first_answer() -> None:
+def test_with_unknown_outputs_the_first_response_completes_a_request() -> None:
     made = window("id", 1, outputs="")
-    assert told(made.receive(output(1, "x"))) == {1: {"x": 1}}
+    assert outcomes(made.receive(output(1, "x"))) == {1: {"x": 1}}
 
 
 def test_the_final_flag_decides_where_there_is_one() -> None:
@@ -116,22 +116,22 @@ def test_the_final_flag_decides_where_there_is_one() -> None:
     ((_, result),) = made.receive(output(1, "", final=True))
     assert isinstance(result, Result)
     assert result.responses == 3
-    assert told(made.receive(output(2, "", final=True))) == {2: None}
+    assert outcomes(made.receive(output(2, "", final=True))) == {2: None}
 
 
-def test_an_answer_without_outputs_says_that_there_is_nothing() -> None:
-    assert told(window("id", 1).receive(Response("1"))) == {1: None}
+def test_a_response_without_outputs_is_no_result() -> None:
+    assert outcomes(window("id", 1).receive(Response("1"))) == {1: None}
 
 
-def test_without_ids_the_order_tells_whose_answer_it_is() -> None:
+def test_without_ids_responses_are_matched_by_order() -> None:
     made = window("order", 1, 2)
-    assert told(made.receive(output(9))) == {1: {"output": 9}}
-    assert told(made.receive(ERROR)) == {2: BAD}
+    assert outcomes(made.receive(output(9))) == {1: {"output": 9}}
+    assert outcomes(made.receive(ERROR)) == {2: BAD}
 
 
-def test_without_ids_one_missing_answer_makes_the_others_unknown() -> None:
+def test_without_ids_one_missing_response_makes_the_others_unknown() -> None:
     made = window("order", 1, 2, 3)
-    completions = told(made.expire(1.0))
+    completions = outcomes(made.expire(1.0))
     unknown = (
         "transport: an earlier frame got no response, so that of this frame cannot be identified"
     )
@@ -143,68 +143,70 @@ def test_without_ids_one_missing_answer_makes_the_others_unknown() -> None:
     assert made.receive(output(2)) == []
 
 
-def test_an_error_under_an_id_costs_exactly_that_request() -> None:
+def test_an_error_under_an_id_fails_exactly_that_request() -> None:
     made = window("id", 1, 2, 3)
-    assert told(made.receive(Response("2", error="bad picture"))) == {2: BAD}
-    assert made.receive(Response("2", error="bad picture")) == []  # late: nobody else's fault
+    assert outcomes(made.receive(Response("2", error="bad picture"))) == {2: BAD}
+    assert made.receive(Response("2", error="bad picture")) == []  # late: it fails no other request
     assert len(made) == 2
 
 
-def test_an_error_under_a_timestamp_costs_exactly_that_request() -> None:
+def test_an_error_under_a_timestamp_fails_exactly_that_request() -> None:
     made = window("timestamp", 1, 2, 3)
-    assert told(made.receive(Response(parameters={TIMESTAMP: 2}, error="bad picture"))) == {2: BAD}
+    assert outcomes(made.receive(Response(parameters={TIMESTAMP: 2}, error="bad picture"))) == {
+        2: BAD
+    }
 
 
 @pytest.mark.parametrize("correlation", ["id", "timestamp", "order"])
-def test_an_error_without_an_id_is_of_the_only_request_in_flight(correlation: str) -> None:
-    assert told(window(correlation, 1).receive(ERROR)) == {1: BAD}
+def test_an_error_without_an_id_is_assigned_to_the_only_request_in_flight(correlation: str) -> None:
+    assert outcomes(window(correlation, 1).receive(ERROR)) == {1: BAD}
 
 
-def test_an_error_without_an_id_waits_until_it_is_clear_whose_it_is() -> None:
+def test_an_error_without_an_id_is_kept_until_it_can_be_assigned() -> None:
     made = window("id", 1, 2, 3)
     assert made.receive(ERROR) == []
-    assert told(made.receive(output(1))) == {1: {"output": 1}}
-    made.add(Pending(4, bytes, 4.0, Future()))  # sent after the error: above suspicion
-    assert told(made.receive(output(3))) == {3: {"output": 3}, 2: BAD}
-    assert told(made.receive(output(4))) == {4: {"output": 4}}
+    assert outcomes(made.receive(output(1))) == {1: {"output": 1}}
+    made.add(Pending(4, bytes, 4.0, Future()))  # sent after the error: not its cause
+    assert outcomes(made.receive(output(3))) == {3: {"output": 3}, 2: BAD}
+    assert outcomes(made.receive(output(4))) == {4: {"output": 4}}
 
 
-def test_an_error_without_an_id_is_of_what_is_passed_over() -> None:
+def test_an_error_without_an_id_is_assigned_to_a_skipped_request() -> None:
     made = window("timestamp", 1, 2, 3)
     assert made.receive(ERROR) == []
-    assert told(made.receive(output(2))) == {1: BAD, 2: {"output": 2}}
-    assert told(made.receive(output(3))) == {3: {"output": 3}}
+    assert outcomes(made.receive(output(2))) == {1: BAD, 2: {"output": 2}}
+    assert outcomes(made.receive(output(3))) == {3: {"output": 3}}
 
 
-def test_as_many_errors_as_requests_are_everybodys() -> None:
+def test_as_many_errors_as_requests_fail_all_of_them() -> None:
     made = window("id", 1, 2)
     assert made.receive(ERROR) == []
-    assert told(made.receive(ERROR)) == {1: BAD, 2: BAD}
+    assert outcomes(made.receive(ERROR)) == {1: BAD, 2: BAD}
     assert made.receive(ERROR) == []
     made.add(Pending(3, bytes, 3.0, Future()))
-    assert told(made.receive(output(3))) == {3: {"output": 3}}
+    assert outcomes(made.receive(output(3))) == {3: {"output": 3}}
 
 
-def test_a_request_that_got_a_part_of_its_answer_is_above_suspicion() -> None:
+def test_a_request_with_a_partial_result_is_not_assigned_an_error() -> None:
     made = window("id", 1, 2, outputs="a b")
     made.receive(output(1, "a"))
-    assert told(made.receive(ERROR)) == {2: BAD}
+    assert outcomes(made.receive(ERROR)) == {2: BAD}
 
 
-def test_a_message_that_cannot_be_read_costs_one_request() -> None:
-    assert told(window("id", 1).receive_malformed(TransportError("nonsense"))) == {
+def test_a_message_that_cannot_be_parsed_fails_one_request() -> None:
+    assert outcomes(window("id", 1).receive_malformed(TransportError("nonsense"))) == {
         1: "transport: nonsense"
     }
 
 
-def test_a_malformed_answer_costs_its_request() -> None:
+def test_a_malformed_response_fails_its_request() -> None:
     made = window("id", 1, 2)
-    assert told(made.receive(Response("2", problem=TransportError("too short")))) == {
+    assert outcomes(made.receive(Response("2", problem=TransportError("too short")))) == {
         2: "transport: too short"
     }
 
 
-def test_what_is_late_says_what_came_of_it() -> None:
+def test_a_deadline_error_lists_what_was_received() -> None:
     made = window("id", 1, 2, outputs="a b")
     made.receive(output(1, "a"))
     made.receive(output(99))
@@ -220,14 +222,14 @@ def test_what_is_late_says_what_came_of_it() -> None:
     )
 
 
-def test_when_the_server_has_finished_the_rest_has_no_answer() -> None:
+def test_when_the_server_has_finished_the_rest_completes_without_a_result() -> None:
     made = window("timestamp", 1, 2, outputs="a b")
     made.receive(output(2, "a"))
-    assert told(made.complete_all()) == {1: None, 2: {"a": 2}}
+    assert outcomes(made.complete_all()) == {1: None, 2: {"a": 2}}
     assert len(made) == 0
 
 
-def test_every_request_of_a_dead_stream_has_an_error_of_its_own() -> None:
+def test_every_request_of_an_ended_stream_has_an_error_of_its_own() -> None:
     completions = window("id", 1, 2).fail_all(TransportError("gone", code="UNAVAILABLE"))
     errors = [outcome for _, outcome in completions]
     assert [str(each) for each in errors] == ["transport: gone"] * 2

@@ -1,4 +1,4 @@
-"""What is said before the first frame, by a server that has something to say."""
+"""Checks before the first frame, against a scripted server."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_transport_knows_its_model(scripted: Build, connect: Build) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_nobody_listening_is_said_at_once(mode: Any) -> None:
+def test_a_refused_connection_is_reported_at_once(mode: Any) -> None:
     with socket.socket() as taken:  # bound, but not listening
         taken.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -80,7 +80,7 @@ def test_of_many_addresses_two_are_named() -> None:
     )
 
 
-def test_a_host_that_does_not_exist_is_said() -> None:
+def test_a_host_that_does_not_exist_is_reported() -> None:
     with pytest.raises(TransportError) as caught:
         open_transport(TransportSpec("unary", ("nowhere.invalid:9000",), "m", timeout=LIMIT))
     assert str(caught.value) == (
@@ -90,7 +90,7 @@ def test_a_host_that_does_not_exist_is_said() -> None:
 
 
 @pytest.mark.parametrize("method", ["ServerReady", "ServerMetadata", "ModelMetadata", "ModelReady"])
-def test_a_server_that_says_nothing_is_given_up_after_the_timeout(
+def test_a_server_that_does_not_respond_fails_after_the_timeout(
     scripted: Build, connect: Build, method: str
 ) -> None:
     server = scripted(blocked=[method])
@@ -117,7 +117,7 @@ def test_a_server_that_implements_no_metadata_is_used_with_a_warning(
     ]
 
 
-def test_where_the_server_does_not_name_the_input_the_flow_must(refused: Build) -> None:
+def test_an_input_that_the_server_does_not_report_must_be_in_the_flow(refused: Build) -> None:
     assert refused(flow={"sample": picture()}, unimplemented=METADATA) == (
         "transport.input: the server does not report the name of the model's input\n"
         "  write the name as `input` under `transport`"
@@ -125,7 +125,7 @@ def test_where_the_server_does_not_name_the_input_the_flow_must(refused: Build) 
 
 
 @pytest.mark.parametrize("style", ["triton", "plain"])
-def test_an_unknown_model_lists_those_that_there_are_nearest_first(
+def test_an_unknown_model_lists_the_existing_ones_most_similar_first(
     refused: Build, style: str
 ) -> None:
     models = ["resnet", "face", "holistic"]
@@ -137,7 +137,7 @@ def test_an_unknown_model_lists_those_that_there_are_nearest_first(
     )
 
 
-def test_an_unknown_model_of_a_server_without_a_list_says_what_the_server_says(
+def test_an_unknown_model_of_a_server_without_a_list_quotes_the_server(
     refused: Build,
 ) -> None:
     assert refused(flow={"model": "mdl"}, style="ovms", unimplemented=["RepositoryIndex"]) == (
@@ -145,7 +145,7 @@ def test_an_unknown_model_of_a_server_without_a_list_says_what_the_server_says(
     )
 
 
-def test_a_model_that_is_not_ready_says_why(refused: Build) -> None:
+def test_a_model_that_is_not_ready_has_a_reason(refused: Build) -> None:
     assert refused(model_ready=False, reason="no weights") == (
         "transport.model: model 'model' is not ready (the server reports: no weights)\n"
         "  wait until it is loaded, or see the server's log"
@@ -160,7 +160,7 @@ def test_a_server_that_is_not_ready_for_another_model_is_used_with_a_warning(
     assert caplog.messages == [f"the server at {server.address} reports that it is not ready"]
 
 
-def test_a_server_that_is_not_ready_and_says_no_more_is_refused(refused: Build) -> None:
+def test_a_server_that_is_not_ready_and_does_not_know_models_is_refused(refused: Build) -> None:
     assert refused(server_ready=False, unimplemented=["ModelReady"]).startswith(
         "transport.model: model 'model' is not ready"
     )
@@ -174,7 +174,7 @@ def test_a_wrong_version_lists_the_right_ones(refused: Build, style: str) -> Non
 
 
 @pytest.mark.parametrize("style", ["ovms", "plain"])
-def test_a_wrong_name_of_a_tensor_lists_the_right_ones_nearest_first(
+def test_a_wrong_name_of_a_tensor_lists_the_right_ones_most_similar_first(
     refused: Build, style: str
 ) -> None:
     tensors = [("mask", "INVALID", ()), ("output_video", "INVALID", ())]
@@ -306,7 +306,7 @@ def test_of_several_inputs_one_must_be_named(refused: Build) -> None:
         ),
     ],
 )
-def test_a_picture_that_does_not_fit_says_what_mends_it_all_at_once(
+def test_a_picture_that_does_not_fit_gets_one_complete_suggestion(
     refused: Build, tensor: Any, flow: Any, key: str, says: str
 ) -> None:
     text = refused(flow={"sample": picture(**flow), **flow}, inputs=tensor)
@@ -345,7 +345,7 @@ def test_ovms_decodes_jpeg_only_for_inputs_with_a_batch_and_the_channels_last(
         ("triton", image("BYTES", -1), {"encoding": "jpeg"}),
     ],
 )
-def test_a_picture_that_fits_is_let_through(
+def test_a_picture_that_fits_is_accepted(
     scripted: Build, connect: Build, style: str, tensor: Any, flow: Any
 ) -> None:
     connect(scripted(style, inputs=tensor), "unary", sample=picture(**flow), **flow)
@@ -374,7 +374,7 @@ def test_a_picture_that_fits_is_let_through(
         ),
     ],
 )
-def test_an_output_that_is_to_be_shown_must_be_a_picture(
+def test_an_output_without_a_hook_must_be_a_picture(
     scripted: Build, connect: Build, refused: Build, outputs: Any, flow: Any, text: str
 ) -> None:
     assert refused(flow={"shown": True, **flow}, outputs=outputs) == text
@@ -425,7 +425,7 @@ def test_a_correlation_that_the_server_does_not_have_is_refused(
 
 
 @pytest.mark.parametrize("style", ["ovms", "flowrun"])
-def test_an_input_that_is_left_out_is_named_where_the_server_wants_all(
+def test_an_omitted_input_is_named_where_the_server_requires_all(
     scripted: Build, connect: Build, style: str
 ) -> None:
     inputs = [("image", "UINT8", (-1, -1, 3)), ("info", "FP32", (2,))]
@@ -450,7 +450,7 @@ def test_a_graph_in_a_stream_takes_its_inputs_one_by_one(scripted: Build, connec
         connect(server, "unary", input="a", sample=picture(input="a"))
 
 
-def test_a_wrong_name_is_said_once_also_of_what_a_hook_has_made(
+def test_a_wrong_name_is_reported_once_also_for_a_tensor_of_a_hook(
     scripted: Build, connect: Build
 ) -> None:
     model = connect(scripted("triton"), "unary").model
@@ -462,7 +462,7 @@ def test_a_wrong_name_is_said_once_also_of_what_a_hook_has_made(
     ]
 
 
-def test_what_a_hook_has_made_is_its_own_affair(scripted: Build, connect: Build) -> None:
+def test_a_mismatch_of_a_tensor_of_a_hook_names_the_hook(scripted: Build, connect: Build) -> None:
     server = scripted(inputs=image("UINT8", 1, 300, 300, 3))
     transport = connect(server, "unary")
 

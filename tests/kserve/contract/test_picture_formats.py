@@ -1,4 +1,4 @@
-"""The lines that mend a flow mend it."""
+"""Flows changed as suggested fit the model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ dtypes: st.SearchStrategy[Dtype] = st.sampled_from(
 
 @st.composite
 def shapes(draw: st.DrawFn) -> tuple[int, ...]:
-    """Of inputs that take a picture, or do not tell their shape."""
+    """Of inputs that accept a picture, or have no shape."""
     height, width = draw(sides), draw(sides)
     channels = draw(st.sampled_from([3, -1]))
     rest = draw(st.sampled_from([(height, width, channels), (channels, height, width)]))
@@ -55,8 +55,8 @@ def flows(draw: st.DrawFn) -> TransportSpec:
     )
 
 
-def mend(hint: str) -> tuple[dict[str, Any], tuple[int, int] | None]:
-    """The keys of `transport` and the size that the lines of a hint say."""
+def suggested(hint: str) -> tuple[dict[str, Any], tuple[int, int] | None]:
+    """The keys of `transport` and the size in the lines of a hint."""
     keys: dict[str, Any] = {}
     size = None
     for block in hint.removeprefix("if it decodes pictures, ").split("and as"):
@@ -71,7 +71,7 @@ def mend(hint: str) -> tuple[dict[str, Any], tuple[int, int] | None]:
 
 
 @given(tensors(), flows(), st.sampled_from([OVMS, TRITON, EMBEDDED, None]))
-def test_a_flow_that_is_mended_as_the_error_says_fits(
+def test_a_flow_changed_as_the_error_suggests_fits(
     tensor: TensorInfo, spec: TransportSpec, server: str | None
 ) -> None:
     model = ModelInfo("m", server=server, inputs=(tensor,))
@@ -79,24 +79,24 @@ def test_a_flow_that_is_mended_as_the_error_says_fits(
     errors = list(mismatches(model, spec, to_request(image, spec, "rgb")))
     assert len(errors) <= 1  # one fix for everything that is wrong
     for error in errors:
-        keys, size = mend(error.hint or "")
+        keys, size = suggested(error.hint or "")
         assert keys or size
         assert all(getattr(spec, key) != value for key, value in keys.items())
         # What is compressed has no size any more: one side alone cannot be asked for.
         assume(spec.encoding == "raw" or size or max(tensor.shape, default=0) < 24)
         spec = replace(spec, **keys)
         width, height = size or (32, 24)
-        mended = to_request(np.zeros((height, width, 3), np.uint8), spec, "rgb")
-        assert list(mismatches(model, spec, mended)) == []
+        changed = to_request(np.zeros((height, width, 3), np.uint8), spec, "rgb")
+        assert list(mismatches(model, spec, changed)) == []
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
-def test_any_name_can_be_written_as_the_lines_say(name: str) -> None:
+def test_any_name_can_be_written_as_suggested(name: str) -> None:
     words, _, text = yaml_lines({"input": name}).partition("\n")
     assert words == "write under `transport`:"
     assert yaml.safe_load(text) == {"input": name}
 
 
-def test_of_many_names_the_nearest_are_told() -> None:
+def test_of_many_names_the_most_similar_are_listed() -> None:
     error = unknown_name("there is no", "n7", [f"n{n}" for n in range(20)], "preprocess[0]")
     assert error.hint == "it has 'n7', 'n17', 'n0', 'n1', 'n2', 'n3', 'n4', 'n5' and 12 more"

@@ -1,4 +1,4 @@
-"""Flows that do not fit their server: what `flowrun validate --live` says, and a run as well."""
+"""Flows that do not fit their server: the report of `flowrun validate --live`, and of a run."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
 
 @pytest.fixture
 def says(capsys: pytest.CaptureFixture[str], threads: Build) -> Build:
-    """What the check says of flow.yaml; a run must say the same, and neither leaves a thread."""
+    """The report for flow.yaml; a run must report the same, and neither leaves a thread."""
 
     def says(*, run: bool = True) -> str:
         code = main(["validate", "--live", "flow.yaml"])
@@ -249,7 +249,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str], str]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_flow_that_does_not_fit_is_told_what_to_write_and_sends_nothing(
+def test_a_flow_that_does_not_fit_gets_a_suggestion_and_sends_nothing(
     case: str, scripted: Build, write: Build, says: Build
 ) -> None:
     fields, changes, text = CASES[case]
@@ -261,7 +261,7 @@ def test_a_flow_that_does_not_fit_is_told_what_to_write_and_sends_nothing(
 
 @contextlib.contextmanager
 def http() -> Iterator[int]:
-    """A REST interface, which knows HTTP/1.1 only."""
+    """A REST interface, which supports HTTP/1.1 only."""
 
     class Rest(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None: ...
@@ -276,7 +276,7 @@ def http() -> Iterator[int]:
 
 @contextlib.contextmanager
 def speaking(words: bytes, *, hangs_up: bool) -> Iterator[int]:
-    """Whoever connects hears `words`, and then nothing."""
+    """A server that sends `words` and then nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         taken: list[socket.socket] = []
 
@@ -338,7 +338,7 @@ OTHERS: dict[str, tuple[Callable[[], Any], str, str]] = {
 
 @pytest.mark.parametrize("mode", ["unary", "stream"])
 @pytest.mark.parametrize("other", OTHERS)
-def test_a_server_of_another_kind_is_told_from_one_that_is_away(
+def test_a_server_of_another_kind_is_told_apart_from_an_unavailable_one(
     other: str, mode: str, write: Build, says: Build
 ) -> None:
     server, message, hint = OTHERS[other]
@@ -353,7 +353,7 @@ def test_a_server_of_another_kind_is_told_from_one_that_is_away(
         )
 
 
-def test_everything_that_is_wrong_is_said_at_once(
+def test_everything_that_is_wrong_is_reported_at_once(
     scripted: Build, write: Build, says: Build
 ) -> None:
     server = scripted(**plain("FP32", 1, -1, -1, 3))

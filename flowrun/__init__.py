@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flowrun.frame import Frame as Frame
     from flowrun.frame import VideoInfo as VideoInfo
     from flowrun.inference import Result as Result
-    from flowrun.ledger.ledger import Summary as Summary
+    from flowrun.ledger.summary import Summary as Summary
     from flowrun.run import Run as Run
     from flowrun.spec.flow import Flow as Flow
     from flowrun.spec.load import load_flow as load_flow
@@ -32,7 +32,7 @@ _HOMES = {
     "Frame": "flowrun.frame",
     "Result": "flowrun.inference",
     "Run": "flowrun.run",
-    "Summary": "flowrun.ledger.ledger",
+    "Summary": "flowrun.ledger.summary",
     "VideoInfo": "flowrun.frame",
     "View": "flowrun.view",
     "load_flow": "flowrun.spec.load",

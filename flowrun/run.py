@@ -26,7 +26,8 @@ from flowrun.image.buffers import Buffers
 from flowrun.kserve.connect import open_supervised
 from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.kserve.server.embedded import serving
-from flowrun.ledger.ledger import Ledger, Summary
+from flowrun.ledger.ledger import Ledger
+from flowrun.ledger.summary import Summary
 from flowrun.media.lines.jsonl import JsonLinesSink
 from flowrun.media.protocols import SinkContext, Source
 from flowrun.media.sinks import open_sink
@@ -172,8 +173,9 @@ class Run:
             raise errors[0]
 
     def _check_something_came(self, stages: Stages) -> None:
-        captured, delivered = self.ledger.counts
-        if captured and not delivered and stages.last_complaint and not self._shutdown.stopping:
+        counts = self.ledger.counts()
+        nothing = counts.captured and not counts.fates["delivered"]
+        if nothing and stages.last_complaint and not self._shutdown.stopping:
             raise RunError(f"no frame was delivered; the last error: {stages.last_complaint}")
 
     def _hooks(self, parts: ExitStack, key: str) -> tuple[Hook, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from flowrun.frame import Frame
-from flowrun.ledger.ledger import Fate
+from flowrun.ledger.fates import Fate
 from flowrun.run import Run
 from flowrun.spec.flow import Flow, Limits, SinkSpec, SourceSpec, TransportSpec
 

@@ -21,7 +21,8 @@ from flowrun.errors import DeadlineError, HookError, OutageError, TransportError
 from flowrun.frame import Frame, Image
 from flowrun.hooks.loader import Hook
 from flowrun.inference import Request, Result, Tensor
-from flowrun.ledger.ledger import FailCause, Ledger
+from flowrun.ledger.fates import FailCause
+from flowrun.ledger.ledger import Ledger
 from flowrun.operators.limit import Limit
 from flowrun.operators.occupancy import Occupancy
 from flowrun.spec.flow import Color, TransportSpec
@@ -72,7 +73,7 @@ class _Timed:
     def __init__(self, hook: Hook, ledger: Ledger) -> None:
         self.hook = hook
         self._clock = ledger.clock
-        self._add = ledger.hook(hook.key, hook.path).add
+        self._add = ledger.latencies.hook(hook.key, hook.path).add
 
     def __call__(self, frame: Frame, *result: Result) -> Any:
         began = self._clock()
@@ -165,8 +166,8 @@ class Stages:
         job, error = outcome.item, outcome.error
         now = self._ledger.clock()
         if error is None:
-            beside = max(0, self.window.inside - 1)
-            self._ledger.took("transport", job.answered - job.sent, job.frame, beside=beside)
+            others = max(0, self.window.inside - 1)
+            self._ledger.took("transport", job.answered - job.sent, job.frame, others=others)
             self._ledger.took("order", now - job.answered, job.frame)
             if outcome.value is None or not (outcome.value.outputs or self._postprocess):
                 self._ledger.dropped(job.frame, "no_response")

@@ -9,7 +9,8 @@ from flowrun.chain.fan_out import SinkBranch
 from flowrun.chain.shutdown import Shutdown
 from flowrun.frame import Frame, VideoInfo
 from flowrun.kserve.client.outage import OutageTransport
-from flowrun.ledger.ledger import Ledger, Summary
+from flowrun.ledger.ledger import Ledger
+from flowrun.ledger.summary import Summary, summarize
 from flowrun.media.protocols import RemoteSink, Source
 from flowrun.operators.limit import Limit
 from flowrun.operators.occupancy import Occupancy
@@ -73,7 +74,8 @@ class Status:
         """The books as they are now."""
         sinks = [branch.counts() for branch in self.branches]
         reopened = self.transport.reopened if self.transport else 0
-        return self.ledger.summary(
+        return summarize(
+            self.ledger,
             self.flow.name,
             window=self.window.settled,
             reconnects={
@@ -101,7 +103,7 @@ class Status:
             "source": self._source(),
             "latency_histogram": [
                 {"up_to_ms": round(edge * 1000, 3), "frames": frames}
-                for edge, frames in self.ledger.latency["end_to_end"].bars()
+                for edge, frames in self.ledger.latencies.end_to_end.bars()
             ],
         }
 

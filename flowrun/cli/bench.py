@@ -17,7 +17,7 @@ from flowrun.errors import FlowrunError, UsageError
 
 if TYPE_CHECKING:
     from flowrun.inspect.bench import Trial
-    from flowrun.ledger.ledger import Summary
+    from flowrun.ledger.summary import Summary
     from flowrun.spec.flow import Flow
 
 FRAMES = 200

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowrun.ledger.ledger import Ledger, Summary
+from flowrun.ledger.ledger import Ledger
+from flowrun.ledger.summary import Summary
 
 
 def benchmark(ledger: Ledger, summary: Summary) -> dict[str, Any]:
@@ -17,7 +18,7 @@ def benchmark(ledger: Ledger, summary: Summary) -> dict[str, Any]:
     `total_time`       seconds from the first captured frame to the end
     `sent_all_frames`  seconds from the first captured frame to the last
     """
-    mean = ledger.mean("transport")
+    mean = ledger.latencies.mean("transport")
     return {
         "inference_time": None if mean is None else round(mean, 6),
         "dropped_frames": summary.captured - summary.delivered,

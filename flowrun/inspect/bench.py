@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowrun.ledger.ledger import Summary
+from flowrun.ledger.summary import Summary
 from flowrun.spec.flow import Flow, Limits, SinkSpec
 
 WINDOWS = (1, 2, 4, 8, 16)

@@ -16,8 +16,9 @@ from prometheus_client.registry import Collector
 
 from flowrun import __version__
 from flowrun.chain.status import Status
+from flowrun.ledger.fates import DROP_CAUSES, FAIL_CAUSES, STAGES
 from flowrun.ledger.histogram import EDGES, Histogram
-from flowrun.ledger.ledger import DROP_CAUSES, FAIL_CAUSES, STAGES, Summary
+from flowrun.ledger.summary import Summary
 
 _SINK_FATES = ("delivered", "dropped", "failed")
 
@@ -121,18 +122,18 @@ class RunCollector(Collector):
             "From the moment a frame was there to the moment a sink had it.",
             labels=["flow"],
         )
-        whole.add_metric([flow], *_buckets(ledger.latency["end_to_end"]))
+        whole.add_metric([flow], *_buckets(ledger.latencies.end_to_end))
         yield whole
         stages = HistogramMetricFamily(
             "flowrun_stage_seconds", "What a frame cost a stage.", labels=["flow", "stage"]
         )
         for stage in STAGES:
-            stages.add_metric([flow, stage], *_buckets(ledger.latency[stage]))
+            stages.add_metric([flow, stage], *_buckets(ledger.latencies.stages[stage]))
         yield stages
         hooks = SummaryMetricFamily(
             "flowrun_hook_seconds", "What a frame cost a hook.", labels=["flow", "hook", "name"]
         )
-        for each in ledger.hooks:
+        for each in ledger.latencies.hooks:
             hooks.add_metric([flow, each.hook, each.name], each.took.count, each.took.total)
         yield hooks
         period = _gauge(

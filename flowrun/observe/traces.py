@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from flowrun.errors import InvalidFlowError
-from flowrun.ledger.ledger import STAGES, Fate
+from flowrun.ledger.fates import STAGES, Fate
 from flowrun.spec.flow import TracesSpec
 
 try:

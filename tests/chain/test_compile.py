@@ -18,6 +18,7 @@ from flowrun.errors import SinkError, SinkUnavailableError
 from flowrun.frame import Frame
 from flowrun.inference import Request, Result
 from flowrun.ledger.ledger import Ledger
+from flowrun.ledger.summary import summarize
 from flowrun.operators.bounded import WhenFull
 from flowrun.operators.virtual_time import VirtualTime
 from flowrun.spec.flow import BackpressureSpec, Flow, Limits, SinkSpec, SourceSpec, TransportSpec
@@ -141,7 +142,7 @@ class World:
         self.virtual.run()
         (self.error,) = ended
         ledger.close()
-        return ledger.summary("f").to_json()
+        return summarize(ledger, "f").to_json()
 
 
 def test_ten_minutes_of_a_file_loses_nothing_and_keeps_its_order() -> None:

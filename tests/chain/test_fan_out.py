@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from flowrun.chain.fan_out import FanOut, SinkBranch, queue_for
 from flowrun.errors import SinkError, SinkUnavailableError
 from flowrun.frame import Frame
-from flowrun.ledger.ledger import Fate, Ledger
+from flowrun.ledger.fates import Fate
+from flowrun.ledger.ledger import Ledger
 from flowrun.operators.virtual_time import VirtualTime
 from flowrun.spec.flow import BackpressureSpec, Flow, SinkSpec, SourceSpec, TransportSpec
 
@@ -156,7 +157,7 @@ def test_what_the_first_sink_to_accept_took_is_what_the_stage_cost() -> None:
     world.fan_out.write(world.each[1], frame)
     world.fan_out.write(world.each[0], frame)
     assert world.fates[0].took == {"end_to_end": 0.5, "sink": 0.5}
-    assert world.ledger.mean("sink") == 0.5
+    assert world.ledger.latencies.mean("sink") == 0.5
 
 
 def test_a_sink_that_failed_is_left_out_while_there_are_others(caplog: Any) -> None:

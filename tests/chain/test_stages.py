@@ -16,6 +16,7 @@ from flowrun.frame import Frame
 from flowrun.hooks.loader import Hook
 from flowrun.inference import Request, Result
 from flowrun.ledger.ledger import Ledger
+from flowrun.ledger.summary import summarize
 from flowrun.operators.limit import Limit
 from flowrun.operators.outcome import Outcome
 from flowrun.spec.flow import TransportSpec
@@ -76,7 +77,7 @@ class Bench:
         return job
 
     def fates(self) -> dict[str, int]:
-        summary = self.ledger.summary("f")
+        summary = summarize(self.ledger, "f")
         counts = {"delivered": summary.delivered, **summary.dropped, **summary.failed}
         return {name: n for name, n in counts.items() if n}
 
@@ -254,7 +255,7 @@ def test_frames_that_are_at_the_server_together_share_its_time(inside: int, busy
         bench.stages.window.enter()
     job.answered = 0.2
     bench.stages.settle(Outcome(job, Result({})))
-    assert bench.ledger.summary("f").busy_ms["transport"] == busy
+    assert summarize(bench.ledger, "f").busy_ms["transport"] == busy
 
 
 @pytest.mark.parametrize(
@@ -358,7 +359,7 @@ def test_the_time_of_every_call_is_noted_for_the_hook_that_took_it() -> None:
     bench.job()
     bench.stages.preprocess(frame(1))
     bench.stages.postprocess(Answer(Job(frame(), Request({})), Result({})))
-    found = bench.ledger.summary("f").hooks
+    found = summarize(bench.ledger, "f").hooks
     assert [(each["hook"], each["mean_ms"]) for each in found] == [
         ("preprocess[0]", 250.0), ("preprocess[1]", 500.0), ("postprocess[0]", 1000.0)
     ]  # fmt: skip

@@ -7,6 +7,7 @@ import numpy as np
 from flowrun.cli.benchmark import benchmark
 from flowrun.frame import Frame
 from flowrun.ledger.ledger import Ledger
+from flowrun.ledger.summary import summarize
 
 
 def test_the_numbers_are_those_of_the_run() -> None:
@@ -22,7 +23,7 @@ def test_the_numbers_are_those_of_the_run() -> None:
     ledger.superseded(frames[2])
     now = 110.0
     ledger.close()  # the last one is aborted
-    summary = ledger.summary("demo")
+    summary = summarize(ledger, "demo")
     assert benchmark(ledger, summary) == {
         "inference_time": 0.25,
         "dropped_frames": 2,
@@ -37,7 +38,7 @@ def test_the_numbers_are_those_of_the_run() -> None:
 def test_a_run_without_a_frame_has_numbers_too() -> None:
     ledger = Ledger()
     ledger.close()
-    found = benchmark(ledger, ledger.summary("demo"))
+    found = benchmark(ledger, summarize(ledger, "demo"))
     assert [found[key] for key in ("inference_time", "dropped_frames", "frames", "fps")] == [
         *(None, 0, 0, 0.0),
     ]

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from flowrun.inspect.bench import WARM_UP, WINDOWS, Trial, best, bottleneck, sweep, with_sink
-from flowrun.ledger.ledger import Ledger, Summary
+from flowrun.ledger.ledger import Ledger
+from flowrun.ledger.summary import Summary, summarize
 from flowrun.spec.flow import (
     BackpressureSpec,
     Flow,
@@ -32,7 +33,7 @@ FLOW = Flow(
 
 
 def summary(fps: float, **keys: Any) -> Summary:
-    return replace(Ledger().summary("flow"), fps=fps, **keys)
+    return replace(summarize(Ledger(), "flow"), fps=fps, **keys)
 
 
 def test_each_window_is_tried_without_the_sinks_after_a_warm_up_run() -> None:

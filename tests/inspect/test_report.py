@@ -17,8 +17,10 @@ from flowrun.cli import main
 from flowrun.inspect.report.page import page
 from flowrun.inspect.report.svg import clock, steps
 from flowrun.inspect.report.timeline import MAX_COLUMNS, Timeline, read_lines
+from flowrun.ledger.fates import DROP_CAUSES, FAIL_CAUSES, STAGES
 from flowrun.ledger.histogram import Histogram
-from flowrun.ledger.ledger import DROP_CAUSES, FAIL_CAUSES, STAGES, Ledger
+from flowrun.ledger.ledger import Ledger
+from flowrun.ledger.summary import summarize
 from flowrun.run import Run
 from flowrun.spec.load import load_flow
 
@@ -30,7 +32,7 @@ limits: {frames: 20}
 """
 POINTS = {"p50": 1.0, "p95": 2.0, "p99": 3.0, "max": 4.0}
 SUMMARY: dict[str, Any] = {
-    **Ledger().summary("f").to_json(),
+    **summarize(Ledger(), "f").to_json(),
     "captured": 100,
     "delivered": 90,
     "dropped": dict.fromkeys(DROP_CAUSES, 2),
@@ -123,7 +125,7 @@ def test_the_page_has_every_fate_and_every_stage() -> None:
 
 
 def test_stages_that_were_not_measured_are_marked() -> None:
-    nothing = Ledger().summary("f").to_json()
+    nothing = summarize(Ledger(), "f").to_json()
     text = Page(page(nothing, None)).text
     assert text.count("not measured") == len(STAGES) + 1
     assert "0 of 0 captured frames were delivered in 0 s." in text

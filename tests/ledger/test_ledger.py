@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from flowrun.errors import LedgerError
 from flowrun.frame import Frame
-from flowrun.ledger.ledger import DROP_CAUSES, FAIL_CAUSES, STAGES, Fate, Ledger
+from flowrun.ledger.fates import DROP_CAUSES, FAIL_CAUSES, STAGES, Fate
+from flowrun.ledger.ledger import Ledger
+from flowrun.ledger.summary import summarize
 
 FATES = [
     ("delivered", None),
@@ -57,7 +59,7 @@ def test_captured_is_the_sum_of_all_fates(fates: list[Any], order: Any) -> None:
     for index, (fate, cause) in shuffled:
         settle(ledger, frame(index), fate, cause)
     ledger.close()
-    summary = ledger.summary("f").to_json()
+    summary = summarize(ledger, "f").to_json()
     counts: list[int] = [summary["delivered"], summary["aborted"]]
     counts += [*summary["dropped"].values(), *summary["failed"].values()]
     assert sum(counts) == summary["captured"] == len(fates)
@@ -85,12 +87,12 @@ def test_books_that_are_closed_take_no_more_entries() -> None:
     ledger.close()
     ledger.failed(frame(0), "sink")
     ledger.close()
-    summary = ledger.summary("f")
+    summary = summarize(ledger, "f")
     assert (summary.captured, summary.aborted, sum(summary.failed.values())) == (1, 1, 0)
 
 
 def test_the_summary_has_all_keys_from_the_start_and_is_json() -> None:
-    summary = json.loads(json.dumps(Ledger(Clock()).summary("f").to_json()))
+    summary = json.loads(json.dumps(summarize(Ledger(Clock()), "f").to_json()))
     assert list(summary) == [
         *("flow", "captured", "delivered", "dropped", "failed", "aborted", "repeated"),
         *("reconnects", "generation", "duration_s", "fps", "latency_ms", "bottleneck"),
@@ -112,13 +114,13 @@ def test_rates_latencies_and_the_bottleneck_come_from_the_clock() -> None:
     ledger = Ledger(clock)
     for index in range(10):
         ledger.captured(frame(index))
-        ledger.took("transport", 0.4, beside=3)
+        ledger.took("transport", 0.4, others=3)
         ledger.took("sink", 0.15)
     clock.now = 105.0
     for index in range(10):
         ledger.delivered(frame(index))
     ledger.close()
-    summary = ledger.summary("f", reconnects={"transport": 2}, generation=3)
+    summary = summarize(ledger, "f", reconnects={"transport": 2}, generation=3)
     assert (summary.duration_s, summary.fps) == (5.0, 2.0)
     assert summary.latency_ms["end_to_end"]["max"] == 5000.0
     assert (summary.reconnects["transport"], summary.generation) == (2, 3)
@@ -137,7 +139,7 @@ def test_the_text_names_what_was_lost_and_leaves_out_what_was_not() -> None:
     clock.now = 101.0
     ledger.delivered(frame(2))
     ledger.close()
-    assert str(ledger.summary("demo")) == (
+    assert str(summarize(ledger, "demo")) == (
         "demo: captured 3 = delivered 1 + dropped 1 (hook 1) + failed 1 (timeout 1) + aborted 0\n"
         "  1.0 s, 1.0 fps, latency ms: p50 1000.0 · p95 1000.0 · p99 1000.0 · max 1000.0\n"
         "  bottleneck: sink 33 ms per frame = 33 ms frame period"
@@ -146,14 +148,15 @@ def test_the_text_names_what_was_lost_and_leaves_out_what_was_not() -> None:
 
 def test_a_hook_that_takes_more_than_a_frame_has_is_named() -> None:
     ledger = Ledger(Clock())
-    fast, slow = ledger.hook("preprocess[0]", "a:fast"), ledger.hook("postprocess[0]", "b:slow")
-    unused = ledger.hook("postprocess[1]", "c:unused")
-    assert [it["mean_ms"] for it in ledger.summary("f").hooks] == [None] * 3
+    hook = ledger.latencies.hook
+    fast, slow = hook("preprocess[0]", "a:fast"), hook("postprocess[0]", "b:slow")
+    unused = hook("postprocess[1]", "c:unused")
+    assert [it["mean_ms"] for it in summarize(ledger, "f").hooks] == [None] * 3
     for index in range(3):
         ledger.captured(frame(index))
         fast.add(0.01)
         slow.add(0.04)
-    summary = ledger.summary("f")
+    summary = summarize(ledger, "f")
     assert summary.period_ms == pytest.approx(33.333, abs=0.001)
     assert summary.hooks == [
         {"hook": "preprocess[0]", "name": "a:fast", "mean_ms": 10.0, "p95_ms": 10.0,
@@ -167,14 +170,14 @@ def test_a_hook_that_takes_more_than_a_frame_has_is_named() -> None:
         "  postprocess[0] b:slow takes 40 ms of the 33 ms that a frame has"
     ]
     unused.add(0.001)
-    assert ledger.summary("f").hooks[2]["slow"] is False
+    assert summarize(ledger, "f").hooks[2]["slow"] is False
 
 
 def test_an_outage_does_not_lengthen_what_a_frame_has() -> None:
     ledger = Ledger(Clock())
     for index, time in enumerate([0.0, 0.04, 0.08, 0.12, 60.0, 60.04]):
         ledger.captured(Frame(np.zeros((2, 2, 3), np.uint8), index, time, 0.0, 100.0))
-    assert ledger.summary("f").period_ms == pytest.approx(40, rel=1 / 32)
+    assert summarize(ledger, "f").period_ms == pytest.approx(40, rel=1 / 32)
 
 
 def test_listeners_hear_of_every_fate_with_what_the_frame_went_through() -> None:
@@ -199,13 +202,13 @@ def test_listeners_hear_of_every_fate_with_what_the_frame_went_through() -> None
 
 def test_the_ledger_knows_how_long_was_captured_and_what_a_stage_cost_on_average() -> None:
     ledger = Ledger(Clock())
-    assert (ledger.capturing, ledger.mean("transport")) == (0.0, None)
+    assert (ledger.capturing, ledger.latencies.mean("transport")) == (0.0, None)
     for index in range(4):
         image = np.zeros((2, 2, 3), np.uint8)
         ledger.captured(Frame(image, index, 0.0, 0.0, captured=100 + index / 2))
         ledger.took("transport", index / 10)
     assert ledger.capturing == 1.5
-    assert ledger.mean("transport") == pytest.approx(0.15)
+    assert ledger.latencies.mean("transport") == pytest.approx(0.15)
 
 
 @given(st.lists(st.sampled_from(FATES), max_size=40), st.randoms())

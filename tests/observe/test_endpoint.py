@@ -24,7 +24,8 @@ from flowrun.chain.shutdown import Shutdown
 from flowrun.chain.status import Status
 from flowrun.errors import RunError
 from flowrun.frame import Frame, VideoInfo
-from flowrun.ledger.ledger import DROP_CAUSES, FAIL_CAUSES, STAGES, Fate, Ledger
+from flowrun.ledger.fates import DROP_CAUSES, FAIL_CAUSES, STAGES, Fate
+from flowrun.ledger.ledger import Ledger
 from flowrun.observe.endpoint import Metrics
 from flowrun.observe.prometheus import RunCollector
 from flowrun.operators.limit import Limit
@@ -142,7 +143,7 @@ def test_parts_queues_window_and_hooks_are_there_from_the_first_moment_on() -> N
     world.source.unavailable_since = datetime(2024, 5, 6)
     world.status.window = Limit(4)
     world.status.window.enter()
-    world.ledger.hook("postprocess[0]", "my:hook").add(0.25)
+    world.ledger.latencies.hook("postprocess[0]", "my:hook").add(0.25)
     found = world.scrape()
     assert value(found, "flowrun_ready") == 0
     assert value(found, "flowrun_part_up", part="source") == 0
@@ -309,7 +310,7 @@ def rows() -> list[str]:
     """The metrics of a run as a table, in the order in which they come."""
     world = World()
     world.open()
-    world.ledger.hook("postprocess[0]", "my:hook")
+    world.ledger.latencies.hook("postprocess[0]", "my:hook")
     found = []
     for family in RunCollector(world.status).collect():
         suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")

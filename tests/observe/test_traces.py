@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowrun.errors import InvalidFlowError
-from flowrun.ledger.ledger import Fate
+from flowrun.ledger.fates import Fate
 from flowrun.run import Run
 from flowrun.spec.flow import Flow, Limits, SinkSpec, SourceSpec, TracesSpec, TransportSpec
 

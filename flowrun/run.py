@@ -175,8 +175,8 @@ class Run:
     def _check_something_came(self, stages: Stages) -> None:
         counts = self.ledger.counts()
         nothing = counts.captured and not counts.fates["delivered"]
-        if nothing and stages.last_complaint and not self._shutdown.stopping:
-            raise RunError(f"no frame was delivered; the last error: {stages.last_complaint}")
+        if nothing and stages.last_error and not self._shutdown.stopping:
+            raise RunError(f"no frame was delivered; the last error: {stages.last_error}")
 
     def _hooks(self, parts: ExitStack, key: str) -> tuple[Hook, ...]:
         hooks = open_hooks(getattr(self.flow, key), key)

@@ -64,8 +64,8 @@ def compile_flow(
     return frames.pipe(
         filter_map(stages.preprocess),  # Frame -> Job
         in_flight(stages.submit, stages.window, on.deliver),
-        filter_map(stages.settle),  # Outcome -> Answer
-        filter_map(stages.postprocess),  # Answer -> Frame
+        filter_map(stages.settle),  # Outcome -> JobResult
+        filter_map(stages.postprocess),  # JobResult -> Frame
         ops.do_action(fan_out.offer),
         multicast(*(into(branch, fan_out) for branch in fan_out)),
     )

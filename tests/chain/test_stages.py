@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flowrun.chain.stages import Answer, Job, Stages
+from flowrun.chain.stages import Job, JobResult, Stages
 from flowrun.errors import DeadlineError, HookError, OutageError, TransportError
 from flowrun.frame import Frame
 from flowrun.hooks.loader import Hook
@@ -154,7 +154,7 @@ def test_hooks_behind_the_model_change_the_picture_and_not_what_the_model_saw() 
         return frame.with_image(frame.image[:2, :2])
 
     bench = Bench(postprocess=[hook(small, f"postprocess[{n}]") for n in range(2)])
-    assert bench.stages.postprocess(Answer(bench.job(), Result({}))) is not None
+    assert bench.stages.postprocess(JobResult(bench.job(), Result({}))) is not None
     assert seen == [View(6, 4)] * 2
 
 
@@ -203,8 +203,8 @@ def test_a_hook_that_fails_costs_the_frame_and_only_with_fail_the_run(
             bench.stages.preprocess(bench.captured())
     else:
         assert bench.stages.preprocess(bench.captured()) is None
-        assert bench.stages.last_complaint is not None
-        assert bench.stages.last_complaint.startswith(SAID)
+        assert bench.stages.last_error is not None
+        assert bench.stages.last_error.startswith(SAID)
     assert bench.fates() == fates
 
 
@@ -253,7 +253,7 @@ def test_frames_that_are_at_the_server_together_share_its_time(inside: int, busy
     job = bench.job()
     for _ in range(inside):
         bench.stages.window.enter()
-    job.answered = 0.2
+    job.received = 0.2
     bench.stages.settle(Outcome(job, Result({})))
     assert summarize(bench.ledger, "f").busy_ms["transport"] == busy
 
@@ -278,7 +278,7 @@ def test_with_on_error_passthrough_the_original_reaches_the_sink() -> None:
     bench = Bench(on_error="passthrough", postprocess=[hook(boom, "postprocess[0]")])
     job = bench.job()
     answer = bench.stages.settle(Outcome(job, error=TransportError("gone")))
-    assert answer == Answer(job, None)
+    assert answer == JobResult(job, None)
     made = bench.stages.postprocess(answer)
     assert made is not None
     assert made.image is job.frame.image
@@ -297,13 +297,13 @@ def test_an_outage_follows_on_outage_whatever_on_error_says(
         with pytest.raises(OutageError, match="away"):
             bench.stages.settle(outcome)
     elif on_outage == "passthrough":
-        assert bench.stages.settle(outcome) == Answer(job, None)
+        assert bench.stages.settle(outcome) == JobResult(job, None)
     else:
         assert bench.stages.settle(outcome) is None
     assert bench.fates() == ({} if on_outage == "passthrough" else {"transport": 1})
     assert caplog.messages == []  # the transport has said so
     if on_outage != "fail":
-        assert bench.stages.last_complaint == "transport: away"
+        assert bench.stages.last_error == "transport: away"
 
 
 def test_no_answer_is_a_fate_of_its_own_and_a_bug_is_not_hidden() -> None:
@@ -327,7 +327,7 @@ def test_the_original_frame_and_the_result_reach_the_postprocess_hook() -> None:
         postprocess=[hook(note, "postprocess[0]")],
     )
     job, result = bench.job(), Result({"x": np.zeros(3)})
-    made = bench.stages.postprocess(Answer(job, result))
+    made = bench.stages.postprocess(JobResult(job, result))
     assert seen == [(job.frame, result)]
     assert made is not None
     assert (made.image.shape, made.index) == ((2, 2, 3), 0)
@@ -336,7 +336,7 @@ def test_the_original_frame_and_the_result_reach_the_postprocess_hook() -> None:
 def test_without_hooks_the_answer_is_the_picture() -> None:
     bench = Bench()
     answer = np.ones((320, 320, 3), np.uint8)
-    made = bench.stages.postprocess(Answer(bench.job(), Result({"output": answer})))
+    made = bench.stages.postprocess(JobResult(bench.job(), Result({"output": answer})))
     assert made is not None
     assert made.image is answer
 
@@ -358,7 +358,7 @@ def test_the_time_of_every_call_is_noted_for_the_hook_that_took_it() -> None:
     )
     bench.job()
     bench.stages.preprocess(frame(1))
-    bench.stages.postprocess(Answer(Job(frame(), Request({})), Result({})))
+    bench.stages.postprocess(JobResult(Job(frame(), Request({})), Result({})))
     found = summarize(bench.ledger, "f").hooks
     assert [(each["hook"], each["mean_ms"]) for each in found] == [
         ("preprocess[0]", 250.0), ("preprocess[1]", 500.0), ("postprocess[0]", 1000.0)
@@ -370,7 +370,7 @@ def test_what_hooks_attach_stays_with_the_frame() -> None:
         preprocess=[hook(lambda f: f.attach(scale=2).image[::2]), hook(lambda f: f.attach(a=1))],
         postprocess=[hook(lambda f, _: f.attach(faces=f.data["a"] + 1), "postprocess[0]")],
     )
-    made = bench.stages.postprocess(Answer(bench.job(), Result({"x": np.zeros(3)})))
+    made = bench.stages.postprocess(JobResult(bench.job(), Result({"x": np.zeros(3)})))
     assert made is not None
     assert made.data == {"a": 1, "faces": 2}  # an array has nothing attached
     assert made.image.shape == (4, 6, 3)

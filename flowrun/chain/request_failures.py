@@ -1,0 +1,38 @@
+"""Apply `transport.on_error` and `transport.on_outage` to a failed request."""
+
+from __future__ import annotations
+
+from flowrun.chain.throttled_warnings import ThrottledWarnings
+from flowrun.errors import DeadlineError, OutageError, TransportError
+from flowrun.frame import Frame
+from flowrun.ledger.fates import FailCause
+from flowrun.ledger.ledger import Ledger
+from flowrun.spec.flow import TransportSpec
+
+
+class RequestFailures:
+    """What a failed request means for its frame and for the run, as `spec` says."""
+
+    def __init__(self, spec: TransportSpec, ledger: Ledger, warnings: ThrottledWarnings) -> None:
+        self._spec = spec
+        self._ledger = ledger
+        self._warnings = warnings
+
+    def settle(self, frame: Frame, error: BaseException) -> bool:
+        """Whether `frame` continues without a result. Otherwise it has failed; raises `error` if
+        that ends the run."""
+        # With `hold` there is an outage error only if the run stops during the outage. The
+        # transport has logged the outage.
+        outage = isinstance(error, OutageError)
+        policy = self._spec.on_outage if outage else self._spec.on_error
+        passthrough = isinstance(error, TransportError) and policy == "passthrough"
+        if not passthrough:
+            cause: FailCause = "timeout" if isinstance(error, DeadlineError) else "transport"
+            self._ledger.failed(frame, cause)
+        if not isinstance(error, TransportError) or policy == "fail":
+            raise error
+        if outage:
+            self._warnings.note(error)
+        else:
+            self._warnings.warn(error)
+        return passthrough

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Literal
 
 from flowrun.chain.fan_out import SinkBranch
 from flowrun.chain.shutdown import Shutdown
 from flowrun.frame import Frame, VideoInfo
 from flowrun.kserve.client.outage import OutageTransport
+from flowrun.ledger.histogram import Histogram
 from flowrun.ledger.ledger import Ledger
 from flowrun.ledger.summary import Summary, summarize
 from flowrun.media.protocols import RemoteSink, Source
@@ -103,7 +105,7 @@ class Status:
             "source": self._source(),
             "latency_histogram": [
                 {"up_to_ms": round(edge * 1000, 3), "frames": frames}
-                for edge, frames in self.ledger.latencies.end_to_end.bars()
+                for edge, frames in bars(self.ledger.latencies.end_to_end)
             ],
         }
 
@@ -129,6 +131,16 @@ class Status:
         names = ("live", "width", "height", "fps", "duration", "frames")
         said = {name: getattr(self.info, name, None) for name in names}
         return {**said, "time": round(self.ledger.position, 3)}
+
+
+def bars(histogram: Histogram) -> list[tuple[float, int]]:
+    """The values of `histogram` in four bars per doubling, from the first bar with values to the
+    last: the upper edge of each in seconds, and how many values lie between it and the one
+    below."""
+    counts = histogram.cumulative(4)
+    found = [(edge, count - below) for (_, below), (edge, count) in pairwise([(0.0, 0), *counts])]
+    filled = [at for at, (_, count) in enumerate(found) if count]
+    return found[filled[0] : filled[-1] + 1] if filled else []
 
 
 def _away(what: str, since: datetime) -> str:

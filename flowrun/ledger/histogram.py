@@ -7,15 +7,11 @@ from bisect import bisect_left
 from itertools import accumulate
 
 _PER_OCTAVE = 32  # buckets per doubling: a percentile is at most 1/32 too high
-_BAR = _PER_OCTAVE // 4  # buckets in a bar of a picture
 _OCTAVES = 42  # from 1 µs to 50 days; what lies outside counts into the first or last bucket
 _BUCKETS = _PER_OCTAVE * _OCTAVES
 _LONGEST = 2.0**_OCTAVES  # µs
 _STEPS = 2 * _PER_OCTAVE  # of the mantissa from 0 to 1, of which the lower half does not occur
 _frexp, _ceil = math.frexp, math.ceil
-
-# Half octaves from 0.5 ms to 25 s, as numbers of buckets, whose upper edges these are.
-_SHOWN = tuple(_PER_OCTAVE * octave + half for octave in range(9, 25) for half in (-1, 15))
 
 
 class Histogram:
@@ -70,25 +66,15 @@ class Histogram:
         bucket = bisect_left(list(accumulate(self._buckets)), rank)
         return min(_upper_edge(bucket), self.maximum)
 
-    def bars(self) -> list[tuple[float, int]]:
-        """The values as four bars per doubling: the upper edge of each in seconds and how many lie
-        below it and not below the one before, from the first bar that has any to the last."""
-        counts = [sum(self._buckets[at : at + _BAR]) for at in range(0, len(self._buckets), _BAR)]
-        filled = [bar for bar, count in enumerate(counts) if count]
-        if not filled:
-            return []
-        shown = range(filled[0], filled[-1] + 1)
-        return [(_upper_edge((bar + 1) * _BAR - 1), counts[bar]) for bar in shown]
-
-    def cumulated(self) -> list[int]:
-        """How many values do not exceed each of `EDGES`, exactly; and, last, how many there are."""
+    def cumulative(self, per_octave: int) -> list[tuple[float, int]]:
+        """An upper edge in seconds, and exactly how many values do not exceed it, for
+        `per_octave` edges per doubling (a power of two up to 32), the last of which has all
+        values."""
+        step = _PER_OCTAVE // per_octave
         counts = list(accumulate(self._buckets))
-        return [*(counts[bucket] for bucket in _SHOWN), counts[-1]]
+        return [(_upper_edge(at), counts[at]) for at in range(step - 1, _BUCKETS, step)]
 
 
 def _upper_edge(bucket: int) -> float:
     octave, inside = divmod(bucket, _PER_OCTAVE)
     return math.ldexp(1 + (inside + 1) / _PER_OCTAVE, octave) / 1e6
-
-
-EDGES = tuple(map(_upper_edge, _SHOWN))  # seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import deque
 from dataclasses import replace
@@ -9,12 +10,15 @@ from datetime import datetime
 from typing import Any, cast
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flowrun.chain.fan_out import Queue, SinkBranch
 from flowrun.chain.shutdown import Shutdown
-from flowrun.chain.status import Status
+from flowrun.chain.status import Status, bars
 from flowrun.errors import SinkError
 from flowrun.frame import Frame, VideoInfo
+from flowrun.ledger.histogram import Histogram
 from flowrun.ledger.ledger import Ledger
 from flowrun.operators.limit import Limit
 from flowrun.spec.flow import Flow, SinkSpec, SourceSpec, TransportSpec
@@ -189,3 +193,18 @@ def test_the_histogram_of_the_latency_has_every_delivered_frame() -> None:
         *({"up_to_ms": edge, "frames": 0} for edge in (49.152, 57.344)),
         {"up_to_ms": 65.536, "frames": 1},
     ]
+
+
+@given(st.lists(st.floats(0, 1e5), max_size=50))
+def test_the_bars_hold_every_value_once_and_leave_no_gap(values: list[float]) -> None:
+    histogram = Histogram()
+    for value in values:
+        histogram.add(value)
+    found = bars(histogram)
+    assert sum(count for _, count in found) == len(values)
+    assert all(found[at][1] for at in (0, -1) if found)
+    edges = [edge for edge, _ in found]
+    assert all(1 < above / below < 1.26 for below, above in itertools.pairwise(edges))
+    for edge, below in zip(edges, itertools.accumulate(count for _, count in found), strict=True):
+        near = [sum(value < edge * (1 + error) for value in values) for error in (-1e-9, 1e-9)]
+        assert near[0] <= below <= near[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import threading
 import urllib.error
@@ -124,7 +125,9 @@ def test_fates_and_times_are_those_of_the_books(fates: list[tuple[str, float]]) 
         for (name, labels), count in found.items()
         if name == "flowrun_latency_seconds_bucket"
     }
-    assert len(buckets) == 33
+    edges = list(buckets)
+    assert edges == sorted(set(edges))
+    assert (edges[0], edges[-2:], len(edges)) == (0.000512, [25.165824, math.inf], 33)
     for edge, not_above in buckets.items():
         assert not_above == sum(latency <= edge for latency in latencies)
     assert value(found, "flowrun_latency_seconds_count") == len(latencies)

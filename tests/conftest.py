@@ -25,8 +25,9 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import grpc
 import numpy as np
@@ -34,8 +35,14 @@ import pytest
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as stubs
 
+from flowrun.chain.fan_out import Queue, SinkBranch
+from flowrun.chain.shutdown import Shutdown
+from flowrun.chain.status import Status
+from flowrun.frame import Frame, VideoInfo
 from flowrun.kserve.wire import messages
+from flowrun.ledger.ledger import Ledger
 from flowrun.media.ffmpeg.process import executable
+from flowrun.spec.flow import Flow, SinkSpec, SourceSpec, TransportSpec
 
 SERVERS = Path(__file__).parent / "servers"
 STARTING = 60.0  # seconds until a server must be ready
@@ -159,6 +166,53 @@ def joined(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(messages, "join", noting)
     return found
+
+
+class FakePart:
+    """A source, a transport or a remote sink; it may be unavailable."""
+
+    address = "rtsp://***@out/b"
+    every, repeated, reconnects, reopened = 0.1, 5, 2, 3
+    unavailable_since: datetime | None = None
+
+    def write(self, frame: Frame) -> None: ...
+    def tick(self) -> None: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+class FakeRun:
+    """The status of a run whose clock, ledger and parts the test controls."""
+
+    def __init__(self, name: str = "f") -> None:
+        self.now = 100.0
+        self.ledger = Ledger(lambda: self.now)
+        self.shutdown = Shutdown(1.0)
+        flow = Flow(
+            name=name,
+            source=SourceSpec("rtsp://me:secret@in/a"),
+            transport=TransportSpec(mode="stream", address=("one:1", "two:2"), model="m"),
+            sinks=(SinkSpec("null"), SinkSpec("rtsp://me:secret@out/b")),
+        )
+        self.status = Status(flow, self.ledger, self.shutdown)
+        self.source, self.transport, self.sink = FakePart(), FakePart(), FakePart()
+        queue = Queue(capacity=4, when_full="drop_oldest", on=cast(Any, None))
+        self.branches = (
+            SinkBranch("sink[0]", FakePart(), delivered=4, dropped=5, failed=6),
+            SinkBranch("sink[1]", self.sink, queue),
+        )
+
+    def open(self) -> None:
+        status: Any = self.status
+        status.source, status.transport = self.source, self.transport
+        status.info = VideoInfo(640, 480, fps=25.0, live=True)
+        status.branches = self.branches
+
+
+@pytest.fixture(scope="session")
+def fake_run() -> type[FakeRun]:
+    """`fake_run()` or `fake_run(NAME)`: the status of a run before its parts are open."""
+    return FakeRun
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What a run says of itself while its parts come and go."""
+"""The status of a run while its parts open, become unavailable and fail."""
 
 from __future__ import annotations
 
@@ -7,81 +7,36 @@ import json
 from collections import deque
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowrun.chain.fan_out import Queue, SinkBranch
-from flowrun.chain.shutdown import Shutdown
-from flowrun.chain.status import Status, bars
+from flowrun.chain.status import bars
 from flowrun.errors import SinkError
-from flowrun.frame import Frame, VideoInfo
+from flowrun.frame import Frame
 from flowrun.ledger.histogram import Histogram
-from flowrun.ledger.ledger import Ledger
 from flowrun.operators.limit import Limit
-from flowrun.spec.flow import Flow, SinkSpec, SourceSpec, TransportSpec
 
 NOON = datetime(2024, 5, 6, 12, 0, 1)
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 
 
-class Part:
-    """A source, a server or a remote sink; it may be away."""
-
-    address = "rtsp://***@out/b"
-    every, repeated, reconnects, reopened = 0.1, 5, 2, 3
-    unavailable_since: datetime | None = None
-
-    def write(self, frame: Frame) -> None: ...
-    def tick(self) -> None: ...
-    def close(self) -> None: ...
-    def abort(self) -> None: ...
+def status_of(run: Any) -> dict[str, Any]:
+    status: dict[str, Any] = run.status.to_json()
+    assert "secret" not in json.dumps(status)
+    return status
 
 
-class World:
-    """A run whose parts the test opens, loses and fails."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.shutdown = Shutdown(1.0)
-        self.ledger = Ledger(lambda: self.now)
-        flow = Flow(
-            name="f",
-            source=SourceSpec("rtsp://me:secret@in/a"),
-            transport=TransportSpec(mode="stream", address=("one:1", "two:2"), model="m"),
-            sinks=(SinkSpec("null"), SinkSpec("rtsp://me:secret@out/b")),
-        )
-        self.status = Status(flow, self.ledger, self.shutdown)
-        self.source, self.transport, self.sink = Part(), Part(), Part()
-        self.branches = (SinkBranch("sink[0]", Part()), SinkBranch("sink[1]", self.sink, a_queue()))
-
-    def open(self) -> None:
-        status: Any = self.status
-        status.source, status.transport = self.source, self.transport
-        status.info = VideoInfo(640, 480, fps=25.0, live=True)
-        status.branches = self.branches
-
-    @property
-    def now_says(self) -> dict[str, Any]:
-        said = self.status.to_json()
-        assert "secret" not in json.dumps(said)
-        return said
+def state(run: Any) -> tuple[str, bool, list[str]]:
+    status = status_of(run)
+    return status["state"], status["ready"], status["waiting_for"]
 
 
-def a_queue() -> Queue:
-    return Queue(capacity=4, when_full="drop_oldest", on=cast(Any, None))
-
-
-def state(world: World) -> tuple[str, bool, list[str]]:
-    said = world.now_says
-    return said["state"], said["ready"], said["waiting_for"]
-
-
-def test_a_run_that_starts_says_what_is_not_open_yet() -> None:
-    world = World()
-    assert state(world) == (
+def test_a_run_that_starts_reports_what_is_not_open_yet(fake_run: Any) -> None:
+    run = fake_run()
+    assert state(run) == (
         "starting",
         False,
         [
@@ -90,7 +45,7 @@ def test_a_run_that_starts_says_what_is_not_open_yet() -> None:
             "sink: null, rtsp://***@out/b is not open yet",
         ],
     )
-    assert world.now_says["source"] == {
+    assert status_of(run)["source"] == {
         "live": None,
         "width": None,
         "height": None,
@@ -101,92 +56,96 @@ def test_a_run_that_starts_says_what_is_not_open_yet() -> None:
     }
 
 
-def test_a_run_is_ready_when_everything_is_open_and_there() -> None:
-    world = World()
-    world.open()
-    assert state(world) == ("running", True, [])
-    assert world.now_says["source"]["live"] is True
-    assert (world.now_says["source"]["width"], world.now_says["source"]["height"]) == (640, 480)
+def test_a_run_is_ready_when_everything_is_open_and_available(fake_run: Any) -> None:
+    run = fake_run()
+    run.open()
+    assert state(run) == ("running", True, [])
+    assert status_of(run)["source"]["live"] is True
+    assert (status_of(run)["source"]["width"], status_of(run)["source"]["height"]) == (640, 480)
 
 
-def test_what_is_away_is_said_with_its_key_its_address_and_since_when() -> None:
-    world = World()
-    world.open()
-    for part in (world.source, world.transport, world.sink):
+def test_an_unavailable_part_is_reported_with_its_key_its_address_and_its_time(
+    fake_run: Any,
+) -> None:
+    run = fake_run()
+    run.open()
+    for part in (run.source, run.transport, run.sink):
         part.unavailable_since = NOON
     unavailable = [
         "source: rtsp://***@in/a is away since 12:00:01",
         "transport: one:1, two:2 is away since 12:00:01",
         "sink[1]: rtsp://***@out/b is away since 12:00:01",
     ]
-    assert state(world) == ("running", False, unavailable)
-    world.transport.unavailable_since = None
-    assert state(world) == ("running", False, [unavailable[0], unavailable[2]])
-    world.source.unavailable_since = world.sink.unavailable_since = None
-    assert state(world) == ("running", True, [])
+    assert state(run) == ("running", False, unavailable)
+    run.transport.unavailable_since = None
+    assert state(run) == ("running", False, [unavailable[0], unavailable[2]])
+    run.source.unavailable_since = run.sink.unavailable_since = None
+    assert state(run) == ("running", True, [])
 
 
-def test_a_sink_that_was_left_out_is_missed() -> None:
-    world = World()
-    world.open()
-    world.branches[0].error = SinkError("no space left on rtsp://me:secret@x", key="sink[0]")
+def test_a_sink_that_has_failed_makes_the_run_not_ready(fake_run: Any) -> None:
+    run = fake_run()
+    run.open()
+    run.branches[0].error = SinkError("no space left on rtsp://me:secret@x", key="sink[0]")
     left_out = "sink[0]: left out, for it failed: no space left on rtsp://***@x"
-    assert state(world) == ("running", False, [left_out])
+    assert state(run) == ("running", False, [left_out])
 
 
-def test_a_run_that_ends_is_not_ready_and_waits_for_nobody_when_it_has() -> None:
-    world = World()
-    world.open()
-    world.shutdown.stop()
-    world.shutdown.close()
-    assert state(world) == ("stopping", False, [])
-    world.status.ended = True
-    world.source.unavailable_since = NOON
-    assert state(world) == ("ended", False, [])
+def test_a_run_that_stops_is_not_ready_and_one_that_has_ended_waits_for_nothing(
+    fake_run: Any,
+) -> None:
+    run = fake_run()
+    run.open()
+    run.shutdown.stop()
+    run.shutdown.close()
+    assert state(run) == ("stopping", False, [])
+    run.status.ended = True
+    run.source.unavailable_since = NOON
+    assert state(run) == ("ended", False, [])
 
 
-def test_queues_tell_how_many_wait_and_how_old_the_oldest_is() -> None:
-    world = World()
-    world.open()
-    queue = world.branches[1].queue
+def test_queues_have_their_depth_and_the_age_of_the_oldest_frame(fake_run: Any) -> None:
+    run = fake_run()
+    run.open()
+    queue = run.branches[1].queue
     assert queue is not None
     first = Frame(IMAGE, 0, 0.0, 0.1, 99.5)
-    world.status.buffer.watch(deque([first, replace(first, captured=99.9)]), 4)
+    run.status.buffer.watch(deque([first, replace(first, captured=99.9)]), 4)
     queue.waiting.watch(deque[Frame](), 1)
-    assert world.now_says["queues"] == [
+    assert status_of(run)["queues"] == [
         {"name": "buffer", "depth": 2, "capacity": 4, "oldest_s": 0.5},
         {"name": "sink[1]", "depth": 0, "capacity": 1, "oldest_s": None},
     ]
 
 
-def test_the_numbers_of_the_summary_are_there_under_their_names() -> None:
-    world = World()
-    world.open()
+def test_the_status_has_the_keys_of_the_summary(fake_run: Any) -> None:
+    run = fake_run()
+    run.open()
     for index in range(4):
-        frame = Frame(IMAGE, index, 3.0 + index / 2, 0.5, world.now)
-        world.ledger.captured(frame)
-        world.now += 0.5
-        world.ledger.delivered(frame)
-    world.status.window = Limit(4)
-    world.status.window.enter()
-    said = world.now_says
-    assert world.status.summary().to_json().items() <= said.items()
-    assert (said["captured"], said["delivered"], said["fps_now"]) == (4, 4, 2.67)  # in 1.5 s
-    assert (said["repeated"], said["generation"]) == (10, 4)
-    assert said["reconnects"] == {"source": 2, "transport": 3, "sink": 4}
-    assert (said["in_flight"], said["window"], said["source"]["time"]) == (1, 4, 1.5)
+        frame = Frame(IMAGE, index, 3.0 + index / 2, 0.5, run.now)
+        run.ledger.captured(frame)
+        run.now += 0.5
+        run.ledger.delivered(frame)
+    run.status.window = Limit(4)
+    run.status.window.enter()
+    status = status_of(run)
+    assert run.status.summary().to_json().items() <= status.items()
+    assert (status["captured"], status["delivered"], status["fps_now"]) == (4, 4, 2.67)  # in 1.5 s
+    assert (status["repeated"], status["generation"]) == (10, 4)
+    assert status["reconnects"] == {"source": 2, "transport": 3, "sink": 4}
+    assert (status["in_flight"], status["window"], status["source"]["time"]) == (1, 4, 1.5)
 
 
-def test_the_histogram_of_the_latency_has_every_delivered_frame() -> None:
-    world = World()
-    assert world.now_says["latency_histogram"] == []
-    world.open()
+def test_the_histogram_of_the_latency_has_every_delivered_frame(fake_run: Any) -> None:
+    run = fake_run()
+    assert status_of(run)["latency_histogram"] == []
+    run.open()
     for index in range(3):
-        frame = Frame(np.zeros((2, 2, 3), np.uint8), index, 0.0, 0.0, world.now)
-        world.ledger.captured(frame)
-        world.now += 0.02 * (index + 1)
-        world.ledger.delivered(frame)
-    assert world.now_says["latency_histogram"] == [
+        frame = Frame(np.zeros((2, 2, 3), np.uint8), index, 0.0, 0.0, run.now)
+        run.ledger.captured(frame)
+        run.now += 0.02 * (index + 1)
+        run.ledger.delivered(frame)
+    assert status_of(run)["latency_histogram"] == [
         {"up_to_ms": 20.48, "frames": 1},
         *({"up_to_ms": edge, "frames": 0} for edge in (24.576, 28.672, 32.768)),
         {"up_to_ms": 40.96, "frames": 1},

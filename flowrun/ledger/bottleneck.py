@@ -1,61 +1,58 @@
-"""What holds a run up, and that in words."""
+"""Find the bottleneck of a run and describe it in one line."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 WORKING = ("source", "preprocess", "transport", "postprocess", "sink")  # the others only wait
-_NAMES = {
-    "preprocess": "preprocess hooks",
-    "transport": "server",
-    "postprocess": "postprocess hooks",
-}
+_NAMES = {"preprocess": "preprocess hooks", "postprocess": "postprocess hooks"}
 
 
 def per_frame(seconds: float, frames: int, taken: int) -> float | None:
-    """What a frame costs a stage on average, in milliseconds, that was busy for `seconds` with
-    `frames` of those that were `taken`, which are all that were not too late: one that a hook left
-    out costs the stages behind it nothing. `None` where nothing was measured."""
+    """Mean milliseconds per frame of a stage that was busy for `seconds` with `frames` frames.
+
+    `taken` is the number of captured frames that were neither superseded nor stale: a frame that a
+    hook dropped counts with 0 ms in the stages after it. `None` if nothing was measured."""
     return round(seconds / max(frames, taken) * 1000, 3) if frames else None
 
 
 def slowest(costs: Mapping[str, float | None], late: int) -> str | None:
-    """The stage that a frame costs most; `None` if nothing was measured. The source, which may just
-    be waiting for its next frame, is none that others are too `late` for."""
+    """The stage with the highest cost per frame; `None` if nothing was measured. Not the source if
+    frames were `late` (superseded or stale): it may just wait for its next frame."""
     able = {name: cost for name, cost in costs.items() if cost and not (late and name == "source")}
     return max(able, key=lambda name: able[name], default=None)
 
 
-def in_words(
+def describe(
     stage: str | None,
     busy_ms: Mapping[str, float | None],
     period_ms: float | None,
     captured: int,
     dropped: Mapping[str, int],
 ) -> str:
-    """`server 41 ms per frame > 33 ms frame period: 24 % dropped`, from what the summary says.
+    """`transport 41 ms per frame > 33 ms frame period: 24 % dropped`, from the summary's values.
 
-    The share is that of the frames that were overtaken or grew too old; what a hook or the model
-    left out was not too slow. Without a bottleneck it is `-`.
+    The percentage is that of superseded and stale frames only: frames that a hook dropped or the
+    model did not answer were not too slow. `-` without a bottleneck.
     """
     if stage is None:
         return "-"
-    said, busy = _NAMES.get(stage, stage), busy_ms[stage]
+    text, busy = _NAMES.get(stage, stage), busy_ms[stage]
     if busy is None:
-        return said
-    said += f" {short(busy)} ms per frame"
+        return text
+    text += f" {short(busy)} ms per frame"
     if period_ms is not None:
-        ours, frames = short(busy), short(period_ms)
-        sign = "=" if ours == frames else ">" if busy > period_ms else "<"
-        said += f" {sign} {frames} ms frame period"
+        cost, period = short(busy), short(period_ms)
+        sign = "=" if cost == period else ">" if busy > period_ms else "<"
+        text += f" {sign} {period} ms frame period"
     late = dropped["superseded"] + dropped["stale"]
     if late:
-        return f"{said}: {_percent(late / captured)} dropped"
-    return said
+        return f"{text}: {_percent(late / captured)} dropped"
+    return text
 
 
 def short(milliseconds: float) -> str:
-    """With as many digits as mean something: `41`, `4.1`."""
+    """Two significant digits below 10, whole milliseconds above: `4.1`, `41`."""
     return f"{milliseconds:.0f}" if milliseconds >= 9.95 else f"{milliseconds:.1f}"  # noqa: PLR2004
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from flowrun.ledger.bottleneck import WORKING, in_words, per_frame, slowest
+from flowrun.ledger.bottleneck import WORKING, describe, per_frame, slowest
 from flowrun.ledger.fates import DROP_CAUSES, FAIL_CAUSES
 from flowrun.ledger.histogram import Histogram
 from flowrun.ledger.hook_times import complaints, shares
@@ -79,7 +79,7 @@ class Summary:
         )
 
     def _bottleneck(self) -> str:
-        return in_words(self.bottleneck, self.busy_ms, self.period_ms, self.captured, self.dropped)
+        return describe(self.bottleneck, self.busy_ms, self.period_ms, self.captured, self.dropped)
 
 
 def summarize(

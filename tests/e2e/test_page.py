@@ -172,7 +172,7 @@ def test_the_figures_on_the_page_are_in_the_end_those_of_the_summary(
     table = "Object.fromEntries([...document.querySelectorAll('#{} tr')].map(row => {}))"
     cells = "[...row.querySelectorAll('td')].map(cell => cell.textContent)"
     fates = browser.value(table.format("ledger", f"[row.firstChild.textContent, {cells}[0]]"))
-    names = {"transport": "server", "no_response": "no response"}
+    names = {"no_response": "no response"}
     assert fates == {
         "delivered": str(summary["delivered"]),
         **{

@@ -1,4 +1,4 @@
-"""The line of the summary that says what held the run up."""
+"""The line of the summary about the bottleneck."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowrun.ledger.bottleneck import WORKING, in_words, per_frame, slowest
+from flowrun.ledger.bottleneck import WORKING, describe, per_frame, slowest
 
 DROPPED = {"superseded": 0, "stale": 0, "hook": 0, "no_response": 0}
 
@@ -15,8 +15,8 @@ DROPPED = {"superseded": 0, "stale": 0, "hook": 0, "no_response": 0}
     ("stage", "busy", "period", "dropped", "text"),
     [
         ("transport", 41.2, 33.3, {"superseded": 20, "stale": 4},
-         "server 41 ms per frame > 33 ms frame period: 24 % dropped"),
-        ("transport", 12.0, 33.3, {}, "server 12 ms per frame < 33 ms frame period"),
+         "transport 41 ms per frame > 33 ms frame period: 24 % dropped"),
+        ("transport", 12.0, 33.3, {}, "transport 12 ms per frame < 33 ms frame period"),
         ("source", 33.1, 33.3, {}, "source 33 ms per frame = 33 ms frame period"),
         ("preprocess", 4.14, 16.7, {"hook": 90, "no_response": 9},
          "preprocess hooks 4.1 ms per frame < 17 ms frame period"),
@@ -27,26 +27,27 @@ DROPPED = {"superseded": 0, "stale": 0, "hook": 0, "no_response": 0}
         (None, None, 40.0, {}, "-"),
     ],
 )  # fmt: skip
-def test_the_line_says_who_is_how_slow_for_what_and_what_that_cost(
+def test_the_line_has_the_stage_its_cost_the_frame_period_and_the_share_of_dropped_frames(
     stage: str | None, busy: float | None, period: float | None, dropped: dict[str, int], text: str
 ) -> None:
-    said = in_words(stage, dict.fromkeys(WORKING, busy), period, 100, {**DROPPED, **dropped})
-    assert said == text
+    assert text == describe(
+        stage, dict.fromkeys(WORKING, busy), period, 100, {**DROPPED, **dropped}
+    )
 
 
-def test_a_loss_too_small_for_a_whole_percent_is_still_said() -> None:
-    said = in_words("sink", {"sink": 50.0}, None, 1000, {**DROPPED, "stale": 4})
-    assert said == "sink 50 ms per frame: less than 1 % dropped"
+def test_a_share_below_one_percent_is_still_reported() -> None:
+    text = describe("sink", {"sink": 50.0}, None, 1000, {**DROPPED, "stale": 4})
+    assert text == "sink 50 ms per frame: less than 1 % dropped"
 
 
-def test_a_frame_left_out_by_a_hook_cost_nothing_and_one_that_was_late_does_not_count() -> None:
+def test_a_frame_dropped_by_a_hook_costs_nothing_and_a_late_one_does_not_count() -> None:
     assert per_frame(1.0, 10, taken=100) == 10
     assert per_frame(1.0, 10, taken=10) == 100
-    assert per_frame(1.0, 10, taken=8) == 100  # two were overtaken later, in front of the sink
+    assert per_frame(1.0, 10, taken=8) == 100  # two were superseded later, in the queue of the sink
     assert per_frame(0.0, 0, taken=10) is None
 
 
-def test_a_source_that_waits_for_its_next_frame_is_not_what_frames_are_dropped_for() -> None:
+def test_where_frames_are_late_the_source_is_not_the_bottleneck() -> None:
     costs = {**dict.fromkeys(WORKING), "source": 33.0, "transport": 25.0}
     assert slowest(costs, 0) == "source"
     assert slowest(costs, 1) == "transport"
@@ -56,7 +57,7 @@ def test_a_source_that_waits_for_its_next_frame_is_not_what_frames_are_dropped_f
 
 @given(st.floats(0, 1e4), st.floats(0.1, 1e4))
 def test_the_sign_never_contradicts_the_numbers_that_are_shown(busy: float, period: float) -> None:
-    said = in_words("sink", {"sink": busy}, period, 1, DROPPED)
-    _, ours, _, _, _, sign, frames, *_ = said.split()
-    assert {">": float(ours) > float(frames), "<": float(ours) < float(frames),
-            "=": float(ours) == float(frames)}[sign]  # fmt: skip
+    text = describe("sink", {"sink": busy}, period, 1, DROPPED)
+    _, cost, _, _, _, sign, shown_period, *_ = text.split()
+    assert {">": float(cost) > float(shown_period), "<": float(cost) < float(shown_period),
+            "=": float(cost) == float(shown_period)}[sign]  # fmt: skip

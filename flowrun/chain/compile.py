@@ -1,4 +1,4 @@
-"""The picture: a flow and its open parts as one observable."""
+"""Compile a flow and its open parts into one observable."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from flowrun.spec.flow import Flow, Limits
 
 @dataclass(frozen=True, slots=True)
 class Threads:
-    """Where the stages run. One scheduler may serve several of them only in virtual time."""
+    """The schedulers of the stages. Several stages may share one only in virtual time."""
 
     source: WaitableScheduler
     preprocess: WaitableScheduler
@@ -42,24 +42,24 @@ def compile_flow(
     ledger: Ledger,
     on: Threads,
 ) -> Observable[Frame]:
-    """The frames that have been through a sink, in source order for each of them.
+    """The frames that a sink has written, in source order for each sink.
 
-    `flow` has its policy. At most `backpressure.buffer` frames wait (with `latest` one), one is
-    preprocessed, and the window of `stages` is between the request and the end of the sink's write;
-    the source holds one more, and each sink with a queue what that holds.
+    `flow` has its policy. Bounds: `backpressure.buffer` frames in the buffer (one with `latest`),
+    one in preprocessing, and the window of `stages` between the request and the end of the sink's
+    write; the source holds one more, and each sink with a queue what that holds.
     """
-    room = buffer(flow)
+    queue = buffer(flow)
     frames = pull(stages.capture(source), on.source).pipe(
         limited(flow.limits),
         ops.do_action(ledger.captured),
         bounded(
-            room.capacity,
-            room.when_full,
+            queue.capacity,
+            queue.when_full,
             on.preprocess,
             ledger.superseded,
             stages.buffer,
         ),
-        filter_map(stages.fresh),  # so far frames are dropped unseen, and from here on no more
+        filter_map(stages.fresh),  # after this, no frame is dropped for being late
     )
     return frames.pipe(
         filter_map(stages.preprocess),  # Frame -> Job
@@ -72,7 +72,7 @@ def compile_flow(
 
 
 def into(branch: SinkBranch, fan_out: FanOut) -> Callable[[Observable[Frame]], Observable[Frame]]:
-    """One sink, on a thread of its own if it has a queue."""
+    """The operators of one sink, on a thread of its own if it has a queue."""
     write = ops.map(partial(fan_out.write, branch))
     queue = branch.queue
     if queue is None:
@@ -85,7 +85,7 @@ def into(branch: SinkBranch, fan_out: FanOut) -> Callable[[Observable[Frame]], O
 
 
 def limited(limits: Limits) -> Callable[[Observable[Frame]], Observable[Frame]]:
-    """Exactly `frames` frames, and none `duration` seconds or more after the first."""
+    """Pass exactly `frames` frames, and none `duration` seconds or more after the first."""
 
     def operator(frames: Observable[Frame]) -> Observable[Frame]:
         if limits.duration is not None:
@@ -103,7 +103,7 @@ def _lasting(duration: float) -> Callable[[Observable[Frame]], Observable[Frame]
     def is_inside(frame: Frame) -> bool:
         nonlocal start
         start = frame.time if start is None else start
-        # Half a microsecond: presentation times are ticks, and floats of them are not exact.
+        # Half a microsecond: presentation times are ticks, which floats do not represent exactly.
         return frame.time - start < duration - 5e-7
 
     return ops.take_while(is_inside)

@@ -1,4 +1,4 @@
-"""One or several sinks, and one fate per frame all the same."""
+"""Write every frame to one or several sinks, and decide its one fate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flowrun.chain.queues import in_front_of, writer
+from flowrun.chain.queues import sink_queue, writer
 from flowrun.chain.threads import RunThreads
 from flowrun.errors import SinkError, SinkUnavailableError
 from flowrun.frame import Frame
@@ -24,7 +24,7 @@ log = logging.getLogger("flowrun")
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What waits in front of a sink, and the thread that writes it."""
+    """The queue of a sink, and the thread that writes it."""
 
     capacity: int  # frames
     when_full: WhenFull
@@ -35,7 +35,7 @@ class Queue:
 @dataclass(slots=True, eq=False)
 class SinkBranch:
     """A sink in the chain; without a `queue` it is written on the delivering thread. `error` is
-    what it failed with for good."""
+    the error that ended it."""
 
     key: str  # of the flow: `sink` or `sink[1]`
     sink: Sink
@@ -46,7 +46,7 @@ class SinkBranch:
     failed: int = 0
 
     def counts(self) -> dict[str, Any]:
-        """What the summary says of it."""
+        """The summary's entry of the sink."""
         repeated = self.sink.repeated if isinstance(self.sink, LiveSink) else 0
         reconnects = self.sink.reconnects if isinstance(self.sink, LiveSink) else 0
         return {
@@ -67,11 +67,11 @@ class _Undecided:
 
 
 class FanOut:
-    """All sinks of a run. A frame is delivered when the first one has accepted it; if none does,
-    it failed if one failed with it, and was superseded otherwise.
+    """All sinks of a run. A frame is delivered when the first sink has accepted it. If none does,
+    it has failed if one sink failed with it, and was superseded otherwise.
 
-    A sink that is away costs the frames of that time. One that fails for good is left out while
-    there are others; its error is raised at the end (`errors`), and at once if it was the last.
+    Frames fail while a sink is unavailable. A sink with a permanent error gets no more frames while
+    there are others; its error is raised at the end (`errors`), or at once if it was the last one.
     Any thread; holds one entry per frame that not all sinks have decided on.
     """
 
@@ -89,12 +89,12 @@ class FanOut:
         return [branch.error for branch in self._branches if branch.error is not None]
 
     def offer(self, frame: Frame) -> None:
-        """`frame` is on its way to all of them."""
+        """Register `frame` before it goes to the sinks."""
         with self._lock:
             self._undecided[frame.index] = _Undecided(len(self._branches))
 
     def write(self, branch: SinkBranch, frame: Frame) -> Frame:
-        """Hand the frame to the sink."""
+        """Write `frame` to the sink, and return it."""
         if branch.error is not None:
             self._failed(branch, frame)
             return frame
@@ -105,13 +105,13 @@ class FanOut:
             self._failed(branch, frame)
         except SinkError as error:
             self._failed(branch, frame)
-            self._left_out(branch, error)
+            self._disable(branch, error)
         else:
             self._accepted(branch, frame, self._ledger.clock() - began)
         return frame
 
     def drop(self, branch: SinkBranch, frame: Frame) -> None:
-        """A newer frame took its place in front of the sink."""
+        """A newer frame replaced `frame` in the queue of the sink."""
         with self._lock:
             branch.dropped += 1
             self._decide(frame, self._undecided[frame.index])
@@ -122,15 +122,15 @@ class FanOut:
             try:
                 branch.sink.tick()
             except SinkUnavailableError:
-                return  # no frame is lost by it; the next one will tell
+                return  # costs no frame; the next write reports it
             except SinkError as error:
-                self._left_out(branch, error)
+                self._disable(branch, error)
 
-    def _left_out(self, branch: SinkBranch, error: SinkError) -> None:
+    def _disable(self, branch: SinkBranch, error: SinkError) -> None:
         branch.error = error
         if len(self.errors) == len(self._branches):
             raise error
-        log.error("%s; going on without it", error)
+        log.error("%s; continuing without it", error)
 
     def _accepted(self, branch: SinkBranch, frame: Frame, seconds: float) -> None:
         with self._lock:
@@ -163,10 +163,10 @@ class FanOut:
 
 
 def queue_for(spec: SinkSpec, flow: Flow, threads: RunThreads, *, several: bool) -> Queue | None:
-    """The queue in front of a sink of `flow` (see `queues`), and its thread, which runs at once."""
-    room = in_front_of(spec, flow, several=several)
-    if room is None:
+    """The queue of a sink of `flow` (see `queues`), with its thread, which starts at once."""
+    queue = sink_queue(spec, flow, several=several)
+    if queue is None:
         return None
     name = writer(spec)
     on = threads.main if name == "main" else threads.thread(name)
-    return Queue(room.capacity, room.when_full, on)
+    return Queue(queue.capacity, queue.when_full, on)

@@ -1,4 +1,4 @@
-"""What waits in front of a stage, as the flow alone decides it."""
+"""The queues of a flow: capacity, and what happens when one is full."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class QueueSpec:
-    """Place for `capacity` frames; what a further one does when all are taken."""
+    """A queue of `capacity` frames, and what happens to a further one."""
 
     capacity: int
     when_full: WhenFull
 
 
 def buffer(flow: Flow) -> QueueSpec:
-    """In front of preprocessing, for a flow that has no `auto` left."""
+    """The buffer before preprocessing, for a flow that has no `auto` left."""
     policy = flow.backpressure.policy
     return QueueSpec(
         1 if policy == "latest" else flow.backpressure.buffer,
@@ -28,35 +28,34 @@ def buffer(flow: Flow) -> QueueSpec:
     )
 
 
-def in_front_of(spec: SinkSpec, flow: Flow, *, several: bool) -> QueueSpec | None:
-    """In front of a sink of `flow`, which has no `auto` left; `None` for a sink without a queue,
-    which is written by the thread that delivers.
+def sink_queue(spec: SinkSpec, flow: Flow, *, several: bool) -> QueueSpec | None:
+    """The queue of a sink of `flow`, which has no `auto` left; `None` for a sink that the
+    delivering thread writes.
 
-    A single sink that nobody watches needs none. A watched one alone makes the chain wait, so that
-    frames are dropped before the server works on them. Several do so only where nothing may be
-    lost, and never for the screen.
+    A single sink that is not watched has none. The queue of a single watched sink blocks, so that
+    frames are dropped before the model server works on them. With several sinks it blocks only
+    where no frame may be dropped, and never for the screen.
     """
     if not several and not spec.watched:
         return None
     screen = spec.kind == "screen"
-    waits = not several or (flow.backpressure.policy == "every_frame" and not screen)
+    blocks = not several or (flow.backpressure.policy == "every_frame" and not screen)
     return QueueSpec(
         flow.backpressure.buffer if several and not screen else 1,
-        "block" if waits else "drop_oldest",
+        "block" if blocks else "drop_oldest",
     )
 
 
 def several(flow: Flow) -> bool:
-    """Whether more than one sink takes frames: a `.jsonl` file beside others takes none, only what
-    the ledger says of them."""
+    """Whether more than one sink gets frames: a `.jsonl` file beside others gets only the fates."""
     return sum(spec.kind != "jsonl" for spec in flow.sinks) > 1
 
 
 def writer(spec: SinkSpec) -> str:
-    """The thread that writes a sink with a queue: the caller's for the screen."""
+    """The name of the thread that writes a sink with a queue: the caller's for the screen."""
     return "main" if spec.kind == "screen" else f"sink-{spec.kind}"
 
 
 def delivers_apart(flow: Flow) -> bool:
-    """Whether a thread of its own delivers, because the screen needs the caller's."""
+    """Whether delivery has a thread of its own, because the screen needs the caller's."""
     return any(spec.kind == "screen" for spec in flow.sinks)

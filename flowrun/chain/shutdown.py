@@ -1,4 +1,4 @@
-"""How a run is ended from outside: first politely, then not."""
+"""Stop a run gracefully, and abort it after a deadline."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from collections.abc import Callable
 
 
 class Shutdown:
-    """Whether a run is to stop or to abort, and what is to be done then.
+    """The actions of a stop and of an abort, each run once.
 
-    Everything may be called by any thread, but not by a signal handler. `patience` is how long, in
-    seconds, a stop may take before it becomes an abort.
+    Any thread may call everything here, but no signal handler. `grace` is the time in seconds
+    after which a stop becomes an abort.
     """
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, grace: float) -> None:
         self.stopping = False
         self.aborted = False
-        self._patience = patience
+        self._grace = grace
         self._lock = threading.Lock()
         self._on_stop: list[Callable[[], None]] = []
         self._on_abort: list[Callable[[], None]] = []
         self._deadline: threading.Timer | None = None
 
     def stop(self) -> None:
-        """Do what was registered, once. Idempotent."""
+        """Run the actions of a stop, once. Idempotent."""
         with self._lock:
             if self.stopping:
                 return
             self.stopping = True
             actions = list(self._on_stop)
-            self._deadline = threading.Timer(self._patience, self.abort)
+            self._deadline = threading.Timer(self._grace, self.abort)
             self._deadline.daemon = True
             self._deadline.start()
         for act in actions:
             act()
 
     def abort(self) -> None:
-        """`stop`, and what was registered for the worst, once. Idempotent."""
+        """`stop`, and run the actions of an abort, once. Idempotent."""
         self.stop()
         with self._lock:
             if self.aborted:
@@ -47,7 +47,7 @@ class Shutdown:
             act()
 
     def when_stopped(self, act: Callable[[], None]) -> None:
-        """Do `act` at `stop`: now, if it has come already."""
+        """Call `act` at `stop`, or now if that was called already."""
         with self._lock:
             self._on_stop.append(act)
             late = self.stopping
@@ -55,7 +55,7 @@ class Shutdown:
             act()
 
     def when_aborted(self, act: Callable[[], None]) -> None:
-        """Do `act` at `abort`: now, if it has come already."""
+        """Call `act` at `abort`, or now if that was called already."""
         with self._lock:
             self._on_abort.append(act)
             late = self.aborted
@@ -63,6 +63,6 @@ class Shutdown:
             act()
 
     def close(self) -> None:
-        """It is over: a stop has no deadline any more."""
+        """Cancel the deadline of a stop: the run has ended."""
         if self._deadline is not None:
             self._deadline.cancel()

@@ -1,4 +1,4 @@
-"""What a run is doing now, and what it is waiting for."""
+"""The status of a run: its state, its counters, its queues and its unavailable parts."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ State = Literal["starting", "running", "stopping", "ended"]
 
 
 class Status:
-    """The state of a run, for any thread to ask; the run notes here what it has opened.
+    """The state of a run, readable by any thread; the run stores here what it has opened.
 
-    Asking costs nothing per frame and waits for nobody. No secret of the flow is in what it says.
+    Reading costs nothing per frame and does not block. Secrets of the flow are redacted.
     """
 
     def __init__(self, flow: Flow, ledger: Ledger, shutdown: Shutdown) -> None:
         self.flow = flow
         self.ledger = ledger
         self.window = Limit(1)  # until it is known whether frames may be dropped
-        self.buffer: Occupancy[Frame] = Occupancy()  # in front of preprocessing
+        self.buffer: Occupancy[Frame] = Occupancy()  # before preprocessing
         self.source: Source | None = None
         self.info: VideoInfo | None = None  # once the source is open
         self.transport: OutageTransport | None = None
@@ -49,31 +49,31 @@ class Status:
         return "running" if self.branches else "starting"
 
     def unavailable(self) -> dict[str, str]:
-        """What is not there of source, model server and sinks, by its key of the flow, and how it
-        is called. Nothing once the run has ended."""
+        """Those of source, transport and sinks that are unavailable, by key of the flow, with the
+        reason. Empty once the run has ended."""
         if self.ended:
             return {}
-        flow, said = self.flow, {}
+        flow, found = self.flow, {}
         if self.source is None or self.info is None:
-            said["source"] = f"{redact(flow.source.uri)} is not open yet"
+            found["source"] = f"{redact(flow.source.uri)} is not open yet"
         elif self.source.unavailable_since is not None:
-            said["source"] = _away(flow.source.uri, self.source.unavailable_since)
-        server = ", ".join(flow.transport.address)
+            found["source"] = _unavailable(flow.source.uri, self.source.unavailable_since)
+        address = ", ".join(flow.transport.address)
         if self.transport is None:
-            said["transport"] = f"{server} is not open yet"
+            found["transport"] = f"{address} is not open yet"
         elif self.transport.unavailable_since is not None:
-            said["transport"] = _away(server, self.transport.unavailable_since)
+            found["transport"] = _unavailable(address, self.transport.unavailable_since)
         if not self.branches:
-            said["sink"] = f"{', '.join(redact(sink.uri) for sink in flow.sinks)} is not open yet"
+            found["sink"] = f"{', '.join(redact(sink.uri) for sink in flow.sinks)} is not open yet"
         for branch in self.branches:
             if branch.error is not None:
-                said[branch.key] = f"left out, for it failed: {redact(branch.error.message)}"
+                found[branch.key] = f"failed: {redact(branch.error.message)}"
             elif isinstance(branch.sink, RemoteSink) and branch.sink.unavailable_since is not None:
-                said[branch.key] = _away(branch.sink.address, branch.sink.unavailable_since)
-        return said
+                found[branch.key] = _unavailable(branch.sink.address, branch.sink.unavailable_since)
+        return found
 
     def summary(self) -> Summary:
-        """The books as they are now."""
+        """The summary so far."""
         sinks = [branch.counts() for branch in self.branches]
         reopened = self.transport.reopened if self.transport else 0
         return summarize(
@@ -91,7 +91,7 @@ class Status:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """What `Run.status` gives."""
+        """The status for JSON; see `Run.status`."""
         state, unavailable = self.state, self.unavailable()
         return {
             **self.summary().to_json(),
@@ -110,27 +110,27 @@ class Status:
         }
 
     def queues(self) -> list[dict[str, Any]]:
-        """The queues that frames wait in, in the order in which a frame meets them."""
+        """The queues, in the order in which a frame passes them."""
         waiting = [("buffer", self.buffer)]
-        waiting += [(o.key, o.queue.waiting) for o in self.branches if o.queue is not None]
-        said = []
-        for name, level in waiting:
-            oldest = level.oldest
+        waiting += [(each.key, each.queue.waiting) for each in self.branches if each.queue]
+        found = []
+        for name, occupancy in waiting:
+            oldest = occupancy.oldest
             age = None if oldest is None else max(0.0, self.ledger.clock() - oldest.captured)
-            said.append(
+            found.append(
                 {
                     "name": name,
-                    "depth": level.depth,
-                    "capacity": level.capacity,
+                    "depth": occupancy.depth,
+                    "capacity": occupancy.capacity,
                     "oldest_s": None if age is None else round(age, 3),
                 }
             )
-        return said
+        return found
 
     def _source(self) -> dict[str, Any]:
         names = ("live", "width", "height", "fps", "duration", "frames")
-        said = {name: getattr(self.info, name, None) for name in names}
-        return {**said, "time": round(self.ledger.position, 3)}
+        known = {name: getattr(self.info, name, None) for name in names}
+        return {**known, "time": round(self.ledger.position, 3)}
 
 
 def bars(histogram: Histogram) -> list[tuple[float, int]]:
@@ -143,5 +143,5 @@ def bars(histogram: Histogram) -> list[tuple[float, int]]:
     return found[filled[0] : filled[-1] + 1] if filled else []
 
 
-def _away(what: str, since: datetime) -> str:
-    return f"{redact(what)} is away since {since:%H:%M:%S}"
+def _unavailable(what: str, since: datetime) -> str:
+    return f"{redact(what)} is unavailable since {since:%H:%M:%S}"

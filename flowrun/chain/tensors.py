@@ -1,4 +1,4 @@
-"""From a frame to a tensor for the model, and from a model's answer to a picture."""
+"""Convert a picture to the model's input tensor, and an output tensor to a picture."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from flowrun.inference import Request, Result, Tensor
 from flowrun.spec.flow import Color, TransportSpec
 
 _DTYPES: dict[str, Any] = {"fp16": np.float16, "fp32": np.float32, "fp64": np.float64}
-_HINT = "a postprocess hook can make a picture of it"
+_HINT = "use a postprocess hook to make a picture from it"
 CHANNELS = 3
 QUALITY = 90  # of a JPEG, of 100: on footage a thirtieth of the bytes at 46 dB
 
 
 def is_picture(array: Any) -> bool:
-    """Whether `array` is what `Frame.image` has to be: uint8, (height, width, 3), not empty."""
+    """Whether `array` is valid as `Frame.image`: uint8, (height, width, 3), not empty."""
     return (
         isinstance(array, np.ndarray)
         and array.dtype == np.uint8
@@ -31,16 +31,16 @@ def is_picture(array: Any) -> bool:
 
 
 def to_request(image: Image, spec: TransportSpec, color: Color) -> Request:
-    """The picture, whose channels are in the order of `color`, for the input that takes it."""
+    """A request with `image`, whose channels are in the order of `color`."""
     return Request({spec.input or "": to_tensor(image, spec, color)})
 
 
 def to_tensor(image: Image, spec: TransportSpec, color: Color) -> Tensor:
-    """The picture as `dtype`, `layout` and `batch` of the flow say; the same array if they say
-    uint8, HWC and no batch. Values stay 0 to 255.
+    """Convert `image` to the flow's `dtype`, `layout` and `batch`; the same array for uint8, HWC
+    and no batch. Values stay 0 to 255.
 
-    With `encoding: jpeg` one element, the compressed picture, of shape (1,): a JPEG has true
-    colours, whatever the order of `image`'s channels.
+    With `encoding: jpeg` one element, the compressed picture, of shape (1,); its colours are
+    correct for either order of channels.
     """
     if spec.encoding == "jpeg":
         compressed = np.empty(1, object)
@@ -53,11 +53,11 @@ def to_tensor(image: Image, spec: TransportSpec, color: Color) -> Tensor:
 
 
 def to_picture(result: Result, spec: TransportSpec) -> Image:
-    """The model's answer as a picture: `transport.output`, or its only output.
+    """Convert the output `transport.output`, or the only one, to a picture.
 
-    Takes (height, width), (height, width, 1 or 3) or channels first where the flow says
-    `layout: CHW`, with or without a leading 1; floats are rounded and clipped to 0…255. The result
-    may be a read-only view. Raises `ContractError` naming `transport.output`.
+    Supports (height, width), (height, width, 1 or 3), or channels first with `layout: CHW`, with or
+    without a leading 1; floats are rounded and clipped to 0…255. The picture may be a read-only
+    view. Raises `ContractError` naming `transport.output`.
     """
     name, tensor = _output(result, spec)
     picture = tensor[0] if tensor.ndim > CHANNELS and tensor.shape[0] == 1 else tensor
@@ -71,7 +71,7 @@ def to_picture(result: Result, spec: TransportSpec) -> Image:
         picture = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
     if not is_picture(picture):
         raise ContractError(
-            f"{name!r} is {tensor.dtype} of shape {tuple(tensor.shape)}, which is no picture",
+            f"{name!r} is {tensor.dtype} of shape {tuple(tensor.shape)}, which is not a picture",
             key="transport.output",
             hint=_HINT,
         )
@@ -89,16 +89,16 @@ def _output(result: Result, spec: TransportSpec) -> tuple[str, Tensor]:
         tensor = result.as_numpy(spec.output)
         if tensor is None:
             raise ContractError(
-                f"the answer has no output {spec.output!r}, only {_names(result)}",
+                f"the response has no output {spec.output!r}, only {_names(result)}",
                 key="transport.output",
             )
         return spec.output, tensor
     if len(result.outputs) != 1:
         raise ContractError(
-            f"the answer has the outputs {_names(result)}; the flow does not say which one is the"
-            " picture",
+            f"the response has the outputs {_names(result)}; the flow does not set which one is"
+            " the picture",
             key="transport.output",
-            hint=f"name one of them, or: {_HINT}",
+            hint=f"name one of them, or {_HINT}",
         )
     return next(iter(result.outputs.items()))
 

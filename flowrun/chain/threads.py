@@ -6,21 +6,21 @@ from flowrun.operators.loop import LoopScheduler, ThreadLoop
 
 
 class RunThreads:
-    """The loop that the caller serves, and others on threads of their own. What an action of theirs
-    raises is raised by the caller's."""
+    """The caller's loop, and loops on threads of their own. An exception in one of those is raised
+    by the caller's loop."""
 
     def __init__(self) -> None:
         self.main = LoopScheduler()
         self._threads: list[ThreadLoop] = []
 
     def thread(self, name: str) -> ThreadLoop:
-        """Another one; its thread runs at once."""
+        """Start a loop on a new thread."""
         thread = ThreadLoop(f"flowrun-{name}", self.main.fail)
         self._threads.append(thread)
         return thread
 
     def stop(self, timeout: float) -> bool:
-        """End them all and wait at most `timeout` seconds for each; whether they have ended."""
+        """Stop all threads and wait at most `timeout` seconds for each; whether all have ended."""
         for thread in self._threads:
             thread.stop()
         ended = [thread.join(timeout) for thread in self._threads]

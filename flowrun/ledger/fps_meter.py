@@ -1,30 +1,29 @@
-"""How often something happens now."""
+"""Measure the current rate of events."""
 
 from __future__ import annotations
 
 import math
 
 _BIN = 0.25  # seconds
-_BINS = 16  # those that are over; one more is filled
+_BINS = 16  # complete bins; one more is being filled
 
 
 class FpsMeter:
     """Events per second over the last four seconds, in fixed memory.
 
-    Times are of one monotonic clock, in seconds. The caller sees to it that one thread at a time is
-    in here.
+    Times are of one monotonic clock, in seconds. Not thread-safe: the caller locks.
     """
 
     __slots__ = ("_began", "_counts", "_last", "_until")
 
     def __init__(self) -> None:
-        self._counts = [0] * (_BINS + 1)  # bin n, which begins at n * _BIN, has place n modulo that
+        self._counts = [0] * (_BINS + 1)  # bin n begins at n * _BIN; its index is n modulo this
         self._began: float | None = None
-        self._last = 0  # the newest bin there
+        self._last = 0  # the newest bin
         self._until = -math.inf  # where it ends
 
     def add(self, now: float) -> None:
-        """Something happened."""
+        """Count one event at `now`."""
         if self._began is None:
             self._began, self._last = now, int(now // _BIN)
         if now >= self._until:
@@ -32,8 +31,8 @@ class FpsMeter:
         self._counts[self._last % (_BINS + 1)] += 1
 
     def value(self, now: float) -> float:
-        """Events per second from the first one, but no longer than four seconds, to `now`; at least
-        a second is looked at, so that the first few say nothing wild."""
+        """Events per second, over the time since the first event, at most four seconds and at least
+        one: the first few events do not make a wild rate."""
         if self._began is None:
             return 0.0
         if now >= self._until:

@@ -7,17 +7,17 @@ from bisect import bisect_left
 from itertools import accumulate
 
 _PER_OCTAVE = 32  # buckets per doubling: a percentile is at most 1/32 too high
-_OCTAVES = 42  # from 1 µs to 50 days; what lies outside counts into the first or last bucket
+_OCTAVES = 42  # from 1 µs to 50 days; other values count into the first or last bucket
 _BUCKETS = _PER_OCTAVE * _OCTAVES
 _LONGEST = 2.0**_OCTAVES  # µs
-_STEPS = 2 * _PER_OCTAVE  # of the mantissa from 0 to 1, of which the lower half does not occur
+_STEPS = 2 * _PER_OCTAVE  # of a mantissa from 0 to 1, whose lower half does not occur
 _frexp, _ceil = math.frexp, math.ceil
 
 
 class Histogram:
     """A log-linear histogram of seconds: 1,344 counters, whatever the number of values.
 
-    One thread adds; any thread reads, and sees at worst a value that is counted but not yet in
+    One thread adds; any thread reads. A reader may see a value that is counted, but not yet in
     `total`.
     """
 
@@ -31,10 +31,10 @@ class Histogram:
 
     def add(self, seconds: float) -> None:
         """Count one duration; a negative one counts as zero."""
-        # Ten times for every frame: no call that can be spared.
+        # Called ten times per frame: no avoidable calls.
         micros = seconds * 1e6
         if 1 < micros < _LONGEST:
-            # A bucket ends with its upper edge. Nothing is rounded here: the edges are exact.
+            # A bucket includes its upper edge. Nothing is rounded here: the edges are exact.
             mantissa, exponent = _frexp(micros)  # mantissa in [0.5, 1)
             bucket = exponent * _PER_OCTAVE + _ceil(mantissa * _STEPS) - _STEPS - 1
         elif micros > 1:
@@ -50,7 +50,7 @@ class Histogram:
             self.maximum = seconds
 
     def merge(self, other: Histogram) -> None:
-        """Count everything that `other` has counted."""
+        """Add all values of `other`."""
         self._buckets = [a + b for a, b in zip(self._buckets, other._buckets, strict=True)]
         self.count += other.count
         self.total += other.total
@@ -59,7 +59,7 @@ class Histogram:
 
     def percentile(self, share: float) -> float | None:
         """The duration in seconds that `share` (0 to 1) of the values do not exceed: the upper
-        edge of its bucket, never above the maximum. `None` without values."""
+        edge of its bucket, at most the maximum. `None` without values."""
         if self.maximum is None:
             return None
         rank = max(1, math.ceil(share * self.count))

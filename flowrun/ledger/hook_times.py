@@ -1,4 +1,4 @@
-"""How long each hook takes of the time that a frame has."""
+"""Compare the time of each hook with the frame period."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from flowrun.ledger.histogram import Histogram
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HookTime:
-    """What the hook at the key `hook` of the flow (`preprocess[0]`), called `name`, took for each
-    frame."""
+    """The time per frame of the hook at the key `hook` of the flow (`preprocess[0]`), called
+    `name`."""
 
     hook: str
     name: str
@@ -21,7 +21,8 @@ class HookTime:
 
     @property
     def stage(self) -> str:
-        """`preprocess` or `postprocess`, whose hooks share a thread, and so the time of a frame."""
+        """`preprocess` or `postprocess`: the hooks of a stage share a thread and the frame
+        period."""
         return self.hook.partition("[")[0]
 
     @property
@@ -31,36 +32,36 @@ class HookTime:
 
 
 def shares(hooks: Sequence[HookTime], period: float | None) -> list[dict[str, Any]]:
-    """What the summary says of each hook, in the order of the flow.
+    """The summary's entry for each hook, in the order of the flow.
 
-    `share` is the mean time over `period`, the seconds that a frame has: above 1, the hook alone
-    cannot keep up with the source. `slow` are those that have more than an even share of the
-    period while all hooks of their stage take more than all of it. `None` where nothing was
+    `share` is the mean time divided by `period`, the frame period in seconds: above 1, the hook
+    alone cannot keep up with the source. `slow` is true for a hook that takes more than an even
+    share of the period where the hooks of its stage together exceed it. `None` where nothing was
     measured.
     """
-    said = []
+    entries = []
     for each in hooks:
-        beside = [other for other in hooks if other.stage == each.stage]
-        late = period is not None and sum(other.mean for other in beside) > period
+        stage = [other for other in hooks if other.stage == each.stage]
+        late = period is not None and sum(other.mean for other in stage) > period
         p95 = each.took.percentile(0.95)
-        said.append(
+        entries.append(
             {
                 "hook": each.hook,
                 "name": each.name,
                 "mean_ms": round(each.mean * 1000, 3) if each.took.count else None,
                 "p95_ms": None if p95 is None else round(p95 * 1000, 3),
                 "share": round(each.mean / period, 3) if period and each.took.count else None,
-                "slow": bool(period and late and each.mean > period / len(beside)),
+                "slow": bool(period and late and each.mean > period / len(stage)),
             }
         )
-    return said
+    return entries
 
 
-def complaints(hooks: Sequence[dict[str, Any]], period_ms: float | None) -> list[str]:
-    """A line for each slow one of the summary's `hooks`."""
+def slow_hook_lines(hooks: Sequence[dict[str, Any]], period_ms: float | None) -> list[str]:
+    """A line of text for each slow entry of the summary's `hooks`."""
     return [
         f"  {each['hook']} {each['name']} takes {short(each['mean_ms'])} ms"
-        f" of the {short(period_ms)} ms that a frame has"
+        f" of the {short(period_ms)} ms frame period"
         for each in hooks
         if period_ms and each["slow"]
     ]

@@ -10,7 +10,7 @@ from typing import Any
 from flowrun.ledger.bottleneck import WORKING, describe, per_frame, slowest
 from flowrun.ledger.fates import DROP_CAUSES, FAIL_CAUSES
 from flowrun.ledger.histogram import Histogram
-from flowrun.ledger.hook_times import complaints, shares
+from flowrun.ledger.hook_times import shares, slow_hook_lines
 from flowrun.ledger.ledger import Ledger
 
 
@@ -74,7 +74,7 @@ class Summary:
                 f"  bottleneck: {self._bottleneck()}"
                 + "".join(f", {name} reconnects: {n}" for name, n in self.reconnects.items() if n)
                 + (f", frames repeated: {self.repeated}" if self.repeated else ""),
-                *complaints(self.hooks, self.period_ms),
+                *slow_hook_lines(self.hooks, self.period_ms),
             ]
         )
 

@@ -145,7 +145,7 @@ class World:
         return summarize(ledger, "f").to_json()
 
 
-def test_ten_minutes_of_a_file_loses_nothing_and_keeps_its_order() -> None:
+def test_ten_minutes_of_a_file_are_complete_and_in_order() -> None:
     world = World(flow(), seconds=600, service=0.04)
     summary = world.run()
     assert world.error is None
@@ -165,7 +165,7 @@ def test_a_live_source_ten_times_too_fast_is_thinned_out_before_the_server() -> 
 
 
 @pytest.mark.parametrize("slow", ["server", "sink"])
-def test_behind_a_slow_stage_frames_are_about_as_old_as_it_takes(slow: str) -> None:
+def test_after_a_slow_stage_frames_are_about_as_old_as_its_time(slow: str) -> None:
     service = 10 / FPS
     world = World(flow("rtsp://camera"), seconds=600, live=True, latency=0.0)
     if slow == "server":
@@ -218,7 +218,7 @@ def test_of_a_file_several_sinks_get_every_frame() -> None:
     assert [each.written for each in world.sinks] == [list(range(300))] * 2
 
 
-def test_a_sink_that_fails_is_left_out_while_there_is_another() -> None:
+def test_a_failed_sink_is_skipped_while_there_is_another() -> None:
     world = World(flow())
     world.beside("block", 4, broken_at=40)
     summary = world.run()
@@ -239,7 +239,7 @@ def test_when_the_last_sink_has_failed_the_run_ends() -> None:
     ])  # fmt: skip
 
 
-def test_a_sink_that_is_away_costs_the_frames_of_that_time() -> None:
+def test_frames_fail_while_the_only_sink_is_unavailable() -> None:
     world = World(flow(), unavailable=range(100, 150))
     summary = world.run()
     assert world.error is None

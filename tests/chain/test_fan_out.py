@@ -1,4 +1,4 @@
-"""One fate per frame, whatever several sinks make of it; and what waits in front of each."""
+"""One fate per frame, whatever several sinks do with it; and the queue of each sink."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IMAGE = np.zeros((2, 2, 3), np.uint8)
 
 
 class Sink:
-    """Does with a frame what it was told to do with the next one."""
+    """A sink that does with a frame what the test has set."""
 
     def __init__(self, key: str = "sink") -> None:
         self.next: str = "accept"
@@ -30,7 +30,7 @@ class Sink:
 
     def write(self, frame: Frame) -> None:
         self.written.append(frame.index)
-        if self.next == "away":
+        if self.next == "unavailable":
             raise SinkUnavailableError("not now", key=self.key)
         if self.next == "fail":
             raise SinkError("no space left", key=self.key)
@@ -56,7 +56,7 @@ class Live(Sink):
 
 
 class World:
-    """`count` sinks and the books."""
+    """`count` sinks and a ledger."""
 
     def __init__(self, count: int, sink: type[Sink] = Sink) -> None:
         self.now = 100.0
@@ -97,10 +97,10 @@ class World:
     [
         ("accept", ("delivered", None), (1, 0, 0)),
         ("drop", ("dropped", "superseded"), (0, 1, 0)),
-        ("away", ("failed", "sink"), (0, 0, 1)),
+        ("unavailable", ("failed", "sink"), (0, 0, 1)),
     ],
 )
-def test_the_fate_of_a_frame_is_what_the_only_sink_makes_of_it(
+def test_with_one_sink_the_fate_of_a_frame_is_what_the_sink_does(
     what: str, fate: Any, counts: Any
 ) -> None:
     world = World(1)
@@ -119,7 +119,7 @@ def test_the_failure_of_the_only_sink_is_raised_after_the_frame_has_its_fate() -
     assert world.fan_out.errors == [raised.value]
 
 
-def test_an_error_that_is_none_of_the_sinks_stays_what_it_is() -> None:
+def test_an_error_that_is_not_of_the_sink_is_raised_unchanged() -> None:
     world = World(2)
     with pytest.raises(ZeroDivisionError, match=r"^bug$"):
         world.act(0, world.offer(0), "bug")
@@ -134,7 +134,7 @@ def test_an_error_that_is_none_of_the_sinks_stays_what_it_is() -> None:
 def test_a_frame_is_delivered_when_the_first_sink_accepts_it() -> None:
     world = World(3)
     frame = world.offer(0)
-    world.act(1, frame, "away")
+    world.act(1, frame, "unavailable")
     assert world.fate == []
     world.now += 0.25
     world.act(2, frame, "accept")
@@ -145,7 +145,7 @@ def test_a_frame_is_delivered_when_the_first_sink_accepts_it() -> None:
     assert (len(world.fates), world.undecided) == (1, 0)
 
 
-def test_what_the_first_sink_to_accept_took_is_what_the_stage_cost() -> None:
+def test_the_time_of_the_stage_is_that_of_the_first_sink_to_accept() -> None:
     world = World(2)
     frame = world.offer(0)
 
@@ -160,7 +160,7 @@ def test_what_the_first_sink_to_accept_took_is_what_the_stage_cost() -> None:
     assert world.ledger.latencies.mean("sink") == 0.5
 
 
-def test_a_sink_that_failed_is_left_out_while_there_are_others(caplog: Any) -> None:
+def test_a_failed_sink_is_skipped_while_there_are_others(caplog: Any) -> None:
     world = World(3)
     frame = world.offer(0)
     world.act(0, frame, "fail")
@@ -171,7 +171,7 @@ def test_a_sink_that_failed_is_left_out_while_there_are_others(caplog: Any) -> N
         world.act(n, frame, "accept")
     assert world.sinks[0].written == [0]  # and nothing more
     assert (world.each[0].failed, world.each[0].delivered) == (2, 0)
-    assert caplog.messages == ["sink[0]: no space left; going on without it"]
+    assert caplog.messages == ["sink[0]: no space left; continuing without it"]
     assert world.fate == [(0, "delivered", None), (1, "delivered", None)]
     assert [str(error) for error in world.fan_out.errors] == ["sink[0]: no space left"]
 
@@ -207,9 +207,9 @@ def test_every_frame_has_one_fate_in_whatever_order_the_sinks_decide(
                 queue.append(frame)
             continue
         frame = waiting[sink].pop(0)
-        left_out = world.each[sink].error is not None
-        what = data.draw(st.sampled_from(["accept", "accept", "drop", "away", "fail"]))
-        if what == "fail" and not left_out:
+        failed = world.each[sink].error is not None
+        what = data.draw(st.sampled_from(["accept", "accept", "drop", "unavailable", "fail"]))
+        if what == "fail" and not failed:
             broken += 1
             if broken == sinks:
                 with pytest.raises(SinkError):
@@ -217,7 +217,7 @@ def test_every_frame_has_one_fate_in_whatever_order_the_sinks_decide(
                 made[frame.index].append(what)
                 break
         world.act(sink, frame, what)
-        made[frame.index].append("fail" if left_out and what != "drop" else what)
+        made[frame.index].append("fail" if failed and what != "drop" else what)
 
     fates = {fate.index: (fate.fate, fate.cause) for fate in world.fates}
     assert len(fates) == len(world.fates)
@@ -226,7 +226,7 @@ def test_every_frame_has_one_fate_in_whatever_order_the_sinks_decide(
             assert fates[index] == ("delivered", None)
         elif len(acts) < sinks:
             assert index not in fates
-        elif {"away", "fail"} & set(acts):
+        elif {"unavailable", "fail"} & set(acts):
             assert fates[index] == ("failed", "sink")
         else:
             assert fates[index] == ("dropped", "superseded")
@@ -235,7 +235,9 @@ def test_every_frame_has_one_fate_in_whatever_order_the_sinks_decide(
     every = [act for acts in made.values() for act in acts]
     assert sum(branch.delivered for branch in world.each) == every.count("accept")
     assert sum(branch.dropped for branch in world.each) == every.count("drop")
-    assert sum(branch.failed for branch in world.each) == every.count("away") + every.count("fail")
+    assert sum(branch.failed for branch in world.each) == every.count("unavailable") + every.count(
+        "fail"
+    )
     world.ledger.close()  # raises if the sum is off
 
 
@@ -255,7 +257,7 @@ def test_a_live_sink_ticks_until_it_has_failed() -> None:
     assert first.written == []
 
 
-def test_a_tick_that_finds_the_sink_away_costs_nothing() -> None:
+def test_a_tick_of_an_unavailable_sink_costs_nothing() -> None:
     world = World(1, Live)
     sink: Any = world.sinks[0]
     sink.error = SinkUnavailableError("not now", key="sink[0]")
@@ -274,7 +276,7 @@ def test_the_tick_at_which_the_last_sink_fails_raises() -> None:
         world.fan_out.tick(world.each[0])
 
 
-def test_what_is_not_live_does_not_tick() -> None:
+def test_a_sink_that_is_not_live_does_not_tick() -> None:
     world = World(1)
     world.fan_out.tick(world.each[0])
     assert world.fan_out.errors == []
@@ -328,7 +330,7 @@ class RunThreads:
         ("screen", True, "latest", (1, "drop_oldest", "main")),
     ],
 )
-def test_what_waits_in_front_of_a_sink(kind: str, several: bool, policy: Any, queue: Any) -> None:
+def test_the_queue_of_a_sink(kind: str, several: bool, policy: Any, queue: Any) -> None:
     spec = SinkSpec(SINKS[kind])
     flow = Flow(
         name="f",

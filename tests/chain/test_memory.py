@@ -1,4 +1,4 @@
-"""How many pictures are alive when everything is full: no matter how long the run is."""
+"""How many pictures are alive when all queues are full, whatever the length of the run."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from flowrun.spec.flow import BackpressureSpec, Flow, Limits, SinkSpec, SourceSp
 
 LIMIT = 10.0  # seconds, a guard against hanging
 BUFFER, WINDOW = 4, 4
-IN_HAND = 1  # the frame that preprocessing gave on last
+IN_HAND = 1  # the frame that preprocessing passed on last
 
 
 class World:
-    """A source that runs ahead as far as it may, a real server, and a sink that lets the window
-    fill up with answers in front of each `every`th frame and then counts the source's pictures."""
+    """A source that runs ahead as far as it can, a real server, and a sink that waits until the
+    window is full of results before each `every`th frame and then counts the source's pictures."""
 
     def __init__(self, mode: Any, frames: int, every: int) -> None:
         self.frames, self.every = frames, every
@@ -75,9 +75,9 @@ class World:
         self.note("answered")
 
     def watch(self, group: list[weakref.ref[Any]], picture: Any) -> None:
-        group.append(weakref.ref(picture, lambda _: self.tell()))
+        group.append(weakref.ref(picture, lambda _: self.wake()))
 
-    def tell(self) -> None:
+    def wake(self) -> None:
         with self.changed:
             self.changed.notify_all()
 
@@ -152,7 +152,7 @@ def without_collector() -> Iterator[None]:
 @pytest.mark.usefixtures("without_collector")
 @pytest.mark.parametrize("mode", ["stream", "unary"])
 @pytest.mark.parametrize("frames", [40, 80])
-def test_behind_the_model_no_picture_of_the_source_is_alive_that_nobody_looks_at(
+def test_after_the_model_no_picture_of_the_source_is_alive_that_no_stage_needs(
     mode: str, frames: int
 ) -> None:
     world = World(mode, frames, every=10)

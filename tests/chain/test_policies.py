@@ -1,4 +1,4 @@
-"""What `auto` means, by what the source turned out to be and by who watches."""
+"""How `auto` is resolved, for live and recorded sources and for watched sinks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def flow(
 
 
 @pytest.mark.parametrize(
-    ("sink", "said", "pace"),
+    ("sink", "set_to", "pace"),
     [
         ("null", "auto", "fast"),
         ("out.mp4", "auto", "fast"),
@@ -37,14 +37,14 @@ def flow(
         ("null", "realtime", "realtime"),
     ],
 )
-def test_a_recording_has_its_own_pace_where_somebody_watches(
-    sink: str, said: str, pace: str
+def test_a_recording_is_read_in_real_time_for_a_watched_sink(
+    sink: str, set_to: str, pace: str
 ) -> None:
-    assert policies.paced(flow(sink, pace=said)).source.pace == pace
+    assert policies.paced(flow(sink, pace=set_to)).source.pace == pace
 
 
 @pytest.mark.parametrize(
-    ("live", "said", "policy"),
+    ("live", "set_to", "policy"),
     [
         (False, "auto", "every_frame"),
         (True, "auto", "latest"),
@@ -53,14 +53,14 @@ def test_a_recording_has_its_own_pace_where_somebody_watches(
         (True, "bounded_age", "bounded_age"),
     ],
 )
-def test_live_sources_drop_and_others_wait_unless_the_flow_says_otherwise(
-    live: bool, said: str, policy: str
+def test_live_sources_drop_and_others_wait_unless_the_flow_sets_a_policy(
+    live: bool, set_to: str, policy: str
 ) -> None:
-    assert policies.decided(flow(policy=said), live=live).backpressure.policy == policy
+    assert policies.decided(flow(policy=set_to), live=live).backpressure.policy == policy
 
 
 @pytest.mark.parametrize(
-    ("live", "said", "policy"),
+    ("live", "set_to", "policy"),
     [
         (False, "auto", "hold"),
         (True, "auto", "drop"),
@@ -70,14 +70,14 @@ def test_live_sources_drop_and_others_wait_unless_the_flow_says_otherwise(
         (True, "passthrough", "passthrough"),
     ],
 )
-def test_in_an_outage_recordings_wait_and_live_sources_drop_unless_the_flow_says_otherwise(
-    live: bool, said: str, policy: str
+def test_in_an_outage_recordings_wait_and_live_sources_drop_unless_the_flow_sets_a_policy(
+    live: bool, set_to: str, policy: str
 ) -> None:
-    assert policies.decided(flow(outage=said), live=live).transport.on_outage == policy
+    assert policies.decided(flow(outage=set_to), live=live).transport.on_outage == policy
 
 
 @pytest.mark.parametrize(
-    ("said", "policy", "kind", "most"),
+    ("set_to", "policy", "kind", "most"),
     [
         (4, "every_frame", Limit, 4),
         (4, "latest", AdaptiveLimit, 4),
@@ -86,11 +86,11 @@ def test_in_an_outage_recordings_wait_and_live_sources_drop_unless_the_flow_says
         ("auto", "latest", AdaptiveLimit, 256),
     ],
 )
-def test_the_window_is_found_where_frames_are_dropped_and_where_the_flow_says_auto(
-    said: Any, policy: str, kind: type[Limit], most: int
+def test_the_window_is_adaptive_where_frames_are_dropped_and_with_auto(
+    set_to: Any, policy: str, kind: type[Limit], most: int
 ) -> None:
     of = flow(policy=policy)
-    of = replace(of, transport=replace(of.transport, in_flight=said))
+    of = replace(of, transport=replace(of.transport, in_flight=set_to))
     now = 0.0
     window = policies.window(of, lambda: now)
     assert type(window) is kind
@@ -106,12 +106,12 @@ def test_the_window_is_found_where_frames_are_dropped_and_where_the_flow_says_au
     assert largest == most
 
 
-def test_the_policy_is_said_with_its_reason() -> None:
+def test_the_policy_is_logged_with_its_reason() -> None:
     assert policies.reason(flow(), "latest", live=True) == (
-        "backpressure: latest, as the source is live: a frame that is overtaken while it waits is"
+        "backpressure: latest, as the source is live: a frame that is superseded while it waits is"
         " dropped"
     )
     assert policies.reason(flow(policy="every_frame"), "every_frame", live=True) == (
-        "backpressure: every_frame, as the flow says: nothing is skipped, whoever is slow makes"
+        "backpressure: every_frame, as set in the flow: no frame is dropped, a slow stage makes"
         " the source wait"
     )

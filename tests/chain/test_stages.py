@@ -1,4 +1,4 @@
-"""What each stage makes of a frame, and what the ledger hears of it."""
+"""What each stage does to a frame, and what it counts in the ledger."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def hook(call: Any, key: str = "preprocess[0]", on_error: Any = "fail") -> Hook:
 
 
 class Fake:
-    """A transport whose answers are futures made by hand."""
+    """A transport whose futures the test completes."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -43,7 +43,7 @@ class Fake:
 
 
 class Clock:
-    """Seconds that pass when they are told to."""
+    """A clock that the test sets."""
 
     now = 0.0
 
@@ -82,7 +82,7 @@ class Bench:
         return {name: n for name, n in counts.items() if n}
 
 
-SAID = "preprocess[0]: my:hook raised ValueError: boom at frame"
+ERROR = "preprocess[0]: my:hook raised ValueError: boom at frame"
 
 
 def boom(*_: Any) -> Any:
@@ -127,7 +127,7 @@ def test_hooks_work_on_what_the_one_before_made() -> None:
     assert job.frame.image.shape == (4, 6, 3)
 
 
-def test_the_frame_keeps_its_picture_and_learns_what_the_model_saw_of_it() -> None:
+def test_the_frame_keeps_its_picture_and_gets_the_view_of_the_model() -> None:
     assert Bench().job().frame.view == View(6, 4)
     stretched = Bench(preprocess=[hook(lambda f: f.image[::2, ::3])]).job().frame
     assert stretched.view == View(2, 2, x_scale=3.0, y_scale=2.0)
@@ -146,7 +146,7 @@ def test_the_frame_keeps_its_picture_and_learns_what_the_model_saw_of_it() -> No
         assert frame.data == {"n": 1}
 
 
-def test_hooks_behind_the_model_change_the_picture_and_not_what_the_model_saw() -> None:
+def test_hooks_after_the_model_change_the_picture_and_not_the_view() -> None:
     seen: list[View] = []
 
     def small(frame: Frame, _: Result) -> Frame:
@@ -158,7 +158,7 @@ def test_hooks_behind_the_model_change_the_picture_and_not_what_the_model_saw() 
     assert seen == [View(6, 4)] * 2
 
 
-def test_an_answer_that_nothing_was_found_reaches_the_hooks_and_is_no_picture() -> None:
+def test_a_result_without_outputs_reaches_the_hooks_and_is_not_a_picture() -> None:
     nothing = Result({}, responses=0)
     for hooks, fates in (([], {"no_response": 1}), ([hook(lambda f, _: f, "postprocess[0]")], {})):
         bench = Bench(postprocess=hooks)
@@ -204,7 +204,7 @@ def test_a_hook_that_fails_costs_the_frame_and_only_with_fail_the_run(
     else:
         assert bench.stages.preprocess(bench.captured()) is None
         assert bench.stages.last_error is not None
-        assert bench.stages.last_error.startswith(SAID)
+        assert bench.stages.last_error.startswith(ERROR)
     assert bench.fates() == fates
 
 
@@ -217,7 +217,7 @@ def test_with_passthrough_the_frame_goes_on_as_it_was() -> None:
 
 
 @pytest.mark.parametrize(
-    ("behind", "kept"),
+    ("after", "kept"),
     [
         ({}, False),
         ({"on_error": "drop", "on_outage": "hold"}, False),
@@ -226,10 +226,10 @@ def test_with_passthrough_the_frame_goes_on_as_it_was() -> None:
         ({"on_outage": "passthrough"}, True),
     ],
 )
-def test_a_picture_that_nobody_looks_at_behind_the_model_goes_with_the_request(
-    behind: dict[str, Any], kept: bool
+def test_a_picture_that_no_stage_after_the_model_needs_is_released_with_the_request(
+    after: dict[str, Any], kept: bool
 ) -> None:
-    bench = Bench(**behind)
+    bench = Bench(**after)
     captured = bench.captured(7)
     job = bench.stages.preprocess(captured)
     assert job is not None
@@ -248,7 +248,7 @@ def test_none_from_a_hook_drops_the_frame() -> None:
 
 
 @pytest.mark.parametrize(("inside", "busy"), [(0, 200), (1, 200), (4, 50)])
-def test_frames_that_are_at_the_server_together_share_its_time(inside: int, busy: float) -> None:
+def test_frames_in_flight_together_share_the_transports_time(inside: int, busy: float) -> None:
     bench = Bench()
     job = bench.job()
     for _ in range(inside):
@@ -287,26 +287,26 @@ def test_with_on_error_passthrough_the_original_reaches_the_sink() -> None:
 
 @pytest.mark.parametrize("on_outage", ["hold", "drop", "passthrough", "fail"])
 @pytest.mark.parametrize("on_error", ["drop", "passthrough", "fail"])
-def test_an_outage_follows_on_outage_whatever_on_error_says(
+def test_an_outage_follows_on_outage_and_not_on_error(
     on_outage: str, on_error: str, caplog: Any
 ) -> None:
     bench = Bench(on_outage=on_outage, on_error=on_error)
     job = bench.job()
-    outcome: Outcome[Job, Result] = Outcome(job, error=OutageError("away"))
+    outcome: Outcome[Job, Result] = Outcome(job, error=OutageError("unavailable"))
     if on_outage == "fail":
-        with pytest.raises(OutageError, match="away"):
+        with pytest.raises(OutageError, match="unavailable"):
             bench.stages.settle(outcome)
     elif on_outage == "passthrough":
         assert bench.stages.settle(outcome) == JobResult(job, None)
     else:
         assert bench.stages.settle(outcome) is None
     assert bench.fates() == ({} if on_outage == "passthrough" else {"transport": 1})
-    assert caplog.messages == []  # the transport has said so
+    assert caplog.messages == []  # the transport has logged it
     if on_outage != "fail":
-        assert bench.stages.last_error == "transport: away"
+        assert bench.stages.last_error == "transport: unavailable"
 
 
-def test_no_answer_is_a_fate_of_its_own_and_a_bug_is_not_hidden() -> None:
+def test_no_response_is_a_fate_of_its_own_and_a_bug_is_not_hidden() -> None:
     bench = Bench()
     assert bench.stages.settle(Outcome(bench.job(), None)) is None
     assert bench.fates() == {"no_response": 1}
@@ -333,7 +333,7 @@ def test_the_original_frame_and_the_result_reach_the_postprocess_hook() -> None:
     assert (made.image.shape, made.index) == ((2, 2, 3), 0)
 
 
-def test_without_hooks_the_answer_is_the_picture() -> None:
+def test_without_hooks_the_output_is_the_picture() -> None:
     bench = Bench()
     answer = np.ones((320, 320, 3), np.uint8)
     made = bench.stages.postprocess(JobResult(bench.job(), Result({"output": answer})))
@@ -341,7 +341,7 @@ def test_without_hooks_the_answer_is_the_picture() -> None:
     assert made.image is answer
 
 
-def test_the_time_of_every_call_is_noted_for_the_hook_that_took_it() -> None:
+def test_the_time_of_every_call_is_recorded_for_its_hook() -> None:
     def lasting(seconds: float, then: Any = lambda frame: frame) -> Any:
         def call(frame: Frame, *_: Any) -> Any:
             bench.clock.now += seconds
@@ -376,12 +376,12 @@ def test_what_hooks_attach_stays_with_the_frame() -> None:
     assert made.image.shape == (4, 6, 3)
 
 
-def test_the_same_complaint_is_logged_the_first_tenth_and_hundredth_time(caplog: Any) -> None:
+def test_the_same_warning_is_logged_the_first_tenth_and_hundredth_time(caplog: Any) -> None:
     bench = Bench(preprocess=[hook(boom, on_error="drop")])
     for index in range(150):
         bench.stages.preprocess(bench.captured(index))
     said = [record.getMessage() for record in caplog.records]
-    assert [text.partition(SAID)[2].partition(" (")[0] for text in said] == [" 0", " 9", " 99"]
+    assert [text.partition(ERROR)[2].partition(" (")[0] for text in said] == [" 0", " 9", " 99"]
     assert "time)" not in said[0]
     assert said[1].endswith(" (for the 10th time)")
     assert said[2].endswith(" (for the 100th time)")

@@ -72,9 +72,9 @@ def test_an_unavailable_part_is_reported_with_its_key_its_address_and_its_time(
     for part in (run.source, run.transport, run.sink):
         part.unavailable_since = NOON
     unavailable = [
-        "source: rtsp://***@in/a is away since 12:00:01",
-        "transport: one:1, two:2 is away since 12:00:01",
-        "sink[1]: rtsp://***@out/b is away since 12:00:01",
+        "source: rtsp://***@in/a is unavailable since 12:00:01",
+        "transport: one:1, two:2 is unavailable since 12:00:01",
+        "sink[1]: rtsp://***@out/b is unavailable since 12:00:01",
     ]
     assert state(run) == ("running", False, unavailable)
     run.transport.unavailable_since = None
@@ -87,8 +87,8 @@ def test_a_sink_that_has_failed_makes_the_run_not_ready(fake_run: Any) -> None:
     run = fake_run()
     run.open()
     run.branches[0].error = SinkError("no space left on rtsp://me:secret@x", key="sink[0]")
-    left_out = "sink[0]: left out, for it failed: no space left on rtsp://***@x"
-    assert state(run) == ("running", False, [left_out])
+    failed = "sink[0]: failed: no space left on rtsp://***@x"
+    assert state(run) == ("running", False, [failed])
 
 
 def test_a_run_that_stops_is_not_ready_and_one_that_has_ended_waits_for_nothing(

@@ -1,4 +1,4 @@
-"""From a picture to the model's tensor, and back."""
+"""Pictures to tensors, and outputs to pictures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def spec(**keys: Any) -> TransportSpec:
     return TransportSpec(mode="stream", address=("embedded",), model="m", **keys)
 
 
-def test_a_picture_is_sent_as_it_is_unless_the_flow_says_otherwise() -> None:
+def test_a_picture_is_sent_unchanged_by_default() -> None:
     assert to_tensor(IMAGE, spec(), "rgb") is IMAGE
 
 
@@ -57,7 +57,7 @@ def test_a_jpeg_has_true_colours_whatever_the_order_of_the_channels(color: Any) 
     assert len(compressed) < image.nbytes / 8
 
 
-def test_a_jpeg_is_one_element_of_bytes_behind_its_length() -> None:
+def test_a_jpeg_is_one_element_of_bytes_after_its_length() -> None:
     request = to_request(waves(), spec(encoding="jpeg", input="image"), "rgb")
     tensor = request.inputs["image"]
     assert (datatype_of(tensor), tensor.shape, request.made_by) == ("BYTES", (1,), "transport")
@@ -68,7 +68,7 @@ def test_a_jpeg_is_one_element_of_bytes_behind_its_length() -> None:
 
 
 @pytest.mark.parametrize("shape", [(6, 4), (6, 4, 1), (1, 6, 4, 1)])
-def test_a_grey_answer_becomes_a_picture_of_three_channels(shape: tuple[int, ...]) -> None:
+def test_a_grey_output_becomes_a_picture_of_three_channels(shape: tuple[int, ...]) -> None:
     grey = IMAGE[:, :, 0].reshape(shape)
     picture = to_picture(Result({"output": grey}), spec())
     assert picture.shape == (6, 4, 3)
@@ -87,19 +87,20 @@ def test_floats_are_rounded_and_clipped() -> None:
         (
             {"boxes": np.zeros((1, 1, 200, 7), np.float32)},
             None,
-            "transport.output: 'boxes' is float32 of shape (1, 1, 200, 7), which is no picture\n"
-            "  a postprocess hook can make a picture of it",
+            "transport.output: 'boxes' is float32 of shape (1, 1, 200, 7), which is not a picture\n"
+            "  use a postprocess hook to make a picture from it",
         ),
         (
             {"a": IMAGE, "b": IMAGE},
             None,
-            "transport.output: the answer has the outputs 'a', 'b'; the flow does not say which one"
-            " is the picture\n  name one of them, or: a postprocess hook can make a picture of it",
+            "transport.output: the response has the outputs 'a', 'b'; the flow does not set which"
+            " one is the picture\n  name one of them, or use a postprocess hook to make a picture"
+            " from it",
         ),
-        ({"a": IMAGE}, "b", "transport.output: the answer has no output 'b', only 'a'"),
+        ({"a": IMAGE}, "b", "transport.output: the response has no output 'b', only 'a'"),
     ],
 )
-def test_an_answer_that_is_no_picture_names_the_key(
+def test_the_error_for_an_output_that_is_not_a_picture_has_the_key(
     outputs: Any, output: str | None, text: str
 ) -> None:
     with pytest.raises(ContractError) as raised:

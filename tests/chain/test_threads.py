@@ -1,4 +1,4 @@
-"""All threads of a run start and end together, and an error of any is the caller's."""
+"""The threads of a run end together, and the caller gets the error of any of them."""
 
 from __future__ import annotations
 
@@ -71,5 +71,5 @@ def test_a_thread_that_does_not_end_is_reported_and_the_others_end_all_the_same(
     assert threads.stop(LIMIT)
 
 
-def test_no_threads_have_always_ended() -> None:
+def test_stop_without_threads_returns_true() -> None:
     assert RunThreads().stop(0.0)

@@ -40,7 +40,7 @@ class World:
             urllib.request.urlopen(f"http://{self.metrics}/readyz", timeout=LIMIT)
         with caught.value as answer:
             said = answer.read().decode()
-        assert re.fullmatch(r"([a-z]+: \S+ is away since \d\d:\d\d:\d\d\n)+", said)
+        assert re.fullmatch(r"([a-z]+: \S+ is unavailable since \d\d:\d\d:\d\d\n)+", said)
         return {line.partition(":")[0] for line in said.splitlines()}
 
     def recordings(self) -> list[Path]:

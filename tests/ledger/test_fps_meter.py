@@ -1,4 +1,4 @@
-"""How often something happens now, with a clock that the test sets."""
+"""The current rate of events, with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from flowrun.ledger.fps_meter import FpsMeter
 
 
 @given(per_second=st.floats(1.0, 500.0), seconds=st.floats(5.0, 60.0), start=st.floats(0.0, 1e6))
-def test_a_steady_rate_is_found_to_one_event_in_the_time_looked_at(
+def test_a_steady_rate_is_exact_to_one_event_in_the_period(
     per_second: float, seconds: float, start: float
 ) -> None:
-    rate = FpsMeter()
+    meter = FpsMeter()
     for number in range(int(seconds * per_second)):
-        rate.add(start + number / per_second)
-    found = rate.value(start + int(seconds * per_second) / per_second)
+        meter.add(start + number / per_second)
+    found = meter.value(start + int(seconds * per_second) / per_second)
     assert found == pytest.approx(per_second, abs=2 / 3.75)
 
 
-def test_what_has_stopped_has_no_rate_after_four_seconds() -> None:
-    rate = FpsMeter()
+def test_the_rate_is_zero_four_seconds_after_the_last_event() -> None:
+    meter = FpsMeter()
     for number in range(100):
-        rate.add(10.0 + number / 10)
-    assert rate.value(20.0) == pytest.approx(10.0, rel=0.03)
-    assert 4.5 < rate.value(22.0) < 5.5
-    assert rate.value(24.3) == 0.0
-    assert rate.value(1e9) == 0.0
+        meter.add(10.0 + number / 10)
+    assert meter.value(20.0) == pytest.approx(10.0, rel=0.03)
+    assert 4.5 < meter.value(22.0) < 5.5
+    assert meter.value(24.3) == 0.0
+    assert meter.value(1e9) == 0.0
 
 
-def test_asking_changes_nothing() -> None:
+def test_reading_the_rate_does_not_change_it() -> None:
     asked, unasked = FpsMeter(), FpsMeter()
     for number in range(1000):
         asked.add(number / 97)
@@ -40,8 +40,8 @@ def test_asking_changes_nothing() -> None:
 
 
 def test_the_first_events_do_not_make_a_wild_rate() -> None:
-    rate = FpsMeter()
-    assert rate.value(5.0) == 0.0
-    rate.add(5.0)
-    rate.add(5.001)
-    assert rate.value(5.001) == 2.0
+    meter = FpsMeter()
+    assert meter.value(5.0) == 0.0
+    meter.add(5.0)
+    meter.add(5.001)
+    assert meter.value(5.001) == 2.0

@@ -1,4 +1,4 @@
-"""Percentiles that never flatter."""
+"""Percentiles that are never below the true ones, and exact counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which hooks take more than their share of the time that a frame has."""
+"""Which hooks take more than their share of the frame period."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowrun.ledger.hook_times import HookTime, complaints, shares
+from flowrun.ledger.hook_times import HookTime, shares, slow_hook_lines
 
 PERIOD = 0.04
 PERIODS = st.just(0.0) | st.floats(1e-6, 1)
@@ -26,13 +26,16 @@ def timed(hook: str, *seconds: float) -> HookTime:
     [
         ([0.03], [False]),
         ([0.05], [True]),
-        ([0.025, 0.025], [True, True]),  # together they are late, and neither has less than half
+        (
+            [0.025, 0.025],
+            [True, True],
+        ),  # together above the period, each with half
         ([0.035, 0.015], [True, False]),
         ([0.035, 0.001], [False, False]),
         ([0.001, 0.05, 0.001], [False, True, False]),
     ],
 )
-def test_slow_is_what_has_more_than_an_even_share_of_a_list_that_is_late(
+def test_a_hook_is_slow_that_takes_more_than_an_even_share_where_its_stage_exceeds_the_period(
     means: list[float], slow: list[bool]
 ) -> None:
     hooks = [timed(f"postprocess[{n}]", mean) for n, mean in enumerate(means)]
@@ -50,22 +53,22 @@ def test_the_mean_decides_and_not_one_frame() -> None:
 def test_without_a_period_there_is_no_share_and_nothing_is_slow(period: float | None) -> None:
     (found,) = shares([timed("preprocess[0]", 1.0)], period)
     assert (found["mean_ms"], found["share"], found["slow"]) == (1000.0, None, False)
-    assert complaints([found], period) == []
+    assert slow_hook_lines([found], period) == []
 
 
-def test_a_line_says_what_a_slow_hook_takes_of_what() -> None:
+def test_the_line_of_a_slow_hook_has_its_time_and_the_frame_period() -> None:
     hooks = [timed("preprocess[0]", 0.0412), timed("postprocess[0]", 0.0097)]
-    assert complaints(shares(hooks, 0.0333), 33.3) == [
-        "  preprocess[0] my:hook takes 41 ms of the 33 ms that a frame has"
+    assert slow_hook_lines(shares(hooks, 0.0333), 33.3) == [
+        "  preprocess[0] my:hook takes 41 ms of the 33 ms frame period"
     ]
-    assert complaints(shares(hooks, 0.0083), 8.3) == [
-        "  preprocess[0] my:hook takes 41 ms of the 8.3 ms that a frame has",
-        "  postprocess[0] my:hook takes 9.7 ms of the 8.3 ms that a frame has",
+    assert slow_hook_lines(shares(hooks, 0.0083), 8.3) == [
+        "  preprocess[0] my:hook takes 41 ms of the 8.3 ms frame period",
+        "  postprocess[0] my:hook takes 9.7 ms of the 8.3 ms frame period",
     ]
 
 
 @given(st.lists(st.lists(st.floats(0, 1), max_size=4), max_size=5), PERIODS)
-def test_a_list_that_is_late_always_has_a_slow_hook_and_one_in_time_none(
+def test_a_stage_that_exceeds_the_period_has_a_slow_hook_and_any_other_has_none(
     times: list[list[float]], period: float
 ) -> None:
     hooks = [timed(f"preprocess[{n}]", *seconds) for n, seconds in enumerate(times)]

@@ -27,7 +27,7 @@ FATES = [
 
 
 class Clock:
-    """Seconds that pass when they are told to."""
+    """A clock that the test sets."""
 
     now = 100.0
 
@@ -81,7 +81,7 @@ def test_a_second_fate_is_a_bug() -> None:
         ledger.captured(frame(2))
 
 
-def test_books_that_are_closed_take_no_more_entries() -> None:
+def test_a_closed_ledger_counts_no_more_fates() -> None:
     ledger = Ledger(Clock())
     ledger.captured(frame(0))
     ledger.close()
@@ -128,7 +128,7 @@ def test_rates_latencies_and_the_bottleneck_come_from_the_clock() -> None:
     assert (summary.busy_ms["sink"], summary.busy_ms["transport"]) == (150, 100)
 
 
-def test_the_text_names_what_was_lost_and_leaves_out_what_was_not() -> None:
+def test_the_text_names_the_causes_that_occurred_and_no_others() -> None:
     clock = Clock()
     ledger = Ledger(clock)
     for index in range(3):
@@ -146,7 +146,7 @@ def test_the_text_names_what_was_lost_and_leaves_out_what_was_not() -> None:
     )
 
 
-def test_a_hook_that_takes_more_than_a_frame_has_is_named() -> None:
+def test_a_hook_that_takes_more_than_the_frame_period_is_named() -> None:
     ledger = Ledger(Clock())
     hook = ledger.latencies.hook
     fast, slow = hook("preprocess[0]", "a:fast"), hook("postprocess[0]", "b:slow")
@@ -167,24 +167,24 @@ def test_a_hook_that_takes_more_than_a_frame_has_is_named() -> None:
          "share": None, "slow": False},
     ]  # fmt: skip
     assert str(summary).splitlines()[3:] == [
-        "  postprocess[0] b:slow takes 40 ms of the 33 ms that a frame has"
+        "  postprocess[0] b:slow takes 40 ms of the 33 ms frame period"
     ]
     unused.add(0.001)
     assert summarize(ledger, "f").hooks[2]["slow"] is False
 
 
-def test_an_outage_does_not_lengthen_what_a_frame_has() -> None:
+def test_an_outage_does_not_lengthen_the_frame_period() -> None:
     ledger = Ledger(Clock())
     for index, time in enumerate([0.0, 0.04, 0.08, 0.12, 60.0, 60.04]):
         ledger.captured(Frame(np.zeros((2, 2, 3), np.uint8), index, time, 0.0, 100.0))
     assert summarize(ledger, "f").period_ms == pytest.approx(40, rel=1 / 32)
 
 
-def test_listeners_hear_of_every_fate_with_what_the_frame_went_through() -> None:
+def test_listeners_get_every_fate_with_the_times_of_the_stages() -> None:
     clock = Clock()
     ledger = Ledger(clock)
-    heard: list[Fate] = []
-    ledger.on_fate(heard.append)
+    fates_seen: list[Fate] = []
+    ledger.on_fate(fates_seen.append)
     for index in range(3):
         ledger.captured(frame(index))
     ledger.took("transport", 0.4, frame(1))
@@ -192,15 +192,15 @@ def test_listeners_hear_of_every_fate_with_what_the_frame_went_through() -> None
     ledger.delivered(frame(1).attach(faces=2))
     ledger.failed(frame(0), "timeout")
     ledger.close()
-    assert [(fate.index, fate.fate, fate.cause) for fate in heard] == [
+    assert [(fate.index, fate.fate, fate.cause) for fate in fates_seen] == [
         (1, "delivered", None), (0, "failed", "timeout"), (2, "aborted", None)
     ]  # fmt: skip
-    assert heard[0].took == {"end_to_end": 1.0, "transport": 0.4}
-    assert heard[0].data == {"faces": 2}
-    assert heard[0].time == 1 / 30
+    assert fates_seen[0].took == {"end_to_end": 1.0, "transport": 0.4}
+    assert fates_seen[0].data == {"faces": 2}
+    assert fates_seen[0].time == 1 / 30
 
 
-def test_the_ledger_knows_how_long_was_captured_and_what_a_stage_cost_on_average() -> None:
+def test_the_ledger_has_the_time_of_capturing_and_the_mean_of_a_stage() -> None:
     ledger = Ledger(Clock())
     assert (ledger.capturing, ledger.latencies.mean("transport")) == (0.0, None)
     for index in range(4):
@@ -212,13 +212,13 @@ def test_the_ledger_knows_how_long_was_captured_and_what_a_stage_cost_on_average
 
 
 @given(st.lists(st.sampled_from(FATES), max_size=40), st.randoms())
-def test_every_listener_hears_of_every_captured_frame_once_in_the_order_of_the_fates(
+def test_every_listener_gets_one_fate_per_captured_frame_in_the_order_of_the_fates(
     fates: list[Any], order: Any
 ) -> None:
     ledger = Ledger(Clock())
-    heard: list[Fate] = []
+    fates_seen: list[Fate] = []
     too: list[Fate] = []
-    ledger.on_fate(heard.append)
+    ledger.on_fate(fates_seen.append)
     ledger.on_fate(too.append)
     for index in range(len(fates)):
         ledger.captured(frame(index))
@@ -226,19 +226,19 @@ def test_every_listener_hears_of_every_captured_frame_once_in_the_order_of_the_f
     order.shuffle(shuffled)
     for index, (fate, cause) in shuffled:
         settle(ledger, frame(index), fate, cause)
-    before = len(heard)
+    before = len(fates_seen)
     ledger.close()
     ledger.close()
-    told = [(fate.index, fate.fate, fate.cause) for fate in heard]
-    assert told[:before] == [(n, *fate) for n, fate in shuffled if fate[0] != "aborted"]
-    assert sorted(told) == sorted((n, *fate) for n, fate in enumerate(fates))
-    assert too == heard
+    seen = [(fate.index, fate.fate, fate.cause) for fate in fates_seen]
+    assert seen[:before] == [(n, *fate) for n, fate in shuffled if fate[0] != "aborted"]
+    assert sorted(seen) == sorted((n, *fate) for n, fate in enumerate(fates))
+    assert too == fates_seen
     if fates:
-        ledger.dropped(frame(0), "hook")  # too late: nobody hears of it
-    assert len(heard) == len(fates)
+        ledger.dropped(frame(0), "hook")  # the ledger is closed: no listener is called
+    assert len(fates_seen) == len(fates)
 
 
-def test_it_knows_how_far_the_source_is_and_how_fast_frames_are_delivered_now() -> None:
+def test_the_ledger_has_the_position_of_the_source_and_the_current_rate_of_delivery() -> None:
     clock = Clock()
     ledger = Ledger(clock)
     assert (ledger.position, ledger.fps_now) == (0.0, 0.0)

@@ -193,7 +193,7 @@ def test_a_run_is_alive_from_the_start_and_ready_when_its_parts_are_there(
     run.open()
     assert get(f"{url}/readyz") == (200, text, "ready\n")
     run.source.unavailable_since = datetime(2024, 5, 6, 12, 0, 1)
-    unavailable = "source: rtsp://***@in/a is away since 12:00:01\n"
+    unavailable = "source: rtsp://***@in/a is unavailable since 12:00:01\n"
     assert get(f"{url}/readyz") == (503, text, unavailable)
     run.source.unavailable_since = None
     run.shutdown.stop()

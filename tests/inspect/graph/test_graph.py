@@ -122,9 +122,9 @@ def test_sinks_are_in_the_box_of_the_thread_that_writes_them(
     ("source", "policy", "expected"),
     [
         ("rtsp://h", "auto", "backpressure: latest, as the source is live: "),
-        ("camera:0", "every_frame", "backpressure: every_frame, as the flow says: "),
+        ("camera:0", "every_frame", "backpressure: every_frame, as set in the flow: "),
         ("in.mp4", "auto", "backpressure: every_frame, as the source is not live: "),
-        ("http://h/v", "latest", "backpressure: latest, as the flow says: "),
+        ("http://h/v", "latest", "backpressure: latest, as set in the flow: "),
         (
             "http://h/v",
             "auto",

@@ -1,7 +1,7 @@
 """flowrun: put a KServe v2 model server into a video path.
 
-The names below are the public ones. They are imported when they are first used, so that
-`flowrun validate` needs neither numpy nor grpc.
+The names below are the public ones. Each is imported at its first use, so that `flowrun validate`
+needs neither numpy nor grpc.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_MODULES = {
     "Classification": "flowrun.detection",
     "Detection": "flowrun.detection",
     "Flow": "flowrun.spec.flow",
@@ -53,6 +53,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'flowrun' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -1,7 +1,7 @@
-"""What a model has found in a picture, in the form that all hooks and the `.jsonl` sink share.
+"""Detections and classifications, in the form that all hooks and the `.jsonl` sink share.
 
-Hooks that decode put them under `detections` and `classes` into `Frame.data`; hooks that draw take
-them from there, and so may a user's own.
+Hooks that decode store them in `Frame.data` under `detections` and `classes`; hooks that draw read
+them there, and user hooks may do both.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from flowrun.view import Box
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """Something at a place.
+    """An object, a text or another item found in a picture.
 
     `box`       (x0, y0, x1, y1) in pixels of the source's picture, not beyond its edges.
     `score`     0 to 1.
-    `class_id`  the model's number for what it is; `None` for a model with one class.
-    `label`     its name, if it is known.
-    `text`      what is written there, if it was read.
+    `class_id`  the number of its class; `None` for a model with one class.
+    `label`     the name of its class, if known.
+    `text`      the recognised text, if any.
     """
 
     box: Box
@@ -33,7 +33,7 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """What the picture as a whole is: `score` 0 to 1 for the class `class_id`, called `label`."""
+    """The class of the whole picture: `score` 0 to 1 for the class `class_id`, called `label`."""
 
     class_id: int
     score: float
@@ -41,7 +41,7 @@ class Classification:
 
 
 def with_detections(frame: Frame, found: Iterable[Detection]) -> Frame:
-    """`frame` with `found` behind the detections that it has."""
+    """`frame` with `found` appended to its detections."""
     return frame.attach(detections=(*detections_of(frame), *found))
 
 

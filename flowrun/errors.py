@@ -1,21 +1,21 @@
-"""What can go wrong, as types.
+"""The exceptions of flowrun.
 
-    FlowrunError                 anything flowrun says on purpose
-    ├── InvalidFlowError         the flow asks for what is not there                (exit 78)
-    │   └── FlowError            … found in the file; beside `Problem` in spec
-    ├── UsageError               the command line is wrong                          (exit 2)
-    ├── RunError                 the run failed                                     (exit 1)
-    │   ├── SourceError          no frames: `reason` says why
-    │   ├── ContractError        server or model do not fit the flow
-    │   ├── TransportError       a request got no usable answer
-    │   │   ├── DeadlineError    … within `transport.timeout`
-    │   │   └── OutageError      … for the server is away
-    │   ├── HookError            a hook of the user's raised or returned nonsense
-    │   └── SinkError            frames could not be written
-    │       └── SinkUnavailableError …  now; the sink tries to come back
-    └── LedgerError              frames are unaccounted for: a bug in flowrun       (exit 70)
+    FlowrunError                    every error that flowrun reports
+    ├── InvalidFlowError            the flow uses something that does not exist        (exit 78)
+    │   └── FlowError               the file of the flow is invalid; in `flowrun.spec`
+    ├── UsageError                  the command line is invalid                        (exit 2)
+    ├── RunError                    the run failed                                     (exit 1)
+    │   ├── SourceError             the source has no frames; `reason` is the cause
+    │   ├── ContractError           server or model do not match the flow
+    │   ├── TransportError          a request got no usable response
+    │   │   ├── DeadlineError       no response within `transport.timeout`
+    │   │   └── OutageError         the model server is unavailable
+    │   ├── HookError               a hook raised, or returned an invalid value
+    │   └── SinkError               frames could not be written
+    │       └── SinkUnavailableError    not now: the sink reconnects
+    └── LedgerError                 the fates do not add up: a bug in flowrun          (exit 70)
 
-Every error names the key of the flow that it is about and, if there is one, the next thing to try.
+Every error has the key of the flow that it is about and, if possible, a hint what to do next.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ class FlowrunError(Exception):
 
 
 class InvalidFlowError(FlowrunError):
-    """The flow is well-formed, but asks for something that is not there."""
+    """The flow is well-formed, but uses something that does not exist."""
 
 
 class UsageError(FlowrunError):
-    """The command line is wrong."""
+    """The command line is invalid."""
 
 
 class RunError(FlowrunError):
-    """The run could not start or could not go on."""
+    """The run could not start or could not continue."""
 
 
 class SourceError(RunError):
@@ -71,11 +71,11 @@ class SourceError(RunError):
 
 
 class ContractError(RunError):
-    """What the server says of itself or of the model does not fit the flow."""
+    """The metadata of the server or of the model does not match the flow."""
 
 
 class TransportError(RunError):
-    """A request got no usable answer. `code` is the gRPC status name, if there was one."""
+    """A request got no usable response. `code` is the gRPC status name, if there was one."""
 
     def __init__(
         self,
@@ -90,11 +90,11 @@ class TransportError(RunError):
 
 
 class DeadlineError(TransportError):
-    """No answer within `transport.timeout`."""
+    """No response within `transport.timeout`."""
 
 
 class OutageError(TransportError):
-    """The model server is away. What becomes of the frame is up to `transport.on_outage`."""
+    """The model server is unavailable. `transport.on_outage` decides what happens to the frame."""
 
 
 class HookError(RunError):
@@ -106,8 +106,8 @@ class SinkError(RunError):
 
 
 class SinkUnavailableError(SinkError):
-    """This frame could not be written: the sink is away, and tries to come back."""
+    """This frame could not be written: the sink is unavailable and reconnects."""
 
 
 class LedgerError(FlowrunError):
-    """The ledger does not balance. Never the user's fault."""
+    """The fates do not add up. A bug in flowrun."""

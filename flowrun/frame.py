@@ -1,4 +1,4 @@
-"""A picture with its place in time, and what is known of the video it comes from."""
+"""A frame of a video, and the properties of the video."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Image = npt.NDArray[np.uint8]
 class Frame:
     """One picture of the source.
 
-    `image`     uint8, shape (height, width, 3), RGB unless the flow says `color: bgr`. Read-only
+    `image`     uint8, shape (height, width, 3), RGB unless the flow has `color: bgr`. Read-only
                 where flowrun still needs it (see the hooks guide); copy before drawing.
     `index`     the source's sequence number, from 0, without gaps.
     `time`      presentation time in seconds: a recording's own, which need not start at 0; of a
                 live source since its first frame.
-    `duration`  seconds until the next picture is due; 0.0 if the source does not say.
+    `duration`  seconds until the next picture is due; 0.0 if unknown.
     `captured`  `time.monotonic()` when the picture became available to flowrun.
-    `data`      what hooks attached, by name; a `.jsonl` sink writes it down.
-    `view`      where what the model sees lies in the source's picture. In front of the model that
-                is `image`; behind it `image` is the source's picture again. `None`: all of it.
+    `data`      what hooks attached, by name; a `.jsonl` sink writes it.
+    `view`      the part of the source's picture that the model sees; `None`: all of it. Before the
+                model, `image` shows that part; after the model, `image` is the source's picture.
     """
 
     image: Image
@@ -49,35 +49,35 @@ class Frame:
 
     @property
     def seen(self) -> View:
-        """`view`, also where that is all of the picture."""
+        """`view`, or the view of the whole picture."""
         return self.view or whole(self.width, self.height)
 
     def with_image(self, image: npt.NDArray[Any], view: View | None = None) -> Frame:
-        """The same moment with another picture (uint8, HWC, 3 channels; any size).
+        """The same frame with another picture (uint8, HWC, 3 channels; any size).
 
-        `view`, from a hook in front of the model, says where it lies in the source's picture. A
-        picture of another size without one counts as the same view, stretched.
+        `view`, from a preprocess hook, is the part of the source's picture that it shows. Without
+        one, a picture of another size counts as the same view, resized.
         """
         return self.changed(image, self.data, view or self.view)
 
     def attach(self, **data: Any) -> Frame:
-        """The same frame with `data` beside what is attached already."""
+        """The same frame with `data` added to what is attached already."""
         return self.changed(self.image, {**self.data, **data}, self.view)
 
     def changed(self, image: npt.NDArray[Any], data: Mapping[str, Any], view: View | None) -> Frame:
-        """The same moment with all that hooks can change. Every frame comes by here at least once,
-        and `dataclasses.replace` takes twice as long."""
+        """The same frame with everything that hooks can change. Called at least once per frame;
+        `dataclasses.replace` takes twice as long."""
         return Frame(image, self.index, self.time, self.duration, self.captured, data, view)
 
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What a source knows of its video once it is open.
+    """The properties of a video, known once its source is open.
 
-    `fps` (frames per second), `duration` (seconds) and `frames` are the container's word: hints
-    for a sink or a progress bar, `None` if unknown. `time_base` is the unit of the container's own
+    `fps` (frames per second), `duration` (seconds) and `frames` come from the container: hints for
+    a sink or a progress bar, `None` if unknown. `time_base` is the unit of the container's own
     time stamps in seconds, so that a sink can keep them exactly. The colour fields carry ffmpeg's
-    names (`tv`/`pc`; `bt709`, `smpte170m`, …), `None` if the stream does not say.
+    names (`tv`/`pc`; `bt709`, `smpte170m`, …), `None` if the stream does not have them.
     """
 
     width: int

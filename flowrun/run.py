@@ -1,4 +1,4 @@
-"""One run: open the parts, subscribe, wait, close."""
+"""Run a flow: open its parts, subscribe, wait, close."""
 
 from __future__ import annotations
 
@@ -38,27 +38,27 @@ from flowrun.spec.flow import Flow, OnOutage, SourceSpec
 
 log = logging.getLogger("flowrun")
 
-DRAIN = 30.0  # seconds beyond `transport.timeout` that `stop` gives to what is in flight
-JOIN = 5.0  # seconds for a thread to leave a hook or a read once everything is closed
+DRAIN = 30.0  # seconds beyond `transport.timeout` that `stop` waits for the frames in flight
+JOIN = 5.0  # seconds that a thread may stay in a hook or a read once everything is closed
 
 
 class Run:
-    """A run that can be stopped. `run` once, on the thread that postprocessing and the sink shall
-    have; `stop` and `abort` from any other thread (not from a signal handler)."""
+    """A run that can be stopped. Call `run` once, on the thread for postprocessing and the sink;
+    `stop` and `abort` from any other thread (not from a signal handler)."""
 
     def __init__(self, flow: Flow) -> None:
         self.flow = flow
         self.ledger = Ledger()
         self._shutdown = Shutdown(DRAIN + flow.transport.timeout)
         self._status = Status(flow, self.ledger, self._shutdown)
-        self._told = ExitStack()  # what tells of every fate, and so is closed after the books
+        self._listeners = ExitStack()  # they get every fate, so they are closed after the ledger
 
     def run(self) -> Summary:
         """Open everything, run until the source ends, `stop` or an error, and close everything.
 
-        Every frame has its fate when this returns or raises; `summary` then is final.
+        When this returns or raises, every frame has its fate and `summary` is final.
         """
-        with self._told:
+        with self._listeners:
             try:
                 with ExitStack() as parts:
                     self._go(parts)
@@ -69,36 +69,36 @@ class Run:
         return self.summary()
 
     def summary(self) -> Summary:
-        """The books as they are now. From any thread."""
+        """The summary so far. From any thread."""
         return self._status.summary()
 
     def status(self) -> dict[str, Any]:
-        """What the run is doing now, ready for JSON: the keys of the summary and, beside them,
+        """The current status for JSON: the keys of the summary and, in addition,
 
         `state`        "starting", "running", "stopping" or "ended"
-        `ready`        whether it runs, and source, model server and sinks are there
-        `waiting_for`  a sentence for each that is not, such as "source: rtsp://… is away since
-                       12:00:01"
-        `queues`       of each `name` ("buffer", or the sink's key), `depth` and `capacity` in
-                       frames, and `oldest_s`, the age of the oldest one since it was captured
-        `in_flight`    requests now, and `window`, how many there may be
+        `ready`        whether it runs, and source, model server and sinks are available
+        `waiting_for`  a sentence for each part that is not, such as "source: rtsp://… is
+                       unavailable since 12:00:01"
+        `queues`       for each `name` ("buffer", or the sink's key), `depth` and `capacity` in
+                       frames, and `oldest_s`, the time since the oldest frame was captured
+        `in_flight`    current number of requests, and `window`, the number allowed
         `fps_now`      frames delivered per second over the last four seconds
         `source`       `live`, `width`, `height`, `fps`, `duration`, `frames` (`None` if unknown),
-                       and `time`, how many seconds of it have been captured
-        `latency_histogram`  of the time from capture to sink, bars from left to right: `up_to_ms`
-                       and `frames`
+                       and `time`, the seconds of it captured so far
+        `latency_histogram`  of the time from capture to sink, by ascending `up_to_ms`, with
+                       `frames` for each
 
-        From any thread, at any time; costs about a millisecond, and nothing per frame.
+        From any thread, at any time; takes about a millisecond, and costs nothing per frame.
         """
         return self._status.to_json()
 
     def stop(self) -> None:
-        """Capture nothing more; what is in flight is finished, within `DRAIN`. Idempotent."""
+        """Capture no more frames and finish those in flight, within `DRAIN`. Idempotent."""
         self._shutdown.stop()
 
     def abort(self) -> None:
-        """Give up what is in flight; `run` returns within a second unless a hook holds its thread.
-        Idempotent."""
+        """Abort the frames in flight; `run` returns within a second unless a hook
+        blocks its thread. Idempotent."""
         self._shutdown.abort()
 
     def _go(self, parts: ExitStack) -> None:
@@ -111,14 +111,14 @@ class Run:
             from flowrun.observe.traces import Traces
 
             traces = Traces(flow.traces, flow.name)
-            self._told.callback(traces.close)
+            self._listeners.callback(traces.close)
             self.ledger.on_fate(traces.note)
         preprocess = self._hooks(parts, "preprocess")
         postprocess = self._hooks(parts, "postprocess")
         buffers = Buffers()
         source, info = self._open_source(parts, flow.source, buffers)
         if info is None:
-            return  # stopped before there was a frame
+            return  # stopped before the first frame
         flow = policies.decided(flow, live=info.live)
         log.info(policies.reason(self.flow, flow.backpressure.policy, live=info.live))
         self._status.window = policies.window(flow, self.ledger.clock)
@@ -150,12 +150,12 @@ class Run:
         finally:
             source.stop()
             if not threads.stop(0.2 if self._shutdown.aborted else JOIN):
-                log.warning("the run is over, but a hook has not returned yet")
+                log.warning("the run has ended, but a hook has not returned")
         if flow.transport.in_flight == "auto":
-            log.info("in_flight: auto has settled on %d", self._status.window.settled)
+            log.info("in_flight: auto has found a window of %d", self._status.window.settled)
         if branches.errors and not self._shutdown.aborted:
             raise branches.errors[0]
-        self._check_something_came(stages)
+        self._check_delivered(stages)
 
     def _subscribe(self, chain: Observable[Frame], main: LoopScheduler) -> None:
         errors: list[Exception] = []
@@ -172,7 +172,7 @@ class Run:
         if errors and not self._shutdown.aborted:
             raise errors[0]
 
-    def _check_something_came(self, stages: Stages) -> None:
+    def _check_delivered(self, stages: Stages) -> None:
         counts = self.ledger.counts()
         nothing = counts.captured and not counts.fates["delivered"]
         if nothing and stages.last_error and not self._shutdown.stopping:
@@ -196,19 +196,19 @@ class Run:
     def _open_transport(
         self, parts: ExitStack, on_outage: OnOutage, info: VideoInfo, buffers: Buffers
     ) -> ModelTransport:
-        flow, like, as_it_is = self.flow, None, False
-        if not flow.preprocess:  # or else the first frame will tell what they make of it
+        flow, like, unchanged = self.flow, None, False
+        if not flow.preprocess:  # otherwise the first frame shows what they make of it
             blank = np.zeros((info.height, info.width, 3), np.uint8)
             like = to_request(blank, flow.transport, flow.source.color)
             (tensor,) = like.inputs.values()
-            as_it_is = np.may_share_memory(tensor, blank) and tensor.flags.c_contiguous
+            unchanged = np.may_share_memory(tensor, blank) and tensor.flags.c_contiguous
         transport = self._status.transport = open_supervised(
             flow.transport,
             on_outage,
             address=parts.enter_context(serving(flow.transport)),
             sample=like,
             shown=not flow.postprocess,
-            buffers=buffers if as_it_is else None,
+            buffers=buffers if unchanged else None,
         )
         parts.callback(transport.close)
         self._shutdown.when_stopped(transport.release)
@@ -217,7 +217,7 @@ class Run:
     def _open_sinks(
         self, parts: ExitStack, flow: Flow, info: VideoInfo, threads: RunThreads
     ) -> tuple[SinkBranch, ...]:
-        """The sinks that frames go to."""
+        """Open all sinks; returns those that get frames."""
         many = several(flow)
         branches, files = [], []
         for number, spec in enumerate(flow.sinks):
@@ -225,11 +225,11 @@ class Run:
             sink = open_sink(spec, self._context(key, info))
             self._shutdown.when_aborted(sink.abort)
             if isinstance(sink, JsonLinesSink):
-                self._told.callback(sink.close)
+                self._listeners.callback(sink.close)
                 self.ledger.on_fate(sink.note)
                 files.append(SinkBranch(key, sink))
             else:
-                (self._told if isinstance(sink, WebSink) else parts).callback(sink.close)
+                (self._listeners if isinstance(sink, WebSink) else parts).callback(sink.close)
                 branches.append(SinkBranch(key, sink, queue_for(spec, flow, threads, several=many)))
         self._status.branches = tuple(branches or files[:1])
         return self._status.branches

@@ -1,4 +1,4 @@
-"""Where what the model sees lies in the picture of the source."""
+"""The part of the source's picture that the model sees."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Box = tuple[float, float, float, float]  # x0, y0, x1, y1
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """`width` x `height` pixels that show a part of the source's picture, or more than all of it.
+    """`width` x `height` pixels that show a part of the source's picture, possibly with padding.
 
     The point (x, y) of the view is (left + x * x_scale, top + y * y_scale) in the source's picture,
     in its pixels, the corner (0, 0) of the first pixel being the origin of both. So `x_scale` is
@@ -25,7 +25,7 @@ class View:
     y_scale: float = 1.0
 
     def resized(self, width: int, height: int) -> View:
-        """The same part in another number of pixels."""
+        """The same part at another size in pixels."""
         return replace(
             self,
             width=width,

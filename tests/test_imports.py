@@ -1,4 +1,4 @@
-"""Imports go down only, and only one room may touch each library."""
+"""Packages import only from lower layers, and each library has one package that imports it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "flowrun"
 
-# From the ground up. A room imports from the lines above its own; rooms on one line never import
-# each other. Modules of the ground may.
-GROUND = {"errors", "view", "frame", "detection", "inference"}
-ROOMS: list[set[str]] = [
+# The layers from the bottom up. A subpackage imports from the layers below its own; subpackages of
+# one layer never import each other. Modules of the lowest layer may.
+VOCABULARY = {"errors", "view", "frame", "detection", "inference"}
+LAYERS: list[set[str]] = [
     {"system", "image", "spec", "operators"},
     {"ledger", "hooks", "media", "kserve"},
     {"chain"},
@@ -22,7 +22,7 @@ ROOMS: list[set[str]] = [
     {"inspect"},
     {"cli"},
 ]
-# The same inside the two large rooms.
+# The same inside the two large subpackages.
 INSIDE: dict[str, list[set[str]]] = {
     "media": [
         {"protocols"},
@@ -72,44 +72,45 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-def place(path: Path) -> str:
+def module_path(path: Path) -> str:
     """`media/ffmpeg/process` of flowrun/media/ffmpeg/process.py, `media/ffmpeg` of its package."""
     return path.relative_to(PACKAGE).with_suffix("").as_posix().removesuffix("/__init__")
 
 
-def ranks(lines: list[set[str]], ground: set[str]) -> dict[str, int]:
-    return {name: rank for rank, names in enumerate([ground, *lines]) for name in names}
+def ranks(layers: list[set[str]], lowest: set[str]) -> dict[str, int]:
+    return {name: rank for rank, names in enumerate([lowest, *layers]) for name in names}
 
 
-def check_direction(path: Path, rooms: dict[str, int], inside: str = "") -> None:
-    """Every import between two of `rooms`, which lie in the room `inside`, goes down."""
+def check_direction(path: Path, ranks: dict[str, int], inside: str = "") -> None:
+    """Every import between two packages of `ranks`, which are in `inside`, goes to a lower one."""
     prefix = f"flowrun.{inside}." if inside else "flowrun."
-    own = place(path).removeprefix(f"{inside}/").split("/")[0]
+    own = module_path(path).removeprefix(f"{inside}/").split("/")[0]
     for name in imported(path):
         if not name.startswith(prefix) or name == "flowrun.__version__":
             continue
         other = name.removeprefix(prefix).split(".")[0]
-        allowed = other == own or rooms[other] < rooms[own] or rooms[other] == rooms[own] == 0
+        allowed = other == own or ranks[other] < ranks[own] or ranks[other] == ranks[own] == 0
         assert allowed, f"{path} imports {name}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=place)
-def test_a_module_imports_only_from_rooms_below_its_own(path: Path) -> None:
-    if place(path) in ("__init__", "__main__"):
+@pytest.mark.parametrize("path", MODULES, ids=module_path)
+def test_a_module_imports_only_from_lower_layers(path: Path) -> None:
+    if module_path(path) in ("__init__", "__main__"):
         return
-    check_direction(path, ranks(ROOMS, GROUND))
-    room, *below = place(path).split("/")
-    if room in INSIDE and below:
-        ground, *lines = INSIDE[room]
-        check_direction(path, ranks(lines, ground), room)
+    check_direction(path, ranks(LAYERS, VOCABULARY))
+    package, *below = module_path(path).split("/")
+    if package in INSIDE and below:
+        lowest, *layers = INSIDE[package]
+        check_direction(path, ranks(layers, lowest), package)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=place)
+@pytest.mark.parametrize("path", MODULES, ids=module_path)
 def test_only_its_owner_imports_a_library(path: Path) -> None:
     for name in imported(path):
         for library, owners in OWNERS.items():
             if f"{name}.".startswith(f"{library}."):
-                assert any(f"{place(path)}/".startswith(f"{owner}/") for owner in owners), name
+                module = f"{module_path(path)}/"
+                assert any(module.startswith(f"{owner}/") for owner in owners), name
 
 
 @pytest.mark.parametrize("library", OWNERS)
@@ -119,14 +120,14 @@ def test_every_library_that_has_an_owner_is_imported(library: str) -> None:
 
 def test_the_root_holds_the_vocabulary_and_the_composition_root_only() -> None:
     files = {path.stem for path in PACKAGE.glob("*.py")}
-    assert files == {*GROUND, "run", "__init__", "__main__"}
+    assert files == {*VOCABULARY, "run", "__init__", "__main__"}
     folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    assert folders == set().union(*ROOMS) - {"run"}
+    assert folders == set().union(*LAYERS) - {"run"}
 
 
 @pytest.mark.parametrize(
-    "path", sorted((PACKAGE / "kserve/server/models/isolated").glob("*.py")), ids=place
+    "path", sorted((PACKAGE / "kserve/server/models/isolated").glob("*.py")), ids=module_path
 )
-def test_what_runs_in_another_environment_needs_nothing_of_this_one(path: Path) -> None:
+def test_what_runs_in_another_environment_imports_nothing_of_this_one(path: Path) -> None:
     allowed = {*sys.stdlib_module_names, "numpy", "mediapipe"}
     assert {name.split(".")[0] for name in imported(path)} <= allowed

@@ -1,4 +1,4 @@
-"""What `import flowrun` offers is what it says, and costs nothing before it is used."""
+"""The public names of flowrun, and what is imported before they are used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import flowrun
 
 
-def test_every_public_name_is_there_and_every_name_is_public() -> None:
+def test_every_public_name_exists_and_is_declared() -> None:
     for name in flowrun.__all__:
         assert getattr(flowrun, name).__name__ == name
     tree = ast.parse(Path(flowrun.__file__).read_text(encoding="utf-8"))
@@ -21,7 +21,7 @@ def test_every_public_name_is_there_and_every_name_is_public() -> None:
         for alias in node.names
         if alias.asname
     }
-    assert declared == set(flowrun.__all__) == set(flowrun._HOMES)
+    assert declared == set(flowrun.__all__) == set(flowrun._MODULES)
 
 
 LIBRARIES = "{'numpy', 'grpc', 'PIL', 'reactivex', 'tritonclient', 'imageio_ffmpeg', 'ctypes'}"
@@ -45,14 +45,14 @@ def loaded(words: list[str], suspects: str, folder: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_checking_a_flow_imports_nothing_that_only_a_run_needs(tmp_path: Path) -> None:
+def test_validating_a_flow_imports_nothing_that_only_a_run_needs(tmp_path: Path) -> None:
     flows = Path(flowrun.__file__).parents[1] / "flows"
     said = loaded(["validate", str(flows)], LIBRARIES, tmp_path)
     count = len(list(flows.glob("*.yaml")))
     assert said[-2:] == [f"{count} flows checked: no problems", "[]"]
 
 
-def test_the_help_imports_not_even_the_language_of_flows(tmp_path: Path) -> None:
+def test_the_help_does_not_import_the_flow_parser(tmp_path: Path) -> None:
     suspects = LIBRARIES[:-1] + ", 'yaml', 'jsonschema', 'flowrun.spec.flow', 'tempfile'}"
     said = loaded(["--help"], suspects, tmp_path)
     assert said[0].startswith("usage: flowrun FLOW.yaml")

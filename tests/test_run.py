@@ -56,7 +56,7 @@ def test_a_jsonl_file_has_a_line_for_every_captured_frame_also_for_those_aborted
     assert summary.aborted > 0
 
 
-def test_a_window_that_was_left_to_flowrun_is_said_at_the_end(
+def test_the_window_that_auto_has_found_is_logged_at_the_end(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     transport = TransportSpec("unary", ("embedded",), "identity", in_flight="auto")
@@ -66,10 +66,10 @@ def test_a_window_that_was_left_to_flowrun_is_said_at_the_end(
         summary = run.run()
     assert summary.delivered == 100
     assert 1 <= summary.window <= 256
-    assert f"in_flight: auto has settled on {summary.window}" in caplog.messages
+    assert f"in_flight: auto has found a window of {summary.window}" in caplog.messages
 
 
-def test_the_status_of_a_run_can_be_asked_before_it_while_it_runs_and_after_it() -> None:
+def test_the_status_of_a_run_is_available_before_during_and_after_it() -> None:
     run = Run(
         Flow(
             name="f",

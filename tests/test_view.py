@@ -1,4 +1,4 @@
-"""Where what the model sees lies in the picture of the source."""
+"""The part of the source's picture that the model sees."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_resized_view_shows_the_same_part(view: View, width: int, height: int)
 
 
 @given(VIEWS, st.integers(-500, 500), st.integers(-500, 500), sides, sides)
-def test_a_part_of_a_view_lies_where_it_was_cut(
+def test_a_part_of_a_view_is_where_it_was_cut(
     view: View, left: int, top: int, width: int, height: int
 ) -> None:
     part = view.cut(left, top, width, height)

@@ -11,7 +11,7 @@ from flowrun.spec.flow import TransportSpec
 
 
 class RequestFailures:
-    """What a failed request means for its frame and for the run, as `spec` says."""
+    """Decides what a failed request means for its frame and for the run."""
 
     def __init__(self, spec: TransportSpec, ledger: Ledger, warnings: ThrottledWarnings) -> None:
         self._spec = spec

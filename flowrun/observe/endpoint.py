@@ -1,4 +1,4 @@
-"""Metrics, health and status of a run over HTTP."""
+"""Serve metrics, health and status of a run over HTTP."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ log = logging.getLogger("flowrun")
 
 
 class Metrics:
-    """Until `close`, at `metrics.address`:
+    """An HTTP server at `metrics.address`, until `close`:
 
-    `/metrics`  for Prometheus: the run's (see `exposition`) and those of its process
-    `/livez`    200 as long as somebody is there to answer
-    `/readyz`   200 while the flow runs and source, model server and sinks are there, else 503 and,
-                line by line, what it waits for
-    `/status`   what `Run.status` gives, as JSON
+    `/metrics`  for Prometheus: the metrics of the run (see `RunCollector`) and of its process
+    `/livez`    200 while the process responds
+    `/readyz`   200 while the flow runs and source, model server and sinks are available; otherwise
+                503 and one line for each part that is unavailable
+    `/status`   the result of `Run.status` as JSON
 
-    Raises `RunError` if the address is taken or not of this machine.
+    Raises `RunError` if the address is in use or not an address of this machine.
     """
 
     def __init__(self, spec: MetricsSpec, status: Status) -> None:
@@ -44,11 +44,11 @@ class Metrics:
         self._server = HttpServer(spec.address, routes, key="metrics.address")
         self.url = self._server.url
         host = urlsplit(self.url).hostname or ""
-        beyond = "" if ip_address(host).is_loopback else ", for everybody who reaches this machine"
-        log.info("metrics: %s/metrics%s", self.url, beyond)
+        scope = "" if ip_address(host).is_loopback else ", reachable from other machines"
+        log.info("metrics: %s/metrics%s", self.url, scope)
 
     def close(self) -> None:
-        """Answer nobody any more. Idempotent, within a second."""
+        """Stop serving. Idempotent, within a second."""
         self._server.close()
 
     def _metrics(self, asked: Asked) -> Reply:

@@ -1,4 +1,4 @@
-"""The numbers of a run as Prometheus knows them."""
+"""The metrics of a run for Prometheus."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SHORTEST, _LONGEST = 0.0005, 30.0  # seconds: the edges of the histograms lie b
 
 
 class RunCollector(Collector):
-    """Reads the books when it is asked, and costs nothing otherwise. From any thread.
+    """Reads the ledger and the status at each scrape, and costs nothing otherwise. From any thread.
 
     Everything has the label `flow`; units are seconds, bytes, frames and requests. The histograms
     count exactly, with two edges per doubling from 0.5 ms to 25 s.
@@ -38,17 +38,15 @@ class RunCollector(Collector):
         summary = self._status.summary()
         yield from self._counts(summary)
         yield from self._parts(summary)
-        yield from self._waiting()
+        yield from self._queues()
         yield from self._times(summary)
 
     def _counts(self, summary: Summary) -> Iterator[Metric]:
         ledger = self._status.ledger
-        captured = _counter("flowrun_frames_captured", "Frames that the source gave.")
+        captured = _counter("flowrun_frames_captured", "Frames captured from the source.")
         captured.add_metric([summary.flow], summary.captured)
         yield captured
-        fates = _counter(
-            "flowrun_frames", "Frames that met their fate, and for what cause.", "fate", "cause"
-        )
+        fates = _counter("flowrun_frames", "Frames by fate and cause.", "fate", "cause")
         fates.add_metric([summary.flow, "delivered", ""], summary.delivered)
         for cause in DROP_CAUSES:
             fates.add_metric([summary.flow, "dropped", cause], summary.dropped[cause])
@@ -56,12 +54,12 @@ class RunCollector(Collector):
             fates.add_metric([summary.flow, "failed", failure], summary.failed[failure])
         fates.add_metric([summary.flow, "aborted", ""], summary.aborted)
         yield fates
-        size = _counter("flowrun_frame_bytes", "Bytes of the pictures that the source gave.")
+        size = _counter("flowrun_frame_bytes", "Bytes of the captured pictures, uncompressed.")
         size.add_metric([summary.flow], ledger.bytes)
         yield size
-        sinks = _counter("flowrun_sink_frames", "Frames that a sink took, or not.", "sink", "fate")
+        sinks = _counter("flowrun_sink_frames", "Frames of each sink by fate.", "sink", "fate")
         repeated = _counter(
-            "flowrun_frames_repeated", "Pictures that a sink showed again to fill the time.", "sink"
+            "flowrun_frames_repeated", "Frames that a sink repeated to keep its frame rate.", "sink"
         )
         for sink in summary.sinks:
             for fate in _SINK_FATES:
@@ -72,47 +70,52 @@ class RunCollector(Collector):
     def _parts(self, summary: Summary) -> Iterator[Metric]:
         flow, status = summary.flow, self._status
         unavailable, state = status.unavailable(), status.state
-        ready = _gauge("flowrun_ready", "1 while the flow runs and all its parts are there.")
+        ready = _gauge("flowrun_ready", "1 while the flow runs and all its parts are available.")
         ready.add_metric([flow], state == "running" and not unavailable)
         yield ready
-        up = _gauge("flowrun_part_up", "1 while source, model server or sink is there.", "part")
+        up = _gauge("flowrun_part_up", "1 while the part is available.", "part")
         sinks = [branch.key for branch in status.branches] or ["sink"]
         for part in ("source", "transport", *sinks):
             up.add_metric([flow, part], part not in unavailable)
         yield up
-        reconnects = _counter("flowrun_reconnects", "How often a part came back.", "part")
+        reconnects = _counter("flowrun_reconnects", "Reconnects of a part.", "part")
         for part, count in summary.reconnects.items():
             reconnects.add_metric([flow, part], count)
         yield reconnects
         generations = _counter(
-            "flowrun_generations", "Streams to the model: a stateful one forgets with each."
+            "flowrun_generations", "Streams to the model; a stateful model starts anew with each."
         )
         generations.add_metric([flow], summary.generation)
         yield generations
         spec = self._status.flow.transport
         info = InfoMetricFamily(
-            "flowrun", "What runs, with which model.", labels=["flow", "model", "mode"]
+            "flowrun",
+            "Model, mode and version of flowrun.",
+            labels=["flow", "model", "mode"],
         )
         info.add_metric([flow, spec.model, spec.mode], {"version": __version__})
         yield info
 
-    def _waiting(self) -> Iterator[Metric]:
+    def _queues(self) -> Iterator[Metric]:
         flow, window = self._status.flow.name, self._status.window
-        depth = _gauge("flowrun_queue_frames", "Frames that wait in a queue.", "queue")
-        room = _gauge("flowrun_queue_capacity_frames", "How many may wait there.", "queue")
+        depth = _gauge("flowrun_queue_frames", "Frames in a queue.", "queue")
+        capacity = _gauge("flowrun_queue_capacity_frames", "Capacity of a queue.", "queue")
         oldest = _gauge(
             "flowrun_queue_oldest_seconds",
-            "Age of the oldest frame there since it was captured; 0 without one.",
+            "Time since the oldest frame in a queue was captured; 0 if it is empty.",
             "queue",
         )
         for queue in self._status.queues():
             depth.add_metric([flow, queue["name"]], queue["depth"])
-            room.add_metric([flow, queue["name"]], queue["capacity"])
+            capacity.add_metric([flow, queue["name"]], queue["capacity"])
             oldest.add_metric([flow, queue["name"]], queue["oldest_s"] or 0.0)
-        yield from (depth, room, oldest)
-        inside = _gauge("flowrun_in_flight_requests", "Requests from sending to the sink's end.")
+        yield from (depth, capacity, oldest)
+        inside = _gauge(
+            "flowrun_in_flight_requests",
+            "Requests in flight, until the sink has the frame.",
+        )
         inside.add_metric([flow], window.inside)
-        allowed = _gauge("flowrun_window_requests", "How many of them there may be now.")
+        allowed = _gauge("flowrun_window_requests", "Requests allowed in flight now.")
         allowed.add_metric([flow], window.value)
         yield from (inside, allowed)
 
@@ -120,25 +123,26 @@ class RunCollector(Collector):
         flow, ledger = summary.flow, self._status.ledger
         whole = HistogramMetricFamily(
             "flowrun_latency_seconds",
-            "From the moment a frame was there to the moment a sink had it.",
+            "Time from the capture of a frame to its delivery.",
             labels=["flow"],
         )
         whole.add_metric([flow], *_buckets(ledger.latencies.end_to_end))
         yield whole
         stages = HistogramMetricFamily(
-            "flowrun_stage_seconds", "What a frame cost a stage.", labels=["flow", "stage"]
+            "flowrun_stage_seconds", "Time of a frame in a stage.", labels=["flow", "stage"]
         )
         for stage in STAGES:
             stages.add_metric([flow, stage], *_buckets(ledger.latencies.stages[stage]))
         yield stages
         hooks = SummaryMetricFamily(
-            "flowrun_hook_seconds", "What a frame cost a hook.", labels=["flow", "hook", "name"]
+            "flowrun_hook_seconds", "Time of a frame in a hook.", labels=["flow", "hook", "name"]
         )
         for each in ledger.latencies.hooks:
             hooks.add_metric([flow, each.hook, each.name], each.took.count, each.took.total)
         yield hooks
         period = _gauge(
-            "flowrun_frame_period_seconds", "What a frame has: the median time to the next one."
+            "flowrun_frame_period_seconds",
+            "Median time between frames of the source.",
         )
         if summary.period_ms is not None:
             period.add_metric([flow], summary.period_ms / 1000)

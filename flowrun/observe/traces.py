@@ -1,4 +1,4 @@
-"""Frames as OpenTelemetry traces."""
+"""Export frames as OpenTelemetry traces."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ except ImportError as error:
         hint="pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-grpc",
     ) from error
 
-_QUEUE = 1024  # spans that wait to be sent; what is more is left out
+_QUEUE = 1024  # spans that wait to be sent; further ones are dropped
 _BATCH = 512
-_TIMEOUT = 1.0  # seconds for a batch, whose end `close` waits for
+_TIMEOUT = 1.0  # seconds for a batch; `close` waits for the last one
 
 
 class Traces:
     """A span `frame` for every sampled frame, with a child span for each stage that it passed.
 
     A span ends when the frame meets its fate, which is among its attributes; a failure is an error.
-    The stages follow each other from the capture on, and `sink` ends where the frame does: what
-    lies in front of it is waiting. Spans are sent by a thread of OpenTelemetry's; a collector that
-    is away costs spans, never a frame. `processor` stands in for the way to the collector.
+    The stages follow each other from the capture on, and `sink` ends where the frame does: the gap
+    before it is the time in the sink's queue. A thread of OpenTelemetry sends the spans; an
+    unavailable collector costs spans, never a frame. `processor` replaces the exporter in tests.
     """
 
     def __init__(
@@ -51,7 +51,8 @@ class Traces:
         self._tracer = self._provider.get_tracer("flowrun")
 
     def note(self, fate: Fate) -> None:
-        """What the ledger calls. Any thread; takes a fraction of a millisecond."""
+        """Make the spans of one frame; a listener of the ledger. Any thread; takes a fraction of a
+        millisecond."""
         if not self._is_sampled(fate.index):
             return
         end = self._clock()
@@ -73,7 +74,7 @@ class Traces:
         frame.end(end)
 
     def close(self) -> None:
-        """Send what waits; three seconds at most. Idempotent."""
+        """Send the queued spans, within three seconds. Idempotent."""
         self._provider.shutdown()
 
     def _is_sampled(self, index: int) -> bool:

@@ -1,4 +1,4 @@
-"""What Prometheus gets to see, and the answers to those who ask how a run is."""
+"""The metrics, health checks and status of a run over HTTP."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_fates_and_times_are_those_of_the_ledger(
         assert value(found, "flowrun_stage_seconds_sum", stage=stage) == pytest.approx(seconds)
 
 
-def test_parts_queues_window_and_hooks_are_there_from_the_first_moment_on(fake_run: Any) -> None:
+def test_parts_queues_window_and_hooks_have_metrics_from_the_start(fake_run: Any) -> None:
     run = fake_run(NAME)
     before = scrape(run)
     assert value(before, "flowrun_ready") == 0
@@ -140,7 +140,7 @@ def test_parts_queues_window_and_hooks_are_there_from_the_first_moment_on(fake_r
     assert "secret" not in text_of(run)
 
 
-def test_no_series_comes_or_goes_with_the_numbers(fake_run: Any) -> None:
+def test_no_series_appears_or_disappears_with_its_value(fake_run: Any) -> None:
     # A counter that is not there before it counts makes a rate that misses its first event.
     run = fake_run(NAME)
     run.open()
@@ -177,7 +177,7 @@ def get(url: str, accept: str = "*/*") -> tuple[int, str, str]:
             return answer.code, answer.headers["Content-Type"], answer.read().decode()
 
 
-def test_a_run_is_alive_from_the_start_and_ready_when_its_parts_are_there(
+def test_a_run_is_alive_from_the_start_and_ready_when_its_parts_are_available(
     served: Callable[[Any], str], fake_run: Any
 ) -> None:
     run = fake_run(NAME)
@@ -222,7 +222,7 @@ def test_metrics_come_as_text_and_as_openmetrics_with_those_of_the_process(
     assert text.endswith("# EOF\n")
 
 
-def test_an_address_that_others_reach_is_said_to_be_one(
+def test_an_address_that_other_machines_reach_is_logged_as_one(
     caplog: pytest.LogCaptureFixture, fake_run: Any
 ) -> None:
     caplog.set_level("INFO")
@@ -230,8 +230,8 @@ def test_an_address_that_others_reach_is_said_to_be_one(
         metrics = Metrics(MetricsSpec(f"{host}:0"), fake_run().status)
         url = metrics.url
         metrics.close()
-        beyond = ", for everybody who reaches this machine" if host == "0.0.0.0" else ""
-        assert caplog.messages[-1] == f"metrics: {url}/metrics{beyond}"
+        scope = ", reachable from other machines" if host == "0.0.0.0" else ""
+        assert caplog.messages[-1] == f"metrics: {url}/metrics{scope}"
 
 
 def test_a_run_serves_its_metrics_from_before_its_source_is_open_to_its_end(
@@ -263,7 +263,7 @@ def test_a_run_serves_its_metrics_from_before_its_source_is_open_to_its_end(
     assert not [t.name for t in threading.enumerate() if t.name.startswith("flowrun")]
 
 
-def test_an_address_that_is_taken_ends_a_run_before_anything_is_opened(
+def test_an_address_in_use_ends_a_run_before_anything_is_opened(
     served: Callable[[Any], str], fake_run: Any
 ) -> None:
     taken = served(fake_run()).removeprefix("http://")
@@ -295,12 +295,12 @@ def rows(fake_run: Any) -> list[str]:
     return found
 
 
-def test_every_metric_stands_in_the_docs_as_it_is(fake_run: Any) -> None:
+def test_the_docs_list_every_metric(fake_run: Any) -> None:
     page = DOCS.read_text(encoding="utf-8")
     assert [line for line in page.splitlines() if line.startswith("| `flowrun_")] == rows(fake_run)
 
 
-def test_the_bytes_and_bits_of_the_docs_are_those_of_the_pictures() -> None:
+def test_the_bytes_and_bits_in_the_docs_are_correct() -> None:
     page = DOCS.read_text(encoding="utf-8")
     sizes = re.findall(r"^\| (\d+)x(\d+) \| (.+) MB \| (.+) MB/s \| (.+) Mbit/s \|$", page, re.M)
     assert len(sizes) == 3

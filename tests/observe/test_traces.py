@@ -1,4 +1,4 @@
-"""Frames as spans: in memory, at a collector, and with none there."""
+"""Frames as spans: in memory, at a collector, and with an unavailable one."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_frame_is_a_span_with_its_stages_one_after_the_other_inside() -> None:
         ("transport", -85 * MS, -45 * MS),
         ("order", -45 * MS, -45 * MS),
         ("postprocess", -45 * MS, -35 * MS),
-        ("sink", -20 * MS, 0),  # 15 ms it waited in front of the sink
+        ("sink", -20 * MS, 0),  # after 15 ms in the queue of the sink
     ]
     assert frame.context is not None
     assert {each.parent.span_id for each in stages if each.parent} == {frame.context.span_id}
@@ -163,12 +163,12 @@ def test_a_collector_has_every_second_frame_of_a_run_when_that_has_returned(
     assert threads() == []
 
 
-def test_a_collector_that_is_not_there_costs_no_frame(free_address: Any) -> None:
+def test_an_unavailable_collector_costs_no_frame(free_address: Any) -> None:
     assert traced(f"http://{free_address()}").run().delivered == 40
     assert threads() == []
 
 
-def test_without_opentelemetry_the_error_says_what_to_install(
+def test_without_opentelemetry_the_error_names_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from tritonclient.grpc import service_pb2 as pb
@@ -32,11 +32,14 @@ class Servicer:
 
     def __init__(self, models: Mapping[str, Model]) -> None:
         self._models = dict(models)
-        self._shared = {name: _Shared(model) for name, model in models.items()}
+        self._closed = threading.Event()
+        self._shared = {name: _Shared(model, self._closed) for name, model in models.items()}
 
     def close(self) -> None:
         """Close the instances that unary calls share, unless one of them is still in use. Streams
-        close their own when they end."""
+        close their own when they end. A call that fails from now on ends as UNAVAILABLE, for it may
+        fail because of this: so call it before anything that the models need is closed."""
+        self._closed.set()
         for shared in self._shared.values():
             shared.close()
 
@@ -112,7 +115,7 @@ class Servicer:
             if outputs:
                 answer = response(model, request, outputs)
         except RefusedError as refused:
-            context.abort(refused.code, refused.text)
+            self._abort(context, refused)
         if answer is None:
             context.abort(grpc.StatusCode.ABORTED, f"model {model.name!r} has no answer to this")
         return answer.unary()
@@ -126,15 +129,21 @@ class Servicer:
                 asked = request.message
                 try:
                     if session is None:
-                        session = _Session(self._find(asked.model_name, asked.model_version))
+                        model = self._find(asked.model_name, asked.model_version)
+                        session = _Session(model, self._closed)
                     answer = session.answer(request)
                 except RefusedError as refused:  # what a stream does not survive
-                    context.abort(refused.code, refused.text)
+                    self._abort(context, refused)
                 if answer is not None:
                     yield answer
         finally:
             if session is not None:
                 session.close()
+
+    def _abort(self, context: grpc.ServicerContext, refused: RefusedError) -> NoReturn:
+        if self._closed.is_set():
+            refused = _shutting_down()
+        context.abort(refused.code, refused.text)
 
     def _find(self, name: str, version: str) -> Model:
         model = self._models.get(name)
@@ -152,17 +161,19 @@ class Servicer:
 
 
 class _Shared:
-    """One instance for many threads, made at its first use; entered by one thread at a time."""
+    """One instance for many threads, made at its first use; entered by one thread at a time, and
+    by none after the server has `closed`."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, closed: threading.Event) -> None:
         self._model = model
+        self._closed = closed
         self._lock = threading.Lock()
         self._infer: Infer | None = None
 
     def __enter__(self) -> Infer:
         self._lock.acquire()
         try:
-            self._infer = self._infer or construct(self._model)
+            self._infer = self._instance()
         except BaseException:
             self._lock.release()
             raise
@@ -172,6 +183,11 @@ class _Shared:
         if isinstance(raised, RefusedError) and raised.gone:
             self._infer = None
         self._lock.release()
+
+    def _instance(self) -> Infer:
+        if self._closed.is_set():
+            raise _shutting_down()
+        return self._infer or construct(self._model)
 
     def close(self) -> None:
         if self._infer is not None and self._lock.acquire(blocking=False):
@@ -183,8 +199,11 @@ class _Shared:
 class _Session:
     """One stream: its model, an instance of it, and the last timestamp."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, closed: threading.Event) -> None:
+        if closed.is_set():
+            raise _shutting_down()
         self._model = model
+        self._closed = closed
         self._infer = construct(model)
         self._last: int | None = None
 
@@ -211,7 +230,7 @@ class _Session:
             if outputs:
                 answer = response(self._model, request, outputs)
         except RefusedError as refused:
-            if refused.gone:
+            if refused.gone or self._closed.is_set():
                 raise
             return _error(asked, refused.text)
         wants_final = WANTS_FINAL in asked.parameters and asked.parameters[WANTS_FINAL].bool_param
@@ -243,6 +262,10 @@ class _Session:
             )
         self._last = given
         return given
+
+
+def _shutting_down() -> RefusedError:
+    return RefusedError(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")
 
 
 def _timestamp(request: Any) -> int | None:

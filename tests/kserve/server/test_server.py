@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import queue
 import socket
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -575,6 +577,67 @@ def test_a_model_that_hangs_does_not_keep_the_server_from_closing() -> None:
         assert stuck.daemon
         leave.set()
         stuck.join(LIMIT)
+
+
+def never_cancels(_grace: float) -> threading.Event:
+    """A stand-in for `grpc.Server.stop` that has not cancelled the calls when it should have."""
+    stopped = threading.Event()
+    stopped.set()
+    return stopped
+
+
+@pytest.mark.parametrize("method", ["ModelInfer", "ModelStreamInfer"])
+def test_a_call_that_fails_because_the_server_closes_is_unavailable(
+    monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    entered, closed = threading.Event(), threading.Event()
+
+    def infer(image: npt.NDArray[np.uint8]) -> None:
+        entered.set()
+        assert closed.wait(LIMIT)
+        raise OSError("the worker has ended")
+
+    freed = replace(model("freed", lambda: infer), close=closed.set)
+    with EmbeddedServer({"freed": freed}) as server, contextlib.ExitStack() as stack:
+        channel = stack.enter_context(grpc.insecure_channel(server.address))
+        stub = stubs.GRPCInferenceServiceStub(channel)
+        calls: list[Callable[[], Any]] = []
+        for _ in range(2):  # of unary calls, one waits for the instance
+            if method == "ModelInfer":
+                calls.append(stub.ModelInfer.future(request("freed"), timeout=LIMIT).result)
+            else:
+                stream = stub.ModelStreamInfer(iter([request("freed")] * 2), timeout=LIMIT)
+                calls.append(functools.partial(list, stream))
+        assert entered.wait(LIMIT)
+        with monkeypatch.context() as patch:
+            patch.setattr(server._server, "stop", never_cancels)
+            server.close()
+        for call in calls:
+            assert failure(call) == ("UNAVAILABLE", "the server is shutting down")
+
+
+def test_no_instance_is_made_after_the_server_has_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Count] = []
+
+    def make() -> Count:
+        made.append(Count())
+        return made[-1]
+
+    with (
+        EmbeddedServer({"count": model("count", make)}) as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
+        stub = stubs.GRPCInferenceServiceStub(channel)
+        stub.ModelInfer(request("count"), timeout=LIMIT)
+        with monkeypatch.context() as patch:
+            patch.setattr(server._server, "stop", never_cancels)
+            server.close()
+        for call in (
+            lambda: stub.ModelInfer(request("count"), timeout=LIMIT),
+            lambda: streamed(stub, request("count")),
+        ):
+            assert failure(call) == ("UNAVAILABLE", "the server is shutting down")
+    assert len(made) == 1
 
 
 def test_more_calls_at_once_than_the_bound_are_refused() -> None:

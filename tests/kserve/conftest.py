@@ -19,7 +19,7 @@ from flowrun.spec.flow import TransportSpec
 LIMIT = 10.0  # seconds, a guard against hanging
 TIMESTAMP = "OVMS_MP_TIMESTAMP"
 FINAL = "triton_final_response"
-WANTS_FINAL = "triton_enable_empty_final_response"
+ENABLE_FINAL = "triton_enable_empty_final_response"
 NAMES = {
     "ovms": "OpenVINO Model Server",
     "triton": "triton",
@@ -272,7 +272,7 @@ class ScriptedServer:
                 answer.id = request.id if self.style != "mlserver" else self.requests[0].id
             if self.style in ("ovms", "plain") and TIMESTAMP in request.parameters:
                 answer.parameters[TIMESTAMP].CopyFrom(request.parameters[TIMESTAMP])
-            if self.style == "triton" and WANTS_FINAL in request.parameters:
+            if self.style == "triton" and ENABLE_FINAL in request.parameters:
                 answer.parameters[FINAL].bool_param = True
             answers.append(answer)
         return answers

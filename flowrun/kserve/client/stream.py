@@ -18,13 +18,9 @@ from flowrun.kserve.client.session import Session
 from flowrun.kserve.client.stream_state import StreamState
 from flowrun.kserve.client.window import Pending, complete
 from flowrun.kserve.contract.model_info import ModelInfo
-from flowrun.kserve.contract.servers import (
-    ENABLE_FINAL,
-    TIMESTAMP,
-    correlation,
-    marks_final_response,
-)
+from flowrun.kserve.contract.servers import correlation, marks_final_response
 from flowrun.kserve.wire.messages import Response, decode_stream
+from flowrun.kserve.wire.parameters import ENABLE_FINAL, TIMESTAMP
 
 CLOSE_GRACE = 0.5  # seconds for what is in flight when the transport closes
 

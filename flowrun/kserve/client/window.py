@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 from flowrun.errors import RunError, TransportError
 from flowrun.inference import Parameter, Result, Tensor
-from flowrun.kserve.contract.servers import FINAL, TIMESTAMP, Correlation
+from flowrun.kserve.contract.servers import Correlation
 from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.kserve.wire.messages import Response
+from flowrun.kserve.wire.parameters import FINAL, TIMESTAMP
 
 
 @dataclass(slots=True, eq=False)

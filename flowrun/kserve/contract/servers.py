@@ -14,10 +14,6 @@ TRITON = "triton"
 MLSERVER = "mlserver"
 EMBEDDED = "flowrun"
 
-TIMESTAMP = "OVMS_MP_TIMESTAMP"
-FINAL = "triton_final_response"
-ENABLE_FINAL = "triton_enable_empty_final_response"
-
 Correlation = Literal["timestamp", "id", "order"]
 
 

@@ -13,13 +13,11 @@ from tritonclient.grpc import service_pb2 as pb
 from flowrun.kserve.server.invocation import RefusedError, construct, dispose, invalid, run
 from flowrun.kserve.server.messages import VERSION, Request, Response, read_inputs, response
 from flowrun.kserve.server.models import Infer, Model
+from flowrun.kserve.wire.parameters import ENABLE_FINAL, FINAL, TIMESTAMP
 from flowrun.kserve.wire.tensor_info import TensorInfo
 
 SERVICE = "inference.GRPCInferenceService"
 SERVER_NAME = "flowrun"
-TIMESTAMP = "OVMS_MP_TIMESTAMP"
-FINAL = "triton_final_response"
-WANTS_FINAL = "triton_enable_empty_final_response"
 
 
 class Servicer:
@@ -233,7 +231,7 @@ class _Session:
             if refused.gone or self._closed.is_set():
                 raise
             return _error(asked, refused.text)
-        wants_final = WANTS_FINAL in asked.parameters and asked.parameters[WANTS_FINAL].bool_param
+        wants_final = ENABLE_FINAL in asked.parameters and asked.parameters[ENABLE_FINAL].bool_param
         if answer is None:
             if not wants_final:
                 return None

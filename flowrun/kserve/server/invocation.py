@@ -33,6 +33,10 @@ def invalid(text: str) -> RefusedError:
     return RefusedError(grpc.StatusCode.INVALID_ARGUMENT, text)
 
 
+def shutting_down() -> RefusedError:
+    return RefusedError(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")
+
+
 def construct(model: Model) -> Infer:
     """The model's callable, made anew. Raises `RefusedError` if that fails."""
     try:

@@ -26,7 +26,7 @@ from tritonclient.grpc import service_pb2_grpc as stubs
 
 from flowrun.errors import UsageError
 from flowrun.kserve.server.embedded import EmbeddedServer, serve
-from flowrun.kserve.server.models import workers
+from flowrun.kserve.server.models import worker_process, workers
 from flowrun.kserve.server.models.isolated.worker import receive, send
 from flowrun.kserve.wire.tensors import DATATYPES, datatype_of, from_raw, to_raw
 
@@ -313,7 +313,7 @@ def test_a_worker_that_ended_before_anybody_asked_is_replaced(
 def test_a_worker_that_does_not_answer_is_ended(
     stub: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "ANSWER", 0.2)
+    monkeypatch.setattr(worker_process, "RESPONSE_TIMEOUT", 0.2)
     (folder / "entered").touch()
     assert failure(lambda: infer(stub("stuck"), request("stuck"))) == (
         "INTERNAL",
@@ -406,7 +406,7 @@ def test_what_is_no_callable_is_refused(folder: Path) -> None:
 def test_a_model_that_loads_for_ever_is_given_up(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "START", 0.2)
+    monkeypatch.setattr(worker_process, "START_TIMEOUT", 0.2)
     (folder / "endless.py").write_text("import threading\nthreading.Event().wait()\n")
     assert refusal("endless:model") == (
         "--python: model 'endless:model' did not load within 0.2 s, and its worker was ended"

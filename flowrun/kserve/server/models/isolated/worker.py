@@ -29,7 +29,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-FAREWELL = 0.5  # seconds for `close` of the model, when flowrun has gone
+CLOSE_TIMEOUT = 0.5  # seconds for `close` of the model, when flowrun has gone
 LENGTH = struct.Struct("<I")
 ATTRIBUTES = ("input", "inputs", "outputs")
 
@@ -160,14 +160,14 @@ def _is_model(place: traceback.FrameSummary) -> bool:
     return outside and place.filename != __file__ and not place.filename.startswith("<")
 
 
-def _context(requests: BinaryIO, waiting: queue.SimpleQueue[Any]) -> None:
+def _read_ahead(requests: BinaryIO, waiting: queue.SimpleQueue[Any]) -> None:
     """Read ahead, so that the end of the input ends the process, whatever the model does."""
     try:
         while True:
             waiting.put(receive(requests))
     except EOFError:
         waiting.put(None)
-        time.sleep(FAREWELL)
+        time.sleep(CLOSE_TIMEOUT)
         os._exit(0)
 
 
@@ -186,7 +186,7 @@ def main(target: str) -> int:
         send(answers, {"error": f"cannot be loaded: {_described(error)}", "gone": True}, {})
         return 1
     waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threading.Thread(target=_context, args=(requests, waiting), daemon=True).start()
+    threading.Thread(target=_read_ahead, args=(requests, waiting), daemon=True).start()
     while True:
         request = waiting.get()
         if request is None:

@@ -1,4 +1,4 @@
-"""Regions of shared memory that the server knows, for as many tensors as are on their way."""
+"""Regions of shared memory, allocated and reused for the tensors in flight."""
 
 from __future__ import annotations
 
@@ -8,38 +8,29 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 import grpc
-from tritonclient.grpc import service_pb2 as pb
 
-from flowrun.errors import ContractError, RunError, TransportError
+from flowrun.errors import TransportError
 from flowrun.image.buffers import Memory, address_of
 from flowrun.inference import Tensor
-from flowrun.kserve.client.connection import SERVICE
 from flowrun.kserve.grpc_errors import GrpcErrors
-from flowrun.kserve.shared_memory.region import PAGE, Region, is_left_over, sweep
+from flowrun.kserve.shared_memory.region import PAGE, Region, sweep
+from flowrun.kserve.shared_memory.registration import KEY, Registration, is_outage
 
-PATIENCE = 2.0  # seconds that the server has to get to know a region
-CLOSING = 2.0  # seconds in which the server has to finish with the last requests
+CLOSE_TIMEOUT = 2.0  # seconds in which the server has to finish the last requests
 
-_KEY = "transport.shared_memory"
-_AGAIN = 0.02  # seconds between two attempts to take a region away that is in use
-_AWAY = (
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.CANCELLED,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-)
+_RETRY = 0.02  # seconds between two attempts to unregister a region that is in use
 
 _log = logging.getLogger("flowrun")
 
 
 class Pool:
-    """Regions, each registered once and used again when nobody shows its memory any more. There are
-    as many as there were tensors alive at once: what is in flight, and what the chain holds.
+    """Regions, each registered once and reused when no array shows its memory any more. There are
+    as many as there were tensors alive at once: those in flight, and those that the chain holds.
 
-    From any thread. Where a region is new the server has to be told of it: whoever needs one then
-    waits, for `PATIENCE`.
+    Thread-safe. A new region is registered with the server, which blocks its caller for a bounded
+    time.
     """
 
     def __init__(
@@ -51,113 +42,104 @@ class Pool:
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._channel = channel
-        self._grpc_errors = grpc_errors
-        self._headers = headers
+        self._registration = Registration(channel, grpc_errors, headers)
         self._sleep = sleep
         self._clock = clock
-        self._life = 0  # of the server
-        self._lock = threading.Lock()  # guards what follows but for the deques
-        self._regions: dict[str, Region] = {}
-        self._at: dict[int, Region] = {}  # the same by their addresses
-        self._unknown: list[str] = []  # names of regions that are gone, but not yet for the server
-        self._complained = False
+        self._lock = threading.Lock()  # guards all but the deques
+        self._regions: dict[int, Region] = {}  # by their addresses
+        self._warned = False
         self._closed = False
-        self._free: dict[str, deque[Region]] = {}
+        self._free: dict[str, deque[Region]] = {}  # by their owners
         self._retired: deque[Region] = deque()
 
     def prepare(self) -> None:
-        """Try it out, and clean up after runs that were killed.
+        """Register a region to test the server, and remove the regions of killed runs.
 
-        Raises `ContractError` if the server does not see the memory of this machine or has no
-        such extension, and `TransportError` if it does not answer or there is no room.
+        Raises `ContractError` if the server cannot map the memory of this machine or lacks the
+        extension, and `TransportError` if it is unavailable or no memory can be allocated.
         """
         sweep()
         try:
-            region = Region("trial", PAGE)
+            region = Region("test", PAGE)
         except OSError as error:
-            raise self._no_room(error) from error
+            raise _no_memory(error) from error
         try:
-            self._register(region)
-            known = self._call("Status", name="").regions
-            for name in (region.name, *filter(is_left_over, known)):
-                self._call("Unregister", name=name)
+            self._registration.test(region)
         except grpc.RpcError as error:
-            raise self._refused(error) from error
+            raise self._registration.refused(error) from error
         finally:
             region.unlink()
 
     def take(self, owner: str, size: int) -> tuple[Region, Memory] | None:
-        """A region of at least `size` bytes that the server knows, and its memory; `None` if none
-        is to be had now. It is used again for the same `owner` when that array is dead, and all
-        that was made of it."""
+        """A registered region of at least `size` bytes, and its memory; `None` if none can be
+        allocated or registered now. It is reused for the same `owner` when that array is dead, and
+        all views of it."""
         with self._lock:
-            try:
-                region = self._region(owner, size)
-                if region is not None and not self._is_known(region):
-                    self._drop(region)
-                    region = None
-            except OSError as error:
-                self._complain(error)
+            region = self._region(owner, size)
+            if region is not None and not self._is_registered(region):
+                self._drop(region)
                 region = None
-        return None if region is None else (region, self._lent(region))
+        return None if region is None else (region, self._memory(region))
 
     def allocate(self, size: int) -> Memory | None:
-        """Memory of at least `size` bytes for what may be sent later: if it is, `find` finds it.
-        `None` and used again as with `take`."""
+        """Memory of at least `size` bytes for a tensor that may be sent later: `find` registers its
+        region. `None`, and reused, as with `take`."""
         with self._lock:
-            try:
-                region = self._region("lent", size)
-            except OSError as error:
-                self._complain(error)
-                region = None
-        return None if region is None else self._lent(region)
+            region = self._region("allocated", size)
+        return None if region is None else self._memory(region)
 
     def find(self, array: Tensor) -> Region | None:
-        """The region that `array` lies in, element by element from its first byte on, and that the
-        server knows. As long as `array` lives it is not used again."""
+        """The region that `array` begins in at its first byte and fills element by element, if it
+        is registered or can be now. It is not reused while `array` lives."""
         with self._lock:
-            region = self._at.get(address_of(array))
+            region = self._regions.get(address_of(array))
             if region is None or not array.flags.c_contiguous:
                 return None
             fits = PAGE <= array.nbytes <= region.size
-            return region if fits and self._is_known(region) else None
+            return region if fits and self._is_registered(region) else None
 
     def forget(self) -> None:
-        """The server has forgotten all regions, or may have. Does not wait; from any thread."""
-        self._life += 1
+        """The server has lost all registrations, or may have. Does not block; from any thread."""
+        self._registration.forget()
 
     def close(self) -> None:
-        """Take all regions from the server, within `CLOSING`, and from this machine at once. Arrays
-        that show them stay good. Idempotent."""
+        """Unlink all regions at once, and unregister them within `CLOSE_TIMEOUT`. Arrays that show
+        them stay valid. Idempotent."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
             for region in list(self._regions.values()):
                 self._drop(region)
-            end = self._clock() + CLOSING
-            while self._unregister() and self._clock() < end:
-                self._sleep(_AGAIN)
-        self._channel.close()
+            end = self._clock() + CLOSE_TIMEOUT
+            while self._registration.flush() and self._clock() < end:
+                self._sleep(_RETRY)
+        self._registration.close()
 
-    def _lent(self, region: Region) -> Memory:
+    def _memory(self, region: Region) -> Memory:
         memory = region.array()
-        weakref.finalize(memory, self._give_back, region).atexit = False
+        weakref.finalize(memory, self._release, region).atexit = False
         return memory
 
-    def _give_back(self, region: Region) -> None:
+    def _release(self, region: Region) -> None:
         """By any thread, at any time, as arrays die: so without a lock."""
         (self._retired if region.retired else self._free[region.owner]).append(region)
 
     # With the lock held.
 
     def _region(self, owner: str, size: int) -> Region | None:
-        """One that nobody uses, which the server may not know yet; `None` after the end. Raises
-        `OSError` if there is no room."""
+        """A region that is not in use and may not be registered; `None` if no memory can be
+        allocated, which is logged, and after `close`."""
         if self._closed:
             return None
         size = -(-size // PAGE) * PAGE
+        try:
+            return self._reused(owner, size) or self._new(owner, size)
+        except OSError as error:
+            self._warn(_no_memory(error).message)
+            return None
+
+    def _reused(self, owner: str, size: int) -> Region | None:
         while self._retired:
             self._drop(self._retired.popleft())
         free = self._free.setdefault(owner, deque())
@@ -166,87 +148,38 @@ class Pool:
             if region.size == size:
                 return region
             self._drop(region)
-        self._unregister()
+        return None
+
+    def _new(self, owner: str, size: int) -> Region:
+        self._registration.flush()
         region = Region(owner, size)
-        self._regions[region.name] = self._at[region.address] = region
+        self._regions[region.address] = region
         return region
 
-    def _is_known(self, region: Region) -> bool:
-        """Whether the server knows it, or gets to know it now."""
-        if region.known != self._life:
-            try:
-                self._register(region)
-            except grpc.RpcError as error:
-                self._complain(error)
-                return False
+    def _is_registered(self, region: Region) -> bool:
+        """Whether the server has registered the region, now or before."""
+        try:
+            self._registration.ensure(region)
+        except grpc.RpcError as error:
+            if not is_outage(error):
+                self._warn(self._registration.refused(error).message)
+            return False
         return True
 
     def _drop(self, region: Region) -> None:
         region.unlink()
-        del self._regions[region.name], self._at[region.address]
-        self._unknown.append(region.name)
+        del self._regions[region.address]
+        self._registration.remove(region)
 
-    def _unregister(self) -> bool:
-        """Whether the server may still finish with a region that is gone."""
-        for name in list(self._unknown):
-            try:
-                self._call("Unregister", name=name)
-            except grpc.RpcError as error:
-                if error.code() in _AWAY:
-                    return False
-            else:
-                self._unknown.remove(name)
-        return bool(self._unknown)
+    def _warn(self, reason: str) -> None:
+        if not self._warned:
+            self._warned = True
+            _log.warning("%s; what finds no place there goes in messages", reason)
 
-    def _register(self, region: Region) -> None:
-        life = self._life
-        try:
-            self._call("Register", name=region.name, key=f"/{region.name}", byte_size=region.size)
-        except grpc.RpcError as error:
-            if error.code() is not grpc.StatusCode.ALREADY_EXISTS:  # it has not forgotten
-                raise
-        region.known = life
 
-    def _call(self, what: str, **fields: Any) -> Any:
-        method = f"SystemSharedMemory{what}"
-        call: Any = self._channel.unary_unary(
-            SERVICE + method,
-            request_serializer=getattr(pb, f"{method}Request").SerializeToString,
-            response_deserializer=getattr(pb, f"{method}Response").FromString,
-        )
-        request = getattr(pb, f"{method}Request")(**fields)
-        return call(request, timeout=PATIENCE, metadata=self._headers)
-
-    # Words.
-
-    def _complain(self, error: grpc.RpcError | OSError) -> None:
-        if self._complained or (isinstance(error, grpc.RpcError) and error.code() in _AWAY):
-            return  # whose requests tell
-        self._complained = True
-        why = self._no_room(error) if isinstance(error, OSError) else self._refused(error)
-        _log.warning("%s; what finds no place there goes in messages", why.message)
-
-    def _no_room(self, error: OSError) -> TransportError:
-        return TransportError(
-            f"there is no room in shared memory ({error.strerror})",
-            key=_KEY,
-            hint="in a container, ask for more: `docker run --shm-size=1g`",
-        )
-
-    def _refused(self, error: grpc.RpcError) -> RunError:
-        code, said = error.code(), self._grpc_errors.quoted(error.details() or "")
-        if code in _AWAY:
-            return self._grpc_errors.failed(code, error.details())
-        address = self._grpc_errors.address
-        if code is grpc.StatusCode.UNIMPLEMENTED:
-            return ContractError(
-                f"the server at {address} does not share memory with its clients",
-                key=_KEY,
-                hint="leave `shared_memory` out; of the servers that flowrun knows, Triton has it",
-            )
-        return ContractError(
-            f"the server at {address} does not take memory of this machine (it says: {said})",
-            key=_KEY,
-            hint="it has to run on this machine, as the same user or as root, and in a container"
-            " with `docker run --ipc=host`;\nelsewhere leave `shared_memory` out",
-        )
+def _no_memory(error: OSError) -> TransportError:
+    return TransportError(
+        f"there is no room in shared memory ({error.strerror})",
+        key=KEY,
+        hint="in a container, ask for more: `docker run --shm-size=1g`",
+    )

@@ -31,7 +31,7 @@ if sys.platform != "linux":
 import fcntl
 
 from flowrun.kserve.shared_memory import region as region_module
-from flowrun.kserve.shared_memory.pool import CLOSING, Pool
+from flowrun.kserve.shared_memory.pool import CLOSE_TIMEOUT, Pool
 from flowrun.kserve.shared_memory.transport import SharedMemoryTransport
 
 SPEC = TransportSpec("unary", ("h:1",), "m", shared_memory="system")
@@ -369,7 +369,7 @@ def test_the_end_does_not_wait_for_ever(parts: Parts) -> None:
     parts.send()
     parts.server.in_use = parts.inner.names(0)
     parts.transport.close()
-    assert CLOSING <= parts.now <= CLOSING + 0.1
+    assert CLOSE_TIMEOUT <= parts.now <= CLOSE_TIMEOUT + 0.1
     assert ours() == set()
 
 

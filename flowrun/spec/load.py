@@ -14,7 +14,7 @@ from flowrun.spec.coerce import coerce
 from flowrun.spec.flow import Flow
 from flowrun.spec.flow_text import FlowText, Override
 from flowrun.spec.interpolate import interpolate
-from flowrun.spec.nodes import Finding, Location, Node, UnreadableError, find, plain_value
+from flowrun.spec.nodes import Finding, Location, MalformedMessageError, Node, find, plain_value
 from flowrun.spec.overrides import apply_overrides
 from flowrun.spec.problems import FlowError, Problem, Remark
 from flowrun.spec.schema import inlined
@@ -84,7 +84,7 @@ def load(
         text = _read(Path(path))
         flow_text = FlowText(flow_text.path, split_lines(text), flow_text.overrides)
         root, findings = parse_yaml(text)
-    except UnreadableError as error:
+    except MalformedMessageError as error:
         raise FlowError([flow_text.problem(error.finding)]) from error
     if isinstance(root.value, dict):
         findings += apply_overrides(root, overrides)
@@ -115,26 +115,26 @@ def _read(path: Path) -> str:
                 raise _too_large()
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise UnreadableError("there is no such file") from error
+        raise MalformedMessageError("there is no such file") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
-        raise UnreadableError(f"the file cannot be read: {reason or error}") from error
+        raise MalformedMessageError(f"the file cannot be read: {reason or error}") from error
     if len(data) > MAX_BYTES:
         raise _too_large()
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UnreadableError("the file is UTF-16, expected UTF-8", hint="save it as UTF-8")
+        raise MalformedMessageError("the file is UTF-16, expected UTF-8", hint="save it as UTF-8")
     if b"\0" in data:
-        raise UnreadableError("this is a binary file, expected YAML text")
+        raise MalformedMessageError("this is a binary file, expected YAML text")
     try:
         return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as error:
         lines = split_lines(data[: error.start].removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
         location = Location(False, len(lines), len(lines[-1]) + 1)
         message = f"the byte 0x{data[error.start]:02x} is not UTF-8"
-        raise UnreadableError(message, location, "save the file as UTF-8") from error
+        raise MalformedMessageError(message, location, "save the file as UTF-8") from error
 
 
-def _too_large() -> UnreadableError:
-    return UnreadableError(
+def _too_large() -> MalformedMessageError:
+    return MalformedMessageError(
         f"the file is larger than {MAX_BYTES // 1024} KiB", hint="is this the right file?"
     )

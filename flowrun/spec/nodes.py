@@ -59,7 +59,7 @@ class Finding:
     hint: str = ""
 
 
-class UnreadableError(Exception):
+class MalformedMessageError(Exception):
     """The text cannot be parsed any further; this finding is the only one."""
 
     def __init__(self, message: str, location: Location = START, hint: str = "") -> None:

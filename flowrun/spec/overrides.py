@@ -7,7 +7,7 @@ from typing import cast
 
 from flowrun.spec.flow_text import Flag, Override
 from flowrun.spec.kinds import SinkKind, sink_kind
-from flowrun.spec.nodes import Finding, Location, Node, UnreadableError, dotted, printable
+from flowrun.spec.nodes import Finding, Location, MalformedMessageError, Node, dotted, printable
 from flowrun.spec.schema import Schema, child, inlined, types
 from flowrun.spec.yaml_parser import MAX_DEPTH, MAX_VALUES, parse_yaml
 
@@ -38,7 +38,7 @@ def apply_overrides(root: Node, overrides: Sequence[Override]) -> list[Finding]:
                 continue
         try:
             _set(root, path, _value(value, Location(True, number, len(start) + 2)), location)
-        except UnreadableError as error:
+        except MalformedMessageError as error:
             findings.append(error.finding)
     return findings
 
@@ -87,14 +87,14 @@ def _value(text: str, location: Location) -> Node:
         return Node(text, location, untyped=True)
     try:
         node, findings = parse_yaml(text)
-    except UnreadableError as error:
+    except MalformedMessageError as error:
         found = error.finding
-        raise UnreadableError(
+        raise MalformedMessageError(
             found.message, _within(found.location, location), found.hint
         ) from error
     if findings:
         found = findings[0]
-        raise UnreadableError(found.message, _within(found.location, location), found.hint)
+        raise MalformedMessageError(found.message, _within(found.location, location), found.hint)
     _move(node, location)
     return node
 
@@ -143,7 +143,7 @@ def _container(
 ) -> dict[str, Node] | list[Node]:
     """The mapping or list for `key`, created from a short form if necessary.
 
-    Raises `UnreadableError` if it cannot have `key`.
+    Raises `MalformedMessageError` if it cannot have `key`.
     """
     name = dotted(path)
     number = key.isascii() and key.isdigit() and len(key) <= len(str(MAX_VALUES))
@@ -152,24 +152,24 @@ def _container(
         if not number:
             example = ".".join((*path, "0", key))
             message = f"`{name}` is a list"
-            raise UnreadableError(
+            raise MalformedMessageError(
                 message, location, f"give the index of an item: `{printable(example)}`"
             )
         if int(key) >= count:
             items = "1 item" if count == 1 else f"{count or 'no'} items"
             hint = "the index of the first item is 0" if count else ""
-            raise UnreadableError(f"`{name}` has {items}", location, hint)
+            raise MalformedMessageError(f"`{name}` has {items}", location, hint)
         return node.value
     if isinstance(node.value, dict):
         return node.value
     if number:
-        raise UnreadableError(f"`{name}` is not a list here", location)
+        raise MalformedMessageError(f"`{name}` is not a list here", location)
     inside: dict[str, Node] = {}
     if "x-short" in of:
         inside[of["x-short"]] = Node(
             node.value, node.location, node.key_location, node.style, node.untyped
         )
     elif node.value is not None:
-        raise UnreadableError(f"`{name}` has no keys", location)
+        raise MalformedMessageError(f"`{name}` has no keys", location)
     node.value = inside
     return inside

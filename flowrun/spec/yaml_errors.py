@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import yaml
 
-from flowrun.spec.nodes import Location, UnreadableError
+from flowrun.spec.nodes import Location, MalformedMessageError
 
 # A part of the message of both of PyYAML's parsers, and our message and hint.
 _MESSAGES: dict[str, tuple[str, str]] = {
@@ -32,7 +32,7 @@ _MESSAGES: dict[str, tuple[str, str]] = {
 _CLOSING = {"[": "]", "{": "}"}
 
 
-def syntax_error(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> UnreadableError:
+def syntax_error(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> MalformedMessageError:
     """Translate PyYAML's error about `lines`, with a location inside them."""
     problem = error.problem or ""
     line, column = _inside(error.problem_mark or error.context_mark, lines)
@@ -50,7 +50,7 @@ def syntax_error(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> Unreadabl
 
 def _unclosed(
     opened: tuple[int, int], found: tuple[int, int], lines: Sequence[str]
-) -> UnreadableError:
+) -> MalformedMessageError:
     """The error for a bracket or quotation that is not closed; `found` is where it was detected."""
     opening = lines[opened[0]][opened[1] :][:1]
     closing = _CLOSING.get(opening)
@@ -71,5 +71,5 @@ def _inside(mark: yaml.Mark | None, lines: Sequence[str]) -> tuple[int, int]:
     return mark.line, min(mark.column, len(lines[mark.line]))
 
 
-def _at(line: int, column: int, message: str, hint: str = "") -> UnreadableError:
-    return UnreadableError(message, Location(False, line + 1, column + 1), hint)
+def _at(line: int, column: int, message: str, hint: str = "") -> MalformedMessageError:
+    return MalformedMessageError(message, Location(False, line + 1, column + 1), hint)

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from flowrun.spec.nodes import Finding, Location, Node, UnreadableError, printable
+from flowrun.spec.nodes import Finding, Location, MalformedMessageError, Node, printable
 from flowrun.spec.scalars import scalar
 from flowrun.spec.yaml_errors import syntax_error
 
@@ -28,14 +28,14 @@ def split_lines(text: str) -> list[str]:
 
 def parse_yaml(text: str) -> tuple[Node, list[Finding]]:
     """Parse the one document in `text`; also return findings that do not stop the parser (duplicate
-    keys). Raises `UnreadableError`. Time and memory are bounded by the text's length and
+    keys). Raises `MalformedMessageError`. Time and memory are bounded by the text's length and
     `MAX_VALUES`."""
     lines = split_lines(text)
     strange = _UNPRINTABLE.search(text)
     if strange:
         before = split_lines(text[: strange.start()])
         location = Location(False, len(before), len(before[-1]) + 1)
-        raise UnreadableError(
+        raise MalformedMessageError(
             f"the character U+{ord(strange[0]):04X} is not allowed in YAML",
             location,
             "is this a text file?",
@@ -45,7 +45,7 @@ def parse_yaml(text: str) -> tuple[Node, list[Finding]]:
     except yaml.MarkedYAMLError as error:
         raise syntax_error(error, lines) from error
     except yaml.YAMLError as error:
-        raise UnreadableError(f"invalid YAML: {error}") from error
+        raise MalformedMessageError(f"invalid YAML: {error}") from error
 
 
 class _Composer:
@@ -58,18 +58,18 @@ class _Composer:
     def document(self) -> tuple[Node, list[Finding]]:
         next(self.events)  # stream start
         if isinstance(next(self.events), yaml.StreamEndEvent):
-            raise UnreadableError("the file is empty", hint=_REQUIRED_KEYS)
+            raise MalformedMessageError("the file is empty", hint=_REQUIRED_KEYS)
         root = self.node(next(self.events), 0)
         next(self.events)  # document end
         further = next(self.events)
         if not isinstance(further, yaml.StreamEndEvent):
-            raise UnreadableError(
+            raise MalformedMessageError(
                 "a second document starts here, but a flow file has one",
                 _location(further),
                 "put each flow into its own file",
             )
         if root.value is None:
-            raise UnreadableError("the file is empty", hint=_REQUIRED_KEYS)
+            raise MalformedMessageError("the file is empty", hint=_REQUIRED_KEYS)
         return root, self.findings
 
     def node(self, event: Any, depth: int) -> Node:
@@ -119,18 +119,18 @@ class _Composer:
         location = _location(event)
         node = self.node(event, depth)
         if not isinstance(event, yaml.ScalarEvent) or not event.value:
-            raise UnreadableError("a key must be a string that is not empty", location)
+            raise MalformedMessageError("a key must be a string that is not empty", location)
         if event.value == "<<" and node.style == "plain":
             hint = "repeat the keys, or use an alias for a whole value"
-            raise UnreadableError("merge keys (`<<`) are not supported", location, hint)
+            raise MalformedMessageError("merge keys (`<<`) are not supported", location, hint)
         return str(event.value)
 
     def alias(self, name: str, location: Location, depth: int) -> Node:
         if name not in self.anchors:
-            raise UnreadableError("this alias has no anchor above", location)
+            raise MalformedMessageError("this alias has no anchor above", location)
         target = self.anchors[name]
         if target is None:
-            raise UnreadableError("this alias is inside its own anchor", location)
+            raise MalformedMessageError("this alias is inside its own anchor", location)
         node = self.copy(target, location, depth)
         node.location = location
         return node
@@ -147,9 +147,9 @@ class _Composer:
     def bounded(self, location: Location, depth: int) -> None:
         self.count += 1
         if depth > MAX_DEPTH:
-            raise UnreadableError(f"more than {MAX_DEPTH} levels of nesting", location)
+            raise MalformedMessageError(f"more than {MAX_DEPTH} levels of nesting", location)
         if self.count > MAX_VALUES:
-            raise UnreadableError(
+            raise MalformedMessageError(
                 f"more than {MAX_VALUES:,} values",
                 location,
                 "a value behind an alias counts every time",
@@ -161,7 +161,7 @@ class _Composer:
         tag = (event.tag or "!").removeprefix("tag:yaml.org,2002:")
         if tag != "!" and not isinstance(event, core.get(tag, ())):
             hint = "put it in quotes if the `!` belongs to the value"
-            raise UnreadableError("tags are not supported", location, hint)
+            raise MalformedMessageError("tags are not supported", location, hint)
 
 
 def _scalar(event: Any, location: Location) -> Node:

@@ -45,8 +45,8 @@ CASES: dict[str, tuple[dict[str, str], int, str]] = {
         "flow.yaml:3:53: error: transport.model: there is no built-in model 'identiti'\n"
         "    transport: {mode: stream, address: embedded, model: identiti}\n"
         "                                                        ^\n"
-        "    did you mean 'identity'? built in are identity, grayscale, edges, face-detection,"
-        " holisticTracking, irisTracking; your own is named package.module:name, or the path of an"
+        "    did you mean 'identity'? built-in models: identity, grayscale, edges, face-detection,"
+        " holisticTracking, irisTracking; for your own write package.module:name, or the path of an"
         " .onnx or .xml file\n",
     ),
     "a wrong input name": (

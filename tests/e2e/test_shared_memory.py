@@ -102,10 +102,10 @@ def test_a_server_that_does_not_share_is_said_at_its_line(
     path = flow(transport=line.partition(": ")[2])
     column = line.index("system")
     text = (
-        f"flow.yaml:3:{column + 1}: error: transport.shared_memory: the server at"
-        f" {model_server.address} does not share memory with its clients\n"
+        f"flow.yaml:3:{column + 1}: error: transport.shared_memory: the model server at"
+        f" {model_server.address} does not support shared memory\n"
         f"    {line}\n"
         f"    {' ' * column}^\n"
-        "    leave `shared_memory` out; of the servers that flowrun knows, Triton has it\n"
+        "    remove `shared_memory`; of the supported servers only Triton has it\n"
     )
     refused(path, text)

@@ -11,7 +11,7 @@ import yaml
 
 from flowrun.spec import yaml_parser
 from flowrun.spec.load import MAX_BYTES, load_flow
-from flowrun.spec.nodes import UnreadableError
+from flowrun.spec.nodes import MalformedMessageError
 from flowrun.spec.problems import FlowError
 from flowrun.spec.yaml_parser import MAX_DEPTH, MAX_VALUES, parse_yaml
 
@@ -186,7 +186,7 @@ def test_the_deepest_nesting_that_is_allowed_is_read() -> None:
     for _ in range(MAX_DEPTH):
         assert isinstance(node.value, list)
         (node,) = node.value
-    with pytest.raises(UnreadableError, match="levels of nesting"):
+    with pytest.raises(MalformedMessageError, match="levels of nesting"):
         parse_yaml("[" * (MAX_DEPTH + 2) + "]" * (MAX_DEPTH + 2))
 
 

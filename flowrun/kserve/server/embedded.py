@@ -1,4 +1,4 @@
-"""The embedded KServe v2 server: enough to start, to develop hooks and to test."""
+"""The embedded KServe v2 server, to try flowrun out, develop hooks and test."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from typing import Any, TypeVar, cast
 import grpc
 
 from flowrun.errors import InvalidFlowError, RunError, UsageError
-from flowrun.kserve.server.models import Model, named, resolve_elsewhere, resolve_model
+from flowrun.kserve.server.models import Model, parse_name, resolve_isolated, resolve_model
 from flowrun.kserve.server.servicer import Servicer
 from flowrun.spec.flow import TransportSpec
 
-CALLS = 128  # at once, unary calls and streams together; more are refused: RESOURCE_EXHAUSTED
-GRACE = 0.5  # seconds in which calls may end by themselves when the server closes
-CLOSING = 2.0  # seconds until `close` gives up on a model that does not return
+CALLS = 128  # concurrent unary calls and streams; further ones fail with RESOURCE_EXHAUSTED
+GRACE = 0.5  # seconds in which calls may complete when the server closes
+CLOSE_TIMEOUT = 2.0  # seconds that `close` waits for a model that does not return
 
 _OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    ("grpc.so_reuseport", 0),  # or a second server would share the port in silence
+    ("grpc.so_reuseport", 0),  # or a second server would silently share the port
 ]
 _T = TypeVar("_T")
 
@@ -33,10 +33,10 @@ _T = TypeVar("_T")
 class EmbeddedServer:
     """Serves `models` over gRPC from construction until `close`, which closes them, too.
 
-    Every call and every stream has a daemon thread of its own, at most `CALLS` of them; of each
-    there is one request in memory, and one answer. `address` is "host:port"; port 0 takes a free
-    one, and the attribute `address` tells which; `models` has them by name. Raises `UsageError` if
-    it is no address and `RunError` if nothing can listen there.
+    Each unary call and each stream has a daemon thread of its own, at most `CALLS` of them, and
+    holds one request and one response in memory. `address` is "host:port"; with port 0 the system
+    chooses a free port, which the attribute `address` contains. Raises `UsageError` for an invalid
+    address and `RunError` if the server cannot listen there.
     """
 
     def __init__(self, models: Mapping[str, Model], *, address: str = "127.0.0.1:0") -> None:
@@ -46,23 +46,23 @@ class EmbeddedServer:
         self._servicer = Servicer(models)
         self._threads = _ThreadPerCall()
         self._server = grpc.server(
-            cast(ThreadPoolExecutor, self._threads),  # of which gRPC uses `submit` only
+            cast(ThreadPoolExecutor, self._threads),  # gRPC uses only `submit` of it
             handlers=[self._servicer.handler()],
             options=_OPTIONS,
             maximum_concurrent_rpcs=CALLS,
         )
         try:
             bound = self._server.add_insecure_port(f"{host}:{port}")
-        except RuntimeError as error:  # taken since it was checked
+        except RuntimeError as error:  # in use since it was checked
             raise RunError(f"cannot listen on {address}: {error}", key="--address") from error
         self._server.start()
         self.address = f"{host}:{bound}"
 
     def close(self) -> None:
-        """End every call and free the port. Idempotent, from any thread, takes `GRACE` if calls are
-        open and at most `GRACE + CLOSING`, beside what closing the models takes; only a model that
-        does not return by then keeps its (daemon) thread."""
-        end = time.monotonic() + GRACE + CLOSING
+        """End every call and free the port. Idempotent, from any thread. Takes `GRACE` if calls are
+        open and at most `GRACE + CLOSE_TIMEOUT`, plus the time to close the models; only a model
+        that has not returned by then keeps its (daemon) thread."""
+        end = time.monotonic() + GRACE + CLOSE_TIMEOUT
         stopped = self._server.stop(GRACE)
         stopped.wait(GRACE)
         self._servicer.close()
@@ -80,10 +80,9 @@ class EmbeddedServer:
 
 @contextlib.contextmanager
 def serving(spec: TransportSpec) -> Iterator[tuple[str, ...]]:
-    """The addresses of the flow's server; the embedded one is there within the block.
+    """The addresses of the flow's model server; the embedded one runs within the block.
 
-    Raises `InvalidFlowError` for an embedded model that does not exist, beside what
-    `EmbeddedServer` raises."""
+    Raises `InvalidFlowError` for an unknown embedded model, and what `EmbeddedServer` raises."""
     if not spec.embedded:
         yield spec.address
         return
@@ -92,17 +91,20 @@ def serving(spec: TransportSpec) -> Iterator[tuple[str, ...]]:
 
 
 def serve(models: Sequence[str], address: str, python: str | None = None) -> EmbeddedServer:
-    """An `EmbeddedServer` for these models (`NAME=MODEL`, or `MODEL`), as `flowrun serve` starts
-    it; those that are a user's own, or need it, with the interpreter `python`, if one is given.
+    """An `EmbeddedServer` for these models (`NAME=MODEL` or `MODEL`), as `flowrun serve` starts it.
+    If `python` is given, user models and those that need an environment run in that interpreter.
 
-    Raises `UsageError` for what is no model, beside what `EmbeddedServer` raises.
+    Raises `UsageError` for an unknown model, and what `EmbeddedServer` raises.
     """
     with contextlib.ExitStack() as undo:
         found: dict[str, Model] = {}
-        for word in models:
-            name, model = named(word)
+        for argument in models:
+            name, model = parse_name(argument)
             if name in found:
-                raise UsageError(f"two models are called {name!r}", hint="name one: NAME=MODEL")
+                raise UsageError(
+                    f"two models have the name {name!r}",
+                    hint="give one of them another name: NAME=MODEL",
+                )
             found[name] = _resolve(model, name, python)
             undo.callback(found[name].close)
         server = EmbeddedServer(found, address=address)
@@ -112,15 +114,15 @@ def serve(models: Sequence[str], address: str, python: str | None = None) -> Emb
 
 def _resolve(model: str, name: str, python: str | None) -> Model:
     try:
-        return resolve_elsewhere(model, name, python) if python else resolve_model(model, name)
+        return resolve_isolated(model, name, python) if python else resolve_model(model, name)
     except InvalidFlowError as error:
         key = error.key if error.key == "--python" else None
         raise UsageError(error.message, key=key, hint=error.hint) from error
 
 
 class _ThreadPerCall(Executor):
-    """A daemon thread for each call, so that a model which hangs cannot keep the program alive.
-    `maximum_concurrent_rpcs` bounds them."""
+    """Runs each call on a daemon thread of its own, so that a model that hangs cannot keep the
+    program alive. `maximum_concurrent_rpcs` limits their number."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -140,7 +142,7 @@ class _ThreadPerCall(Executor):
         return future
 
     def join(self, end: float) -> None:
-        """Wait for the calls until `time.monotonic()` is `end`."""
+        """Wait for the calls, at most until `time.monotonic()` is `end`."""
         with self._lock:
             running = list(self._running)
         for thread in running:
@@ -158,27 +160,27 @@ def _split(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004
         raise UsageError(
-            f"{address!r} is no address",
+            f"{address!r} is not an address",
             key="--address",
-            hint="write HOST:PORT, for instance 127.0.0.1:9000; port 0 takes a free one",
+            hint="write HOST:PORT, for instance 127.0.0.1:9000; port 0 chooses a free one",
         )
     return host, int(port)
 
 
 def _check_free(host: str, port: int, address: str) -> None:
-    """Ask the operating system first: it says why not, which gRPC does not."""
+    """Bind a socket first: the error of the operating system has a reason, gRPC's has none."""
     try:
-        family, kind, protocol, _, place = socket.getaddrinfo(
+        family, kind, protocol, _, endpoint = socket.getaddrinfo(
             host.strip("[]"), port, type=socket.SOCK_STREAM
         )[0]
         with contextlib.closing(socket.socket(family, kind, protocol)) as probe:
             if os.name == "posix":  # elsewhere the option means something else
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(place)
+            probe.bind(endpoint)
     except OSError as error:
         reason = error.strerror or str(error)
         raise RunError(
             f"cannot listen on {address}: {reason}",
             key="--address",
-            hint="choose another one; port 0 takes a free one",
+            hint="choose another port; port 0 chooses a free one",
         ) from error

@@ -1,4 +1,4 @@
-"""Calling a model: what it raises, and what it answers that is none of its outputs."""
+"""Construct and call a model; its exceptions and invalid outputs become statuses of gRPC."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ _log = logging.getLogger(__name__)
 
 
 class RefusedError(Exception):
-    """A request that cannot be answered. A unary call ends with `code`; a stream goes on, with the
-    text as an in-stream error, unless the model's instance is `gone` or whoever catches it decides
-    otherwise."""
+    """A request that fails. A unary call ends with `code`; a stream goes on, with the text as an
+    in-stream error, unless the model's instance is `unusable` or the stream must end anyway."""
 
-    def __init__(self, code: grpc.StatusCode, text: str, *, gone: bool = False) -> None:
+    def __init__(self, code: grpc.StatusCode, text: str, *, unusable: bool = False) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
-        self.gone = gone
+        self.unusable = unusable
 
 
 def invalid(text: str) -> RefusedError:
@@ -38,7 +37,7 @@ def shutting_down() -> RefusedError:
 
 
 def construct(model: Model) -> Infer:
-    """The model's callable, made anew. Raises `RefusedError` if that fails."""
+    """A new instance of the model. Raises `RefusedError` if that fails."""
     try:
         return model.make()
     except ModelError as error:
@@ -54,29 +53,30 @@ def construct(model: Model) -> Infer:
 
 
 def run(model: Model, infer: Infer, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Call the model on this thread. Its outputs by name; empty if it answered `None`."""
+    """Call the model on this thread. Its outputs by name; empty if it returned `None`. Raises
+    `RefusedError`."""
     given = inputs if model.by_name else inputs[model.inputs[0].name]
     try:
-        answer: object = infer(given)
+        returned: object = infer(given)
     except ModelError as error:
         raise RefusedError(
-            grpc.StatusCode.INTERNAL, f"model {model.name!r} {error}", gone=error.gone
+            grpc.StatusCode.INTERNAL, f"model {model.name!r} {error}", unusable=error.unusable
         ) from error
-    except (Exception, SystemExit) as error:  # the latter would leave the call open for ever
+    except (Exception, SystemExit) as error:  # SystemExit would leave the call open
         _log.debug("running model %r", model.name, exc_info=error)
         raise RefusedError(
             grpc.StatusCode.INTERNAL, f"model {model.name!r} raised {_described(error)}"
         ) from error
-    if answer is None:
+    if returned is None:
         return {}
-    outputs = answer if isinstance(answer, Mapping) else {model.outputs[0].name: answer}
+    outputs = returned if isinstance(returned, Mapping) else {model.outputs[0].name: returned}
     for name, array in outputs.items():
         _check_output(model, name, array)
     return dict(outputs)
 
 
 def dispose(model: Model, infer: Infer) -> None:
-    """Call the `close` of a model's callable, if it has one. What that raises is logged."""
+    """Call the `close` of an instance of a model, if it has one. Its exceptions are logged."""
     try:
         getattr(infer, "close", lambda: None)()
     except (Exception, SystemExit) as error:
@@ -90,25 +90,25 @@ def fits(shape: tuple[int, ...], declared: tuple[int, ...]) -> bool:
 
 
 def _check_output(model: Model, name: str, array: object) -> None:
-    answered = f"model {model.name!r} answered"
+    returned = f"model {model.name!r} returned"
     if not isinstance(array, np.ndarray):
-        raise _no_answer(f"{answered} {type(array).__name__} as {name!r}")
+        raise _not_an_array(f"{returned} {type(array).__name__} as {name!r}")
     try:
         datatype = datatype_of(array)
     except TransportError as error:
-        raise _no_answer(f"{answered} {array.dtype} as {name!r}") from error
+        raise _not_an_array(f"{returned} {array.dtype} as {name!r}") from error
     declared = next((tensor for tensor in model.outputs if tensor.name == name), None)
     if declared is None or declared.datatype == "INVALID":
         return
     if datatype != declared.datatype or (declared.shape and not fits(array.shape, declared.shape)):
         raise RefusedError(
             grpc.StatusCode.INTERNAL,
-            f"{answered} {name!r} as {datatype} {list(array.shape)}, but declares it as"
+            f"{returned} {name!r} as {datatype} {list(array.shape)}, but declares it as"
             f" {declared.datatype} {list(declared.shape)}",
         )
 
 
-def _no_answer(text: str) -> RefusedError:
+def _not_an_array(text: str) -> RefusedError:
     return RefusedError(
         grpc.StatusCode.INTERNAL,
         f"{text}; it must be a numpy array of numbers, booleans or bytes",

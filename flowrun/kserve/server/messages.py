@@ -1,7 +1,7 @@
-"""What a request sends to a model, checked, and the message with the model's answer.
+"""Read and check the inputs of a request; write the outputs of a model into a response.
 
-The only place where the embedded server knows how tensors lie in messages. protobuf reads and
-writes everything but their raw contents, which it would copy twice each way.
+The only module of the embedded server that knows the layout of tensors in messages. protobuf reads
+and writes everything but their raw contents, which it would copy twice each way.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _RESPONSE = 2  # the last field of ModelStreamInferResponse
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
-    """A ModelInferRequest: `message` is all of it but the raw contents of its tensors; `contents`
-    are these, views of what came."""
+    """A ModelInferRequest: `message` without the raw contents of its tensors, and these in
+    `contents`, views of the received bytes."""
 
     message: Any
     contents: Sequence[memoryview]
@@ -48,17 +48,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Response:
-    """A ModelInferResponse: `message` is all of it but the raw contents of its tensors."""
+    """A ModelInferResponse: `message` without the raw contents of its tensors."""
 
     message: Any
     contents: Sequence[bytes | memoryview] = ()
 
     def unary(self) -> bytes:
-        """The answer to a call of its own."""
+        """The bytes of the response to a unary call."""
         return b"".join(self._pieces())
 
     def in_stream(self, error: str = "") -> bytes:
-        """One answer in a stream, with the text of an `error`."""
+        """The bytes of a response in a stream, with the text of an `error`."""
         pieces = self._pieces()
         envelope = pb.ModelStreamInferResponse(error_message=error).SerializeToString()
         return b"".join([envelope, field_header(_RESPONSE, sum(map(len, pieces))), *pieces])
@@ -71,10 +71,10 @@ class Response:
 
 
 def read_inputs(model: Model, request: Request) -> dict[str, Tensor]:
-    """The request's inputs by name, checked: read-only views of what came.
+    """The request's inputs by name, checked: read-only views of the received bytes.
 
-    A model takes exactly its inputs, in any order. One that is a picture may come as a JPEG or PNG
-    (BYTES [1]). Raises `RefusedError`.
+    A request must have exactly the model's inputs, in any order. An input that is a picture may be
+    a JPEG or PNG (BYTES [1]). Raises `RefusedError`.
     """
     tensors, raws = request.message.inputs, request.contents
     names = [tensor.name for tensor in tensors]
@@ -84,22 +84,22 @@ def read_inputs(model: Model, request: Request) -> dict[str, Tensor]:
     if len(raws) != len(names):
         what = f"input {names[0]!r}" if len(names) == 1 else f"the {len(names)} inputs"
         entries = "one entry" if len(names) == 1 else f"{len(names)} entries"
-        raise invalid(f"{what} must come as {entries} of raw_input_contents, got {len(raws)}")
+        raise invalid(f"{what} must have {entries} in raw_input_contents, got {len(raws)}")
     given = {tensor.name: (tensor, raw) for tensor, raw in zip(tensors, raws, strict=True)}
     return {declared.name: _read(declared, *given[declared.name]) for declared in model.inputs}
 
 
 def response(model: Model, request: Request, outputs: Mapping[str, Tensor]) -> Response:
-    """The response with those of `outputs` that the request asks for (all, if it names none),
-    under the request's id. Raises `RefusedError`."""
+    """The response with those of `outputs` that the request names (all, if it names none), and with
+    the request's id. Raises `RefusedError`."""
     asked = request.message
     wanted = [tensor.name for tensor in asked.outputs] or list(outputs)
     message = pb.ModelInferResponse(model_name=model.name, model_version=VERSION, id=asked.id)
     contents: list[bytes | memoryview] = []
     for name in wanted:
         if name not in outputs:
-            answered = ", ".join(map(repr, outputs))
-            raise invalid(f"model {model.name!r} has no output {name!r}; it answered {answered}")
+            returned = ", ".join(map(repr, outputs))
+            raise invalid(f"model {model.name!r} has no output {name!r}; it returned {returned}")
         array = outputs[name]
         datatype = datatype_of(array)
         message.outputs.add(name=name, datatype=datatype, shape=array.shape)
@@ -151,7 +151,7 @@ def _decoded(name: str, data: bytes) -> Tensor:
             array = np.asarray(picture.convert("RGB"))
     except UnidentifiedImageError as error:
         raise invalid(f"input {name!r} is neither JPEG nor PNG") from error
-    # Pillow says SyntaxError for a broken PNG, and has an exception of its own for huge pictures.
+    # Pillow raises SyntaxError for a broken PNG, and DecompressionBombError for huge pictures.
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
         raise invalid(f"input {name!r} cannot be decoded: {error}") from error
     array.flags.writeable = False

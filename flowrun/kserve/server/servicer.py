@@ -1,4 +1,4 @@
-"""The KServe v2 calls, as OpenVINO Model Server and Triton answer them."""
+"""The KServe v2 calls, with the behaviour of OpenVINO Model Server and Triton."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SERVER_NAME = "flowrun"
 
 
 class Servicer:
-    """Answers the calls, each on the thread that gRPC gives it.
+    """Serves the calls, each on a thread of gRPC's executor.
 
-    A stream has an instance of the model to itself and is answered in the order of its requests.
-    All unary calls of a model share one instance, which serves one of them at a time. An instance
-    that is gone ends its stream, or is made anew for the next unary call.
+    A stream has an instance of the model of its own, and its responses come in the order of its
+    requests. All unary calls of a model share one instance, which serves one of them at a time. An
+    unusable instance ends its stream; for unary calls a new one is constructed.
     """
 
     def __init__(self, models: Mapping[str, Model]) -> None:
@@ -34,15 +34,15 @@ class Servicer:
         self._shared = {name: SharedInstance(model, self._closed) for name, model in models.items()}
 
     def close(self) -> None:
-        """Close the instances that unary calls share, unless one of them is still in use. Streams
-        close their own when they end. A call that fails from now on ends as UNAVAILABLE, for it may
-        fail because of this: so call it before anything that the models need is closed."""
+        """Close the instances that unary calls share, unless they are in use. Streams close their
+        own when they end. From now on a call that fails ends as UNAVAILABLE, as closing may be the
+        cause: so call this before closing the models."""
         self._closed.set()
         for shared in self._shared.values():
             shared.close()
 
     def handler(self) -> grpc.GenericRpcHandler:
-        """What a `grpc.Server` needs to know."""
+        """The handler to register with a `grpc.Server`."""
         unary = {
             "ServerLive": self.server_live,
             "ServerReady": self.server_ready,
@@ -115,7 +115,10 @@ class Servicer:
         except RefusedError as refused:
             self._abort(context, refused)
         if answer is None:
-            context.abort(grpc.StatusCode.ABORTED, f"model {model.name!r} has no answer to this")
+            context.abort(
+                grpc.StatusCode.ABORTED,
+                f"model {model.name!r} returned no response to this request",
+            )
         return answer.unary()
 
     def model_stream_infer(
@@ -130,7 +133,7 @@ class Servicer:
                         model = self._find(asked.model_name, asked.model_version)
                         session = StreamSession(model, self._closed)
                     answer = session.respond(request)
-                except RefusedError as refused:  # what a stream does not survive
+                except RefusedError as refused:  # this ends the stream
                     self._abort(context, refused)
                 if answer is not None:
                     yield answer
@@ -148,7 +151,7 @@ class Servicer:
         if model is None:
             served = ", ".join(map(repr, self._models))
             raise RefusedError(
-                grpc.StatusCode.NOT_FOUND, f"there is no model {name!r}; served are {served}"
+                grpc.StatusCode.NOT_FOUND, f"there is no model {name!r}; this server has {served}"
             )
         if version not in ("", VERSION):
             raise RefusedError(

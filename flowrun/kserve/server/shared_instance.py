@@ -28,7 +28,7 @@ class SharedInstance:
         return self._infer
 
     def __exit__(self, _kind: object, raised: object, _trace: object) -> None:
-        if isinstance(raised, RefusedError) and raised.gone:
+        if isinstance(raised, RefusedError) and raised.unusable:
             self._infer = None
         self._lock.release()
 

@@ -56,7 +56,7 @@ class StreamSession:
             if outputs:
                 answer = response(self._model, request, outputs)
         except RefusedError as refused:
-            if refused.gone or self._closed.is_set():
+            if refused.unusable or self._closed.is_set():
                 raise
             return _error(asked, refused.text)
         wants_final = ENABLE_FINAL in asked.parameters and asked.parameters[ENABLE_FINAL].bool_param

@@ -174,12 +174,12 @@ class Pool:
     def _warn(self, reason: str) -> None:
         if not self._warned:
             self._warned = True
-            _log.warning("%s; what finds no place there goes in messages", reason)
+            _log.warning("%s; tensors without shared memory are sent in messages", reason)
 
 
 def _no_memory(error: OSError) -> TransportError:
     return TransportError(
-        f"there is no room in shared memory ({error.strerror})",
+        f"cannot allocate shared memory ({error.strerror})",
         key=KEY,
-        hint="in a container, ask for more: `docker run --shm-size=1g`",
+        hint="in a container, raise the limit: `docker run --shm-size=1g`",
     )

@@ -91,15 +91,15 @@ class Registration:
         address = self._grpc_errors.address
         if code is grpc.StatusCode.UNIMPLEMENTED:
             return ContractError(
-                f"the server at {address} does not share memory with its clients",
+                f"the model server at {address} does not support shared memory",
                 key=KEY,
-                hint="leave `shared_memory` out; of the servers that flowrun knows, Triton has it",
+                hint="remove `shared_memory`; of the supported servers only Triton has it",
             )
         return ContractError(
-            f"the server at {address} does not take memory of this machine (it says: {details})",
+            f"the model server at {address} cannot map shared memory of this machine: {details}",
             key=KEY,
-            hint="it has to run on this machine, as the same user or as root, and in a container"
-            " with `docker run --ipc=host`;\nelsewhere leave `shared_memory` out",
+            hint="it must run on this machine, as the same user or as root, and in a container"
+            " with `docker run --ipc=host`;\notherwise remove `shared_memory`",
         )
 
     def _call(self, what: str, **fields: Any) -> Any:

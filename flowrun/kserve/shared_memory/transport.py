@@ -1,4 +1,4 @@
-"""Tensors that lie in memory which the server shares, instead of in the messages."""
+"""Send tensors in shared memory instead of in messages."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from flowrun.kserve.shared_memory.region import PAGE, Region
 from flowrun.kserve.wire.tensors import BYTES, DATATYPES, datatype_of
 from flowrun.spec.flow import TransportSpec
 
-_MORE = 1.25  # times what an output needs that has outgrown its region
-_AWAY = ("UNAVAILABLE", "CANCELLED")
+_GROWTH = 1.25  # times the size of an output that has outgrown its region
+_OUTAGE = ("UNAVAILABLE", "CANCELLED")
 
 _Form = tuple[tuple[str, str, tuple[int, ...]], ...]  # name, dtype and shape of each input
 
 
 class SharedMemoryTransport:
-    """`inner`, for requests whose tensors lie in regions of `pool`, down to those of a page.
+    """`inner` with tensors of at least one page in regions of `pool`.
 
-    The first requests of each form (names, types and shapes of the inputs) go in messages: their
-    answers tell how large the outputs are. From then on inputs are copied into regions, unless they
-    lie in one already, and outputs are read-only views of theirs. No region is used again as long
-    as such an input or view is alive. An answer that does not fit there, and a region that the
-    server has forgotten, are an error of the server's: then the same request is sent once more, in
-    a message. The regions of a request that fails are never used again, for the server may still be
-    at work on it.
+    The first requests of each form (names, types and shapes of the inputs) are sent in messages;
+    their responses have the sizes of the outputs. After that inputs are copied into regions, unless
+    they are in one already, and outputs are read-only views of theirs. No region is reused while
+    such an input or view is alive. If an output does not fit, or the server has lost the
+    registration of a region, the server responds with an error, and the same request is sent once
+    more, in a message. The regions of a request that fails are never reused, as the server may
+    still write to them.
     """
 
     def __init__(self, inner: ModelTransport, spec: TransportSpec, pool: Pool) -> None:
@@ -44,7 +44,7 @@ class SharedMemoryTransport:
         self._pool = pool
         self._outputs = [tensor.name for tensor in inner.model.outputs or ()]
         self._sending = threading.Lock()  # one thread at a time submits
-        self._learnt: tuple[_Form, dict[str, int]] = ((), {})  # how large answers to a form are
+        self._sizes: tuple[_Form, dict[str, int]] = ((), {})  # of the outputs, for a form
 
     @property
     def reopened(self) -> int:
@@ -64,7 +64,7 @@ class SharedMemoryTransport:
         placement, regions = NOT_SHARED, list[Region]()
         held: list[Placement] = []
         with self._sending:
-            known, sizes = self._learnt
+            known, sizes = self._sizes
             if share and form == known:
                 placement = self._placements(request.inputs, sizes, regions)
             held.append(placement)
@@ -74,8 +74,8 @@ class SharedMemoryTransport:
     def _placements(
         self, inputs: Mapping[str, Tensor], sizes: Mapping[str, int], regions: list[Region]
     ) -> Placement:
-        """Copy the inputs into regions, and find some for the outputs; those that are in use now
-        are added to `regions`. Where there is none to be had, there is no place."""
+        """Copy the inputs into regions, and take regions for the outputs; adds all of them to
+        `regions`. A tensor for which there is none has no place."""
 
         def place(owner: str, size: int) -> Place | None:
             taken = self._pool.take(owner, size) if size >= PAGE else None
@@ -97,17 +97,17 @@ class SharedMemoryTransport:
             elif (found := place(f"input {name}", array.nbytes)) is not None:
                 placed[name] = found
                 np.frombuffer(found[1], dtype).reshape(array.shape)[...] = array
-        answers: dict[str, Place | None] = {}
+        outputs: dict[str, Place | None] = {}
         for name in self._outputs:
             found = place(f"output {name}", sizes.get(name, 0))
-            answers[name] = found and (found[0], found[1].toreadonly())
-        return Placement(placed, answers) if regions else NOT_SHARED
+            outputs[name] = found and (found[0], found[1].toreadonly())
+        return Placement(placed, outputs) if regions else NOT_SHARED
 
     def _ended(
         self,
         request: Request,
         form: _Form,
-        held: list[Placement],  # whose memory must not be free before it is known how this ends
+        held: list[Placement],  # keeps the memory allocated until the outcome is known
         regions: list[Region],
         future: Future[Result | None],
         sent: Future[Result | None],
@@ -124,7 +124,7 @@ class SharedMemoryTransport:
         held.clear()
         if isinstance(error, TransportError):
             misplaced = bool(regions) and "shared memory" in error.message
-            if misplaced or error.code in _AWAY:
+            if misplaced or error.code in _OUTAGE:
                 self._pool.forget()
             if misplaced:
                 try:
@@ -135,12 +135,12 @@ class SharedMemoryTransport:
         future.set_exception(error)
 
     def _learn(self, form: _Form, outputs: Mapping[str, Tensor]) -> None:
-        """How large the outputs are that come with inputs of this form, the last to be answered.
-        Answers may come on several threads: at worst one teaches in vain."""
-        known, sizes = self._learnt
+        """Remember the sizes of the outputs for inputs of this form, only for the last form.
+        Responses may arrive on several threads: at worst one of them is not remembered."""
+        known, sizes = self._sizes
         sizes = dict(sizes) if form == known else {}
         for name, tensor in outputs.items():
             size = sizes.get(name, 0)
             if tensor.dtype.kind != "O" and tensor.nbytes > size:
-                sizes[name] = int(tensor.nbytes * _MORE) if size else tensor.nbytes
-        self._learnt = form, sizes
+                sizes[name] = int(tensor.nbytes * _GROWTH) if size else tensor.nbytes
+        self._sizes = form, sizes

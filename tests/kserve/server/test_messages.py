@@ -43,6 +43,6 @@ def test_a_response_is_written_as_protobuf_writes_it(
 
 
 @pytest.mark.parametrize("data", [b"\xff\xff\xff", b"\x0a\x02\xff\xff"])
-def test_what_is_no_request_is_refused(data: bytes) -> None:
+def test_invalid_bytes_are_refused(data: bytes) -> None:
     with pytest.raises((MalformedMessageError, DecodeError)):
         Request.read(data)

@@ -1,4 +1,4 @@
-"""The embedded server, judged by tritonclient and by the raw protocol."""
+"""The embedded server, tested with tritonclient and with the raw protocol."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def failure(call: Callable[[], Any]) -> tuple[str, str]:
 # Health and metadata
 
 
-def test_it_says_who_it_is_and_what_it_serves(client: Any) -> None:
+def test_it_reports_its_health_name_and_models(client: Any) -> None:
     assert client.is_server_live()
     assert client.is_server_ready()
     assert client.is_model_ready("edges")
@@ -174,7 +174,7 @@ def test_a_built_in_model_declares_images(client: Any) -> None:
     }
 
 
-def test_outputs_that_nobody_declared_have_names_only(client: Any) -> None:
+def test_undeclared_outputs_have_names_only(client: Any) -> None:
     metadata = client.get_model_metadata("boxes", as_json=True)
     assert metadata["outputs"] == [
         {"name": name, "datatype": "INVALID"} for name in ("boxes", "labels", "flipped")
@@ -187,13 +187,13 @@ def test_an_unknown_model_or_version_is_not_found(client: Any, call: str) -> Non
     with pytest.raises(InferenceServerException) as caught:
         getattr(client, call)("edgse")
     assert caught.value.status() == "StatusCode.NOT_FOUND"
-    assert caught.value.message() == f"there is no model 'edgse'; served are {served}"
+    assert caught.value.message() == f"there is no model 'edgse'; this server has {served}"
     with pytest.raises(InferenceServerException) as caught:
         getattr(client, call)("edges", "2")
     assert caught.value.message() == "model 'edges' has no version '2', only '1'"
 
 
-def test_a_call_that_it_does_not_speak_is_unimplemented(stub: Any) -> None:
+def test_an_unsupported_call_is_unimplemented(stub: Any) -> None:
     code, _ = failure(lambda: stub.ModelStatistics(pb.ModelStatisticsRequest(), timeout=LIMIT))
     assert code == "UNIMPLEMENTED"
 
@@ -201,7 +201,7 @@ def test_a_call_that_it_does_not_speak_is_unimplemented(stub: Any) -> None:
 # Unary
 
 
-def test_identity_answers_the_same_bytes_under_the_same_id(client: Any) -> None:
+def test_identity_returns_the_same_bytes_with_the_same_id(client: Any) -> None:
     result = client.infer("identity", tensor(), request_id="frame 7")
     assert result.get_response().id == "frame 7"
     assert result.get_response().model_name == "identity"
@@ -222,7 +222,7 @@ def test_several_outputs_come_with_their_own_types_and_shapes(client: Any) -> No
     assert result.as_numpy("flipped").tolist() == IMAGE[::-1].tolist()
 
 
-def test_only_the_outputs_that_are_asked_for_are_answered(client: Any) -> None:
+def test_only_the_requested_outputs_are_returned(client: Any) -> None:
     wanted = [triton.InferRequestedOutput("labels")]
     result = client.infer("boxes", tensor(), outputs=wanted)
     assert [each.name for each in result.get_response().outputs] == ["labels"]
@@ -243,7 +243,7 @@ def changed(change: Callable[[Any], Any], model_name: str = "identity") -> Any:
     return message
 
 
-MISFITS: dict[str, tuple[Callable[[Any], Any], str]] = {
+INVALID: dict[str, tuple[Callable[[Any], Any], str]] = {
     "no input": (
         lambda r: r.ClearField("inputs"),
         "model 'identity' takes one input, 'image'; got none",
@@ -274,7 +274,7 @@ MISFITS: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "no raw contents": (
         lambda r: r.ClearField("raw_input_contents"),
-        "input 'image' must come as one entry of raw_input_contents, got 0",
+        "input 'image' must have one entry in raw_input_contents, got 0",
     ),
     "too few bytes": (
         lambda r: r.raw_input_contents.__setitem__(0, b"x" * 17),
@@ -282,14 +282,14 @@ MISFITS: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "another output": (
         lambda r: r.outputs.add(name="mask"),
-        "model 'identity' has no output 'mask'; it answered 'output'",
+        "model 'identity' has no output 'mask'; it returned 'output'",
     ),
 }
 
 
-@pytest.mark.parametrize("misfit", MISFITS)
-def test_a_request_that_does_not_fit_is_an_invalid_argument(stub: Any, misfit: str) -> None:
-    change, text = MISFITS[misfit]
+@pytest.mark.parametrize("case", INVALID)
+def test_an_invalid_request_is_an_invalid_argument(stub: Any, case: str) -> None:
+    change, text = INVALID[case]
     got = failure(lambda: stub.ModelInfer(changed(change), timeout=LIMIT))
     assert got == ("INVALID_ARGUMENT", text)
 
@@ -309,10 +309,10 @@ def test_unary_failures_of_a_model_name_it_and_the_exception(stub: Any) -> None:
     assert text.startswith("model 'broken' could not be constructed: OSError: no weights (at ")
     assert of("list") == (
         "INTERNAL",
-        "model 'list' answered list as 'output'; it must be a numpy array of numbers, booleans or"
+        "model 'list' returned list as 'output'; it must be a numpy array of numbers, booleans or"
         " bytes",
     )
-    assert of("silent") == ("ABORTED", "model 'silent' has no answer to this")
+    assert of("silent") == ("ABORTED", "model 'silent' returned no response to this request")
     assert of("edgse")[0] == "NOT_FOUND"
 
 
@@ -325,7 +325,7 @@ def test_a_unary_call_works_after_one_that_failed(client: Any) -> None:
 # Streams
 
 
-def test_a_stream_answers_tritonclient_in_order_with_ids(client: Any) -> None:
+def test_a_stream_responds_to_tritonclient_in_order_with_ids(client: Any) -> None:
     answers: queue.Queue[Any] = queue.Queue()
     client.start_stream(lambda result, error: answers.put((result, error)))
     images = [np.full((1, 1, 3), value, np.uint8) for value in range(20)]
@@ -339,12 +339,12 @@ def test_a_stream_answers_tritonclient_in_order_with_ids(client: Any) -> None:
     client.stop_stream()
 
 
-def test_timestamps_come_back_as_they_were_sent(stub: Any) -> None:
+def test_responses_have_the_timestamps_of_their_requests(stub: Any) -> None:
     answers = streamed(stub, *(request(timestamp=each) for each in (-5, 0, 1, 2**62)))
     assert timestamps(answers) == [-5, 0, 1, 2**62]
 
 
-def test_requests_without_timestamp_get_rising_epoch_microseconds(stub: Any) -> None:
+def test_requests_without_timestamp_get_increasing_epoch_microseconds(stub: Any) -> None:
     before = time.time_ns() // 1000
     got = timestamps(streamed(stub, *[request()] * 50))
     assert before <= got[0]
@@ -353,7 +353,7 @@ def test_requests_without_timestamp_get_rising_epoch_microseconds(stub: Any) -> 
 
 
 @pytest.mark.parametrize("second", [6, 7])
-def test_a_timestamp_that_does_not_rise_ends_the_stream(stub: Any, second: int) -> None:
+def test_a_timestamp_that_does_not_increase_ends_the_stream(stub: Any, second: int) -> None:
     call = stub.ModelStreamInfer(
         iter([request(timestamp=7), request(timestamp=second), request(timestamp=8)]),
         timeout=LIMIT,
@@ -370,14 +370,14 @@ def test_timestamps_start_anew_with_every_stream(stub: Any) -> None:
         assert timestamps(streamed(stub, request(timestamp=7))) == [7]
 
 
-def test_a_request_that_does_not_fit_leaves_its_timestamp_unused(stub: Any) -> None:
+def test_an_invalid_request_does_not_use_its_timestamp(stub: Any) -> None:
     broken = request(timestamp=9)
     broken.inputs[0].name = "frame"
     answers = streamed(stub, broken, request(timestamp=9))
     assert [bool(each.error_message) for each in answers] == [True, False]
 
 
-def test_a_timestamp_of_another_type_costs_one_request(stub: Any) -> None:
+def test_a_timestamp_of_another_type_fails_one_request(stub: Any) -> None:
     odd = request(id="a")
     odd.parameters[TIMESTAMP].string_param = "7"
     error, answer = streamed(stub, odd, request(id="b"))
@@ -388,9 +388,9 @@ def test_a_timestamp_of_another_type_costs_one_request(stub: Any) -> None:
     assert answer.infer_response.id == "b"
 
 
-@pytest.mark.parametrize("misfit", MISFITS)
-def test_in_a_stream_a_request_that_does_not_fit_costs_itself_only(stub: Any, misfit: str) -> None:
-    change, text = MISFITS[misfit]
+@pytest.mark.parametrize("case", INVALID)
+def test_in_a_stream_an_invalid_request_fails_alone(stub: Any, case: str) -> None:
+    change, text = INVALID[case]
     first, error, last = streamed(stub, request(timestamp=1), changed(change), request(timestamp=6))
     assert error.error_message == text
     assert error.infer_response.id == "7"
@@ -406,7 +406,7 @@ def test_another_model_later_in_the_stream_is_an_error_of_that_request(stub: Any
     assert (error.infer_response.id, last.infer_response.id) == ("x", "y")
 
 
-def test_a_model_that_raises_costs_one_request_of_the_stream(stub: Any) -> None:
+def test_a_model_that_raises_fails_one_request_of_the_stream(stub: Any) -> None:
     bright = np.full((1, 1, 3), 200, np.uint8)
     error, answer = streamed(stub, request("unlucky", bright, id="a"), request("unlucky", id="b"))
     assert error.error_message.startswith("model 'unlucky' raised ValueError: too bright (at ")
@@ -423,18 +423,18 @@ def test_a_model_that_calls_exit_does_not_leave_the_client_waiting(stub: Any) ->
 @pytest.mark.parametrize(
     ("name", "code"), [("edgse", "NOT_FOUND"), ("broken", "FAILED_PRECONDITION")]
 )
-def test_a_stream_to_a_model_that_is_not_there_ends(stub: Any, name: str, code: str) -> None:
+def test_a_stream_to_an_unavailable_model_ends(stub: Any, name: str, code: str) -> None:
     assert failure(lambda: streamed(stub, request(name)))[0] == code
 
 
-def test_a_model_may_answer_nothing(stub: Any) -> None:
+def test_a_model_may_return_no_response(stub: Any) -> None:
     bright = np.full((1, 1, 3), 200, np.uint8)
     (answer,) = streamed(stub, request("silent", bright, id="a"), request("silent", id="b"))
     assert answer.infer_response.id == "b"
     assert "triton_final_response" not in answer.infer_response.parameters
 
 
-def test_who_asks_for_final_responses_learns_that_nothing_comes(stub: Any) -> None:
+def test_a_client_that_asks_for_final_responses_gets_an_empty_one(stub: Any) -> None:
     bright = np.full((1, 1, 3), 200, np.uint8)
     requests = [request("silent", bright, id="a"), request("silent", id="b")]
     for each in requests:
@@ -487,43 +487,43 @@ def test_what_close_of_a_model_raises_is_logged(caplog: pytest.LogCaptureFixture
     assert record.message.startswith("closing model 'stuck' raised OSError: still in use (at ")
 
 
-def test_two_streams_run_side_by_side(stub: Any) -> None:
+def test_two_streams_run_concurrently(stub: Any) -> None:
     black = np.zeros((1, 1, 3), np.uint8)
     feeds: list[queue.SimpleQueue[Any]] = [queue.SimpleQueue(), queue.SimpleQueue()]
-    calls = [stub.ModelStreamInfer(iter(context.get, None), timeout=LIMIT) for context in feeds]
+    calls = [stub.ModelStreamInfer(iter(feed.get, None), timeout=LIMIT) for feed in feeds]
     seen = []
     for index in (0, 1, 1, 0, 1):
         feeds[index].put(request("count", black))
         seen.append(pixels(next(calls[index]))[0])
-    for context in feeds:
-        context.put(None)
+    for feed in feeds:
+        feed.put(None)
     assert seen == [1, 1, 2, 2, 3]
     assert [list(call) for call in calls] == [[], []]
 
 
-def test_a_stream_without_requests_ends_well(stub: Any) -> None:
+def test_a_stream_without_requests_ends_without_an_error(stub: Any) -> None:
     assert streamed(stub) == []
 
 
-def test_a_client_that_goes_away_leaves_no_call_behind(server: EmbeddedServer) -> None:
+def test_a_call_ends_when_its_client_cancels(server: EmbeddedServer) -> None:
     before = set(threading.enumerate())
     channel = grpc.insecure_channel(server.address)
-    context: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    call = stubs.GRPCInferenceServiceStub(channel).ModelStreamInfer(iter(context.get, None))
-    context.put(request())
+    feed: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    call = stubs.GRPCInferenceServiceStub(channel).ModelStreamInfer(iter(feed.get, None))
+    feed.put(request())
     assert next(call).infer_response.id == ""
     (thread,) = {t for t in threading.enumerate() if "embedded" in t.name} - before
     call.cancel()
     thread.join(LIMIT)
     assert not thread.is_alive()
-    context.put(None)
+    feed.put(None)
     channel.close()
 
 
 # Starting and closing
 
 
-def test_a_free_port_is_taken_and_told() -> None:
+def test_port_0_chooses_a_free_port() -> None:
     with EmbeddedServer(MODELS) as one, EmbeddedServer(MODELS) as two:
         assert one.address.startswith("127.0.0.1:")
         assert one.address != two.address
@@ -549,13 +549,13 @@ def test_closing_ends_a_stream_that_is_open(server: EmbeddedServer) -> None:
         EmbeddedServer(MODELS) as mortal,
         grpc.insecure_channel(mortal.address) as channel,
     ):
-        context: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        call = stubs.GRPCInferenceServiceStub(channel).ModelStreamInfer(iter(context.get, None))
-        context.put(request())
+        feed: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        call = stubs.GRPCInferenceServiceStub(channel).ModelStreamInfer(iter(feed.get, None))
+        feed.put(request())
         next(call)
         mortal.close()
         assert failure(lambda: next(call))[0] in ("CANCELLED", "UNAVAILABLE")
-        context.put(None)
+        feed.put(None)
 
 
 def test_a_model_that_hangs_does_not_keep_the_server_from_closing() -> None:
@@ -640,7 +640,7 @@ def test_no_instance_is_made_after_the_server_has_closed(monkeypatch: pytest.Mon
     assert len(made) == 1
 
 
-def test_more_calls_at_once_than_the_bound_are_refused() -> None:
+def test_more_concurrent_calls_than_the_limit_are_refused() -> None:
     leave = threading.Event()
 
     def wait(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -669,7 +669,7 @@ def test_an_address_in_use_is_named() -> None:
             EmbeddedServer(MODELS, address=server.address)
         assert str(caught.value) == (
             f"--address: cannot listen on {server.address}: Address already in use\n"
-            "  choose another one; port 0 takes a free one"
+            "  choose another port; port 0 chooses a free one"
         )
 
 
@@ -679,12 +679,12 @@ def test_an_address_of_another_machine_is_named() -> None:
 
 
 @pytest.mark.parametrize("address", ["", "9000", "localhost", ":9000", "localhost:x", "h:65536"])
-def test_what_is_no_address_is_refused(address: str) -> None:
+def test_an_invalid_address_is_refused(address: str) -> None:
     with pytest.raises(UsageError) as caught:
         EmbeddedServer(MODELS, address=address)
     assert str(caught.value) == (
-        f"--address: {address!r} is no address\n"
-        "  write HOST:PORT, for instance 127.0.0.1:9000; port 0 takes a free one"
+        f"--address: {address!r} is not an address\n"
+        "  write HOST:PORT, for instance 127.0.0.1:9000; port 0 chooses a free one"
     )
 
 
@@ -707,20 +707,23 @@ def test_serve_finds_the_models_by_name() -> None:
         assert [each["name"] for each in index] == ["edges", "identity"]
 
 
-def test_serve_refuses_a_name_that_is_no_model() -> None:
+def test_serve_refuses_an_unknown_model() -> None:
     with pytest.raises(UsageError) as caught:
         serve(["identity", "greyscale"], "127.0.0.1:0")
     assert str(caught.value) == (
         "there is no built-in model 'greyscale'\n"
-        "  did you mean 'grayscale'? built in are identity, grayscale, edges, face-detection,"
+        "  did you mean 'grayscale'? built-in models: identity, grayscale, edges, face-detection,"
         " holisticTracking, irisTracking;"
-        " your own is named package.module:name, or the path of an .onnx or .xml file"
+        " for your own write package.module:name, or the path of an .onnx or .xml file"
     )
 
 
-def test_serve_takes_one_model_under_several_names_and_not_several_under_one() -> None:
+def test_a_model_may_have_several_names_and_a_name_only_one_model() -> None:
     with serve(["edges", "mine=edges"], "127.0.0.1:0") as server:
         assert list(server.models) == ["edges", "mine"]
     with pytest.raises(UsageError) as caught:
         serve(["edges", "edges=identity"], "127.0.0.1:0")
-    assert str(caught.value) == "two models are called 'edges'\n  name one: NAME=MODEL"
+    assert (
+        str(caught.value)
+        == "two models have the name 'edges'\n  give one of them another name: NAME=MODEL"
+    )

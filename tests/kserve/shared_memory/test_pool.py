@@ -1,4 +1,4 @@
-"""Regions of shared memory and who may use them, with a server and a transport that are made up."""
+"""Allocation and reuse of regions of shared memory, with a fake server and a fake transport."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class SaysNoError(grpc.RpcError):
 
 
 class Server:
-    """The calls for shared memory, and a channel to them. `says` is what it answers to all."""
+    """The calls for shared memory, and a channel to them. `says` is its response to all of them."""
 
     def __init__(self) -> None:
         self.known: set[str] = set()
@@ -158,7 +158,7 @@ class Parts:
         image = np.full((40, 40, 3), number, np.uint8)
         return self.transport.submit(Request({"": image}))
 
-    def send_lent(self, number: int = 0) -> tuple[Any, Future[Result | None]]:
+    def send_allocated(self, number: int = 0) -> tuple[Any, Future[Result | None]]:
         """The same with an image that lies in a region from the start."""
         image = self.buffers.picture((40, 40, 3))
         image[...] = number
@@ -182,7 +182,7 @@ def parts() -> Iterator[Parts]:
     assert ours() == set()
 
 
-def test_a_region_is_used_again_and_stays_registered(parts: Parts) -> None:
+def test_a_region_is_reused_and_stays_registered(parts: Parts) -> None:
     parts.learn()
     used = []
     for number in range(5):
@@ -194,12 +194,12 @@ def test_a_region_is_used_again_and_stays_registered(parts: Parts) -> None:
     assert parts.server.asked == ["Register"] * 2
 
 
-def test_what_lies_in_a_region_is_sent_from_there_and_told_to_the_server_only_then(
+def test_a_picture_in_a_region_is_sent_from_there_and_registered_only_then(
     parts: Parts,
 ) -> None:
     parts.learn()
     before = ours()
-    _image, future = parts.send_lent(7)
+    _image, future = parts.send_allocated(7)
     names = parts.inner.names(0)
     assert len(names) == 2  # the picture's own, and one for the answer
     assert names == ours() - before
@@ -210,35 +210,35 @@ def test_what_lies_in_a_region_is_sent_from_there_and_told_to_the_server_only_th
     assert (result.only == 7).all()
 
 
-def test_a_lent_region_is_used_again_when_nobody_looks_at_the_picture_any_more(
+def test_an_allocated_region_is_reused_when_no_view_of_the_picture_is_left(
     parts: Parts,
 ) -> None:
     parts.learn()
-    image, future = parts.send_lent(1)
+    image, future = parts.send_allocated(1)
     names = parts.inner.names(0)
     parts.inner.answer(0)
     del future
     held, image = image[::2, :, 1], None
-    _, future = parts.send_lent(2)
+    _, future = parts.send_allocated(2)
     assert len(parts.inner.names(0) & names) == 1  # the answer's
     assert (held == 1).all()
     parts.inner.answer(0)
     del held, future
-    parts.send_lent(3)
-    parts.send_lent(4)
+    parts.send_allocated(3)
+    parts.send_allocated(4)
     assert len((parts.inner.names(0) | parts.inner.names(1)) & names) == 2
 
 
-def test_a_lent_region_is_not_used_again_after_its_request_failed(parts: Parts) -> None:
+def test_an_allocated_region_is_not_reused_after_its_request_failed(parts: Parts) -> None:
     parts.learn()
-    image, _late = parts.send_lent()
+    image, _late = parts.send_allocated()
     names = parts.inner.names(0)
     parts.inner.fail(0, DeadlineError("no answer", code="DEADLINE_EXCEEDED"))
     parts.transport.submit(Request({"": image}))  # once more, as after an outage
     assert len(parts.inner.names(0) & names) == 1  # nobody writes there
     del image
     parts.inner.answer(0)
-    parts.send_lent()
+    parts.send_allocated()
     assert not parts.inner.names(0) & names
 
 
@@ -246,7 +246,7 @@ def test_a_lent_region_is_not_used_again_after_its_request_failed(parts: Parts) 
     "part",
     [lambda image: image.transpose(1, 0, 2), lambda image: image[1:], lambda image: image[:1]],
 )
-def test_a_part_of_a_lent_picture_is_copied(parts: Parts, part: Callable[[Any], Any]) -> None:
+def test_a_part_of_an_allocated_picture_is_copied(parts: Parts, part: Callable[[Any], Any]) -> None:
     image = parts.buffers.picture((40, 40, 3))
     image[...] = np.random.default_rng(1).integers(0, 256, image.shape, np.uint8)
     for _ in range(2):
@@ -257,17 +257,17 @@ def test_a_part_of_a_lent_picture_is_copied(parts: Parts, part: Callable[[Any], 
         assert (result.only == part(image)).all()
 
 
-def test_without_room_pictures_lie_in_the_memory_of_the_process(
+def test_without_shared_memory_pictures_are_in_memory_of_the_process(
     parts: Parts, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "posix_fallocate", no_room)
+    monkeypatch.setattr(os, "posix_fallocate", no_memory)
     for _ in range(2):
         assert parts.buffers.picture((40, 40, 3)).base is None
     assert ours() == set()
     assert len(caplog.messages) == 1
 
 
-def test_the_regions_of_a_request_that_failed_are_never_used_again(parts: Parts) -> None:
+def test_the_regions_of_a_failed_request_are_never_reused(parts: Parts) -> None:
     parts.learn()
     late = parts.send()
     names = parts.inner.names(0)
@@ -277,7 +277,7 @@ def test_the_regions_of_a_request_that_failed_are_never_used_again(parts: Parts)
     parts.send()
     assert not parts.inner.names(0) & names
     assert not names & ours()
-    assert names <= parts.server.known  # the server is still at work on them
+    assert names <= parts.server.known  # the server still uses them
     parts.server.in_use = set()
     parts.send()
     assert not names & parts.server.known
@@ -298,7 +298,7 @@ def test_after_an_outage_regions_are_registered_again(parts: Parts, code: str) -
     assert kept <= parts.server.known
 
 
-def test_what_the_server_says_of_shared_memory_sends_the_request_again_in_a_message(
+def test_an_error_about_shared_memory_sends_the_request_again_in_a_message(
     parts: Parts,
 ) -> None:
     parts.learn()
@@ -311,7 +311,7 @@ def test_what_the_server_says_of_shared_memory_sends_the_request_again_in_a_mess
     assert parts.inner.open == []
 
 
-def test_while_the_server_is_away_requests_go_in_messages_and_nothing_is_said_twice(
+def test_while_the_server_is_unavailable_requests_are_sent_in_messages_without_a_warning(
     parts: Parts, caplog: pytest.LogCaptureFixture
 ) -> None:
     parts.learn()
@@ -325,37 +325,37 @@ def test_while_the_server_is_away_requests_go_in_messages_and_nothing_is_said_tw
     assert len(parts.inner.names(1)) == 2
 
 
-def no_room(*_: Any) -> None:
+def no_memory(*_: Any) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_without_room_requests_go_in_messages_which_is_said_once(
+def test_without_shared_memory_requests_are_sent_in_messages_with_one_warning(
     parts: Parts, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts.learn()
-    monkeypatch.setattr(os, "posix_fallocate", no_room)
+    monkeypatch.setattr(os, "posix_fallocate", no_memory)
     for number in range(3):
         parts.send(number)
         assert parts.inner.names(number) == set()
     assert caplog.messages == [
-        "there is no room in shared memory (No space left on device); what finds no place there"
-        " goes in messages"
+        "cannot allocate shared memory (No space left on device); tensors without shared memory are"
+        " sent in messages"
     ]
 
 
-def test_without_any_room_the_flow_is_refused(
+def test_without_any_shared_memory_the_flow_is_refused(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "posix_fallocate", no_room)
+    monkeypatch.setattr(os, "posix_fallocate", no_memory)
     with pytest.raises(TransportError) as caught:
         parts.pool.prepare()
     assert str(caught.value) == (
-        "transport.shared_memory: there is no room in shared memory (No space left on device)\n"
-        "  in a container, ask for more: `docker run --shm-size=1g`"
+        "transport.shared_memory: cannot allocate shared memory (No space left on device)\n"
+        "  in a container, raise the limit: `docker run --shm-size=1g`"
     )
 
 
-def test_the_end_waits_for_the_server_to_finish(parts: Parts) -> None:
+def test_closing_waits_for_the_server_to_finish(parts: Parts) -> None:
     parts.learn()
     parts.send()
     parts.server.in_use = parts.short = parts.inner.names(0)
@@ -364,7 +364,7 @@ def test_the_end_waits_for_the_server_to_finish(parts: Parts) -> None:
     assert parts.server.known == set()
 
 
-def test_the_end_does_not_wait_for_ever(parts: Parts) -> None:
+def test_closing_times_out(parts: Parts) -> None:
     parts.learn()
     parts.send()
     parts.server.in_use = parts.inner.names(0)
@@ -373,7 +373,7 @@ def test_the_end_does_not_wait_for_ever(parts: Parts) -> None:
     assert ours() == set()
 
 
-def test_the_end_does_not_wait_for_a_server_that_is_away(parts: Parts) -> None:
+def test_closing_does_not_wait_for_an_unavailable_server(parts: Parts) -> None:
     parts.learn()
     parts.send()
     parts.server.says = grpc.StatusCode.UNAVAILABLE
@@ -381,7 +381,7 @@ def test_the_end_does_not_wait_for_a_server_that_is_away(parts: Parts) -> None:
     assert parts.now == 0.0
 
 
-def test_elsewhere_than_on_linux_the_flow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_other_systems_than_linux_the_flow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(ContractError) as caught:
         transport_module._open_pool(SPEC, ("h:1",))
@@ -392,14 +392,14 @@ def test_elsewhere_than_on_linux_the_flow_is_refused(monkeypatch: pytest.MonkeyP
     )
 
 
-def test_after_the_end_nothing_is_taken(parts: Parts) -> None:
+def test_after_closing_nothing_is_allocated(parts: Parts) -> None:
     parts.learn()
     parts.transport.close()
     assert parts.pool.take("input image", 5000) is None
     assert parts.buffers.picture((40, 40, 3)).base is None
 
 
-def test_a_sweep_takes_what_nobody_holds_and_nothing_else(
+def test_a_sweep_removes_unlocked_regions_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(region_module, "FOLDER", tmp_path)
@@ -417,7 +417,7 @@ def test_a_sweep_takes_what_nobody_holds_and_nothing_else(
     assert set(tmp_path.iterdir()) == set(others)
 
 
-def test_a_region_that_a_sweep_takes_while_it_is_made_is_made_again(
+def test_a_region_that_a_sweep_removes_during_its_creation_is_created_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(region_module, "FOLDER", tmp_path)
@@ -438,7 +438,9 @@ def test_a_region_that_a_sweep_takes_while_it_is_made_is_made_again(
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["send", "lent", "answer", "fail", "forget"]), st.integers(0, 5)),
+    st.tuples(
+        st.sampled_from(["send", "allocated", "answer", "fail", "forget"]), st.integers(0, 5)
+    ),
     max_size=60,
 )
 
@@ -455,8 +457,8 @@ def test_whatever_is_answered_fails_or_is_kept_each_array_shows_its_own_answer(
     for number, (step, index) in enumerate(steps):
         if step == "send":
             sent.append((number, parts.send(number)))
-        elif step == "lent":
-            image, future = parts.send_lent(number)
+        elif step == "allocated":
+            image, future = parts.send_allocated(number)
             sent.append((number, future))
             kept.append((number, image[1:]))
             del image, future

@@ -109,7 +109,7 @@ def test_every_request_gets_its_own_picture_byte_for_byte_and_no_message_carries
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_region_is_not_used_again_while_an_array_shows_it(
+def test_a_region_is_not_reused_while_an_array_shows_it(
     triton_address: str, sharing: Open, mode: str
 ) -> None:
     transport = sharing(triton_address, mode)
@@ -139,9 +139,7 @@ def test_there_are_as_many_regions_as_tensors_at_once(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_nothing_is_left_with_the_server_after_the_end(
-    triton_address: str, sharing: Open, mode: str
-) -> None:
+def test_closing_unregisters_all_regions(triton_address: str, sharing: Open, mode: str) -> None:
     transport = sharing(triton_address, mode, "jitter")
     image = picture(1)
     ask(transport, image)
@@ -156,7 +154,7 @@ def test_nothing_is_left_with_the_server_after_the_end(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_an_output_that_outgrows_its_region_is_asked_for_once_more(
+def test_a_request_whose_output_outgrows_its_region_is_sent_once_more(
     triton_address: str, sharing: Open, joined: list[int], mode: str
 ) -> None:
     transport = sharing(triton_address, mode, "grow")
@@ -170,7 +168,7 @@ def test_an_output_that_outgrows_its_region_is_asked_for_once_more(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_pictures_of_another_size_go_in_regions_of_their_own_size(
+def test_pictures_of_another_size_use_regions_of_their_own_size(
     triton_address: str, sharing: Open, joined: list[int], mode: str
 ) -> None:
     transport = sharing(triton_address, mode)
@@ -183,7 +181,7 @@ def test_pictures_of_another_size_go_in_regions_of_their_own_size(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_small_tensors_and_bytes_go_in_messages_beside_large_ones(
+def test_small_tensors_and_bytes_are_sent_in_messages_beside_large_ones(
     triton_address: str, sharing: Open, mode: str
 ) -> None:
     small = sharing(triton_address, mode)
@@ -204,7 +202,7 @@ def test_small_tensors_and_bytes_go_in_messages_beside_large_ones(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_an_error_of_the_model_costs_its_own_frame(
+def test_an_error_of_the_model_fails_its_frame_only(
     triton_address: str, sharing: Open, mode: str
 ) -> None:
     transport = sharing(triton_address, mode, "repeat" if mode == "stream" else "grow")
@@ -219,7 +217,7 @@ def test_an_error_of_the_model_costs_its_own_frame(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_server_that_was_started_again_gets_to_know_the_regions_again(
+def test_regions_are_registered_again_after_the_server_restarts(
     triton: Any, sharing: Open, mode: str
 ) -> None:
     transport = open_supervised(spec_of(triton.address, mode=mode), "hold")
@@ -246,7 +244,7 @@ def test_a_server_that_was_started_again_gets_to_know_the_regions_again(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_server_that_has_forgotten_the_regions_costs_no_frame(
+def test_no_frame_fails_when_the_server_loses_the_registrations(
     triton_address: str, sharing: Open, mode: str
 ) -> None:
     transport = sharing(triton_address, mode)
@@ -283,7 +281,7 @@ sys.stdin.read()
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_next_start_cleans_up_what_a_killed_run_left(
+def test_the_next_run_removes_the_regions_of_a_killed_one(
     triton_address: str, sharing: Open, mode: str
 ) -> None:
     process = subprocess.Popen(
@@ -312,21 +310,21 @@ def test_the_next_start_cleans_up_what_a_killed_run_left(
     assert not left & registered(triton_address)
 
 
-def test_a_server_without_the_extension_is_said_before_the_first_frame(scripted: Any) -> None:
+def test_a_server_without_the_extension_is_reported_before_the_first_frame(scripted: Any) -> None:
     server = scripted("triton")
     with pytest.raises(ContractError) as caught:
         open_transport(spec_of(server.address, "model"))
     assert str(caught.value) == (
-        f"transport.shared_memory: the server at {server.address} does not share memory with its"
-        " clients\n"
-        "  leave `shared_memory` out; of the servers that flowrun knows, Triton has it"
+        f"transport.shared_memory: the model server at {server.address} does not support shared"
+        " memory\n"
+        "  remove `shared_memory`; of the supported servers only Triton has it"
     )
-    with pytest.raises(ContractError, match="does not share memory"):
+    with pytest.raises(ContractError, match="does not support shared memory"):
         look_up(spec_of(server.address, "model"), (server.address,))
     assert ours() == set()
 
 
-def test_a_server_that_cannot_see_the_memory_is_said_before_the_first_frame(
+def test_a_server_that_cannot_map_the_memory_is_reported_before_the_first_frame(
     triton_address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from flowrun.kserve.shared_memory import region
@@ -336,10 +334,10 @@ def test_a_server_that_cannot_see_the_memory_is_said_before_the_first_frame(
         open_transport(spec_of(triton_address))
     text = re.sub(r"flowrun\.\d+\.\w+\.\d+", "NAME", str(caught.value))
     assert text == (
-        f"transport.shared_memory: the server at {triton_address} does not take memory of this"
-        " machine (it says: Unable to open shared memory region: '/NAME')\n"
-        "  it has to run on this machine, as the same user or as root, and in a container with"
+        f"transport.shared_memory: the model server at {triton_address} cannot map shared memory of"
+        " this machine: Unable to open shared memory region: '/NAME'\n"
+        "  it must run on this machine, as the same user or as root, and in a container with"
         " `docker run --ipc=host`;\n"
-        "  elsewhere leave `shared_memory` out"
+        "  otherwise remove `shared_memory`"
     )
     assert list(tmp_path.iterdir()) == []

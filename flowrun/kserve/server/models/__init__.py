@@ -1,15 +1,19 @@
-"""What the embedded server can serve: the built-in models, or a callable of the user's."""
+"""The models of the embedded server: built-in models, model files and user callables."""
 
-from flowrun.kserve.server.models.model import Answer, Infer, Model, ModelError
-from flowrun.kserve.server.models.registry import MODELS, named, resolve_elsewhere, resolve_model
+from flowrun.kserve.server.models.model import Infer, Model, ModelError
+from flowrun.kserve.server.models.registry import (
+    MODELS,
+    parse_name,
+    resolve_isolated,
+    resolve_model,
+)
 
 __all__ = [
     "MODELS",
-    "Answer",
     "Infer",
     "Model",
     "ModelError",
-    "named",
-    "resolve_elsewhere",
+    "parse_name",
+    "resolve_isolated",
     "resolve_model",
 ]

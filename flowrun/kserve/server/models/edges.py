@@ -1,4 +1,4 @@
-"""The outlines in the picture, white on black."""
+"""Edge detection: white on black."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy.typing as npt
 from flowrun.frame import Image
 from flowrun.kserve.server.models.grayscale import luma
 
-# Rows at a time: what is computed for 64 rows stays in the processor's cache, which makes the whole
-# twice as fast as one pass over a 720p picture.
+# Rows at a time: the intermediate arrays of 64 rows fit the processor's cache, which is twice as
+# fast as one pass over a 720p picture.
 BAND = 64
 
 
 def edges(image: Image) -> Image:
-    """The Sobel gradient of the luma of the RGB `image`, |horizontal| + |vertical|, cut at 255.
+    """The Sobel gradient of the luma of the RGB `image`, |horizontal| + |vertical|, clipped to 255.
 
     The outermost pixels have no neighbours on one side and stay black.
     """

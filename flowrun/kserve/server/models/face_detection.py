@@ -1,4 +1,4 @@
-"""Faces by OpenCV's Haar cascade, under the signature of OpenVINO's face-detection models."""
+"""Face detection with OpenCV's Haar cascade, with the signature of OpenVINO's face detectors."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from flowrun.kserve.wire.tensor_info import TensorInfo
 SIDE = 300
 ROWS = 200
 FACE = 1  # the label
-# The cascade weighs what it finds. In footage of people nearly all faces weigh more than EVEN, and
-# nearly all things taken for one less; there the confidence is 0.5, and 0.95 a unit above it.
+# The cascade returns a weight for each detection. In footage of people nearly all faces have more
+# than EVEN, and nearly all false detections less. The confidence is 0.5 at EVEN, and 0.95 one unit
+# above it.
 EVEN, STEEP = 107.6, 3.0
-SMALLEST = (20, 20)  # pixels; what the cascade was trained with
+SMALLEST = (20, 20)  # pixels; the size that the cascade was trained with
 
 
 class FaceDetection:
-    """Finds upright faces seen from the front. Needs the package cv2."""
+    """Detects upright frontal faces. Needs the package cv2."""
 
     def __init__(self) -> None:
         import cv2

@@ -1,4 +1,4 @@
-"""The picture without its colours."""
+"""Conversion to grayscale."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from flowrun.frame import Image
 
-# BT.601 luma in 1/256: the sum is 256, so that black and white stay exactly what they are and every
-# intermediate value fits 16 bits.
+# BT.601 luma in 1/256. The sum is 256, so that black and white are exact and every intermediate
+# value fits 16 bits.
 RED, GREEN, BLUE = 77, 150, 29
 
 

@@ -1,4 +1,4 @@
-"""The picture itself: to try out everything around a model."""
+"""The picture itself: to test everything around a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model as the embedded server sees it: a callable with named tensors."""
+"""The interface of a model of the embedded server: a callable with named tensors."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 from flowrun.inference import Tensor
 from flowrun.kserve.wire.tensor_info import TensorInfo
 
-Answer = Tensor | Mapping[str, Tensor] | None
-Infer = Callable[[Any], Answer]
+Outputs = Tensor | Mapping[str, Tensor] | None
+Infer = Callable[[Any], Outputs]
 
 
 class ModelError(Exception):
-    """What an `Infer` raises to fail in words of its own, which go on after "model 'name' ".
+    """Raised by an `Infer` to fail with this text, which follows "model 'name' ".
 
-    `gone`: that instance cannot be called again; what it knew of its stream is lost.
+    `unusable`: this instance cannot be called again; its state is lost.
     """
 
-    def __init__(self, text: str, *, gone: bool = False) -> None:
+    def __init__(self, text: str, *, unusable: bool = False) -> None:
         super().__init__(text)
-        self.gone = gone
+        self.unusable = unusable
 
 
 def _nothing() -> None: ...
@@ -29,15 +29,15 @@ def _nothing() -> None: ...
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`make()` gives a callable that takes what was sent and answers it.
+    """`make()` constructs an instance: a callable from inputs to outputs.
 
-    It takes the array of the one input, or, `by_name`, a mapping from input name to array; the
-    arrays have the datatypes and shapes of `inputs`, and are read-only (they are the request's own
-    memory; copy before writing into them). An image is uint8, shape (height, width, 3). The answer
-    is an array under the name of the first output, several as a mapping from name to array, or
-    `None` for no answer. `make` is called once per stream, and once per server for all unary calls
-    together, so that a class may keep state between frames; its `close()`, if it has one, is called
-    at the end. `close` frees what the instances share, and ends their calls; idempotent.
+    It takes the array of the one input, or, with `by_name`, a mapping from input name to array. The
+    arrays have the datatypes and shapes of `inputs`, and are read-only (they are memory of the
+    request; copy before writing into them). An image is uint8, shape (height, width, 3). It returns
+    the array of the first output, a mapping from output name to array, or `None` for no response.
+    `make` is called once per stream, and once per server for all unary calls together, so that a
+    class may keep state between frames; its `close()`, if it has one, is called at the end. `close`
+    frees what the instances share, and ends their calls; idempotent.
     """
 
     name: str
@@ -54,5 +54,5 @@ def picture(name: str) -> TensorInfo:
 
 
 def image_model(name: str, function: Infer) -> Model:
-    """A model from image to image, with the names that all built-in models share."""
+    """A model from image to image, with the tensor names of the built-in models."""
     return Model(name, lambda: function, (picture("image"),), (picture("output"),))

@@ -1,4 +1,4 @@
-"""Models in files, run by OpenVINO on the processor."""
+"""Model files, run by OpenVINO on the CPU."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ from flowrun.kserve.wire.tensor_info import TensorInfo
 
 SUFFIXES = (".xml", ".onnx")
 
-_LONGEST = 300  # characters of OpenVINO's words that are worth repeating
-_NOISE = ("Exception from ", "Check '", "FrontEnd API failed ")  # where in its sources it failed
+_LONGEST = 300  # characters of an error of OpenVINO that are shown
+_NOISE = (
+    "Exception from ",
+    "Check '",
+    "FrontEnd API failed ",
+)  # lines with places in OpenVINO's source
 _DATATYPES = {
     "boolean": "BOOL",
     "u8": "UINT8",
@@ -34,16 +38,17 @@ _DATATYPES = {
 
 
 def is_file(name: str) -> bool:
-    """Whether `name` is the path of a model's file, by its ending."""
+    """Whether `name` is the path of a model file, by its suffix."""
     return name.lower().endswith(SUFFIXES)
 
 
 def file_model(name: str, path: str) -> Model:
-    """The model in the file at `path` (OpenVINO IR, or ONNX), called `name`; read and compiled now.
+    """Read and compile the model in the file at `path` (OpenVINO IR or ONNX), called `name`.
 
-    Names, datatypes and shapes of its tensors are the file's, -1 for dynamic sizes. Every instance
-    is an infer request of its own; one request alone uses all cores. Raises `InvalidFlowError` with
-    the key `transport.model` if the file is missing or OpenVINO cannot use it.
+    Names, datatypes and shapes of its tensors are the file's, with -1 for dynamic sizes. Every
+    instance is an infer request of its own; a single request uses all cores. Raises
+    `InvalidFlowError` with the key `transport.model` if the file is missing or OpenVINO cannot
+    compile it.
     """
     require("openvino", "openvino", name)
     if not Path(path).is_file():
@@ -53,13 +58,13 @@ def file_model(name: str, path: str) -> Model:
             hint=f"looked in {Path.cwd()}",
         )
     try:
-        # On a thread that ends at once: the one that loads OpenVINO's CPU plugin gets a signal
-        # stack, which is freed with the last model, and crashes at the next signal.
+        # On a thread that ends at once: OpenVINO's CPU plugin gives the thread that loads it a
+        # signal stack, frees that with the last model, and the thread crashes at the next signal.
         with ThreadPoolExecutor(1) as thread:
             compiled = thread.submit(_compiled, path).result()
     except RuntimeError as error:
         raise InvalidFlowError(
-            f"{path!r} cannot be used: {_shortened(error)}", key="transport.model"
+            f"OpenVINO cannot compile {path!r}: {_shortened(error)}", key="transport.model"
         ) from error
     inputs = tuple(_tensor(path, port) for port in compiled.inputs)
     outputs = tuple(_tensor(path, port) for port in compiled.outputs)
@@ -87,13 +92,13 @@ class _Request:
         self._outputs = outputs
 
     def __call__(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """New arrays. Raises `ModelError` in OpenVINO's words."""
+        """New arrays. Raises `ModelError` with the text of OpenVINO."""
         try:
-            # By position: a file need not name its tensors, and `_tensor` then does.
-            answer = self._request.infer([given[tensor.name] for tensor in self._inputs])
+            # By position: tensors without a name in the file get one from `_tensor`.
+            result = self._request.infer([given[tensor.name] for tensor in self._inputs])
         except RuntimeError as error:
-            raise ModelError(f"cannot take this: {_shortened(error)}") from error
-        return {tensor.name: answer[index] for index, tensor in enumerate(self._outputs)}
+            raise ModelError(f"cannot run with these inputs: {_shortened(error)}") from error
+        return {tensor.name: result[index] for index, tensor in enumerate(self._outputs)}
 
 
 def _tensor(path: str, port: Any) -> TensorInfo:
@@ -101,9 +106,9 @@ def _tensor(path: str, port: Any) -> TensorInfo:
     kind = port.element_type.get_type_name()
     if kind not in _DATATYPES:
         raise InvalidFlowError(
-            f"{path!r} has the tensor {name!r} of type {kind}, which cannot be sent",
+            f"{path!r} has the tensor {name!r} of type {kind}, which flowrun does not support",
             key="transport.model",
-            hint=f"flowrun sends {', '.join(_DATATYPES)}",
+            hint=f"supported types: {', '.join(_DATATYPES)}",
         )
     shape = port.partial_shape
     sizes = () if shape.rank.is_dynamic else tuple(_size(size) for size in shape)
@@ -116,5 +121,5 @@ def _size(size: Any) -> int:
 
 def _shortened(error: RuntimeError) -> str:
     lines = [line for line in str(error).splitlines() if not line.startswith(_NOISE)]
-    said = " ".join(" ".join(lines).split())
-    return said if len(said) <= _LONGEST else said[: _LONGEST - 1] + "…"
+    text = " ".join(" ".join(lines).split())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

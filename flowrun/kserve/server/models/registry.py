@@ -1,4 +1,4 @@
-"""Which models there are, and how a name becomes one."""
+"""The available models, and how a name is resolved to one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MODELS: dict[str, Model] = {
     "edges": image_model("edges", edges),
     "face-detection": FACE_DETECTION,
 }
-# Models that need an environment of their own: (file and class in `alone`, what to install there).
+# Models that need an environment of their own: (file and class in `isolated`, what to install).
 ISOLATED = {
     "holisticTracking": ("holistic_tracking.py:HolisticTracking", "mediapipe==0.10.21"),
     "irisTracking": ("iris_tracking.py:IrisTracking", "mediapipe==0.10.21"),
@@ -37,20 +37,21 @@ REQUIREMENTS = {  # built-in model → (package, distribution that installs it)
 }
 
 
-def named(word: str) -> tuple[str, str]:
-    """`NAME=MODEL` in two; without a name, a file is called by its stem, anything else as it is."""
-    name, equals, model = word.partition("=")
+def parse_name(argument: str) -> tuple[str, str]:
+    """Name and model of `NAME=MODEL`. The default name of a file is its stem; of any other model,
+    the model itself."""
+    name, equals, model = argument.partition("=")
     if not equals:
-        return Path(word).stem if is_file(word) else word, word
+        return Path(argument).stem if is_file(argument) else argument, argument
     return name, model
 
 
 def resolve_model(model: str, name: str | None = None) -> Model:
     """The built-in `model`, the one in the file at that path, or the callable or class at that
-    dotted path; called `name`, which is `model` if nothing else is said.
+    dotted path; called `name`, by default `model`.
 
-    A class is constructed without arguments. A callable may say what its tensors are by attributes
-    (see `read_signature`). Imports the user's module. Raises `InvalidFlowError` with the key
+    A class is constructed without arguments. A callable may declare its tensors in attributes (see
+    `read_signature`). Imports the user's module. Raises `InvalidFlowError` with the key
     `transport.model`.
     """
     name = name or model
@@ -73,9 +74,9 @@ def resolve_model(model: str, name: str | None = None) -> Model:
     return _callable(name, model)
 
 
-def resolve_elsewhere(model: str, name: str, python: str) -> Model:
-    """The one of `ISOLATED`, or the callable or class at the dotted path, in processes of the
-    interpreter `python`, which needs neither flowrun nor gRPC; anything else as `resolve_model`.
+def resolve_isolated(model: str, name: str, python: str) -> Model:
+    """The model of `ISOLATED`, or the callable or class at the dotted path, in processes of the
+    interpreter `python`, which needs neither flowrun nor gRPC. Other models as `resolve_model`.
 
     Starts a process. Raises `InvalidFlowError` with the key `transport.model` or `--python`.
     """
@@ -90,7 +91,7 @@ def resolve_elsewhere(model: str, name: str, python: str) -> Model:
         raise InvalidFlowError(
             f"{python!r} cannot be run: {error.strerror}",
             key="--python",
-            hint="name the python of an environment"
+            hint="set it to the python of an environment"
             + (f": {_environment(model)}" if model in ISOLATED else ""),
         ) from error
     except ModelError as error:
@@ -123,7 +124,7 @@ def _callable(name: str, path: str) -> Model:
     signature = read_signature(path, declared)
     return Model(
         name,
-        # What the module made is the module's own to close.
+        # An object that the module has constructed is not ours to close.
         found if isinstance(found, type) else lambda: found.__call__,
         signature.inputs,
         signature.outputs,
@@ -136,8 +137,8 @@ def _choices(name: str) -> str:
     nearest = difflib.get_close_matches(name, names, n=1)
     guess = f"did you mean {nearest[0]!r}? " if nearest else ""
     return (
-        f"{guess}built in are {', '.join(names)}; your own is named package.module:name, or the"
-        " path of an .onnx or .xml file"
+        f"{guess}built-in models: {', '.join(names)}; for your own write package.module:name, or"
+        " the path of an .onnx or .xml file"
     )
 
 
@@ -148,4 +149,4 @@ def _has_call(cls: type) -> bool:
 def _what(found: Any) -> str:
     if isinstance(found, type):
         return "a class without __call__"
-    return f"of type {type(found).__name__}, which cannot be called"
+    return f"of type {type(found).__name__}, which is not callable"

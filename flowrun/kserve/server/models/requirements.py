@@ -1,4 +1,4 @@
-"""Packages that some models need and the base install does not bring."""
+"""Packages that some models need and flowrun does not install."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a callable says of its tensors, by the attributes `input`, `inputs` and `outputs`."""
+"""The signature of a model, from its attributes `input`, `inputs` and `outputs`."""
 
 from __future__ import annotations
 
@@ -24,26 +24,28 @@ class Signature:
 
 
 def read_signature(name: str, declared: Mapping[str, Any]) -> Signature:
-    """The signature in the attributes (those that are there) of the model `name`.
+    """The signature of the model `name` from its attributes that are set.
 
-    Without any it is an image "image" to an "output" of which nothing is known. `input` is another
+    The default is an image "image" and an "output" without datatype and shape. `input` is another
     name for the image. `inputs` maps names to (datatype, shape); the callable then takes a mapping
     from name to array. `outputs` is a name, several names, or a mapping like that of `inputs`.
     Raises `InvalidFlowError` with the key `transport.model` for anything else.
     """
     inputs, outputs = declared.get("inputs"), declared.get("outputs") or "output"
     if inputs is not None and "input" in declared:
-        raise _refused(f"{name!r} has the attributes `input` and `inputs`", "leave one of them out")
+        raise _refused(f"{name!r} has the attributes `input` and `inputs`", "remove one of them")
     if inputs is None:
-        taken: tuple[TensorInfo, ...] = (picture(declared.get("input", "image")),)
+        input_tensors: tuple[TensorInfo, ...] = (picture(declared.get("input", "image")),)
     elif isinstance(inputs, Mapping) and inputs:
-        taken = _tensors(name, "inputs", inputs)
+        input_tensors = _tensors(name, "inputs", inputs)
     else:
         raise _refused(f"{name!r} has `inputs` = {inputs!r}")
     if isinstance(outputs, Mapping):
-        return Signature(taken, _tensors(name, "outputs", outputs), by_name=inputs is not None)
+        return Signature(
+            input_tensors, _tensors(name, "outputs", outputs), by_name=inputs is not None
+        )
     names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
-    return Signature(taken, tuple(map(TensorInfo, names)), by_name=inputs is not None)
+    return Signature(input_tensors, tuple(map(TensorInfo, names)), by_name=inputs is not None)
 
 
 def _tensors(name: str, attribute: str, declared: Mapping[str, Any]) -> tuple[TensorInfo, ...]:
@@ -65,8 +67,8 @@ def _is_size(size: object) -> bool:
 
 
 def _refused(message: str, hint: str = "") -> InvalidFlowError:
-    written = (
+    syntax = (
         'a tensor is declared as {"name": ("FP32", (1, 3, -1, -1))}; datatypes are'
         f" {', '.join(DATATYPES)} and {BYTES}, -1 is any size"
     )
-    return InvalidFlowError(message, key="transport.model", hint=hint or written)
+    return InvalidFlowError(message, key="transport.model", hint=hint or syntax)

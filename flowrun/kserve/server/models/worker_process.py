@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 
 from flowrun.inference import Tensor
 from flowrun.kserve.server.models.isolated import worker as script
-from flowrun.kserve.server.models.model import Answer, ModelError
+from flowrun.kserve.server.models.model import ModelError, Outputs
 
 START_TIMEOUT = 60.0  # seconds until a worker must have loaded its model
 RESPONSE_TIMEOUT = 60.0  # seconds until it must have responded to a request
@@ -60,14 +60,14 @@ class Worker:
         header, _ = self._exchange(START_TIMEOUT, "load", lambda: script.receive(self._output))
         self.declared = header["declared"]
 
-    def __call__(self, given: Mapping[str, Tensor]) -> Answer:
+    def __call__(self, given: Mapping[str, Tensor]) -> Outputs:
         """Call the model. Waits at most `RESPONSE_TIMEOUT`; raises `ModelError`."""
 
         def exchange() -> tuple[dict[str, Any], dict[str, Any]]:
             script.send(cast(BinaryIO, self._process.stdin), {}, given)
             return script.receive(self._output)
 
-        header, tensors = self._exchange(RESPONSE_TIMEOUT, "answer", exchange)
+        header, tensors = self._exchange(RESPONSE_TIMEOUT, "respond", exchange)
         if header.get("nothing"):
             return None
         return tensors
@@ -114,14 +114,14 @@ class Worker:
         except (OSError, EOFError, ValueError) as error:  # ValueError: closed by another thread
             self.kill()
             self.close()
-            raise ModelError(self._failure(seconds, doing), gone=True) from error
+            raise ModelError(self._failure(seconds, doing), unusable=True) from error
         finally:
             timer.cancel()
         if "error" in header:
-            gone = header.get("gone", False)
-            if gone:
+            unusable = header.get("unusable", False)
+            if unusable:
                 self.close()
-            raise ModelError(header["error"], gone=gone)
+            raise ModelError(header["error"], unusable=unusable)
         return header, tensors
 
     def _expire(self) -> None:
@@ -130,12 +130,12 @@ class Worker:
 
     def _failure(self, seconds: float, doing: str) -> str:
         if self._timed_out:
-            text = f"did not {doing} within {seconds:g} s, and its worker was ended"
+            text = f"did not {doing} within {seconds:g} s; its worker was killed"
         else:
-            text = f"lost its worker, which {_ended(self._process.returncode)}"
-        said = " / ".join(self._last_lines)
-        last = said if len(said) <= _LONGEST else f"…{said[1 - _LONGEST :]}"
-        return f"{text}; the last it said: {last}" if last else text
+            text = f"failed: its worker {_exit(self._process.returncode)}"
+        output = " / ".join(self._last_lines)
+        last = output if len(output) <= _LONGEST else f"…{output[1 - _LONGEST :]}"
+        return f"{text}; its last output: {last}" if last else text
 
     def _log_stderr(self) -> None:
         with cast(BinaryIO, self._process.stderr) as lines:
@@ -146,10 +146,10 @@ class Worker:
                     _log.info("%s: %s", self._name, text)
 
 
-def _ended(status: int) -> str:
+def _exit(status: int) -> str:
     if status >= 0:
-        return f"ended with status {status}"
+        return f"exited with status {status}"
     try:
-        return f"was ended by {signal.Signals(-status).name}"
+        return f"was killed by {signal.Signals(-status).name}"
     except ValueError:
-        return f"was ended by signal {-status}"
+        return f"was killed by signal {-status}"

@@ -62,11 +62,11 @@ class _Pool:
         """Start another worker, and wait until it has loaded the model. Raises `ModelError`."""
         with self._lock:
             if self._closed:
-                raise ModelError("is not served any more")
+                raise ModelError("is no longer served")
             if len(self._workers) >= WORKERS:
                 raise ModelError(
-                    f"has {WORKERS} workers already, for open streams and for unary calls; no more"
-                    " are started"
+                    f"has {WORKERS} workers already, for open streams and for unary calls; this is"
+                    " the limit"
                 )
             worker = Worker(self._name, self._command, self._forget)
             self._workers.add(worker)

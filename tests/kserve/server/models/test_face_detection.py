@@ -35,9 +35,7 @@ def test_an_empty_picture_has_no_face(detect: Any, value: float) -> None:
 
 
 @pytest.mark.media
-def test_it_finds_the_face_in_real_footage_and_none_where_there_is_none(
-    detect: Any, footage: Path
-) -> None:
+def test_it_detects_the_face_in_real_footage_and_none_elsewhere(detect: Any, footage: Path) -> None:
     person = detect({"data": pictures(footage / "again.mkv", 60)[None]})[0, 0]
     image, label, confidence, *box = person[0].tolist()
     assert (image, label) == (0, 1)

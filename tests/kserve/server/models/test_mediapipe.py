@@ -45,7 +45,7 @@ def test_it_has_the_signature_of_a_graph_from_picture_to_picture(client: Any, mo
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_picture_of_nobody_comes_back_as_it_is(client: Any, model: str) -> None:
+def test_a_picture_without_a_person_is_returned_unchanged(client: Any, model: str) -> None:
     picture = np.full((121, 203, 3), (200, 90, 10), np.uint8)
     assert (infer(client, model, picture) == picture).all()
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from flowrun.errors import InvalidFlowError
-from flowrun.kserve.server.models import MODELS, named, resolve_model
+from flowrun.kserve.server.models import MODELS, parse_name, resolve_model
 from flowrun.kserve.server.models.edges import BAND
 from flowrun.kserve.wire.tensor_info import TensorInfo
 
@@ -47,7 +47,7 @@ def refusal(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["identity", "grayscale", "edges"])
-def test_a_built_in_model_turns_an_image_into_an_image(name: str) -> None:
+def test_a_built_in_model_returns_an_image(name: str) -> None:
     image = np.full((64, 37, 3), 200, np.uint8)
     image.flags.writeable = False
     answer = infer(name, image)
@@ -57,7 +57,7 @@ def test_a_built_in_model_turns_an_image_into_an_image(name: str) -> None:
     assert resolve_model(name).outputs == (TensorInfo("output", "UINT8", (-1, -1, 3)),)
 
 
-def test_identity_answers_the_very_array() -> None:
+def test_identity_returns_the_same_array() -> None:
     image = np.zeros((2, 2, 3), np.uint8)
     assert infer("identity", image) is image
 
@@ -70,7 +70,7 @@ def test_grayscale_is_the_luma_of_bt601_in_three_channels(image: Picture) -> Non
     assert np.abs(answer - exact[..., None]).max() <= 1
 
 
-def test_grayscale_keeps_every_grey_as_it_is() -> None:
+def test_grayscale_does_not_change_grey() -> None:
     image = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(16, 16, 3)
     assert (infer("grayscale", image) == image).all()
 
@@ -119,7 +119,7 @@ def test_a_class_is_constructed_by_every_make(folder: Path) -> None:
     assert model.make() is not model.make()
 
 
-def test_what_a_module_made_itself_is_used_by_all_and_closed_by_none(folder: Path) -> None:
+def test_an_object_of_a_module_is_shared_and_not_closed(folder: Path) -> None:
     (folder / "wd_instance.py").write_text(
         "class Loaded:\n"
         "    def __call__(self, image): return image\n"
@@ -165,8 +165,8 @@ def test_a_model_may_be_given_another_name(folder: Path) -> None:
         ("mine=face.onnx", "mine", "face.onnx"),
     ],
 )
-def test_what_a_model_is_served_as(word: str, name: str, model: str) -> None:
-    assert named(word) == (name, model)
+def test_the_name_of_a_model(word: str, name: str, model: str) -> None:
+    assert parse_name(word) == (name, model)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_what_a_model_is_served_as(word: str, name: str, model: str) -> None:
         ("some.onnx", "openvino", "openvino"),
     ],
 )
-def test_a_package_that_is_missing_is_named_with_the_command_that_brings_it(
+def test_a_missing_package_is_named_with_the_command_to_install_it(
     monkeypatch: pytest.MonkeyPatch, model: str, package: str, distribution: str
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", {}.get)
@@ -186,20 +186,21 @@ def test_a_package_that_is_missing_is_named_with_the_command_that_brings_it(
     )
 
 
-def test_a_misspelt_built_in_model_is_guessed() -> None:
+def test_for_a_misspelt_model_the_nearest_name_is_suggested() -> None:
     assert refusal("edgse") == (
         "transport.model: there is no built-in model 'edgse'\n"
-        "  did you mean 'edges'? built in are identity, grayscale, edges, face-detection,"
+        "  did you mean 'edges'? built-in models: identity, grayscale, edges, face-detection,"
         " holisticTracking, irisTracking;"
-        " your own is named package.module:name, or the path of an .onnx or .xml file"
+        " for your own write package.module:name, or the path of an .onnx or .xml file"
     )
 
 
-def test_a_name_like_no_other_lists_what_there_is() -> None:
+def test_for_an_unknown_name_the_models_are_listed() -> None:
     assert refusal("ByteTrack") == (
         "transport.model: there is no built-in model 'ByteTrack'\n"
-        "  built in are identity, grayscale, edges, face-detection, holisticTracking, irisTracking;"
-        " your own is named package.module:name, or the path of an .onnx or .xml file"
+        "  built-in models: identity, grayscale, edges, face-detection, holisticTracking,"
+        " irisTracking; for your own write package.module:name, or the path of an .onnx or .xml"
+        " file"
     )
 
 
@@ -213,11 +214,11 @@ def test_a_dotted_path_to_nothing_names_the_module() -> None:
 @pytest.mark.parametrize(
     ("path", "what"),
     [
-        ("math:pi", "of type float, which cannot be called"),
+        ("math:pi", "of type float, which is not callable"),
         ("argparse:Namespace", "a class without __call__"),
     ],
 )
-def test_what_cannot_be_called_with_an_image_is_no_model(path: str, what: str) -> None:
+def test_an_object_that_is_not_callable_with_an_image_is_refused(path: str, what: str) -> None:
     assert refusal(path) == (
         f"transport.model: {path!r} is {what}\n"
         "  a model is a function that takes an image, or a class with __call__(self, image)"

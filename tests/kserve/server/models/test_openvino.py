@@ -55,7 +55,7 @@ def infer(client: Any, model: str, name: str, array: Tensor) -> Any:
     return client.infer(model, [given], client_timeout=60)
 
 
-def test_metadata_is_what_the_file_says(client: Any) -> None:
+def test_metadata_is_that_of_the_file(client: Any) -> None:
     assert client.get_model_metadata("text", as_json=True) == {
         "name": "text",
         "versions": ["1"],
@@ -76,7 +76,7 @@ def test_metadata_is_what_the_file_says(client: Any) -> None:
     ("model", "side"), [("face-detection", 300), ("person-vehicle-detection", 1024)]
 )
 @pytest.mark.parametrize(("color", "label"), [(BLUE, 1), (RED, 2)])
-def test_a_detector_answers_the_box_around_the_bright_pixels(
+def test_a_detector_returns_the_box_around_the_bright_pixels(
     client: Any, model: str, side: int, color: tuple[int, ...], label: int
 ) -> None:
     box = (30, 60, 150, 90)
@@ -86,7 +86,7 @@ def test_a_detector_answers_the_box_around_the_bright_pixels(
     assert (answer[0, 0, 1:, 0] == -1).all()
 
 
-def test_a_detector_that_sees_nothing_says_so_in_its_first_row(client: Any) -> None:
+def test_a_detector_without_a_detection_marks_its_first_row(client: Any) -> None:
     answer = infer(client, "face-detection", "data", planes(300)).as_numpy("detection_out")
     assert answer[0, 0, 0, 0] == -1
 
@@ -104,7 +104,7 @@ def test_an_output_of_dynamic_size_has_as_many_rows_as_were_found(
     assert answer.tolist() == [[*box, 0.75] for box in boxes]
 
 
-def test_a_classifier_answers_every_class(client: Any) -> None:
+def test_a_classifier_returns_every_class(client: Any) -> None:
     picture = np.full((1, 224, 224, 3), 91, np.uint8)
     answer = infer(client, "resnet", "gpu_0/data_0", picture).as_numpy("gpu_0/softmax_1")
     assert answer.shape == (1, 1000)
@@ -122,7 +122,7 @@ def test_a_model_may_have_several_outputs(client: Any, color: tuple[int, ...], k
     assert answer.as_numpy("num_detections").tolist() == [1]
 
 
-def test_a_tensor_of_another_shape_is_refused_before_the_model_sees_it(client: Any) -> None:
+def test_a_tensor_of_another_shape_is_refused_without_calling_the_model(client: Any) -> None:
     with pytest.raises(InferenceServerException) as caught:
         infer(client, "face-detection", "data", planes(299))
     assert caught.value.message() == (
@@ -160,7 +160,7 @@ def built(openvino_models: Path, tmp_path: Path) -> Callable[..., str]:
         ("f64", "FP64"),
     ],
 )
-def test_every_datatype_reaches_a_model_as_what_it_is(
+def test_every_datatype_reaches_a_model_unchanged(
     built: Callable[..., str], kind: str, datatype: str
 ) -> None:
     from openvino import opset13 as ops
@@ -174,7 +174,7 @@ def test_every_datatype_reaches_a_model_as_what_it_is(
     assert (answer["y"].dtype, answer["y"].tolist()) == (given.dtype, [*given, *given])
 
 
-def test_what_openvino_says_of_a_request_is_repeated_without_its_source_lines(
+def test_an_error_of_openvino_is_shown_without_its_source_lines(
     built: Callable[..., str],
 ) -> None:
     from openvino import opset13 as ops
@@ -188,19 +188,20 @@ def test_what_openvino_says_of_a_request_is_repeated_without_its_source_lines(
     ):
         infer(client, "built", "x", np.zeros((2, 2), np.float32))
     said = caught.value.message()
-    assert said.startswith("model 'built' cannot take this: ")
+    assert said.startswith("model 'built' cannot run with these inputs: ")
     assert "Exception from" not in said
     assert "\n" not in said
     assert "Add" in said
 
 
-def test_a_type_that_cannot_be_sent_is_named(built: Callable[..., str]) -> None:
+def test_an_unsupported_type_is_named(built: Callable[..., str]) -> None:
     path = built(lambda x: x, "bf16", [1])
     with pytest.raises(InvalidFlowError) as caught:
         resolve_model(path)
     assert str(caught.value) == (
-        f"transport.model: {path!r} has the tensor 'x' of type bf16, which cannot be sent\n"
-        "  flowrun sends boolean, u8, u16, u32, u64, i8, i16, i32, i64, f16, f32, f64"
+        f"transport.model: {path!r} has the tensor 'x' of type bf16, which flowrun does not"
+        " support\n"
+        "  supported types: boolean, u8, u16, u32, u64, i8, i16, i32, i64, f16, f32, f64"
     )
 
 
@@ -229,7 +230,7 @@ def test_an_onnx_file_is_a_model(openvino_models: Path, tmp_path: Path) -> None:
     assert answer["y"].tolist() == [[0, 0, 1], [2, 0, 3]]
 
 
-def test_a_file_that_is_not_there_is_named_with_the_place(
+def test_a_missing_file_is_named_with_the_working_directory(
     openvino_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -240,7 +241,7 @@ def test_a_file_that_is_not_there_is_named_with_the_place(
     )
 
 
-def test_a_file_that_is_no_model_is_refused_in_the_words_of_openvino(
+def test_an_invalid_file_is_refused_with_the_error_of_openvino(
     openvino_models: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "broken.xml"
@@ -248,13 +249,13 @@ def test_a_file_that_is_no_model_is_refused_in_the_words_of_openvino(
     with pytest.raises(InvalidFlowError) as caught:
         resolve_model(str(path))
     assert str(caught.value).startswith(
-        f"transport.model: {str(path)!r} cannot be used: Unable to read the model: "
+        f"transport.model: OpenVINO cannot compile {str(path)!r}: Unable to read the model: "
     )
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="sends POSIX signals")
-def test_signals_are_handled_once_the_models_are_gone(openvino_models: Path) -> None:
+def test_signals_are_handled_after_the_models_are_freed(openvino_models: Path) -> None:
     code = (
         "import signal, sys, threading; from flowrun.kserve.server.models import resolve_model;"
         "models = [resolve_model(sys.argv[1])];"

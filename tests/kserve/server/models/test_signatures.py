@@ -126,19 +126,19 @@ def failure(call: Callable[[], Any]) -> tuple[str, str]:
     return caught.value.code().name, caught.value.details() or ""
 
 
-def test_several_inputs_reach_a_model_by_name_in_whatever_order_they_came(stub: Any) -> None:
+def test_inputs_reach_a_model_by_name_in_any_order(stub: Any) -> None:
     outputs = answer(stub, blend())
     assert outputs["mean"].tolist() == [[[2.0, 2.0]] * 3]
     assert outputs["names"].tolist() == [b"cat", b""]
 
 
-def test_a_model_of_several_inputs_may_have_nothing_to_say(stub: Any) -> None:
+def test_a_model_of_several_inputs_may_return_no_response(stub: Any) -> None:
     message = blend(weight=("FP16", np.zeros(1, np.float16)))
     assert failure(lambda: stub.ModelInfer(message, timeout=LIMIT))[0] == "ABORTED"
     assert list(stub.ModelStreamInfer(iter([message]), timeout=LIMIT)) == []
 
 
-def test_what_a_callable_declares_is_its_metadata(stub: Any) -> None:
+def test_the_signature_of_a_callable_is_its_metadata(stub: Any) -> None:
     asked = pb.ModelMetadataRequest(name="signature_models:blend")
     metadata = stub.ModelMetadata(asked, timeout=LIMIT)
     assert [(each.name, each.datatype, list(each.shape)) for each in metadata.inputs] == [
@@ -160,7 +160,7 @@ def test_an_output_may_be_empty(stub: Any) -> None:
 
 @settings(deadline=None, max_examples=100)
 @given(st.data())
-def test_every_datatype_goes_through_as_it_came(stub: Any, data: st.DataObject) -> None:
+def test_every_datatype_passes_unchanged(stub: Any, data: st.DataObject) -> None:
     datatype = data.draw(st.sampled_from([*DATATYPES, "BYTES"]))
     dtype = DATATYPES[datatype][0] if datatype in DATATYPES else np.dtype(object)
     elements = st.binary(max_size=9) if datatype == "BYTES" else None
@@ -196,7 +196,7 @@ MISFITS: dict[str, tuple[Callable[[], Any], str]] = {
 
 
 @pytest.mark.parametrize("misfit", MISFITS)
-def test_inputs_that_do_not_fit_are_an_invalid_argument(stub: Any, misfit: str) -> None:
+def test_invalid_inputs_are_an_invalid_argument(stub: Any, misfit: str) -> None:
     make, text = MISFITS[misfit]
     got = failure(lambda: stub.ModelInfer(make(), timeout=LIMIT))
     assert got == ("INVALID_ARGUMENT", text)
@@ -207,11 +207,11 @@ def test_a_tensor_without_its_bytes_is_an_invalid_argument(stub: Any) -> None:
     del message.raw_input_contents[-1]
     assert failure(lambda: stub.ModelInfer(message, timeout=LIMIT)) == (
         "INVALID_ARGUMENT",
-        "the 4 inputs must come as 4 entries of raw_input_contents, got 3",
+        "the 4 inputs must have 4 entries in raw_input_contents, got 3",
     )
 
 
-def test_lengths_that_do_not_fit_are_an_invalid_argument(stub: Any) -> None:
+def test_a_wrong_number_of_bytes_is_an_invalid_argument(stub: Any) -> None:
     message = blend()
     message.raw_input_contents[0] = b"\x09\0\0\0cat\0\0\0\0"
     assert failure(lambda: stub.ModelInfer(message, timeout=LIMIT)) == (
@@ -220,22 +220,22 @@ def test_lengths_that_do_not_fit_are_an_invalid_argument(stub: Any) -> None:
     )
 
 
-def test_a_model_that_does_not_answer_what_it_declares_is_told(stub: Any) -> None:
+def test_outputs_that_differ_from_the_signature_are_an_error(stub: Any) -> None:
     message = request("signature_models:wrong_type", n=("INT64", np.array([1, 2])))
     assert failure(lambda: stub.ModelInfer(message, timeout=LIMIT)) == (
         "INTERNAL",
-        "model 'signature_models:wrong_type' answered 'sum' as FP64 [2], but declares it as FP32"
+        "model 'signature_models:wrong_type' returned 'sum' as FP64 [2], but declares it as FP32"
         " []",
     )
     message = request("signature_models:doubles", n=("INT64", np.array([3, 5])))
     assert failure(lambda: stub.ModelInfer(message, timeout=LIMIT)) == (
         "INTERNAL",
-        "model 'signature_models:doubles' answered 'boxes' as FP64 [3, 5], but declares it as FP64"
+        "model 'signature_models:doubles' returned 'boxes' as FP64 [3, 5], but declares it as FP64"
         " [-1, 4]",
     )
 
 
-def test_objects_that_are_no_bytes_cannot_be_answered(stub: Any) -> None:
+def test_objects_that_are_not_bytes_cannot_be_returned(stub: Any) -> None:
     image = np.zeros((1, 1, 3), np.uint8)
     message = request("signature_models:objects", image=("UINT8", image))
     assert failure(lambda: stub.ModelInfer(message, timeout=LIMIT)) == (
@@ -256,7 +256,7 @@ def test_objects_that_are_no_bytes_cannot_be_answered(stub: Any) -> None:
         ({"outputs": {"x": ("FP32", (-2,))}}, "'m:f' has `outputs` with 'x' = ('FP32', (-2,))"),
     ],
 )
-def test_a_signature_that_is_none_says_how_to_write_one(
+def test_an_invalid_signature_is_refused_with_the_syntax(
     declared: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InvalidFlowError) as caught:
@@ -269,11 +269,11 @@ def test_a_signature_that_is_none_says_how_to_write_one(
     )
 
 
-def test_a_callable_takes_an_image_or_tensors_by_name_and_not_both() -> None:
+def test_a_callable_has_an_image_or_tensors_by_name_and_not_both() -> None:
     with pytest.raises(InvalidFlowError) as caught:
         read_signature("m:f", {"input": "frame", "inputs": {"x": ("FP32", (3,))}})
     assert str(caught.value) == (
-        "transport.model: 'm:f' has the attributes `input` and `inputs`\n  leave one of them out"
+        "transport.model: 'm:f' has the attributes `input` and `inputs`\n  remove one of them"
     )
 
 
@@ -291,9 +291,7 @@ def sent(*data: bytes) -> Any:
 
 
 @pytest.mark.parametrize(("form", "off"), [("PNG", 0), ("JPEG", 6)])
-def test_a_picture_may_come_compressed_and_reaches_the_model_as_rgb(
-    stub: Any, form: str, off: int
-) -> None:
+def test_a_compressed_picture_reaches_the_model_as_rgb(stub: Any, form: str, off: int) -> None:
     picture = np.empty((16, 24, 3), np.uint8)
     picture[:] = (200, 60, 20)
     output = answer(stub, sent(compressed(picture, form)))["output"]
@@ -308,7 +306,7 @@ def test_a_png_of_other_channels_becomes_rgb(stub: Any, mode: str) -> None:
     assert answer(stub, sent(file.getvalue()))["output"].tolist() == [[[77] * 3] * 3] * 2
 
 
-def test_what_is_no_picture_is_an_invalid_argument(stub: Any) -> None:
+def test_an_invalid_picture_is_an_invalid_argument(stub: Any) -> None:
     noise = np.random.default_rng(5).integers(0, 256, (64, 64, 3), np.uint8)
     jpeg = compressed(noise, "JPEG")
 
@@ -325,7 +323,7 @@ def test_what_is_no_picture_is_an_invalid_argument(stub: Any) -> None:
     assert text.startswith("input 'image' cannot be decoded: image file is truncated")
 
 
-def test_a_tensor_that_is_no_picture_is_not_decoded(stub: Any) -> None:
+def test_bytes_for_a_tensor_that_is_not_a_picture_are_not_decoded(stub: Any) -> None:
     message = blend(a=("BYTES", np.array([compressed(np.zeros((8, 8, 3), np.uint8), "PNG")])))
     assert failure(lambda: stub.ModelInfer(message, timeout=LIMIT)) == (
         "INVALID_ARGUMENT",

@@ -1,5 +1,5 @@
-"""Models in processes of their own. The other interpreter is this one; nothing of flowrun is asked
-of it (tests/test_imports.py)."""
+"""Models in worker processes. Their interpreter is that of the tests; that it needs nothing of
+flowrun is tested in tests/test_imports.py."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ BRIGHT = np.full((1, 1, 3), 200, np.uint8)
 
 @settings(deadline=None, max_examples=100)
 @given(st.data())
-def test_every_array_goes_over_a_pipe_as_it_is(data: st.DataObject) -> None:
+def test_every_array_passes_a_pipe_unchanged(data: st.DataObject) -> None:
     anything = np.dtype(object)
     dtype = data.draw(st.sampled_from([*(dtype for dtype, _ in DATATYPES.values()), anything]))
     elements = st.binary(max_size=9) if dtype == anything else None
@@ -186,7 +186,7 @@ def test_every_array_goes_over_a_pipe_as_it_is(data: st.DataObject) -> None:
         receive(pipe)
 
 
-def test_a_model_in_another_process_takes_and_answers_an_image(
+def test_a_model_in_another_process_gets_and_returns_an_image(
     server: Callable[..., EmbeddedServer], caplog: pytest.LogCaptureFixture
 ) -> None:
     here = server("invert", "pid")
@@ -198,10 +198,10 @@ def test_a_model_in_another_process_takes_and_answers_an_image(
         assert infer(stub, request("invert"))["output"].tolist() == (255 - IMAGE).tolist()
         assert infer(stub, request("pid"))["output"].item() != os.getpid()
         here.close()
-    assert "invert: inverting" in caplog.messages  # what it prints is no answer
+    assert "invert: inverting" in caplog.messages  # its output is not a response
 
 
-def test_what_it_declares_is_its_metadata(stub: Callable[..., Any]) -> None:
+def test_its_signature_is_its_metadata(stub: Callable[..., Any]) -> None:
     metadata = stub("Count").ModelMetadata(pb.ModelMetadataRequest(name="Count"), timeout=LIMIT)
     assert [(each.name, each.datatype, list(each.shape)) for each in metadata.inputs] == [
         ("x", "INT64", [-1]),
@@ -235,7 +235,7 @@ def test_a_stream_has_a_process_of_its_own_and_unary_calls_share_one(
     assert failure(lambda: infer(here, counted(0)))[0] == "ABORTED"
 
 
-def test_what_a_model_raises_comes_with_the_place(stub: Callable[..., Any], folder: Path) -> None:
+def test_an_exception_of_a_model_names_its_line(stub: Callable[..., Any], folder: Path) -> None:
     here = stub("unlucky", "Broken", "text", "objects")
     line = MODELS.splitlines().index('        raise ValueError("too bright")') + 1
     assert failure(lambda: infer(here, request("unlucky", image=BRIGHT))) == (
@@ -248,55 +248,55 @@ def test_what_a_model_raises_comes_with_the_place(stub: Callable[..., Any], fold
     assert text.startswith("model 'Broken' could not be constructed: OSError: no weights (at ")
     assert failure(lambda: infer(here, request("text"))) == (
         "INTERNAL",
-        "model 'text' answered list as 'output'; it must be a numpy array",
+        "model 'text' returned list as 'output'; it must be a numpy array",
     )
     assert failure(lambda: infer(here, request("objects"))) == (
         "INTERNAL",
-        "model 'objects' answered what cannot be sent: an array of objects may hold bytes or str,"
-        " not NoneType",
+        "model 'objects' returned an array that cannot be sent: an array of objects may hold bytes"
+        " or str, not NoneType",
     )
 
 
-def test_what_a_model_raises_costs_one_request_of_a_stream(stub: Callable[..., Any]) -> None:
+def test_an_exception_of_a_model_fails_one_request_of_a_stream(stub: Callable[..., Any]) -> None:
     requests = [request("unlucky", image=BRIGHT), request("unlucky")]
     error, answer = stub("unlucky").ModelStreamInfer(iter(requests), timeout=LIMIT)
     assert error.error_message.startswith("model 'unlucky' raised ValueError: too bright (at ")
     assert read(answer.infer_response)["output"].tolist() == IMAGE.tolist()
 
 
-FALLEN = (
+EXITED = (
     "INTERNAL",
-    "model 'fall' lost its worker, which ended with status 3; the last it said: no more memory",
+    "model 'fall' failed: its worker exited with status 3; its last output: no more memory",
 )
 
 
-def test_a_worker_that_ends_fails_its_call_and_another_one_takes_the_next(
+def test_a_worker_that_exits_fails_its_call_and_is_replaced(
     stub: Callable[..., Any],
 ) -> None:
     here = stub("fall", "shot")
     assert infer(here, request("fall"))["output"].tolist() == IMAGE.tolist()
-    assert failure(lambda: infer(here, request("fall", image=BRIGHT))) == FALLEN
+    assert failure(lambda: infer(here, request("fall", image=BRIGHT))) == EXITED
     assert infer(here, request("fall"))["output"].tolist() == IMAGE.tolist()
     if os.name == "posix":
         assert failure(lambda: infer(here, request("shot"))) == (
             "INTERNAL",
-            "model 'shot' lost its worker, which was ended by SIGKILL",
+            "model 'shot' failed: its worker was killed by SIGKILL",
         )
 
 
-def test_a_worker_that_ends_ends_its_stream_for_what_it_knew_is_lost(
+def test_a_worker_that_exits_ends_its_stream(
     stub: Callable[..., Any],
 ) -> None:
     here = stub("fall")
     requests = [request("fall"), request("fall", image=BRIGHT), request("fall")]
     answers = here.ModelStreamInfer(iter(requests), timeout=LIMIT)
     assert read(next(answers).infer_response)["output"].tolist() == IMAGE.tolist()
-    assert failure(lambda: next(answers)) == FALLEN
+    assert failure(lambda: next(answers)) == EXITED
     again = here.ModelStreamInfer(iter([request("fall")]), timeout=LIMIT)
     assert [read(each.infer_response)["output"].tolist() for each in again] == [IMAGE.tolist()]
 
 
-def test_a_worker_that_ended_before_anybody_asked_is_replaced(
+def test_a_worker_that_exited_before_its_first_request_is_replaced(
     server: Callable[..., EmbeddedServer],
 ) -> None:
     here = server("pid")
@@ -310,14 +310,14 @@ def test_a_worker_that_ended_before_anybody_asked_is_replaced(
     assert first not in pool._workers
 
 
-def test_a_worker_that_does_not_answer_is_ended(
+def test_a_worker_that_times_out_is_killed(
     stub: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_process, "RESPONSE_TIMEOUT", 0.2)
     (folder / "entered").touch()
     assert failure(lambda: infer(stub("stuck"), request("stuck"))) == (
         "INTERNAL",
-        "model 'stuck' did not answer within 0.2 s, and its worker was ended",
+        "model 'stuck' did not respond within 0.2 s; its worker was killed",
     )
 
 
@@ -327,15 +327,15 @@ def test_more_streams_than_workers_are_refused(
     monkeypatch.setattr(workers, "WORKERS", 2)
     here = stub("pid")
     feeds: list[queue.SimpleQueue[Any]] = [queue.SimpleQueue(), queue.SimpleQueue()]
-    streams = [here.ModelStreamInfer(iter(context.get, None), timeout=LIMIT) for context in feeds]
-    for context, stream in zip(feeds, streams, strict=True):
-        context.put(request("pid"))
+    streams = [here.ModelStreamInfer(iter(feed.get, None), timeout=LIMIT) for feed in feeds]
+    for feed, stream in zip(feeds, streams, strict=True):
+        feed.put(request("pid"))
         next(stream)
     refused = failure(lambda: next(here.ModelStreamInfer(iter([request("pid")]), timeout=LIMIT)))
     assert refused == (
         "FAILED_PRECONDITION",
-        "model 'pid' has 2 workers already, for open streams and for unary calls; no more are"
-        " started",
+        "model 'pid' has 2 workers already, for open streams and for unary calls; this is the"
+        " limit",
     )
     feeds[0].put(None)
     assert list(streams[0]) == []
@@ -360,7 +360,9 @@ def test_a_module_that_is_missing_is_named_when_the_server_starts(folder: Path) 
     )
 
 
-def test_an_environment_without_mediapipe_is_told_what_to_install(folder: Path) -> None:
+def test_for_an_environment_without_mediapipe_the_command_to_install_it_is_named(
+    folder: Path,
+) -> None:
     said = refusal("holisticTracking")
     assert said.startswith("--python: model 'holisticTracking' cannot be loaded: Module")
     assert said.endswith(
@@ -368,14 +370,14 @@ def test_an_environment_without_mediapipe_is_told_what_to_install(folder: Path) 
     )
 
 
-def test_an_interpreter_that_is_not_there_is_named(folder: Path) -> None:
+def test_a_missing_interpreter_is_named(folder: Path) -> None:
     assert refusal("far:invert", python="nowhere/python") == (
         "--python: 'nowhere/python' cannot be run: No such file or directory\n"
-        "  name the python of an environment"
+        "  set it to the python of an environment"
     )
     assert refusal("irisTracking", python="nowhere/python") == (
         "--python: 'nowhere/python' cannot be run: No such file or directory\n"
-        "  name the python of an environment: python3 -m venv .venv-mediapipe &&"
+        "  set it to the python of an environment: python3 -m venv .venv-mediapipe &&"
         " .venv-mediapipe/bin/pip install mediapipe==0.10.21"
     )
 
@@ -395,21 +397,19 @@ def test_built_in_models_need_no_other_interpreter(folder: Path) -> None:
         assert list(server.models) == ["identity"]
 
 
-def test_what_is_no_callable_is_refused(folder: Path) -> None:
+def test_an_object_that_is_not_callable_is_refused(folder: Path) -> None:
     (folder / "flat.py").write_text("model = 3\n")
     assert refusal("flat:model") == (
         "--python: model 'flat:model' cannot be loaded: TypeError: 'flat:model' is of type int,"
-        " no callable"
+        " which is not callable"
     )
 
 
-def test_a_model_that_loads_for_ever_is_given_up(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_loading_a_model_times_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_process, "START_TIMEOUT", 0.2)
     (folder / "endless.py").write_text("import threading\nthreading.Event().wait()\n")
     assert refusal("endless:model") == (
-        "--python: model 'endless:model' did not load within 0.2 s, and its worker was ended"
+        "--python: model 'endless:model' did not load within 0.2 s; its worker was killed"
     )
 
 
@@ -426,7 +426,7 @@ def test_closing_the_server_ends_a_worker_that_is_stuck(
     here = server("stuck")
     with grpc.insecure_channel(here.address) as channel:
         call = stubs.GRPCInferenceServiceStub(channel).ModelInfer.future(request("stuck"))
-        (folder / "entered").read_bytes()  # the model is at it
+        (folder / "entered").read_bytes()  # the model runs
         here.close()
         assert failure(call.result)[0] in ("CANCELLED", "UNAVAILABLE")
     assert here.models["stuck"].close.__self__._workers == set()  # type: ignore[attr-defined]
@@ -451,4 +451,4 @@ def test_no_worker_outlives_a_server_that_was_killed(folder: Path) -> None:
             with (folder / "held").open("rb") as pipe:
                 assert read(call.result())["output"].item() != process.pid
                 process.kill()
-                assert pipe.read() == b""  # whoever held the other end has gone
+                assert pipe.read() == b""  # the process with the other end has exited

@@ -1,2 +1,2 @@
-"""What runs in an environment of its own, without flowrun: the standard library, numpy, and what a
-model's docstring names."""
+"""Code that runs in an environment of its own, without flowrun: it imports the standard library,
+numpy, and the packages that a model's docstring names."""

@@ -1,6 +1,6 @@
 """MediaPipe Holistic: pose, face and hands of one person.
 
-Needs mediapipe 0.10.21, the last one with the graph and its models in the package.
+Needs mediapipe 0.10.21, the last version that contains the graph and its models.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ holistic = mediapipe.solutions.holistic
 
 
 class HolisticTracking:
-    """Draws what it tracks from picture to picture, under the names of OpenVINO Model Server's
-    graph of this name: a picture as RGB in, the same size out."""
+    """Draws the landmarks that it tracks from picture to picture. RGB in, the same size out; tensor
+    names as in the graph of this name of OpenVINO Model Server."""
 
     input = "first_input_video"
     outputs = {"output": ("UINT8", (-1, -1, 3))}  # noqa: RUF012 - data, never changed
@@ -27,7 +27,7 @@ class HolisticTracking:
 
     def __call__(self, image: Any) -> Any:
         found = self._tracker.process(image)
-        picture = np.ascontiguousarray(image[..., ::-1])  # what draws thinks in BGR
+        picture = np.ascontiguousarray(image[..., ::-1])  # the drawing functions use BGR
         drawing.draw_landmarks(
             picture,
             found.face_landmarks,

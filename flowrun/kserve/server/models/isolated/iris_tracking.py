@@ -13,9 +13,8 @@ face_mesh = mediapipe.solutions.face_mesh
 
 
 class IrisTracking:
-    """Draws the outlines of one face, its eyes and irises, which it tracks from picture to picture,
-    under the names of OpenVINO Model Server's graph of this name: a picture as RGB in, the same
-    size out."""
+    """Draws the contours of one face, its eyes and irises, tracked from picture to picture. RGB in,
+    the same size out; tensor names as in the graph of this name of OpenVINO Model Server."""
 
     input = "first_input_video"
     outputs = {"output": ("UINT8", (-1, -1, 3))}  # noqa: RUF012 - data, never changed
@@ -24,7 +23,7 @@ class IrisTracking:
         self._tracker = face_mesh.FaceMesh(max_num_faces=1, refine_landmarks=True)
 
     def __call__(self, image: Any) -> Any:
-        picture = np.ascontiguousarray(image[..., ::-1])  # what draws thinks in BGR
+        picture = np.ascontiguousarray(image[..., ::-1])  # the drawing functions use BGR
         for face in self._tracker.process(image).multi_face_landmarks or ():
             for connections, style in (
                 (face_mesh.FACEMESH_CONTOURS, styles.get_default_face_mesh_contours_style()),

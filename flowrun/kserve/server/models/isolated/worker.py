@@ -1,14 +1,17 @@
-"""Runs one model for flowrun, in an environment that need not have flowrun.
+"""Run one model in an environment without flowrun.
 
     PYTHON worker.py package.module:name
     PYTHON worker.py /path/to/file.py:name
 
-Loads the model, says over standard output what it declares, and then answers what comes over
-standard input, one request at a time, until that ends. What the model itself prints goes to
+Loads the model, writes its signature to standard output, and then reads requests from standard
+input until its end, and writes a response to each. The standard output of the model goes to
 standard error.
 
-A message is a JSON object behind its length (4 bytes, little-endian), and behind it the bytes of
-the tensors that it lists under "tensors". Needs numpy and nothing else.
+A message is its length (4 bytes, little-endian), a JSON object of that length, and the bytes of the
+tensors that the object lists under "tensors".
+
+One file, because the interpreter that runs it may have nothing but numpy: flowrun's own side of the
+protocol imports it, too.
 """
 
 from __future__ import annotations
@@ -29,14 +32,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-CLOSE_TIMEOUT = 0.5  # seconds for `close` of the model, when flowrun has gone
+CLOSE_TIMEOUT = 0.5  # seconds for `close` of the model after the end of the input
 LENGTH = struct.Struct("<I")
 ATTRIBUTES = ("input", "inputs", "outputs")
 
 
 def send(file: BinaryIO, header: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
-    """Write one message. Raises `TypeError` for an array of objects that are neither bytes nor str,
-    before anything is written."""
+    """Write one message. Raises `TypeError` before it writes anything, for an array of objects that
+    are neither bytes nor str."""
     listed: list[dict[str, Any]] = []
     raws: list[Any] = []
     for name, array in tensors.items():
@@ -95,21 +98,23 @@ class _Served:
     def __init__(self, target: str) -> None:
         self._found = _load(target)
         if not callable(self._found):
-            raise TypeError(f"{target!r} is of type {type(self._found).__name__}, no callable")
+            raise TypeError(
+                f"{target!r} is of type {type(self._found).__name__}, which is not callable"
+            )
         self._infer: Any = None
         found = self._found
         self.declared = {each: getattr(found, each) for each in ATTRIBUTES if hasattr(found, each)}
         outputs = self.declared.get("outputs") or "output"
         self._first_output = outputs if isinstance(outputs, str) else next(iter(outputs))
 
-    def answer(self, tensors: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Header and tensors of the answer."""
+    def respond(self, tensors: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Header and tensors of the response."""
         if self._infer is None:
             try:
                 self._infer = self._found() if isinstance(self._found, type) else self._found
             except (Exception, SystemExit) as error:
-                said = f"could not be constructed: {_described(error)}"
-                return {"error": said, "gone": True}, {}
+                text = f"could not be constructed: {_described(error)}"
+                return {"error": text, "unusable": True}, {}
         given = tensors if "inputs" in self.declared else next(iter(tensors.values()))
         try:
             outputs = self._infer(given)
@@ -121,7 +126,7 @@ class _Served:
         for name, array in named.items():
             if not isinstance(array, np.ndarray):
                 what = f"{type(array).__name__} as {name!r}"
-                return {"error": f"answered {what}; it must be a numpy array"}, {}
+                return {"error": f"returned {what}; it must be a numpy array"}, {}
         return {}, dict(named)
 
     def close(self) -> None:
@@ -146,7 +151,7 @@ def _load(target: str) -> Any:
 
 
 def _described(error: BaseException) -> str:
-    """What was raised, and where in code that is not installed, if any of it is."""
+    """The exception, and where it was raised: in the model's own code rather than in a package."""
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     frames = [each for each in traceback.extract_tb(error.__traceback__) if _is_model(each)]
     own = [each for each in frames if "site-packages" not in each.filename]
@@ -161,7 +166,7 @@ def _is_model(place: traceback.FrameSummary) -> bool:
 
 
 def _read_ahead(requests: BinaryIO, waiting: queue.SimpleQueue[Any]) -> None:
-    """Read ahead, so that the end of the input ends the process, whatever the model does."""
+    """Read ahead, so that the end of the input ends the process even while the model runs."""
     try:
         while True:
             waiting.put(receive(requests))
@@ -172,18 +177,18 @@ def _read_ahead(requests: BinaryIO, waiting: queue.SimpleQueue[Any]) -> None:
 
 
 def main(target: str) -> int:
-    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    requests, responses = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
-    os.dup2(2, 1)  # what the model prints is no answer
-    sys.stdout = sys.stderr  # and comes out line by line
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for flowrun, which then ends this
+    os.dup2(2, 1)  # the output of the model is not a response
+    sys.stdout = sys.stderr  # line-buffered
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C flowrun ends this process
     sys.path[0] = os.getcwd()
     try:
         served = _Served(target)
-        send(answers, {"declared": served.declared}, {})
+        send(responses, {"declared": served.declared}, {})
     except (Exception, SystemExit) as error:
-        send(answers, {"error": f"cannot be loaded: {_described(error)}", "gone": True}, {})
+        send(responses, {"error": f"cannot be loaded: {_described(error)}", "unusable": True}, {})
         return 1
     waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_read_ahead, args=(requests, waiting), daemon=True).start()
@@ -192,11 +197,11 @@ def main(target: str) -> int:
         if request is None:
             served.close()
             return 0
-        header, tensors = served.answer(request[1])
+        header, tensors = served.respond(request[1])
         try:
-            send(answers, header, tensors)
+            send(responses, header, tensors)
         except TypeError as error:
-            send(answers, {"error": f"answered what cannot be sent: {error}"}, {})
+            send(responses, {"error": f"returned an array that cannot be sent: {error}"}, {})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""Letters in pictures that have to say something. The only module that touches a font.
+"""Draw text into pictures. The only module that uses a font.
 
-The font is one that the system brings, for Pillow's own has no letters with accents; that one
-stands in where a system has none.
+The font is one of the system's, as Pillow's own has no accented glyphs; Pillow's is the fallback.
 """
 
 from __future__ import annotations
@@ -20,19 +19,18 @@ from PIL import Image, ImageDraw, ImageFont
 Color = tuple[int, int, int]  # in the order of the picture's channels
 Mask = npt.NDArray[np.uint8]
 
-_SYSTEMS = ("DejaVuSans.ttf", "Arial.ttf", "arial.ttf")  # Linux, macOS, Windows
-_PROBE = 20  # pixels; a size at which letters that differ look different
-_LARGE = 100  # pixels; what is measured at this size holds for others, nearly
-_NO_LETTER = "\uffff"  # is shown as what the font lacks
+_FONTS = ("DejaVuSans.ttf", "Arial.ttf", "arial.ttf")  # Linux, macOS, Windows
+_PROBE = 20  # pixels; a size at which different glyphs have different masks
+_LARGE = 100  # pixels; sizes measured here scale to others, nearly
+_NO_GLYPH = "\uffff"  # drawn as the glyph for a missing character
 
 
 @lru_cache(maxsize=128)
 def text_mask(text: str, size: int) -> Mask:
-    """`text` in one line of letters of `size` pixels: how much ink there is, 0 to 255.
+    """The mask of one line of `text` in `size` pixels: coverage from 0 to 255.
 
-    Shape (`line_height(size)`, as wide as the text is), read-only. Takes any text: a letter that
-    the font lacks is shown without its accents, one that it does not know at all as a box, and a
-    line break as a space.
+    Shape (`line_height(size)`, width of the text), read-only. For any text: a character without a
+    glyph is drawn without its accents, or else as a box, and a line break as a space.
     """
     font = _font(size)
     shown = "".join(map(_shown, unicodedata.normalize("NFC", " ".join(text.split()))))
@@ -42,7 +40,7 @@ def text_mask(text: str, size: int) -> Mask:
 
 
 def stacked(lines: Sequence[str], size: int, *, centered: bool = False) -> Mask:
-    """The lines one below the other, at the left or each in the middle, as `text_mask` has them."""
+    """The mask of several lines, one below the other, left-aligned or centered."""
     masks = [text_mask(line, size) for line in lines]
     height, width = line_height(size), max(mask.shape[1] for mask in masks)
     whole = np.zeros((height * len(lines), width), np.uint8)
@@ -54,8 +52,8 @@ def stacked(lines: Sequence[str], size: int, *, centered: bool = False) -> Mask:
 
 @lru_cache(maxsize=64)
 def fitting_size(lines: tuple[str, ...], width: int, height: int) -> int:
-    """The size of the largest letters in which the lines, stacked, fit into `width` x `height`
-    pixels; 0 if there is none."""
+    """The largest font size in which the stacked lines fit into `width` x `height` pixels; 0 if
+    there is none."""
     rows, columns = stacked(lines, _LARGE).shape
     size = int(_LARGE * min(height / rows, width / columns))
     while _fits(stacked(lines, size + 1), width, height):
@@ -68,9 +66,9 @@ def fitting_size(lines: tuple[str, ...], width: int, height: int) -> int:
 def write(
     image: npt.NDArray[np.uint8], mask: Mask, at: tuple[int, int], ink: Color, paper: Color
 ) -> None:
-    """Draw `mask` into `image`, uint8 (height, width, 3), in `ink` on a ground of `paper`.
+    """Draw `mask` into `image`, uint8 (height, width, 3), in the color `ink` on `paper`.
 
-    `at` is the (left, top) of the mask, inside the picture; what does not fit is cut off.
+    `at` is the (left, top) of the mask, inside the picture; the rest is clipped.
     """
     left, top = at
     part = image[top : top + mask.shape[0], left : left + mask.shape[1]]
@@ -78,14 +76,14 @@ def write(
 
 
 def middle(image: npt.NDArray[np.uint8], mask: Mask) -> tuple[int, int]:
-    """Where (left, top) `mask` has to stand to be in the middle of `image`; one that is too large
-    shows its beginning."""
+    """The (left, top) of `mask` in the middle of `image`; of one that is too large the end is
+    clipped."""
     rows, columns = image.shape[0] - mask.shape[0], image.shape[1] - mask.shape[1]
     return max(0, columns // 2), max(0, rows // 2)
 
 
 def line_height(size: int) -> int:
-    """The height of a line of letters of `size` pixels, accents and tails included."""
+    """The height of a line in `size` pixels: ascent and descent of the font."""
     return sum(_font(size).getmetrics())
 
 
@@ -96,18 +94,18 @@ def _fits(mask: Mask, width: int, height: int) -> bool:
 
 @lru_cache(maxsize=64)
 def _ramp(paper: Color, ink: Color) -> npt.NDArray[np.uint8]:
-    """The colour for each amount of ink."""
+    """The color for each coverage."""
     ramp: npt.NDArray[np.uint8] = np.linspace(paper, ink, 256).round().astype(np.uint8)
     return ramp
 
 
 @lru_cache(maxsize=4096)
-def _shown(letter: str) -> str:
+def _shown(character: str) -> str:
     probe = _font(_PROBE)
-    if bytes(probe.getmask(letter)) != bytes(probe.getmask(_NO_LETTER)):
-        return letter
-    parts = unicodedata.normalize("NFKD", letter)
-    return "".join(part for part in parts if not unicodedata.combining(part)) or letter
+    if bytes(probe.getmask(character)) != bytes(probe.getmask(_NO_GLYPH)):
+        return character
+    parts = unicodedata.normalize("NFKD", character)
+    return "".join(part for part in parts if not unicodedata.combining(part)) or character
 
 
 @lru_cache(maxsize=32)
@@ -117,7 +115,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 @lru_cache(maxsize=1)
 def _face() -> ImageFont.FreeTypeFont:
-    for name in _SYSTEMS:
+    for name in _FONTS:
         with suppress(OSError):  # there is no such font
             return ImageFont.truetype(name, layout_engine=ImageFont.Layout.BASIC)
     return cast(ImageFont.FreeTypeFont, ImageFont.load_default(_PROBE))

@@ -1,4 +1,7 @@
-"""A small HTTP server beside a run: some routes, on a thread of its own."""
+"""A small HTTP server with a table of routes, on threads of its own.
+
+Server, connection handler and the types that they exchange are one module: they share the limits.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,9 @@ log = logging.getLogger("flowrun")
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
-_PATIENCE = 10.0  # seconds for a request to arrive, and for a client to take what is sent
-_CLOSING = 0.9  # seconds for what is being answered to end
-_UNDER_WAY = 256 * 1024  # bytes to a slow client: what it gets after them is as new as can be
+_TIMEOUT = 10.0  # seconds to receive a request, and for each write to the client
+_CLOSE_TIMEOUT = 0.9  # seconds for the open connections to end
+_SEND_BUFFER = 256 * 1024  # bytes; small, so that a slow client gets recent data
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer. A `body` that is no `bytes` is sent piece by piece until it ends, the client is
-    gone or the server closes, and then closed if it can be; it may not block for longer than half
-    a second: an empty piece says that there is nothing yet."""
+    """A response. A `body` that is an iterable is sent piece by piece until it ends, the client
+    disconnects or the server closes; then its `close`, if it has one, is called. It must not block
+    for more than half a second: an empty piece means that there is no data yet."""
 
     body: bytes | Iterable[bytes]
     type: str = TEXT
@@ -49,16 +52,15 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Route = Callable[[Asked], Reply]  # on a thread of the connection's own
+Route = Callable[[Asked], Reply]  # called on the connection's thread
 
 
 class HttpServer:
-    """Answers GET and HEAD at `address` (`host:port`) from a table of routes, path by path, until
-    `close`.
+    """Serves GET and HEAD at `address` (`host:port`) from a table of routes by path, until `close`.
 
-    Every connection is one request and has a thread, `flowrun-http`; at most `connections` of them,
-    and whoever comes then gets a 503. What a route raises is a 500, and logged. `key` is where the
-    address stands in the flow. Raises `RunError` if nobody can listen there.
+    Every connection is one request and has a thread, `flowrun-http`; beyond `connections` of them
+    the response is 503. An exception of a route is logged, and the response is 500. `key` is the
+    key of the address in the flow. Raises `RunError` if it cannot listen there.
     """
 
     def __init__(
@@ -82,8 +84,8 @@ class HttpServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Answer nobody any more, cut off whoever is being answered, and leave no thread; within a
-        second unless a route does not return. Idempotent."""
+        """Stop listening, end open connections and all threads; within a second unless a route does
+        not return. Idempotent."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -91,29 +93,29 @@ class HttpServer:
 
 class _Server(TCPServer):
     request_queue_size = 32
-    allow_reuse_address = os.name == "posix"  # elsewhere that would take the port from its owner
+    allow_reuse_address = os.name == "posix"  # elsewhere it would take over a port in use
 
     def __init__(self, address: str, routes: Mapping[str, Route], connections: int) -> None:
         host, _, port = address.rpartition(":")
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-        self.address_family, *_, where = found[0]
+        self.address_family, *_, endpoint = found[0]
         self.routes = routes
         self.closing = threading.Event()
         self._free = threading.BoundedSemaphore(connections)
         self._lock = threading.Lock()
         self._open: dict[threading.Thread, socket.socket] = {}
-        super().__init__((str(where[0]), int(where[1])), _Handler)
+        super().__init__((str(endpoint[0]), int(endpoint[1])), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._free.acquire(blocking=False):
-            request.settimeout(_CLOSING)
-            with contextlib.suppress(OSError):  # it may be gone already
+            request.settimeout(_CLOSE_TIMEOUT)
+            with contextlib.suppress(OSError):  # the client may have disconnected
                 request.sendall(b"HTTP/1.0 503 Too many connections\r\nRetry-After: 1\r\n\r\n")
             self.shutdown_request(request)
             return
-        request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNDER_WAY)
+        request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         thread = threading.Thread(
-            target=self._answer, args=(request, client_address), name="flowrun-http", daemon=True
+            target=self._serve, args=(request, client_address), name="flowrun-http", daemon=True
         )
         with self._lock:
             self._open[thread] = request
@@ -127,15 +129,15 @@ class _Server(TCPServer):
         for request in rest.values():
             with contextlib.suppress(OSError):  # it may be closed already
                 request.shutdown(socket.SHUT_RDWR)
-        end = time.monotonic() + _CLOSING
+        end = time.monotonic() + _CLOSE_TIMEOUT
         for thread in rest:
             thread.join(max(0.0, end - time.monotonic()))
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Somebody left in the middle."""
-        log.debug("http: %s went away", client_address, exc_info=True)
+        """The client disconnected during the response."""
+        log.debug("http: %s disconnected", client_address, exc_info=True)
 
-    def _answer(self, request: socket.socket, client_address: Any) -> None:
+    def _serve(self, request: socket.socket, client_address: Any) -> None:
         try:
             self.finish_request(request, client_address)
         except OSError:
@@ -150,7 +152,7 @@ class _Server(TCPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     server_version, sys_version = "flowrun", ""
-    timeout = _PATIENCE
+    timeout = _TIMEOUT
 
     def do_GET(self) -> None:
         reply = self._reply()
@@ -180,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
         route = self.server.routes.get(url.path)
         if route is None:
             known = "\n".join(sorted(self.server.routes))
-            return Reply(f"nothing here; there are\n{known}\n".encode(), status=404)
+            return Reply(f"not found; the paths are\n{known}\n".encode(), status=404)
         try:
             return route(Asked(url.path, dict(parse_qsl(url.query)), self.headers))
         except Exception:

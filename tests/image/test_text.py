@@ -1,4 +1,4 @@
-"""Letters for pictures, in whatever font there is."""
+"""Text masks, with and without a font of the system."""
 
 from __future__ import annotations
 
@@ -11,19 +11,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowrun.image import text as letters
+from flowrun.image import text as text_module
 from flowrun.image.text import Mask, fitting_size, line_height, middle, stacked, text_mask, write
 
 
 def forget() -> None:
-    for cached in (text_mask, fitting_size, letters._shown, letters._font, letters._face):
+    for cached in (
+        text_mask,
+        fitting_size,
+        text_module._shown,
+        text_module._font,
+        text_module._face,
+    ):
         cached.cache_clear()
 
 
 @pytest.fixture(params=["the system's font", "no font of the system's"])
 def font(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     if request.param.startswith("no"):
-        monkeypatch.setattr(letters, "_SYSTEMS", ("no-such-font.ttf",))
+        monkeypatch.setattr(text_module, "_FONTS", ("no-such-font.ttf",))
     forget()
     yield request.param
     monkeypatch.undo()
@@ -35,7 +41,7 @@ def same(one: Mask, other: Mask) -> bool:
 
 
 @pytest.mark.usefixtures("font")
-def test_a_line_is_as_high_as_its_letters_and_as_wide_as_its_text() -> None:
+def test_a_line_is_as_high_as_the_font_and_as_wide_as_its_text() -> None:
     for size in (8, 12, 27, 100):
         mask = text_mask("Ag", size)
         assert mask.shape[0] == line_height(size)
@@ -45,26 +51,26 @@ def test_a_line_is_as_high_as_its_letters_and_as_wide_as_its_text() -> None:
 
 
 @pytest.mark.usefixtures("font")
-def test_no_two_letters_look_alike() -> None:
+def test_different_characters_have_different_masks() -> None:
     for one, other in combinations(string.ascii_letters + string.digits + string.punctuation, 2):
         assert not same(text_mask(one, 12), text_mask(other, 12)), (one, other)
 
 
-def test_accents_are_shown_where_the_font_has_them_and_left_out_where_not(font: str) -> None:
+def test_accents_are_omitted_where_the_font_has_none(font: str) -> None:
     plain = same(text_mask("Äöüéñ", 20), text_mask("Aouen", 20))
     if font.startswith("no"):
         assert plain
-    elif letters._face().getname()[0] != "Aileron":  # this system has none of the fonts
+    elif text_module._face().getname()[0] != "Aileron":  # this system has none of the fonts
         assert not plain
 
 
 @pytest.mark.usefixtures("font")
-def test_a_letter_and_its_accent_may_come_apart() -> None:
+def test_a_decomposed_character_is_drawn_like_a_composed_one() -> None:
     assert same(text_mask("u\u0308", 20), text_mask("ü", 20))
 
 
 @pytest.mark.usefixtures("font")
-def test_an_unknown_letter_is_a_box_and_a_line_break_a_space() -> None:
+def test_a_character_without_a_glyph_is_a_box_and_a_line_break_a_space() -> None:
     assert text_mask("\ue000", 20).any()
     assert same(text_mask("a\n \tb", 20), text_mask("a b", 20))
 
@@ -72,24 +78,24 @@ def test_an_unknown_letter_is_a_box_and_a_line_break_a_space() -> None:
 @pytest.mark.usefixtures("font")
 @given(st.text(st.characters(), max_size=20), st.integers(1, 60))
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_text_will_do(text: str, size: int) -> None:
+def test_any_text_can_be_drawn(text: str, size: int) -> None:
     mask = text_mask(text, size)
     assert mask.shape[0] == line_height(size)
     assert mask.shape[1] >= 1
 
 
-def test_half_of_a_letter_pair_will_do_too() -> None:
+def test_a_lone_surrogate_can_be_drawn() -> None:
     assert text_mask("\ud800", 20).any()
 
 
-def test_masks_are_remembered_and_so_cannot_be_written() -> None:
+def test_masks_are_cached_and_read_only() -> None:
     assert text_mask("abc", 20) is text_mask("abc", 20)
     with pytest.raises(ValueError, match="read-only"):
         text_mask("abc", 20)[:] = 0
 
 
 @pytest.mark.usefixtures("font")
-def test_lines_stand_one_below_the_other_at_the_left_or_in_the_middle() -> None:
+def test_lines_are_stacked_left_aligned_or_centered() -> None:
     high, long, short = line_height(20), text_mask("long", 20), text_mask("i", 20)
     indent = (long.shape[1] - short.shape[1]) // 2
     for centered, left in ((False, 0), (True, indent)):
@@ -121,7 +127,7 @@ def test_the_fitting_size_is_the_largest_at_which_the_lines_fit(
         assert columns <= width
 
 
-def test_ink_and_paper_have_their_colours_and_the_rest_of_the_picture_stays() -> None:
+def test_text_and_background_have_their_colors_and_the_rest_is_unchanged() -> None:
     image = np.full((20, 30, 3), 99, np.uint8)
     mask = np.array([[0, 255, 128]], np.uint8)
     write(image, mask, (4, 5), ink=(200, 0, 100), paper=(10, 255, 100))
@@ -131,7 +137,7 @@ def test_ink_and_paper_have_their_colours_and_the_rest_of_the_picture_stays() ->
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 40))
-def test_in_the_middle_there_is_as_much_room_on_both_sides(width: int, height: int, s: int) -> None:
+def test_in_the_middle_the_margins_are_equal(width: int, height: int, s: int) -> None:
     mask = np.zeros((s, s), np.uint8)
     left, top = middle(np.zeros((height, width, 3), np.uint8), mask)
     for before, side in ((left, width), (top, height)):
@@ -139,7 +145,7 @@ def test_in_the_middle_there_is_as_much_room_on_both_sides(width: int, height: i
         assert after - before in (0, 1) or before == 0 > after
 
 
-def test_what_does_not_fit_is_cut_off_at_the_right_and_below() -> None:
+def test_a_mask_that_does_not_fit_is_clipped_at_the_right_and_bottom() -> None:
     image = np.zeros((4, 8, 3), np.uint8)
     mask = text_mask("HI", 30)
     write(image, mask, (3, 1), ink=(255,) * 3, paper=(0,) * 3)

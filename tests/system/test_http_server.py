@@ -1,4 +1,4 @@
-"""A server on a real port, and clients that behave, and some that do not."""
+"""A server on a real port, and clients, some of them misbehaving."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ def test_a_route_gets_path_query_and_headers_and_gives_status_headers_and_body(
     assert get(server, "/json") == (200, b"{}")
 
 
-def test_an_unknown_path_tells_the_known_ones(serve: Serve) -> None:
+def test_an_unknown_path_lists_the_known_ones(serve: Serve) -> None:
     server = serve({"/b": say, "/a": say})
-    assert get(server, "/other") == (404, b"nothing here; there are\n/a\n/b\n")
+    assert get(server, "/other") == (404, b"not found; the paths are\n/a\n/b\n")
 
 
 def test_head_answers_without_a_body_and_other_methods_are_refused(serve: Serve) -> None:
@@ -78,7 +78,7 @@ def test_head_answers_without_a_body_and_other_methods_are_refused(serve: Serve)
     assert get(server, "/say", "POST")[0] == 501
 
 
-def test_a_route_that_raises_costs_its_own_answer_and_is_logged(
+def test_an_exception_of_a_route_fails_its_request_only_and_is_logged(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(_: Asked) -> Reply:
@@ -126,7 +126,7 @@ def test_a_stream_goes_on_until_the_server_closes_which_takes_less_than_a_second
     connection.close()
 
 
-def test_a_stream_ends_when_its_client_has_gone(serve: Serve) -> None:
+def test_a_stream_ends_when_its_client_disconnects(serve: Serve) -> None:
     closed = threading.Event()
 
     def endless(_: Asked) -> Reply:
@@ -146,7 +146,7 @@ def test_a_stream_ends_when_its_client_has_gone(serve: Serve) -> None:
     assert closed.wait(LIMIT)
 
 
-def test_a_client_that_takes_nothing_does_not_hold_up_closing(serve: Serve) -> None:
+def test_a_client_that_does_not_read_does_not_delay_closing(serve: Serve) -> None:
     full = threading.Event()
 
     def endless(_: Asked) -> Reply:
@@ -167,7 +167,7 @@ def test_a_client_that_takes_nothing_does_not_hold_up_closing(serve: Serve) -> N
     connection.close()
 
 
-def test_more_connections_than_allowed_are_told_so_and_the_place_is_free_again_later(
+def test_connections_beyond_the_limit_get_a_503_until_others_end(
     serve: Serve,
 ) -> None:
     let_go, inside = threading.Event(), threading.Semaphore(0)
@@ -192,7 +192,7 @@ def test_more_connections_than_allowed_are_told_so_and_the_place_is_free_again_l
         each.close()
     end = time.monotonic() + LIMIT
     while (status := get(server, "/slow")[0]) == 503 and time.monotonic() < end:
-        pass  # the thread gives its place back a moment after the client has its answer
+        pass  # the thread ends a moment after the client has its response
     assert status == 200
 
 

@@ -1,4 +1,4 @@
-"""The memory of pictures is used again."""
+"""The memory of freed pictures is reused."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def test_pictures_that_come_and_go_get_their_memory_from_the_kernel_once() -> No
 
 
 @glibc
-def test_a_child_does_the_same_without_a_word_of_its_own() -> None:
+def test_a_child_inherits_the_settings() -> None:
     assert fetched("given back", environment()) < 6
 
 
-def test_who_has_told_the_allocator_otherwise_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_in_the_environment_take_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MALLOC_ARENA_MAX", "8")
     assert environment()["MALLOC_ARENA_MAX"] == "8"
     assert environment().items() >= os.environ.items()

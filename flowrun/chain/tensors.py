@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
-from PIL import Image as Pillow
 
 from flowrun.errors import ContractError
 from flowrun.frame import Image
+from flowrun.image.jpeg import encode_jpeg
 from flowrun.inference import Request, Result, Tensor
 from flowrun.spec.flow import Color, TransportSpec
 
@@ -44,7 +43,7 @@ def to_tensor(image: Image, spec: TransportSpec, color: Color) -> Tensor:
     """
     if spec.encoding == "jpeg":
         compressed = np.empty(1, object)
-        compressed[0] = _jpeg(image[:, :, ::-1] if color == "bgr" else image)
+        compressed[0] = encode_jpeg(image, color, QUALITY)
         return compressed
     tensor: Tensor = image.transpose(2, 0, 1) if spec.layout == "CHW" else image
     if spec.dtype != "uint8":  # as `image` is
@@ -76,12 +75,6 @@ def to_picture(result: Result, spec: TransportSpec) -> Image:
             hint=_HINT,
         )
     return picture
-
-
-def _jpeg(image: Image) -> bytes:
-    stream = io.BytesIO()
-    Pillow.fromarray(np.ascontiguousarray(image)).save(stream, "JPEG", quality=QUALITY)
-    return stream.getvalue()
 
 
 def _output(result: Result, spec: TransportSpec) -> tuple[str, Tensor]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import threading
 import time
 from collections.abc import Callable
 from typing import Literal
 
-import numpy as np
-from PIL import Image as Pillow
-
 from flowrun.frame import Image
+from flowrun.image.jpeg import encode_jpeg
+from flowrun.image.scaling import scaled
 
 QUALITY = 80  # of 100: half the bytes of 90, for people to look at
 MAX_WIDTH = 1280  # pixels; wider images are scaled down
@@ -68,11 +66,7 @@ class LatestJpeg:
             return self._encoded
 
     def _encode(self, image: Image) -> bytes:
-        rgb = image[:, :, ::-1] if self._color == "bgr" else image
-        picture = Pillow.fromarray(np.ascontiguousarray(rgb))
-        if picture.width > MAX_WIDTH:
-            size = (MAX_WIDTH, max(1, round(picture.height * MAX_WIDTH / picture.width)))
-            picture = picture.resize(size, Pillow.Resampling.BILINEAR, reducing_gap=2.0)
-        stream = io.BytesIO()
-        picture.save(stream, "JPEG", quality=QUALITY)
-        return stream.getvalue()
+        height, width = image.shape[:2]
+        if width > MAX_WIDTH:
+            image = scaled(image, (MAX_WIDTH, max(1, round(height * MAX_WIDTH / width))))
+        return encode_jpeg(image, self._color, QUALITY)

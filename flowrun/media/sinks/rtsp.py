@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from flowrun.errors import SinkError, SinkUnavailableError
 from flowrun.frame import Frame
+from flowrun.image.scaling import FILTERS, scaled
 from flowrun.media.backoff import Backoff
 from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks.live_clock import LiveClock
 from flowrun.media.sinks.placeholder import placeholder
-from flowrun.media.sinks.resize import resize
 from flowrun.media.sinks.rtsp_session import RtspSession
 from flowrun.spec.flow import SinkSpec
 from flowrun.spec.secrets import redact
@@ -180,7 +180,7 @@ class RtspSink:
                 *(self._context.key, *size, *new, frame.index),
             )
         self._resized_from = new
-        return frame.with_image(resize(frame.image, size))
+        return frame.with_image(scaled(frame.image, size, FILTERS["nearest"]))
 
     def _check_reachable(self) -> None:
         """Raise `SinkError` now if nothing listens at the address."""

@@ -13,7 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from flowrun.chain.status import Status
 from flowrun.observe.prometheus import RunCollector
 from flowrun.spec.flow import MetricsSpec
-from flowrun.system.http_server import JSON, Asked, HttpServer, Reply
+from flowrun.system.http_server import JSON, HttpServer, Request, Response
 
 log = logging.getLogger("flowrun")
 
@@ -37,9 +37,9 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         routes = {
             "/metrics": self._metrics,
-            "/livez": lambda _: Reply(b"alive\n"),
+            "/livez": lambda _: Response(b"alive\n"),
             "/readyz": self._readyz,
-            "/status": lambda _: Reply(_json(status), JSON),
+            "/status": lambda _: Response(_json(status), JSON),
         }
         self._server = HttpServer(spec.address, routes, key="metrics.address")
         self.url = self._server.url
@@ -51,16 +51,16 @@ class Metrics:
         """Stop serving. Idempotent, within a second."""
         self._server.close()
 
-    def _metrics(self, asked: Asked) -> Reply:
-        encode, kind = choose_encoder(asked.headers.get("Accept", ""))
-        return Reply(encode(self._registry), kind)
+    def _metrics(self, request: Request) -> Response:
+        encode, kind = choose_encoder(request.headers.get("Accept", ""))
+        return Response(encode(self._registry), kind)
 
-    def _readyz(self, _: Asked) -> Reply:
+    def _readyz(self, _: Request) -> Response:
         state, unavailable = self._status.state, self._status.unavailable()
         if state == "running" and not unavailable:
-            return Reply(b"ready\n")
+            return Response(b"ready\n")
         why = [f"{key}: {what}" for key, what in unavailable.items()] or [f"the run is {state}"]
-        return Reply("".join(f"{line}\n" for line in why).encode(), status=503)
+        return Response("".join(f"{line}\n" for line in why).encode(), status=503)
 
 
 def _json(status: Status) -> bytes:

@@ -32,7 +32,7 @@ _SEND_BUFFER = 256 * 1024  # bytes; small, so that a slow client gets recent dat
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Request:
     """A GET request. `headers` ignores case in its names."""
 
     path: str
@@ -41,7 +41,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Response:
     """A response. A `body` that is an iterable is sent piece by piece until it ends, the client
     disconnects or the server closes; then its `close`, if it has one, is called. It must not block
     for more than half a second: an empty piece means that there is no data yet."""
@@ -52,7 +52,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Route = Callable[[Asked], Reply]  # called on the connection's thread
+Route = Callable[[Request], Response]  # called on the connection's thread
 
 
 class HttpServer:
@@ -155,39 +155,39 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _TIMEOUT
 
     def do_GET(self) -> None:
-        reply = self._reply()
-        whole = reply.body if isinstance(reply.body, bytes) else None
-        self.send_response(reply.status)
-        self.send_header("Content-Type", reply.type)
+        response = self._respond()
+        whole = response.body if isinstance(response.body, bytes) else None
+        self.send_response(response.status)
+        self.send_header("Content-Type", response.type)
         self.send_header("Cache-Control", "no-store")
-        for name, value in reply.headers.items():
+        for name, value in response.headers.items():
             self.send_header(name, value)
         if whole is not None:
             self.send_header("Content-Length", str(len(whole)))
         self.end_headers()
         if self.command == "HEAD":
-            _close(reply.body)
+            _close(response.body)
         elif whole is not None:
             self.wfile.write(whole)
         else:
-            self._stream(reply.body)
+            self._stream(response.body)
 
     do_HEAD = do_GET  # noqa: N815 - the name that the library calls
 
     def log_message(self, text: str, *values: object) -> None:
         log.debug("http: %s: " + text, self.address_string(), *values)
 
-    def _reply(self) -> Reply:
+    def _respond(self) -> Response:
         url = urlsplit(self.path)
         route = self.server.routes.get(url.path)
         if route is None:
             known = "\n".join(sorted(self.server.routes))
-            return Reply(f"not found; the paths are\n{known}\n".encode(), status=404)
+            return Response(f"not found; the paths are\n{known}\n".encode(), status=404)
         try:
-            return route(Asked(url.path, dict(parse_qsl(url.query)), self.headers))
+            return route(Request(url.path, dict(parse_qsl(url.query)), self.headers))
         except Exception:
             log.exception("http: %s failed: this is a bug in flowrun", url.path)
-            return Reply(b"this is a bug in flowrun; its log has the traceback\n", status=500)
+            return Response(b"this is a bug in flowrun; its log has the traceback\n", status=500)
 
     def _stream(self, pieces: Any) -> None:
         try:

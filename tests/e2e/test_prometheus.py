@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from flowrun.system.http_server import HttpServer, Reply
+from flowrun.system.http_server import HttpServer, Response
 
 LIMIT = 60.0  # seconds, a guard against hanging
 DOCS = Path(__file__).parents[2] / "docs"
@@ -79,8 +79,8 @@ def server() -> Iterator[str]:
     """The address of the page of an OpenVINO Model Server."""
     began = time.monotonic()
 
-    def page(_: object) -> Reply:
-        return Reply(ovms(time.monotonic() - began).encode(), "text/plain; version=0.0.4")
+    def page(_: object) -> Response:
+        return Response(ovms(time.monotonic() - began).encode(), "text/plain; version=0.0.4")
 
     running = HttpServer("127.0.0.1:0", {"/metrics": page}, key="ovms")
     yield running.url.removeprefix("http://")

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from flowrun.errors import RunError
-from flowrun.system.http_server import JSON, Asked, HttpServer, Reply, Route
+from flowrun.system.http_server import JSON, HttpServer, Request, Response, Route
 
 LIMIT = 10.0  # seconds, a guard against hanging
 Serve = Callable[..., HttpServer]
@@ -48,15 +48,15 @@ def get(server: HttpServer, path: str, method: str = "GET", **headers: str) -> t
         connection.close()
 
 
-def say(asked: Asked) -> Reply:
-    said = f"{asked.path} {dict(asked.query)} {asked.headers['accept']}"
-    return Reply(said.encode(), status=203, headers={"X-More": "yes"})
+def say(request: Request) -> Response:
+    said = f"{request.path} {dict(request.query)} {request.headers['accept']}"
+    return Response(said.encode(), status=203, headers={"X-More": "yes"})
 
 
 def test_a_route_gets_path_query_and_headers_and_gives_status_headers_and_body(
     serve: Serve,
 ) -> None:
-    server = serve({"/say": say, "/json": lambda _: Reply(b"{}", JSON)})
+    server = serve({"/say": say, "/json": lambda _: Response(b"{}", JSON)})
     connection = connect(server)
     connection.request("GET", "/say?a=1&b=x%20y", headers={"ACCEPT": "all"})
     answer = connection.getresponse()
@@ -81,7 +81,7 @@ def test_head_answers_without_a_body_and_other_methods_are_refused(serve: Serve)
 def test_an_exception_of_a_route_fails_its_request_only_and_is_logged(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(_: Asked) -> Reply:
+    def broken(_: Request) -> Response:
         raise ZeroDivisionError("bug")
 
     server = serve({"/broken": broken, "/say": say})
@@ -113,7 +113,7 @@ def test_a_stream_goes_on_until_the_server_closes_which_takes_less_than_a_second
     serve: Serve,
 ) -> None:
     pieces = Pieces()
-    server = serve({"/stream": lambda _: Reply(pieces)})
+    server = serve({"/stream": lambda _: Response(pieces)})
     connection = connect(server)
     connection.request("GET", "/stream")
     answer = connection.getresponse()
@@ -129,7 +129,7 @@ def test_a_stream_goes_on_until_the_server_closes_which_takes_less_than_a_second
 def test_a_stream_ends_when_its_client_disconnects(serve: Serve) -> None:
     closed = threading.Event()
 
-    def endless(_: Asked) -> Reply:
+    def endless(_: Request) -> Response:
         def pieces() -> Iterator[bytes]:
             try:
                 while True:
@@ -137,7 +137,7 @@ def test_a_stream_ends_when_its_client_disconnects(serve: Serve) -> None:
             finally:
                 closed.set()
 
-        return Reply(pieces())
+        return Response(pieces())
 
     connection = connect(serve({"/stream": endless}))
     connection.request("GET", "/stream")
@@ -149,13 +149,13 @@ def test_a_stream_ends_when_its_client_disconnects(serve: Serve) -> None:
 def test_a_client_that_does_not_read_does_not_delay_closing(serve: Serve) -> None:
     full = threading.Event()
 
-    def endless(_: Asked) -> Reply:
+    def endless(_: Request) -> Response:
         def pieces() -> Iterator[bytes]:
             while True:
                 full.set()
                 yield b"x" * 10_000_000
 
-        return Reply(pieces())
+        return Response(pieces())
 
     server = serve({"/stream": endless})
     connection = connect(server)
@@ -172,10 +172,10 @@ def test_connections_beyond_the_limit_get_a_503_until_others_end(
 ) -> None:
     let_go, inside = threading.Event(), threading.Semaphore(0)
 
-    def slow(_: Asked) -> Reply:
+    def slow(_: Request) -> Response:
         inside.release()
         assert let_go.wait(LIMIT)
-        return Reply(b"done")
+        return Response(b"done")
 
     server = serve({"/slow": slow}, connections=2)
     first = [connect(server) for _ in range(2)]

@@ -15,7 +15,7 @@ from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks.latest_jpeg import LatestJpeg
 from flowrun.media.sinks.placeholder import OutagePlaceholder
 from flowrun.spec.flow import SinkSpec
-from flowrun.system.http_server import HTML, JSON, Asked, HttpServer, Reply
+from flowrun.system.http_server import HTML, JSON, HttpServer, Request, Response
 
 log = logging.getLogger("flowrun")
 
@@ -78,15 +78,15 @@ class WebSink:
         self._latest.close()
         self._server.close()
 
-    def _page(self, asked: Asked) -> Reply:
-        return Reply(_PAGE.read_bytes(), HTML)
+    def _page(self, request: Request) -> Response:
+        return Response(_PAGE.read_bytes(), HTML)
 
-    def _status(self, asked: Asked) -> Reply:
+    def _status(self, request: Request) -> Response:
         self._polled = self._clock()
-        return Reply(json.dumps(self._context.status()).encode(), JSON)
+        return Response(json.dumps(self._context.status()).encode(), JSON)
 
-    def _stream(self, asked: Asked) -> Reply:
-        return Reply(self._pictures(), "multipart/x-mixed-replace; boundary=picture")
+    def _stream(self, request: Request) -> Response:
+        return Response(self._pictures(), "multipart/x-mixed-replace; boundary=picture")
 
     def _pictures(self) -> Iterator[bytes]:
         # Send the boundary directly after a picture: browsers show the picture only then.

@@ -43,7 +43,8 @@ def test_the_licence_is_the_one_that_the_metadata_names() -> None:
 
 
 def test_no_hint_installs_the_project_that_has_the_name_flowrun_on_the_public_index() -> None:
-    pages = [*ROOT.glob("flows/*.yaml"), *ROOT.glob("flowrun/**/*.py"), ROOT / "pyproject.toml"]
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("flows/*.yaml")]
+    pages += [*ROOT.glob("flowrun/**/*.py"), *ROOT.glob("schemas/*.json"), ROOT / "pyproject.toml"]
     for path in pages:
         text = path.read_text(encoding="utf-8")
         wrong = re.findall(r"install [^\n&]*\bflowrun(?![-_/\w.])", text)

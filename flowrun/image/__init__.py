@@ -1,0 +1,1 @@
+"""Arrays that hold images: their memory, scaling, JPEG and text."""

@@ -1,0 +1,1 @@
+"""Report a run while it runs: Prometheus metrics, health, status and traces."""

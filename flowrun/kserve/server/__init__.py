@@ -1,0 +1,1 @@
+"""The embedded KServe v2 server, and the models that it can serve."""

@@ -1,0 +1,1 @@
+"""Tensors in shared memory with a server on the same machine."""

@@ -15,7 +15,8 @@ from benchmarks import table
 from benchmarks.__main__ import left_out
 from benchmarks.cases import CASES, DEMO, DEMO_TRITON, FLOOR
 from benchmarks.measure import Measured
-from benchmarks.servers import TRITON, Servers
+from benchmarks.servers import Servers
+from testbed.kserve import TRITON_PYTHON
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -27,7 +28,7 @@ def test_the_smoke_run_measures_every_case_and_writes_table_json_and_picture(
 ) -> None:
     pytest.importorskip("cv2")
     pytest.importorskip("av")
-    triton = bool(os.environ.get(TRITON))
+    triton = bool(os.environ.get(TRITON_PYTHON))
     there = [name for name, case in CASES.items() if triton or case.server != "triton"]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--quick", "--out", str(tmp_path)],
@@ -51,7 +52,7 @@ def test_the_smoke_run_measures_every_case_and_writes_table_json_and_picture(
 def test_where_there_is_no_triton_its_cases_are_left_out_with_the_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv(TRITON, raising=False)
+    monkeypatch.delenv(TRITON_PYTHON, raising=False)
     with Servers() as servers:
         assert {"grpc", "unix", "tcp", "serve"} == set(servers.addresses)
         why = "FLOWRUN_TRITON_PYTHON names no Python that has nvidia-pytriton"

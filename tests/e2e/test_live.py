@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from testbed.rtsp import read_stamps
+
 LIMIT = 110  # seconds; a guard against hanging
 AWAY = 5.0  # seconds for which a server is gone
 FPS = 30
@@ -85,12 +87,12 @@ def made(picture: Any) -> int:
     return int(picture.made)
 
 
-def test_a_minute_of_live_input_is_a_minute_of_output(up: World, stamps: Any) -> None:
+def test_a_minute_of_live_input_is_a_minute_of_output(up: World) -> None:
     live = up.begin(limits="{duration: 60s}")
     code, summary, said = live.ends(LIMIT)
     assert code == 0, said
     (recording,) = up.recordings()
-    pictures = stamps(recording)
+    pictures = read_stamps(recording)
     shown = [picture.shown / 1000 for picture in pictures]
     # The first frame is the first picture. Until the server has accepted the stream frames are
     # superseded: they are missing, but not their time.
@@ -111,7 +113,7 @@ def test_a_minute_of_live_input_is_a_minute_of_output(up: World, stamps: Any) ->
 
 
 @pytest.mark.parametrize("gone", ["source", "destination", "model", "all three"])
-def test_a_server_may_go_away_and_come_back(up: World, stamps: Any, gone: str) -> None:
+def test_a_server_may_go_away_and_come_back(up: World, gone: str) -> None:
     names = ["source", "destination", "model"] if gone == "all three" else [gone]
     live = up.begin(limits="{duration: 15s}")
     up.until_recorded()
@@ -133,7 +135,7 @@ def test_a_server_may_go_away_and_come_back(up: World, stamps: Any, gone: str) -
     assert (reconnects["transport"] >= 1) == ("model" in names)
     spans, steps = [], []
     for recording in up.recordings():
-        shown = [p.shown / 1000 for p in stamps(recording, others=True)]
+        shown = [p.shown / 1000 for p in read_stamps(recording, others=True)]
         spans.append(shown[-1] - shown[0])
         steps += [b - a for a, b in pairwise(shown)]
     assert len(spans) == (2 if "destination" in names else 1)
@@ -148,9 +150,7 @@ def test_a_server_may_go_away_and_come_back(up: World, stamps: Any, gone: str) -
         assert summary["failed"]["transport"] > 0
 
 
-def test_a_source_that_stalls_is_noticed_and_a_placeholder_stands_in_for_it(
-    up: World, stamps: Any
-) -> None:
+def test_a_source_that_stalls_is_noticed_and_a_placeholder_stands_in_for_it(up: World) -> None:
     live = up.begin(source_keys=", on_loss: placeholder", limits="{duration: 12s}")
     up.until_recorded()
     up.source.pause()
@@ -163,10 +163,10 @@ def test_a_source_that_stalls_is_noticed_and_a_placeholder_stands_in_for_it(
     assert code == 0, said
     assert summary["reconnects"]["source"] >= 1
     (recording,) = up.recordings()
-    readable = [p.shown / 1000 for p in stamps(recording, others=True)]
+    readable = [p.shown / 1000 for p in read_stamps(recording, others=True)]
     assert max(b - a for a, b in pairwise(readable)) > 0.2  # there are others between
     with pytest.raises(ValueError, match="no stamp"):
-        stamps(recording)
+        read_stamps(recording)
 
 
 def test_with_on_loss_stop_the_run_ends_after_the_last_good_frame(up: World) -> None:

@@ -4,7 +4,6 @@ for the address and for what they read and write."""
 from __future__ import annotations
 
 import json
-import runpy
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,9 +19,9 @@ from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.media.ffmpeg.process import executable
 from flowrun.media.sources import make_source
 from flowrun.spec.flow import SourceSpec
+from testbed.signatures import SIGNATURES
 
 FLOWS = Path(__file__).parents[2] / "flows"
-SERVERS = Path(__file__).parents[1] / "servers"
 SIZE = (320, 240)
 BOX = (72, 56, 152, 112)  # of the bright rectangle, in pixels of the source
 BRIGHT, DARK = 6, 4  # frames with it, and those after them without
@@ -40,7 +39,7 @@ FOUND: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def embedded() -> Iterator[str]:
-    """The models of servers/signatures.py, served as by OpenVINO Model Server: ABORTED where there
+    """The models of testbed/signatures.py, served as by OpenVINO Model Server: ABORTED where there
     is nothing to answer."""
 
     def model(name: str, signature: Any) -> Model:
@@ -48,8 +47,7 @@ def embedded() -> Iterator[str]:
         given = [TensorInfo(tensor, *given) for tensor, given in signature.outputs.items()]
         return Model(name, lambda: signature.infer, tuple(taken), tuple(given), by_name=True)
 
-    signatures = runpy.run_path(str(SERVERS / "signatures.py"))["SIGNATURES"]
-    with EmbeddedServer({name: model(name, each) for name, each in signatures.items()}) as server:
+    with EmbeddedServer({name: model(name, each) for name, each in SIGNATURES.items()}) as server:
         yield server.address
 
 

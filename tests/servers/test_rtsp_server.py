@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import re
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flowrun.media.ffmpeg.process import executable
+from testbed.rtsp import read_stamps
 
 LIMIT = 60  # seconds; a guard against hanging
 
@@ -42,13 +42,13 @@ def frames(path: Path) -> int:
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_every_picture_of_the_live_stream_tells_when_it_was_made(
-    rtsp_server: Any, stamps: Callable[[Path], list[Any]], tmp_path: Path, transport: str
+    rtsp_server: Any, tmp_path: Path, transport: str
 ) -> None:
     server = rtsp_server()
     server.start()
     path = tmp_path / "live.mkv"
     ffmpeg(*play(server.url("live"), transport), "-t", "2", "-c", "copy", path)
-    found = stamps(path)
+    found = read_stamps(path)
     assert len(found) > 50
     if transport == "tcp":
         first = found[0].number
@@ -57,16 +57,14 @@ def test_every_picture_of_the_live_stream_tells_when_it_was_made(
         assert abs((next_.shown - one.shown) - (next_.made - one.made)) <= 3
 
 
-def test_two_viewers_see_the_same_pictures(
-    rtsp_server: Any, stamps: Callable[[Path], list[Any]], tmp_path: Path
-) -> None:
+def test_two_viewers_see_the_same_pictures(rtsp_server: Any, tmp_path: Path) -> None:
     server = rtsp_server()
     server.start()
     ends = [tmp_path / "one.mkv", tmp_path / "other.mkv"]
     both = [*play(server.url("live")), *play(server.url("live"))]
     outputs = [(*("-map", str(i), "-t", "1", "-c", "copy"), end) for i, end in enumerate(ends)]
     ffmpeg(*both, *outputs[0], *outputs[1])
-    one, other = ({each.number: each.made for each in stamps(end)} for end in ends)
+    one, other = ({each.number: each.made for each in read_stamps(end)} for end in ends)
     common = one.keys() & other.keys()
     assert common
     assert all(one[number] == other[number] for number in common)

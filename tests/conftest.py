@@ -1,9 +1,10 @@
-"""What every test may use: real servers.
+"""What every test may use: real servers, and which tests run.
 
 Real servers run in environments of their own, named by FLOWRUN_TRITON_PYTHON,
 FLOWRUN_MLSERVER_PYTHON, FLOWRUN_MEDIAPIPE_PYTHON and FLOWRUN_RTSP_PYTHON (paths of the python
 executables). Xvfb, chromium, prometheus and promtool are those on PATH. A test that needs a server
-which is missing is skipped. With FLOWRUN_REQUIRE=all it fails.
+which is missing is skipped. With FLOWRUN_REQUIRE=all it fails, slow tests run too, and property
+tests take four times as many examples.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import testbed
 from flowrun.chain.fan_out import Queue, SinkBranch
@@ -49,6 +51,11 @@ MARKERS = {
 }
 LOGS: dict[str, Path] = {}  # fixture -> log of its server
 
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("all", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("some", settings.get_profile("all"), max_examples=25)
+settings.load_profile("all" if REQUIRE_ALL else "some")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test that uses a server, and skip the slow ones."""
@@ -57,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture, marker in MARKERS.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
-        if item.get_closest_marker("slow") and os.environ.get("FLOWRUN_REQUIRE") != "all":
+        if item.get_closest_marker("slow") and not REQUIRE_ALL:
             item.add_marker(skip)
 
 

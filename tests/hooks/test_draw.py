@@ -125,7 +125,7 @@ corners = st.floats(-100, 420)
 
 
 @given(corners, corners, st.text(max_size=30))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 def test_a_label_stays_inside_the_image_wherever_its_box_is(x: float, y: float, text: str) -> None:
     before = frame(Detection((x, y, x, y), 0.5, 0, "a" + text))  # a box without area: label only
     after = draw_boxes()(before, EMPTY)

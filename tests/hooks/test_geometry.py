@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flowrun.frame import Frame, Image
@@ -52,7 +52,6 @@ def boxes(draw: st.DrawFn, size: tuple[int, int]) -> tuple[int, int, int, int]:
 
 
 @given(sizes, sizes, st.data())
-@settings(deadline=None)
 def test_a_position_in_a_resized_image_maps_back_to_the_source(
     size: tuple[int, int], wanted: tuple[int, int], data: st.DataObject
 ) -> None:
@@ -65,7 +64,6 @@ def test_a_position_in_a_resized_image_maps_back_to_the_source(
 
 
 @given(sizes, sizes, st.sampled_from(["center", "top-left"]), st.data())
-@settings(deadline=None)
 def test_a_position_in_a_letterbox_maps_back_to_the_source(
     size: tuple[int, int], wanted: tuple[int, int], position: str, data: st.DataObject
 ) -> None:
@@ -78,7 +76,6 @@ def test_a_position_in_a_letterbox_maps_back_to_the_source(
 
 
 @given(sizes, sizes)
-@settings(deadline=None)
 def test_a_letterbox_has_the_whole_image_as_large_as_possible(
     size: tuple[int, int], wanted: tuple[int, int]
 ) -> None:
@@ -133,7 +130,6 @@ def test_a_picture_that_has_the_size_already_is_not_copied() -> None:
 
 
 @given(sides, sides, st.integers(1, 20), st.integers(1, 20))
-@settings(deadline=None)
 def test_aligned_pictures_grow_by_their_edges_to_the_next_multiple(
     width: int, height: int, across: int, down: int
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flowrun.frame import Frame, Image
@@ -37,7 +37,6 @@ def shown(source: Frame, seen: Frame, answer: Image, **options: Any) -> Image:
 
 
 @given(sides, sides, st.integers(1, 20), st.integers(1, 20))
-@settings(deadline=None)
 def test_after_align_every_pixel_has_its_original_position(
     width: int, height: int, across: int, down: int
 ) -> None:
@@ -47,7 +46,6 @@ def test_after_align_every_pixel_has_its_original_position(
 
 
 @given(sides, sides, sides, sides, st.sampled_from(["center", "top-left"]), sides, sides)
-@settings(deadline=None)
 def test_after_letterbox_no_padding_is_left_whatever_the_size_of_the_output(
     width: int, height: int, across: int, down: int, position: str, wide: int, high: int
 ) -> None:

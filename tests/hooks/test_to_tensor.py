@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flowrun.frame import Frame
@@ -41,7 +41,6 @@ def test_layout_and_dtype_are_those_of_the_options(
 
 
 @given(st.sampled_from(["HWC", "NCHW"]), three, three, numbers)
-@settings(deadline=None)
 def test_the_mean_goes_first_then_the_scale_then_the_deviation(
     layout: str, mean: Any, std: Any, scale: float
 ) -> None:

@@ -77,7 +77,7 @@ def test_a_character_without_a_glyph_is_a_box_and_a_line_break_a_space() -> None
 
 @pytest.mark.usefixtures("font")
 @given(st.text(st.characters(), max_size=20), st.integers(1, 60))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_can_be_drawn(text: str, size: int) -> None:
     mask = text_mask(text, size)
     assert mask.shape[0] == line_height(size)
@@ -113,7 +113,8 @@ def test_lines_are_stacked_left_aligned_or_centered() -> None:
     st.integers(1, 300),
 )
 @settings(
-    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=3 * settings().max_examples // 10,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_the_fitting_size_is_the_largest_at_which_the_lines_fit(
     lines: list[str], width: int, height: int

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -58,7 +58,6 @@ def value(values: Values, metric: str, /, **labels: str) -> float:
     return values[metric, frozenset(labels.items())]
 
 
-@settings(deadline=None)  # a scrape takes long on a busy machine
 @given(fates=st.lists(st.tuples(st.sampled_from(FATES), st.floats(0.0, 60.0)), max_size=30))
 def test_fates_and_times_are_those_of_the_ledger(
     fake_run: Any, fates: list[tuple[str, float]]

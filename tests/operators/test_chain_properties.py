@@ -182,7 +182,7 @@ def check_order_and_fates(story: Story, watched: Any) -> None:
     assert not isinstance(watched.error, AssertionError), watched.error
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @given(story=stories)
 def test_every_chain_ends_with_one_fate_for_each_item(watch: Any, story: Story) -> None:
     watched = watch(story.chain(), story.write)
@@ -203,7 +203,7 @@ def test_every_chain_ends_with_one_fate_for_each_item(watch: Any, story: Story) 
             assert fates == set(story.read)  # the error follows the values before it
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @given(story=stories, steps=st.integers(0, 150))
 def test_dispose_at_any_moment_is_the_end_of_everything(
     watch: Any, story: Story, steps: int
@@ -226,7 +226,7 @@ def test_dispose_at_any_moment_is_the_end_of_everything(
     assert story.closed == (steps > 0)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(
     story=stories,
     at=st.integers(0, 24),

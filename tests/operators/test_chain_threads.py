@@ -126,7 +126,7 @@ def chain(
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=3 * settings().max_examples // 5)
 @given(
     end=st.integers(0, 80),
     sizes=st.tuples(st.integers(1, 5), st.integers(1, 5)),
@@ -170,7 +170,7 @@ def test_every_run_ends_with_one_fate_for_each_item(
         assert books.ahead <= capacity + limit
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=3 * settings().max_examples // 5)
 @given(
     sizes=st.tuples(st.integers(1, 5), st.integers(1, 5)),
     policy=st.sampled_from(["block", "drop_oldest"]),

@@ -173,7 +173,7 @@ def test_a_branch_that_blocks_makes_upstream_wait_and_one_that_drops_does_not(
         watched.dispose()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=settings().max_examples // 4)
 @given(
     branches=st.lists(
         st.tuples(st.integers(1, 4), st.sampled_from(["block", "drop_oldest"])),

@@ -204,7 +204,7 @@ CHANGES = st.lists(
 
 
 @given(CHANGES)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 def test_whatever_the_server_does_frames_go_on(
     changes: list[tuple[int, float, float, float]],
 ) -> None:

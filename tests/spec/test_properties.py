@@ -17,7 +17,8 @@ from flowrun.spec.problems import FlowError, Problem
 from flowrun.spec.schema import Schema, inlined
 
 SETTINGS = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=3 * settings().max_examples // 2,
 )
 
 

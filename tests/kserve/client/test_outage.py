@@ -467,7 +467,7 @@ PLANS = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 @given(PLANS, st.lists(st.booleans(), max_size=10), st.integers(1, 4), st.sampled_from(POLICIES))
 def test_in_any_sequence_every_request_ends_once_and_held_ones_keep_their_order(
     plan: list[str], says: list[bool], window: int, policy: Any

@@ -406,8 +406,7 @@ HARMLESS = ["answer", "twice", "nothing", "error", "error with id", "malformed",
 
 @given(st.sampled_from(STYLES), st.lists(st.sampled_from(HARMLESS), min_size=1, max_size=12))
 @settings(
-    max_examples=60,
-    deadline=None,
+    max_examples=settings().max_examples // 2,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_each_frame_has_the_end_that_the_script_gives_it(
@@ -437,8 +436,7 @@ EARLY = st.booleans()  # whether the transport is closed while requests are in f
 
 @given(st.tuples(SCRIPTS, WINDOWS, EARLY))
 @settings(
-    max_examples=50,
-    deadline=None,
+    max_examples=settings().max_examples // 2,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_no_pattern_of_responses_hangs_the_run(

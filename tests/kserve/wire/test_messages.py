@@ -48,7 +48,6 @@ def problem(message: Any) -> str:
 
 
 @given(NUMBERS | TEXTS)
-@settings(deadline=None)
 def test_what_is_encoded_is_what_is_decoded(array: Any) -> None:
     datatype = datatype_of(array)
     back = from_raw(bytes(to_raw(array, datatype)), datatype, array.shape)
@@ -58,7 +57,6 @@ def test_what_is_encoded_is_what_is_decoded(array: Any) -> None:
 
 
 @given(NUMBERS | TEXTS)
-@settings(deadline=None)
 def test_the_bytes_are_those_of_tritonclient(array: Any) -> None:
     theirs = triton.InferInput("image", array.shape, datatype_of(array))
     theirs.set_data_from_numpy(array)
@@ -80,7 +78,6 @@ def test_the_bytes_are_those_of_tritonclient(array: Any) -> None:
 
 
 @given(NUMBERS | TEXTS)
-@settings(deadline=None)
 def test_typed_contents_are_read_like_raw_ones(array: Any) -> None:
     datatype = datatype_of(array)
     field = DATATYPES[datatype][1] if datatype != "BYTES" else "bytes_contents"
@@ -224,7 +221,6 @@ UNKNOWN = st.sampled_from(  # undeclared fields, of each wire type
 
 
 @given(st.dictionaries(st.text(max_size=4), NUMBERS | TEXTS, max_size=3), PARAMETERS)
-@settings(deadline=None)
 def test_a_request_is_what_protobuf_makes_of_it(tensors: Any, parameters: Any) -> None:
     expected = pb.ModelInferRequest(model_name="m", model_version="2", id="7")
     for name, value in parameters.items():
@@ -241,7 +237,6 @@ def test_a_request_is_what_protobuf_makes_of_it(tensors: Any, parameters: Any) -
 
 
 @given(st.lists(NUMBERS | TEXTS, max_size=3), PARAMETERS, UNKNOWN, st.none() | st.just("no"))
-@settings(deadline=None)
 def test_a_response_is_what_protobuf_reads(
     arrays: Any, parameters: Any, unknown: bytes, error: str | None
 ) -> None:
@@ -280,7 +275,7 @@ def test_a_message_in_two_pieces_is_merged() -> None:
 
 
 @given(st.binary(max_size=60) | st.builds(lambda b: response(o=b).SerializeToString()[:-1], TEXTS))
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=5 * settings().max_examples)
 @example(b"\x08")
 @example(b"\xa3\x01")
 @example(b"\xff" * 11)
@@ -381,7 +376,6 @@ def test_an_output_that_is_larger_than_its_region_is_malformed() -> None:
 
 
 @given(st.lists(NUMBERS | TEXTS, max_size=3), st.booleans())
-@settings(deadline=None)
 def test_arrays_to_spare_become_views_of_the_message(given: list[Any], releasable: bool) -> None:
     arrays = {f"t{n}": np.asarray(array) for n, array in enumerate(given)}
     request = Request(arrays, releasable=releasable)

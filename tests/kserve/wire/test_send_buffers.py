@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flowrun.image.buffers import Buffers
@@ -113,7 +113,6 @@ def test_a_tensor_that_is_never_sent_keeps_nothing() -> None:
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_whatever_is_sent_the_message_is_the_same_as_when_joined(data: st.DataObject) -> None:
     send_buffers, buffers = SendBuffers(), Buffers()
     buffers.allocate = send_buffers.allocate

@@ -27,7 +27,7 @@ def read_back(stream: bytes, *options: str) -> bytes:
     ).stdout
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=settings().max_examples // 4)
 @given(
     size=st.tuples(st.integers(1, 70), st.integers(1, 70)),
     start=st.integers(0, 2**40),

@@ -62,7 +62,7 @@ def test_identity_returns_the_same_array() -> None:
     assert infer("identity", image) is image
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 @given(pictures)
 def test_grayscale_is_the_luma_of_bt601_in_three_channels(image: Picture) -> None:
     exact = image @ np.array([0.299, 0.587, 0.114])
@@ -75,7 +75,7 @@ def test_grayscale_does_not_change_grey() -> None:
     assert (infer("grayscale", image) == image).all()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 @given(pictures)
 def test_edges_are_the_sobel_gradient_with_a_black_border(image: Picture) -> None:
     grey = infer("grayscale", image)[..., 0].astype(int)

@@ -11,7 +11,7 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image as Pillow
@@ -158,7 +158,6 @@ def test_an_output_may_be_empty(stub: Any) -> None:
     assert answer(stub, message)["boxes"].shape == (0, 4)
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.data())
 def test_every_datatype_passes_unchanged(stub: Any, data: st.DataObject) -> None:
     datatype = data.draw(st.sampled_from([*DATATYPES, "BYTES"]))

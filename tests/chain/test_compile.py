@@ -145,13 +145,19 @@ class World:
         return summarize(ledger, "f").to_json()
 
 
-def test_ten_minutes_of_a_file_are_complete_and_in_order() -> None:
-    world = World(flow(), seconds=600, service=0.04)
+@pytest.fixture(params=[120, pytest.param(600, marks=pytest.mark.slow)])
+def seconds(request: pytest.FixtureRequest) -> int:
+    """The length of a video."""
+    return int(request.param)
+
+
+def test_ten_minutes_of_a_file_are_complete_and_in_order(seconds: int) -> None:
+    world = World(flow(), seconds=seconds, service=0.04)
     summary = world.run()
     assert world.error is None
-    assert world.written == list(range(600 * FPS))
-    assert summary["captured"] == summary["delivered"] == 600 * FPS
-    assert world.virtual.now == pytest.approx(600 * FPS * 0.04, rel=0.01)
+    assert world.written == list(range(seconds * FPS))
+    assert summary["captured"] == summary["delivered"] == seconds * FPS
+    assert world.virtual.now == pytest.approx(seconds * FPS * 0.04, rel=0.01)
 
 
 def test_a_live_source_ten_times_too_fast_is_thinned_out_before_the_server() -> None:
@@ -165,9 +171,9 @@ def test_a_live_source_ten_times_too_fast_is_thinned_out_before_the_server() -> 
 
 
 @pytest.mark.parametrize("slow", ["server", "sink"])
-def test_after_a_slow_stage_frames_are_about_as_old_as_its_time(slow: str) -> None:
+def test_after_a_slow_stage_frames_are_about_as_old_as_its_time(slow: str, seconds: int) -> None:
     service = 10 / FPS
-    world = World(flow("rtsp://camera"), seconds=600, live=True, latency=0.0)
+    world = World(flow("rtsp://camera"), seconds=seconds, live=True, latency=0.0)
     if slow == "server":
         world.latency, world.serial = service, True
     else:
@@ -176,14 +182,14 @@ def test_after_a_slow_stage_frames_are_about_as_old_as_its_time(slow: str) -> No
     ages = sorted(world.ages)
     assert ages[len(ages) // 2] <= service + 2 / FPS
     assert ages[-1] <= 3 * service  # where one more in flight is tried now and then
-    assert len(ages) >= 0.9 * 600 / service
-    assert summary["captured"] == 600 * FPS
+    assert len(ages) >= 0.9 * seconds / service
+    assert summary["captured"] == seconds * FPS
 
 
-def test_a_server_that_works_on_several_requests_at_once_gets_them() -> None:
-    world = World(flow("rtsp://camera"), seconds=600, live=True, latency=4 / FPS)
+def test_a_server_that_works_on_several_requests_at_once_gets_them(seconds: int) -> None:
+    world = World(flow("rtsp://camera"), seconds=seconds, live=True, latency=4 / FPS)
     summary = world.run()
-    assert summary["delivered"] >= 0.95 * 600 * FPS
+    assert summary["delivered"] >= 0.95 * seconds * FPS
 
 
 def test_bounded_age_drops_what_waited_too_long_and_keeps_the_rest() -> None:

@@ -93,7 +93,19 @@ CASES: dict[str, tuple[dict[str, str], int, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+# Faster tests have the texts of these: of the transport, of the sinks and of `validate`.
+SLOW = {
+    "a refused port",
+    "a wrong input name",
+    "a hook that does not import",
+    "an unwritable output",
+}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.slow if case in SLOW else ()) for case in CASES],
+)
 def test_what_is_wrong_is_said_once_and_at_its_line(
     case: str, flow: Any, flowrun: Any, closed_port: int, tmp_path: Path
 ) -> None:

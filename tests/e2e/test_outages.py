@@ -14,7 +14,7 @@ import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 
-MODES = ["stream", "unary"]
+MODES = ["stream", pytest.param("unary", marks=pytest.mark.slow)]
 FRAMES = 150
 # The source waits at frames 50 and 100 until the test opens the gate, which is a pipe.
 HOOKS = """
@@ -83,7 +83,9 @@ def run(flow: Any, going: Any, tmp_path: Path) -> Callable[..., Run]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_file_waits_for_its_server_and_loses_nothing(
     run: Any, embedded: Any, look: Any, mode: str, number: int
 ) -> None:
@@ -126,8 +128,15 @@ def test_a_second_outage_is_survived_as_the_first_one(run: Any, embedded: Any, m
     assert summary["reconnects"]["transport"] == 2
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("policy", ["drop", "passthrough"])
+@pytest.mark.parametrize(
+    ("policy", "mode"),
+    [
+        ("drop", "stream"),
+        ("passthrough", "unary"),
+        pytest.param("drop", "unary", marks=pytest.mark.slow),
+        pytest.param("passthrough", "stream", marks=pytest.mark.slow),
+    ],
+)
 def test_without_holding_the_run_goes_on_and_uses_the_server_when_it_is_back(
     run: Any, embedded: Any, mode: str, policy: str
 ) -> None:

@@ -77,8 +77,17 @@ def test_footage_comes_out_of_mlserver_as_it_went_in(
     passes(footage / name, f"{{mode: {mode}, address: '{mlserver_address}', model: identity}}")
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("video", ["1920x1080@30", "641x361@25", "320x240@30000/1001"])
+@pytest.mark.parametrize(
+    ("video", "mode"),
+    [
+        ("641x361@25", "stream"),
+        ("320x240@30000/1001", "unary"),
+        pytest.param("641x361@25", "unary", marks=pytest.mark.slow),
+        pytest.param("320x240@30000/1001", "stream", marks=pytest.mark.slow),
+        pytest.param("1920x1080@30", "stream", marks=pytest.mark.slow),
+        pytest.param("1920x1080@30", "unary", marks=pytest.mark.slow),
+    ],
+)
 def test_no_size_and_no_rate_is_changed(clip: Any, passes: Any, video: str, mode: str) -> None:
     size, _, rate = video.partition("@")
     transport = f"{{mode: {mode}, address: embedded, model: identity}}"

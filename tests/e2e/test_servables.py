@@ -74,10 +74,10 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def told(flowrun: Any, recording: Path, tmp_path: Path) -> Any:
     """Run a flow of flows/ and give what its hooks attached to each frame, all being delivered."""
 
-    def told(name: str, address: str, *words: str) -> list[dict[str, Any]]:
+    def told(name: str, address: str, *words: str, sink: str = "out.jsonl") -> list[dict[str, Any]]:
         done = flowrun(
             *(FLOWS / name, "--input-stream", recording, "--grpc-address", address),
-            *("--set", "sink=[out.mkv, out.jsonl]", *words),
+            *("--set", f"sink={sink}", *words),
         )
         assert done.returncode == 0, done.stderr
         lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
@@ -123,7 +123,7 @@ def test_what_is_found_is_where_it_is_in_the_source(
     assert all(frame == {"detections": []} for frame in frames[BRIGHT:])
 
 
-@pytest.mark.parametrize("mode", ["unary", "stream"])
+@pytest.mark.parametrize("mode", ["stream", pytest.param("unary", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("server", ["embedded", "triton_address", "mlserver_address"])
 def test_a_classifier_says_what_each_picture_is(
     request: pytest.FixtureRequest, told: Any, server: str, mode: str
@@ -135,12 +135,19 @@ def test_a_classifier_says_what_each_picture_is(
     assert {each["score"] for each in likeliest} == {0.875}
 
 
-@pytest.mark.parametrize("name", ["holistic_file", "iris_file", "object_detection_file"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "holistic_file",
+        pytest.param("iris_file", marks=pytest.mark.slow),
+        pytest.param("object_detection_file", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("server", ["embedded", "triton_address", "mlserver_address"])
 def test_what_a_graph_draws_is_where_it_belongs_in_a_picture_of_the_size_of_the_source(
     request: pytest.FixtureRequest, told: Any, tmp_path: Path, server: str, name: str
 ) -> None:
-    told(f"{name}.yaml", request.getfixturevalue(server))
+    told(f"{name}.yaml", request.getfixturevalue(server), sink="[out.mkv, out.jsonl]")
     pictures = images(tmp_path / "out.mkv")
     assert [picture.shape for picture in pictures] == [(SIZE[1], SIZE[0], 3)] * (BRIGHT + DARK)
     x0, y0, x1, y1 = BOX

@@ -51,7 +51,9 @@ def sink(request: pytest.FixtureRequest) -> str:
     return f"{{uri: out.mp4, encoder: {request.param}}}"
 
 
-@pytest.mark.parametrize("ending", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    "ending", [(signal.SIGINT, 130), pytest.param((signal.SIGTERM, 143), marks=pytest.mark.slow)]
+)
 def test_the_first_signal_finishes_a_file_with_every_delivered_frame(
     flow: Any, started: Any, look: Any, tmp_path: Path, ending: tuple[int, int], sink: str
 ) -> None:

@@ -88,11 +88,11 @@ def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
 def test_a_run_of_known_length_has_a_bar_and_stdout_only_the_summary(
     flow: Any, terminal: Callable[..., Terminal]
 ) -> None:
-    run = terminal(flow(source=REALTIME, limits="{frames: 60}"), "--summary", "-")
+    run = terminal(flow(source=REALTIME, limits="{frames: 30}"), "--summary", "-")
     run.until(r"\r *\d+%\|.*\| 0:0[01] left, \d+ frames, ")
-    assert json.loads(run.end())["captured"] == 60
+    assert json.loads(run.end())["captured"] == 30
     _, counts, times, bottleneck, nothing = run.left()
-    assert counts == "flow: captured 60 = delivered 60 + dropped 0 + failed 0 + aborted 0"
+    assert counts == "flow: captured 30 = delivered 30 + dropped 0 + failed 0 + aborted 0"
     assert re.fullmatch(r"  \d+\.\d s, .*", times)
     assert bottleneck.startswith("  bottleneck: ")
     assert nothing == ""

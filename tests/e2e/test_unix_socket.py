@@ -17,7 +17,7 @@ from flowrun.kserve.server.servicer import Servicer
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="gRPC has no Unix sockets there")
-@pytest.mark.parametrize("mode", ["stream", "unary"])
+@pytest.mark.parametrize("mode", ["stream", pytest.param("unary", marks=pytest.mark.slow)])
 def test_a_flow_reaches_its_server_over_a_unix_socket(
     mode: str, flow: Callable[..., Path], finished: Callable[[Path], dict[str, Any]]
 ) -> None:

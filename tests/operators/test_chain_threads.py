@@ -285,9 +285,12 @@ def test_the_source_is_exactly_buffer_and_window_ahead_of_a_sink_that_stands_sti
     assert books.ahead == capacity + limit  # … and never one more
 
 
-def test_a_thousand_starts_and_stops_leave_no_thread_behind(watch: Any, threads: Any) -> None:
+@pytest.mark.parametrize("rounds", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_a_thousand_starts_and_stops_leave_no_thread_behind(
+    watch: Any, threads: Any, rounds: int
+) -> None:
     before = set(threading.enumerate())
-    for round_ in range(1000):
+    for round_ in range(rounds):
         with threads() as on:
             enough = threading.Event()
 

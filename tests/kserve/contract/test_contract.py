@@ -13,6 +13,7 @@ import pytest
 from flowrun.chain.tensors import to_request
 from flowrun.errors import ContractError, DeadlineError, TransportError
 from flowrun.inference import Request
+from flowrun.kserve.client import metadata_calls
 from flowrun.kserve.connect import TRANSPORTS, open_transport
 from flowrun.kserve.contract.compare import mismatches
 from flowrun.kserve.wire.tensor_info import TensorInfo
@@ -89,15 +90,20 @@ def test_a_host_that_does_not_exist_is_reported() -> None:
     )
 
 
-@pytest.mark.parametrize("method", ["ServerReady", "ServerMetadata", "ModelMetadata", "ModelReady"])
+@pytest.mark.parametrize(
+    ("method", "least"),
+    [("ServerReady", 2), ("ServerMetadata", 0.2), ("ModelMetadata", 0.2), ("ModelReady", 0.2)],
+)
 def test_a_server_that_does_not_respond_fails_after_the_timeout(
-    scripted: Build, connect: Build, method: str
+    scripted: Build, connect: Build, monkeypatch: pytest.MonkeyPatch, method: str, least: float
 ) -> None:
+    if method != "ServerReady":  # which shows the default
+        monkeypatch.setattr(metadata_calls, "MIN_TIMEOUT", least)
     server = scripted(blocked=[method])
     with pytest.raises(DeadlineError) as caught:
         connect(server, "unary", timeout=0.2)
     assert str(caught.value) == (
-        f"transport.address: no response from {server.address} within 2 s\n"
+        f"transport.address: no response from {server.address} within {least:g} s\n"
         "  check whether a firewall blocks the port, or the server is overloaded"
     )
 

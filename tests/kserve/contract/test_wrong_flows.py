@@ -336,8 +336,17 @@ OTHERS: dict[str, tuple[Callable[[], Any], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("mode", ["unary", "stream"])
-@pytest.mark.parametrize("other", OTHERS)
+SILENT = pytest.param("something silent", "unary", marks=pytest.mark.slow)  # 2 s for each command
+
+
+@pytest.mark.parametrize(
+    ("other", "mode"),
+    [
+        *((other, "stream") for other in OTHERS),
+        *((other, "unary") for other in OTHERS if other != "something silent"),
+        SILENT,
+    ],
+)
 def test_a_server_of_another_kind_is_told_apart_from_an_unavailable_one(
     other: str, mode: str, write: Build, says: Build
 ) -> None:

@@ -230,7 +230,9 @@ def recorded(path: Path, encoder: Any, **keys: Any) -> int:
     return path.stat().st_size
 
 
-@pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
+@pytest.mark.parametrize(
+    "codec", ["libx264", "libsvtav1", pytest.param("libx265", marks=pytest.mark.slow)]
+)
 def test_the_bit_rate_is_the_one_that_the_flow_asks_for(
     tmp_path: Path, encoder: Any, codec: str
 ) -> None:

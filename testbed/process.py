@@ -74,6 +74,15 @@ def wait_until_ready(process: Process, log: Path, is_ready: Callable[[], bool]) 
     raise NotReadyError(process, f"was not ready within {READY_WITHIN:.0f} s", log)
 
 
+def until(is_so: Callable[[], object], otherwise: str) -> None:
+    """Ask `is_so`, which is about a file or another process, until it is true; raise
+    `AssertionError` with the text `otherwise` if it does not become true."""
+    end = time.monotonic() + READY_WITHIN
+    while not is_so():
+        assert time.monotonic() < end, otherwise
+        time.sleep(_POLL)
+
+
 def first_line(process: Process, log: Path, pipe: IO[Any]) -> str:
     """The first line that the process writes to `pipe`. Raises `NotReadyError`."""
     if not select.select([pipe], [], [], READY_WITHIN)[0]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from testbed.process import until
 from testbed.rtsp import read_stamps
 
 LIMIT = 110  # seconds; a guard against hanging
@@ -50,10 +51,12 @@ class World:
 
     def until_recorded(self, count: int = 1) -> None:
         """Wait until the recording of the session `count` grows."""
-        end = time.monotonic() + LIMIT
-        while len(self.recordings()) < count or self.recordings()[-1].stat().st_size < 20_000:
-            assert time.monotonic() < end, "nothing is recorded"
-            time.sleep(0.05)
+
+        def is_growing() -> bool:
+            found = self.recordings()
+            return len(found) >= count and found[-1].stat().st_size >= 20_000
+
+        until(is_growing, "nothing is recorded")
 
 
 @pytest.fixture
@@ -173,10 +176,7 @@ def test_with_on_loss_stop_the_run_ends_after_the_last_good_frame(up: World) -> 
     live = up.begin(source_keys=", on_loss: stop", sink="out.mkv")
     live.says("backpressure: latest, as the source is live")
     (out,) = [live.folder / "out.part.mkv"]
-    end = time.monotonic() + LIMIT
-    while not (out.exists() and out.stat().st_size > 20_000):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: out.exists() and out.stat().st_size > 20_000, "nothing is written")
     up.source.kill()
     code, summary, said = live.ends()
     assert code == 1

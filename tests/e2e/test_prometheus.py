@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 
 from flowrun.system.http_server import HttpServer, Response
+from testbed.process import until
 
 LIMIT = 60.0  # seconds, a guard against hanging
 DOCS = Path(__file__).parents[2] / "docs"
@@ -107,13 +107,6 @@ def is_ready(address: str) -> bool:
     except OSError:
         pass  # it does not listen yet
     return False
-
-
-def until(is_so: Callable[[], object], otherwise: str) -> None:
-    pause, end = threading.Event(), time.monotonic() + LIMIT
-    while not is_so():
-        assert time.monotonic() < end, otherwise
-        pause.wait(0.1)
 
 
 def test_every_query_of_the_dashboard_gives_data_of_a_run_and_every_alert_can_be_evaluated(

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 
 from flowrun.media.ffmpeg.process import executable
+from testbed.process import until
 
 LIMIT = 60  # seconds; a guard against hanging
 
@@ -63,10 +63,12 @@ def test_the_picture_is_on_the_screen_and_a_key_ends_the_run(
         text=True,
     )
     try:
-        end = time.monotonic() + LIMIT
-        while not screenshot(display).any():
-            assert time.monotonic() < end, "no window has come"
+
+        def is_shown() -> bool:
             assert process.poll() is None, process.communicate()
+            return bool(screenshot(display).any())
+
+        until(is_shown, "no window has come")
         lit = np.argwhere(screenshot(display).any(axis=2))
         top, left = lit.min(axis=0)
         picture = screenshot(display)[top : top + 480, left : left + 640]

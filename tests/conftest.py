@@ -176,6 +176,20 @@ def fake_run() -> type[FakeRun]:
     return FakeRun
 
 
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working directory; modules imported from it are forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    known = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - known:
+        module = sys.modules[name]
+        places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
+        if any(Path(place).is_relative_to(tmp_path) for place in places):
+            del sys.modules[name]  # other modules stay: imported twice, their classes differ
+
+
 @pytest.fixture(scope="session")
 def opencv() -> None:
     if importlib.util.find_spec("cv2") is None:

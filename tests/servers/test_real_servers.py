@@ -8,15 +8,15 @@ from typing import Any
 
 import grpc
 import numpy as np
-import numpy.typing as npt
 import pytest
 import tritonclient.grpc as triton
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as stubs
 from tritonclient.utils import InferenceServerException
 
+from testbed.pictures import Picture, noise
+
 LIMIT = 30.0  # seconds, a guard against hanging
-Picture = npt.NDArray[np.uint8]
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
@@ -30,10 +30,6 @@ def triton_client(triton_address: str) -> Iterator[Any]:
 def mlserver_client(mlserver_address: str) -> Iterator[Any]:
     with triton.InferenceServerClient(mlserver_address) as client:
         yield client
-
-
-def picture(height: int, width: int, seed: int = 1) -> Picture:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
 def plain(red: int) -> Picture:
@@ -84,20 +80,20 @@ def test_triton_says_of_an_unknown_model_that_it_is_not_ready(triton_client: Any
 
 
 def test_triton_answers_a_unary_call_under_its_id(triton_client: Any) -> None:
-    image = picture(481, 641)
+    image = noise(1, 481, 641)
     result = triton_client.infer("identity", tensor(image), request_id="frame 7")
     assert result.get_response().id == "frame 7"
     assert (result.as_numpy("output") == image).all()
 
 
 def test_triton_takes_messages_of_25_megabytes(triton_client: Any) -> None:
-    image = picture(2160, 3840)
+    image = noise(1, 2160, 3840)
     result = triton_client.infer("identity", tensor(image), client_timeout=LIMIT)
     assert (result.as_numpy("output") == image).all()
 
 
 def test_triton_may_answer_at_another_size(triton_client: Any) -> None:
-    assert triton_client.infer("resize320", tensor(picture(40, 60))).as_numpy("output").shape == (
+    assert triton_client.infer("resize320", tensor(noise(1, 40, 60))).as_numpy("output").shape == (
         320,
         320,
         3,
@@ -107,7 +103,7 @@ def test_triton_may_answer_at_another_size(triton_client: Any) -> None:
 def test_a_stream_of_triton_answers_tritonclient(triton_client: Any) -> None:
     answers: queue.Queue[Any] = queue.Queue()
     triton_client.start_stream(lambda result, error: answers.put((result, error)))
-    images = [picture(120, 160, seed) for seed in range(20)]
+    images = [noise(seed, 120, 160) for seed in range(20)]
     for index, image in enumerate(images):
         triton_client.async_stream_infer("identity", tensor(image), request_id=str(index))
     for index, image in enumerate(images):  # one instance keeps the order
@@ -207,14 +203,14 @@ def test_mlserver_declares_the_models(mlserver_client: Any) -> None:
 
 
 def test_mlserver_answers_a_unary_call_under_its_id(mlserver_client: Any) -> None:
-    image = picture(121, 161)
+    image = noise(1, 121, 161)
     result = mlserver_client.infer("identity", tensor(image), request_id="frame 7")
     assert result.get_response().id == "frame 7"
     assert (result.as_numpy("output") == image).all()
 
 
 def test_mlserver_takes_messages_of_more_than_4_megabytes(mlserver_client: Any) -> None:
-    image = picture(1080, 1920)
+    image = noise(1, 1080, 1920)
     result = mlserver_client.infer("identity", tensor(image), client_timeout=LIMIT)
     assert (result.as_numpy("output") == image).all()
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from flowrun.errors import ContractError, TransportError
-from flowrun.inference import Request, Result
+from flowrun.inference import Request
 from flowrun.kserve.connect import open_transport
 from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.spec.flow import TransportSpec
+from testbed.pictures import noise, through
 
 LIMIT = 30.0  # seconds, a guard against hanging
 MODES = ["stream", "unary"]
@@ -35,26 +34,13 @@ def opened() -> Iterator[Open]:
         transport.close()
 
 
-def picture(seed: int, height: int = 48, width: int = 64) -> npt.NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-
-
-def through(transport: ModelTransport, images: list[Any], window: int = 4) -> list[Result | None]:
-    futures: list[Future[Result | None]] = []
-    for number, image in enumerate(images):
-        if number >= window:
-            futures[number - window].result(LIMIT)
-        futures.append(transport.submit(Request({"": image})))
-    return [future.result(LIMIT) for future in futures]
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_triton_responds_to_every_request_with_its_own_picture(
     triton_address: str, opened: Open, mode: str
 ) -> None:
     transport = opened(triton_address, mode, "identity")
     assert transport.model.server == "triton"
-    images = [picture(seed) for seed in range(40)]
+    images = [noise(seed) for seed in range(40)]
     results = through(transport, images)
     for image, result in zip(images, results, strict=True):
         assert result is not None
@@ -70,7 +56,7 @@ def test_responses_of_two_instances_are_matched_out_of_order(
     triton_address: str, opened: Open, mode: str, model: str
 ) -> None:
     transport = opened(triton_address, mode, model)
-    images = [picture(seed) for seed in range(24)]
+    images = [noise(seed) for seed in range(24)]
     for number, image in enumerate(images):
         image[0, 0, 0] = 60 if number % 3 == 0 else 0  # milliseconds
     for image, result in zip(images, through(transport, images), strict=True):
@@ -83,7 +69,7 @@ def test_a_4k_picture_passes_and_another_size_may_be_returned(
     triton_address: str, opened: Open, mode: str
 ) -> None:
     transport = opened(triton_address, mode, "resize320")
-    (result,) = through(transport, [picture(1, 2160, 3840)])
+    (result,) = through(transport, [noise(1, 2160, 3840)])
     assert result is not None
     assert result.only.shape == (320, 320, 3)
 
@@ -92,7 +78,7 @@ def test_a_decoupled_model_may_send_none_to_three_responses(
     triton_address: str, opened: Open
 ) -> None:
     transport = opened(triton_address, "stream", "repeat")
-    images = [picture(seed) for seed in range(8)]
+    images = [noise(seed) for seed in range(8)]
     for number, image in enumerate(images):
         image[0, 0, 0] = number % 4
     for number, result in enumerate(through(transport, images)):
@@ -108,7 +94,7 @@ def test_an_error_in_a_stream_of_triton_fails_exactly_its_own_frame(
     triton_address: str, opened: Open
 ) -> None:
     transport = opened(triton_address, "stream", "identity")
-    good = picture(1)
+    good = noise(1)
     futures = [
         transport.submit(Request({"": image}))
         for image in (good, good.astype(np.float32), good, good)
@@ -159,7 +145,7 @@ def test_mlserver_responds_to_every_request_with_its_own_picture(
 ) -> None:
     transport = opened(mlserver_address, mode, "identity")
     assert transport.model.server == "mlserver"
-    images = [picture(seed) for seed in range(12)]
+    images = [noise(seed) for seed in range(12)]
     for image, result in zip(images, through(transport, images), strict=True):
         assert result is not None
         assert (result.only == image).all()
@@ -179,7 +165,7 @@ def test_a_model_of_mlserver_that_cannot_stream_ends_every_request(
     mlserver_address: str, opened: Open
 ) -> None:
     transport = opened(mlserver_address, "stream", "unary_only", timeout=5.0)
-    futures = [transport.submit(Request({"": picture(seed)})) for seed in range(3)]
+    futures = [transport.submit(Request({"": noise(seed)})) for seed in range(3)]
     outcomes = [future.exception(LIMIT) for future in futures]
     assert outcomes[0] is None
     assert all(isinstance(each, (TransportError, type(None))) for each in outcomes)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,11 @@ from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as stubs
 
 from flowrun.errors import ContractError, TransportError
-from flowrun.inference import Request, Result
+from flowrun.inference import Request
 from flowrun.kserve.connect import look_up, open_supervised, open_transport
 from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.spec.flow import TransportSpec
+from testbed.pictures import noise, through
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
@@ -69,24 +69,11 @@ def spec_of(address: str, model: str = "identity", mode: Any = "unary") -> Trans
     return TransportSpec(mode, (address,), model, timeout=LIMIT, shared_memory="system")
 
 
-def picture(seed: int, height: int = 48, width: int = 64) -> Any:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-
-
 def ask(transport: ModelTransport, image: Any) -> Any:
     """The answer to one request."""
     result = transport.submit(Request({"": image})).result(LIMIT)
     assert result is not None
     return result.only
-
-
-def through(transport: ModelTransport, images: list[Any], window: int = 4) -> list[Result | None]:
-    futures: list[Future[Result | None]] = []
-    for number, image in enumerate(images):
-        if number >= window:
-            futures[number - window].result(LIMIT)
-        futures.append(transport.submit(Request({"": image})))
-    return [future.result(LIMIT) for future in futures]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -96,7 +83,7 @@ def test_every_request_gets_its_own_picture_byte_for_byte_and_no_message_carries
 ) -> None:
     transport = sharing(triton_address, mode, model)
     assert transport.model.server == "triton"
-    images = [picture(seed) for seed in range(40)]
+    images = [noise(seed) for seed in range(40)]
     for number, image in enumerate(images):
         image[0, 0, 0] = 10 if number % 3 == 0 else 0  # milliseconds
     for image, result in zip(images, through(transport, images), strict=True):
@@ -113,7 +100,7 @@ def test_a_region_is_not_reused_while_an_array_shows_it(
     triton_address: str, sharing: Open, mode: str
 ) -> None:
     transport = sharing(triton_address, mode)
-    images = [picture(seed) for seed in range(30)]
+    images = [noise(seed) for seed in range(30)]
     ask(transport, images[0])
     parts = [ask(transport, image)[10:20, ::2, 1] for image in images]
     for image, part in zip(images, parts, strict=True):
@@ -130,9 +117,9 @@ def test_there_are_as_many_regions_as_tensors_at_once(
 ) -> None:
     transport = sharing(triton_address, mode)
     before = registered(triton_address)
-    through(transport, [picture(seed) for seed in range(4)])
+    through(transport, [noise(seed) for seed in range(4)])
     for seed in range(100):
-        through(transport, [picture(seed)])
+        through(transport, [noise(seed)])
     known = registered(triton_address) - before
     assert known == ours()
     assert 2 <= len(known) <= 2 * SPARE
@@ -141,7 +128,7 @@ def test_there_are_as_many_regions_as_tensors_at_once(
 @pytest.mark.parametrize("mode", MODES)
 def test_closing_unregisters_all_regions(triton_address: str, sharing: Open, mode: str) -> None:
     transport = sharing(triton_address, mode, "jitter")
-    image = picture(1)
+    image = noise(1)
     ask(transport, image)
     image[0, 0, 0] = 200  # milliseconds
     futures = [transport.submit(Request({"": image})) for _ in range(3)]
@@ -158,7 +145,7 @@ def test_a_request_whose_output_outgrows_its_region_is_sent_once_more(
     triton_address: str, sharing: Open, joined: list[int], mode: str
 ) -> None:
     transport = sharing(triton_address, mode, "grow")
-    image = picture(1)
+    image = noise(1)
     for repeats in (1, 1, 2, 2, 1, 3):
         image[0, 0, 0] = repeats
         assert (ask(transport, image) == np.tile(image, (repeats, 1, 1))).all()
@@ -174,7 +161,7 @@ def test_pictures_of_another_size_use_regions_of_their_own_size(
     transport = sharing(triton_address, mode)
     for height in (48, 480, 48):
         for seed in range(3):
-            image = picture(seed, height)
+            image = noise(seed, height)
             assert (ask(transport, image) == image).all()
         assert 2 <= len(ours()) <= 2 * SPARE
     assert [size > 64 * 48 * 3 for size in joined] == [True, False, False] * 3
@@ -186,13 +173,13 @@ def test_small_tensors_and_bytes_are_sent_in_messages_beside_large_ones(
 ) -> None:
     small = sharing(triton_address, mode)
     for seed in range(3):
-        image = picture(seed, 8, 8)
+        image = noise(seed, 8, 8)
         assert (ask(small, image) == image).all()
     assert ours() == set()
     transport = sharing(triton_address, mode, "label")
     text = np.array([b"a picture"], object)
     for seed in range(3):
-        image = picture(seed)
+        image = noise(seed)
         future = transport.submit(Request({"image": image, "text": text}))
         result = future.result(LIMIT)
         assert result is not None
@@ -206,7 +193,7 @@ def test_an_error_of_the_model_fails_its_frame_only(
     triton_address: str, sharing: Open, mode: str
 ) -> None:
     transport = sharing(triton_address, mode, "repeat" if mode == "stream" else "grow")
-    image = picture(1)
+    image = noise(1)
     image[0, 0, 0] = 1
     ask(transport, image)
     ask(transport, image)
@@ -222,7 +209,7 @@ def test_regions_are_registered_again_after_the_server_restarts(
 ) -> None:
     transport = open_supervised(spec_of(triton.address, mode=mode), "hold")
     try:
-        images = [picture(seed) for seed in range(12)]
+        images = [noise(seed) for seed in range(12)]
         through(transport, images[:6])
         triton.kill()
         futures = [transport.submit(Request({"": image})) for image in images[6:9]]
@@ -248,7 +235,7 @@ def test_no_frame_fails_when_the_server_loses_the_registrations(
     triton_address: str, sharing: Open, mode: str
 ) -> None:
     transport = sharing(triton_address, mode)
-    image = picture(1)
+    image = noise(1)
     ask(transport, image)
     ask(transport, image)
     with grpc.insecure_channel(triton_address) as channel:
@@ -259,7 +246,7 @@ def test_no_frame_fails_when_the_server_loses_the_registrations(
                 pb.SystemSharedMemoryUnregisterRequest(name=name), timeout=LIMIT
             )
     for seed in range(3):
-        assert (ask(transport, picture(seed)) == picture(seed)).all()
+        assert (ask(transport, noise(seed)) == noise(seed)).all()
     assert len(ours() & registered(triton_address)) >= 2
 
 
@@ -269,6 +256,7 @@ import numpy as np
 from flowrun.inference import Request
 from flowrun.kserve.connect import open_transport
 from flowrun.spec.flow import TransportSpec
+from testbed.pictures import noise, through
 
 mode, address = sys.argv[1:]
 spec = TransportSpec(mode, (address,), "identity", shared_memory="system")

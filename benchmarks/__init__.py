@@ -1,1 +1,1 @@
-"""What flowrun costs, measured beside what its work costs at least. See docs/benchmarks.md."""
+"""Measure the cost of flowrun next to the least cost of the same work. See docs/benchmarks.md."""

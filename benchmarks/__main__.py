@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: everything that flowrun says of its speed, measured here and now."""
+"""`python -m benchmarks`: measure every published figure on this machine."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from benchmarks.picture import Plot
 from benchmarks.servers import Servers
 
 FULL = ("640x360", "1280x720", "1920x1080")
-IDLE = "64x48"  # the size at which pictures weigh nothing
+IDLE = "64x48"  # so small that pictures cost next to nothing
 
 
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one short round: does it work?")
+    parser.add_argument("--quick", action="store_true", help="one short round, as a smoke test")
     parser.add_argument("--sizes", default=",".join(FULL), help="the last one is the main one")
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)
@@ -36,7 +36,7 @@ def main(words: Sequence[str] | None = None) -> None:
     if options.quick:
         options.sizes, options.frames, options.rounds = "160x96,320x180", 10, 1
     options.out.mkdir(parents=True, exist_ok=True)
-    alone = chain(1_000 if options.quick else 10_000, options.rounds)  # before servers are there
+    alone = chain(1_000 if options.quick else 10_000, options.rounds)  # before the servers run
     with tempfile.TemporaryDirectory() as folder, Servers() as servers:
         found = {**everything(options, Path(folder), servers), **alone}
     (options.out / "benchmarks.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
@@ -45,13 +45,13 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def everything(options: argparse.Namespace, folder: Path, servers: Servers) -> dict[str, Any]:
-    """What stands in the JSON file, but for the chain."""
+    """The content of the JSON file, without the figures of the chain."""
     sizes = options.sizes.split(",")
     clips = [measure.clip(folder, size, options.frames) for size in sizes]
     main, rounds = clips[-1], options.rounds
     idle = measure.clip(folder, IDLE, options.frames)
     by_size = {FLOOR: CASES[FLOOR], "flowrun": CASES["flowrun"]}
-    without = left_out(servers)
+    without = skipped(servers)
     possible = {name: case for name, case in CASES.items() if name not in without}
     compared = {"compared": measure.rounds(possible, main, folder, servers, rounds)}
     compared["windows"] = measure.rounds(windows(), main, folder, servers, rounds)
@@ -64,7 +64,7 @@ def everything(options: argparse.Namespace, folder: Path, servers: Servers) -> d
         "size": sizes[-1],
         "frames": options.frames,
         "rounds": rounds,
-        "left_out": without,
+        "skipped": without,
         **{name: table.rows(each) for name, each in compared.items()},
         "memory_frames": {
             case: _memory(compared["compared"][case], still["idle"], main)
@@ -74,8 +74,8 @@ def everything(options: argparse.Namespace, folder: Path, servers: Servers) -> d
     }
 
 
-def left_out(servers: Servers) -> dict[str, str]:
-    """The cases whose server is not there, and why it is not."""
+def skipped(servers: Servers) -> dict[str, str]:
+    """The cases whose server is missing, with the reason."""
     return {
         name: servers.missing[case.server]
         for name, case in CASES.items()
@@ -86,14 +86,13 @@ def left_out(servers: Servers) -> dict[str, str]:
 def _memory(
     busy: Sequence[measure.Measured], idle: Sequence[measure.Measured], clip: Clip
 ) -> float:
-    """How many frames the largest memory of a run is above that of one with tiny pictures."""
+    """Peak memory of a run above that of one with tiny pictures, in frames."""
     above = median(each.rss_bytes for each in busy) - median(each.rss_bytes for each in idle)
     return above / (clip.megabytes * 1e6)
 
 
 def chain(frames: int, rounds: int) -> dict[str, list[dict[str, float]]]:
-    """What the chain costs where its threads spread over the cores, and on one of them, as far as
-    the system lets a process choose."""
+    """The cost of the chain on all cores and, where the system has CPU affinity, on one core."""
     found: dict[str, list[dict[str, float]]] = {"chain": [], "chain_one_core": []}
     for _ in range(rounds):
         found["chain"].append(_chain(frames))
@@ -122,7 +121,7 @@ def _side_by_side(
 
 
 def plots(found: dict[str, Any]) -> list[list[Plot]]:
-    """fps, CPU and latency: against the size of the picture, and against the window."""
+    """fps, CPU and latency by picture size, and by window."""
     sizes = [name.split()[1] for name in found if name.startswith("sizes ")]
     rows = [*(found[f"sizes {size}"] for size in sizes), found["compared"]]
     cases = (FLOOR, "flowrun")
@@ -148,12 +147,12 @@ def plots(found: dict[str, Any]) -> list[list[Plot]]:
 
 
 def report(found: dict[str, Any]) -> str:
-    """The tables."""
+    """The figures as text."""
     parts = [
         f"{found['date']}, {found['machine']}: {found['size']}, {found['frames']} frames,"
         f" {found['rounds']} rounds; medians (smallest to largest)",
         table.text(found["compared"]),
-        *(f"{name}: left out, {why}" for name, why in found["left_out"].items()),
+        *(f"{name}: skipped, {why}" for name, why in found["skipped"].items()),
         table.text(found["windows"]),
     ]
     wall, cpu, growth = (

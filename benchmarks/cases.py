@@ -1,4 +1,4 @@
-"""What is compared, as data: a further case is one more line."""
+"""The cases that are compared, as data: one line for each."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ DEMO_TRITON = f"{DEMO}, Triton"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`way` is a module of `benchmarks.ways`, `server` one of `servers.Servers`; for the rest see
-    `Job`."""
+    """`way` is a module of `benchmarks.ways`, `server` one of `servers.Servers`; `Job`
+    has the other fields."""
 
     way: str
     server: str = "grpc"
@@ -56,10 +56,10 @@ SIDE_BY_SIDE = (1, 2, 4, 8)
 
 
 def demo_of(name: str) -> str:
-    """The demo client's way with the same server as the case `name`."""
+    """The case of the demo client's way with the same server as the case `name`."""
     return DEMO_TRITON if name in CASES and CASES[name].server == "triton" else DEMO
 
 
 def windows(counts: tuple[int, ...] = WINDOWS) -> dict[str, Case]:
-    """flowrun with each of these windows."""
+    """One case of flowrun for each window."""
     return {f"flowrun, window {count}": Case("flow", window=count) for count in counts}

@@ -1,8 +1,7 @@
-"""What the chain itself costs, without media and without a server: `python -m benchmarks.chain N`.
+"""Measure the chain alone, without media and without a server: `python -m benchmarks.chain N`.
 
-All operators, the ledger, two hooks that do nothing, a transport that answers at once and a sink
-that forgets, on the three threads of a run, for N frames; with `one` behind N on a single core.
-Prints JSON.
+All operators, the ledger, two hooks that do nothing, a transport that responds at once and a null
+sink, on the three threads of a run, for N frames; on a single core with `one` after N. Prints JSON.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ FIRST = 100  # frames until everything is warm
 
 
 class AtOnce:
-    """A transport whose answers are there before they are asked for."""
+    """A transport whose results are available at once."""
 
     def submit(self, request: Request) -> Future[Result | None]:
         future: Future[Result | None] = Future()
@@ -44,7 +43,7 @@ class AtOnce:
 
 
 def cost(frames: int) -> list[tuple[float, float]]:
-    """Wall and processor time in seconds at each thousandth of the way from `FIRST` to the end."""
+    """Wall and CPU time in seconds at each thousandth of the frames from `FIRST` to the last."""
     picture = np.zeros(SMALL, np.uint8)
     marks: list[tuple[float, float]] = []
     every = max(1, (frames - FIRST) // 1000)

@@ -1,8 +1,7 @@
-"""One measured client: `python -m benchmarks.client WAY` with a job as JSON on standard input.
+"""Measure one client: `python -m benchmarks.client WAY` with a job as JSON on standard input.
 
-It imports the way, gets ready, does the job, and prints what that cost: seconds from the first byte
-asked for to the finished file, the processor time of this process and of its ffmpeg children, the
-memory.
+Imports the way, prepares it, runs the job and prints its cost as JSON: the seconds from the first
+read to the finished file, the CPU time of this process and of its ffmpeg children, peak memory.
 """
 
 from __future__ import annotations

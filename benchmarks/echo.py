@@ -1,4 +1,4 @@
-"""Servers that give back what they get, as cheaply as Python can: `python -m benchmarks.echo`.
+"""Echo servers, as cheap as Python can make them: `python -m benchmarks.echo`.
 
 One speaks KServe v2 over gRPC (and over a Unix socket) without ever parsing a tensor; the other
 moves bytes over TCP. The first line of output names their addresses as JSON; they serve until
@@ -31,7 +31,7 @@ _RESPONSE = 2  # infer_response of an answer in a stream
 
 
 def answer(data: bytes) -> list[bytes | memoryview]:
-    """The pieces of the ModelInferResponse that gives the tensor of a request back."""
+    """The pieces of the ModelInferResponse that returns the tensor of a request."""
     rest, contents = extract_field([memoryview(data)], _CONTENTS)
     request = pb.ModelInferRequest.FromString(rest)
     message = pb.ModelInferResponse(model_name=MODEL, model_version="1", id=request.id)

@@ -1,4 +1,4 @@
-"""What one measured client is asked to do, and what it did."""
+"""The job of one measured client, and its outcome."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Every frame of the recording `clip` to the server and from there into the mpeg4 file `out`.
+    """Send every frame of the recording `clip` to the server, the results to the mpeg4 file `out`.
 
-    `address` is where the server of the way listens; `window` is how many frames may be at the
-    server. `true_colors`: the pixels are converted as exactly as flowrun does it, and not as ffmpeg
-    does it unasked. `source`, `transport` and `sink` hold further keys of those of the flow.
+    `address` is that of the server; `window` is the number of frames in flight. `true_colors`: the
+    pixels are converted as exactly as in flowrun, not with the defaults of ffmpeg. `source`,
+    `transport` and `sink` hold further keys of the flow.
     """
 
     clip: str
@@ -34,15 +34,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`latencies` are the milliseconds from a decoded frame to its having been written: the median
-    and what 95 of 100 do not exceed."""
+    """`latencies` are the median and the 95th percentile of the milliseconds from the decoded frame
+    until it is written."""
 
     frames: int
     latencies: tuple[float, float]
 
 
 def outcome(seconds: list[float]) -> Outcome:
-    """Of the latency of each frame."""
+    """The outcome of frames with these latencies."""
     ordered = sorted(seconds)
     points = (ordered[int(share * (len(ordered) - 1))] * 1000 for share in (0.5, 0.95))
     p50, p95 = points

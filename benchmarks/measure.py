@@ -1,4 +1,4 @@
-"""Runs clients against servers, each in a process of its own."""
+"""Run clients against servers, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIMIT = 600.0  # seconds for one client; a guard against hanging, not an expecta
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A recording that was made for this."""
+    """A generated recording."""
 
     path: Path
     width: int
@@ -28,13 +28,13 @@ class Clip:
 
     @property
     def megabytes(self) -> float:
-        """Of a picture of it."""
+        """The size of one picture."""
         return self.width * self.height * 3 / 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one client did; times in seconds, `p50_ms` and `p95_ms` of a frame's way through."""
+    """The cost of one client; times in seconds, `p50_ms` and `p95_ms` are latencies of a frame."""
 
     frames: int
     seconds: float
@@ -50,18 +50,18 @@ class Measured:
 
     @property
     def cpu_ms(self) -> float:
-        """Of the client, for each frame."""
+        """CPU time of the client per frame."""
         return self.cpu / self.frames * 1000
 
     @property
     def ffmpeg_ms(self) -> float:
-        """Of its ffmpeg processes, for each frame."""
+        """CPU time of its ffmpeg processes per frame."""
         return self.ffmpeg_cpu / self.frames * 1000
 
 
 def clip(folder: Path, size: str, frames: int) -> Clip:
-    """H.264 of a moving pattern with noise, so that it is neither trivial to decode nor to encode;
-    made once for each folder."""
+    """Generate an H.264 recording of a moving pattern with noise, which is not trivial to decode or
+    encode; once per folder."""
     width, height = map(int, size.split("x"))
     path = folder / f"{size}-{frames}.mp4"
     if not path.exists():
@@ -74,7 +74,7 @@ def clip(folder: Path, size: str, frames: int) -> Clip:
 
 
 def start(case: Case, clip: Clip, out: Path, servers: Servers) -> subprocess.Popen[str]:
-    """A client that has its job."""
+    """Start a client with its job."""
     job = Job(
         *(str(clip.path), str(out), clip.width, clip.height, clip.frames),
         *(servers.addresses[case.server], case.window, case.true_colors),
@@ -95,8 +95,8 @@ def start(case: Case, clip: Clip, out: Path, servers: Servers) -> subprocess.Pop
 
 
 def finish(process: subprocess.Popen[str], clip: Clip) -> Measured:
-    """What the client says of itself. Raises `RuntimeError` with its words if it failed, and if it
-    did not deliver every frame."""
+    """Wait for the client and return its figures. Raises `RuntimeError` with its output if it
+    failed, and if it did not deliver every frame."""
     out, err = process.communicate(timeout=LIMIT)
     if process.returncode:
         raise RuntimeError(f"{process.args!r} failed:\n{err}")
@@ -109,7 +109,7 @@ def finish(process: subprocess.Popen[str], clip: Clip) -> Measured:
 def rounds(
     cases: Mapping[str, Case], clip: Clip, folder: Path, servers: Servers, count: int
 ) -> dict[str, list[Measured]]:
-    """Every case `count` times, in turns, so that what slows the machine slows all of them."""
+    """Run every case `count` times, alternating, so that a busy machine slows all of them."""
     found: dict[str, list[Measured]] = {name: [] for name in cases}
     for number in range(count):
         names: Sequence[str] = list(cases) if number % 2 == 0 else list(cases)[::-1]
@@ -123,6 +123,6 @@ def rounds(
 def side_by_side(
     case: Case, clip: Clip, folder: Path, servers: Servers, count: int
 ) -> list[Measured]:
-    """`count` clients at once."""
+    """Run `count` clients at once."""
     started = [start(case, clip, folder / f"out{n}.mp4", servers) for n in range(count)]
     return [finish(process, clip) for process in started]

@@ -1,4 +1,4 @@
-"""Lines over points, as SVG: no library to install for three plots."""
+"""Draw line plots as SVG, without a plotting library."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _COLORS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd")
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """`lines` by name, each with one value for every one of `points`; from 0 upwards."""
+    """`lines` by name, each with one value for each of `points`; the axis starts at 0."""
 
     title: str
     points: Sequence[str]
@@ -20,7 +20,7 @@ class Plot:
 
 
 def svg(plots: Sequence[Sequence[Plot]]) -> str:
-    """The plots in rows."""
+    """Draw rows of plots."""
     wide = max(len(row) for row in plots) * (_LEFT + _WIDTH + _GAP)
     high = len(plots) * (_TOP + _HEIGHT + _BOTTOM)
     drawn = [

@@ -1,4 +1,4 @@
-"""The two ffmpeg processes that every way but OpenCV's reads from and writes to."""
+"""The ffmpeg processes that decode and encode for every way except OpenCV's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _QUIET = ("-hide_banner", "-loglevel", "error")
 
 @contextmanager
 def decoder(job: Job) -> Iterator[Any]:
-    """A pipe with the raw RGB pictures of the clip."""
+    """Decode the clip: a pipe with its raw RGB pictures."""
     exact = ("-vf", ",".join(to_rgb(None))) if job.true_colors else ()
     picture = (*exact, "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1")
     command = [executable(), *_QUIET, "-nostdin", "-i", job.clip, *picture]
@@ -29,7 +29,7 @@ def decoder(job: Job) -> Iterator[Any]:
 
 @contextmanager
 def encoder(job: Job) -> Iterator[Any]:
-    """A pipe that takes raw RGB pictures; the file is finished at the end of the block."""
+    """Encode raw RGB pictures from a pipe; the file is finished at the end of the block."""
     size = f"{job.width}x{job.height}"
     raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", "25", "-i", "pipe:0")
     exact = ("-vf", f"scale=out_range=tv:{FROM_RGB},format=yuv420p") if job.true_colors else ()

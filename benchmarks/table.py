@@ -1,4 +1,4 @@
-"""What was measured, as numbers beside each other and as text."""
+"""Tables of the figures, as numbers and as text."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Row = dict[str, Any]
 
 
 def rows(found: Found) -> list[Row]:
-    """One for each case: medians over the rounds, and ratios, each of them the median of the ratios
-    within one round, with the smallest and the largest."""
+    """One row per case: medians over the rounds, and ratios, each the median of the ratios within
+    one round, with the smallest and the largest."""
     return [
         {
             "case": name,
@@ -33,7 +33,7 @@ def rows(found: Found) -> list[Row]:
 
 
 def ratio(values: Sequence[float], found: Found, by: str, what: str) -> list[float] | None:
-    """Median, smallest and largest; `None` if there is nothing to divide by."""
+    """Median, smallest and largest ratio; `None` without a case to divide by."""
     if by not in found:
         return None
     ratios = [value / getattr(each, what) for value, each in zip(values, found[by], strict=True)]
@@ -41,7 +41,7 @@ def ratio(values: Sequence[float], found: Found, by: str, what: str) -> list[flo
 
 
 def text(found: Sequence[Row]) -> str:
-    """A table in Markdown."""
+    """Format the rows as a table in Markdown."""
     lines = [
         "| | fps | client CPU ms | ffmpeg CPU ms | latency p50 / p95 ms | CPU ÷ floor | fps ÷ floor"
         " | fps ÷ demo |",

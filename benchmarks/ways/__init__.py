@@ -1,4 +1,4 @@
-"""How the same work can be done, one module for each way: `ready(job)` gives a call that does it.
+"""Ways to do the same work, one module each: `ready(job)` returns a call that does it.
 
-What a module imports is loaded before the clocks start, and what `ready` does is done.
+Imports and `ready` are not measured.
 """

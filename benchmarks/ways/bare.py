@@ -1,7 +1,7 @@
-"""flowrun's source and sink, and between them as little as grpcio allows.
+"""flowrun's source and sink, with the least possible gRPC client between them.
 
-One stream: no operators, no ledger, no deadlines, and nobody looks whose answer it is. What flowrun
-costs beyond this is its own doing.
+One stream: no operators, no ledger, no deadlines, and responses are not matched to requests. The
+cost of flowrun beyond this is its own.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def ready(job: Job) -> Callable[[], Outcome]:
 
 
 class Carrier(Protocol):
-    """How pictures get to the server and back."""
+    """Carries pictures to the server and back."""
 
     def allocate(self, size: int) -> Memory | None: ...
     def request(self, picture: Any) -> bytes: ...
@@ -71,14 +71,14 @@ class Messages:
 
 
 class SharedMemory:
-    """Pictures lie in regions, answers come in the order of the requests."""
+    """Pictures are in shared regions; responses come in the order of the requests."""
 
     def __init__(self, job: Job) -> None:
         self._size = job.frame_bytes
         spec = TransportSpec("stream", (job.address,), MODEL)
         self._pool = Pool(grpc.insecure_channel(job.address), GrpcErrors(spec, job.address))
         self._pool.prepare()
-        self._sent: deque[tuple[Any, Memory]] = deque()  # neither may be used again meanwhile
+        self._sent: deque[tuple[Any, Memory]] = deque()  # neither may be reused until the response
         self.allocate = self._pool.allocate
 
     def request(self, picture: Any) -> bytes:

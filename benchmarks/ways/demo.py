@@ -1,6 +1,6 @@
 """The way of the demo client: OpenCV decodes and encodes in the process, one tritonclient stream.
 
-It loses no frames here, which the demo client does.
+Unlike the demo client it drops no frame.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _run(job: Job) -> Outcome:
 
 
 def _decoded(clip: str) -> Iterator[Any]:
-    """The pictures as OpenCV gives them."""
+    """Decode the pictures with OpenCV."""
     capture = cv2.VideoCapture(clip)
     while True:
         there, picture = capture.read()
@@ -49,8 +49,8 @@ def _decoded(clip: str) -> Iterator[Any]:
 
 
 def _exact(clip: str) -> Iterator[Any]:
-    """The same, with their colours; OpenCV has no way to ask for that, so PyAV decodes, on as many
-    threads."""
+    """Decode the pictures with exact colours, which OpenCV does not support; so PyAV decodes, on as
+    many threads."""
     with av.open(clip) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"

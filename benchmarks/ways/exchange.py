@@ -15,8 +15,8 @@ from benchmarks.echo import MODEL
 
 
 class Exchange:
-    """The answers to `pictures`, each with the `time.monotonic()` of its picture; at most `window`
-    are between the request and the next answer that is asked for."""
+    """The results for `pictures`, each with the `time.monotonic()` of its picture; at most `window`
+    are in flight."""
 
     def __init__(self, client: Any, window: int, pictures: Iterable[Any]) -> None:
         self._client = client

@@ -1,6 +1,6 @@
-"""The bytes alone: pipe, TCP socket, echo, socket, pipe. No gRPC, no messages, no order to keep.
+"""Only copy the bytes: pipe, TCP socket, echo, socket, pipe. No gRPC and no messages.
 
-This is the copy floor: four copies between process and kernel, into buffers that are made once.
+This is the copy floor: four copies between process and kernel, into buffers allocated once.
 """
 
 from __future__ import annotations

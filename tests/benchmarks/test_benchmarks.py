@@ -1,4 +1,4 @@
-"""The benchmarks run, and their figures are what they are called."""
+"""The benchmarks run, and their figures match their names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks import table
-from benchmarks.__main__ import left_out
+from benchmarks.__main__ import skipped
 from benchmarks.cases import CASES, DEMO, DEMO_TRITON, FLOOR
 from benchmarks.measure import Measured
 from benchmarks.servers import Servers
@@ -21,6 +21,7 @@ from testbed.kserve import TRITON_PYTHON
 REPOSITORY = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no getrusage")
 def test_the_smoke_run_measures_every_case_and_writes_table_json_and_picture(
@@ -44,19 +45,19 @@ def test_the_smoke_run_measures_every_case_and_writes_table_json_and_picture(
     assert all(row["fps"] > 0 and row["cpu_ms"] > 0 for row in found["compared"])
     assert [each["flows"] for each in found["side_by_side"]] == [1, 2]
     assert all(f"| {case} |" in done.stdout for case in there)
-    assert all(f"\n{case}: left out, " in done.stdout for case in CASES if case not in there)
+    assert all(f"\n{case}: skipped, " in done.stdout for case in CASES if case not in there)
     picture = ElementTree.fromstring((tmp_path / "benchmarks.svg").read_text())
     assert len(picture.findall(".//{http://www.w3.org/2000/svg}polyline")) == 9
 
 
-def test_where_there_is_no_triton_its_cases_are_left_out_with_the_reason(
+def test_without_triton_its_cases_are_skipped_with_a_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv(TRITON_PYTHON, raising=False)
     with Servers() as servers:
         assert {"grpc", "unix", "tcp", "serve"} == set(servers.addresses)
         why = "FLOWRUN_TRITON_PYTHON names no Python that has nvidia-pytriton"
-        assert left_out(servers) == {
+        assert skipped(servers) == {
             name: why for name, case in CASES.items() if case.server == "triton"
         }
 
@@ -90,7 +91,7 @@ def test_the_demo_client_s_way_is_that_with_the_same_server() -> None:
     assert shared["fps_by_demo"] == [8.0, 8.0, 8.0]
 
 
-def test_a_row_says_what_one_frame_cost() -> None:
+def test_a_row_has_the_cost_of_one_frame() -> None:
     (row,) = table.rows({FLOOR: [measured(2.0, 0.5)]})
     assert (row["fps"], row["cpu_ms"], row["ffmpeg_cpu_ms"]) == (50.0, 5.0, 10.0)
     assert "| copy floor | 50.0 | 5.0 | 10.0 | 10 / 20 | 1.00 (1.00–1.00) |" in table.text([row])  # noqa: RUF001

@@ -1,4 +1,4 @@
-"""Whole flows, run as a user runs them, and the means to look at what came out."""
+"""Run whole flows as a user does, and probe the recordings that they make."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def ffmpeg(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="session")
-def look() -> Callable[[Path], Video]:
+def probe() -> Callable[[Path], Video]:
     """Decode every frame of a file."""
 
-    def look(path: Path) -> Video:
+    def probe(path: Path) -> Video:
         times = ("-fps_mode", "passthrough", "-enc_time_base", "filter", "-c:v", "wrapped_avframe")
         out = ffmpeg(
             *("-loglevel", "error", "-copyts", "-i", path, "-map", "0:V:0"),
@@ -65,12 +65,12 @@ def look() -> Callable[[Path], Video]:
             [int(row[3]) for row in rows],
         )
 
-    return look
+    return probe
 
 
 @pytest.fixture(scope="session")
 def psnr() -> Callable[[Path, Path], float]:
-    """How alike two recordings are, frame by frame, in dB; identical ones are `inf`."""
+    """The PSNR of two recordings, frame by frame, in dB; identical ones are `inf`."""
 
     def psnr(one: Path, other: Path) -> float:
         graph = "[0:V]setpts=N/30/TB[a];[1:V]setpts=N/30/TB[b];[a][b]psnr"
@@ -118,7 +118,7 @@ def flowrun(tmp_path: Path) -> Flowrun:
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start the command line in an empty directory; whatever is left at the end is killed."""
+    """Start the command line in an empty directory; it is killed after the test."""
     running: list[subprocess.Popen[str]] = []
 
     def start(*words: str | Path) -> subprocess.Popen[str]:
@@ -149,43 +149,45 @@ def balanced(summary: Any) -> dict[str, Any]:
     return dict(summary)
 
 
-class Going:
-    """A run that goes on until `ends`, listened to meanwhile."""
+class RunningFlow:
+    """A run in progress, whose log can be read."""
 
     def __init__(self, folder: Path, process: subprocess.Popen[str]) -> None:
         self.folder = folder
         self.process = process
 
-    def says(self, pattern: str) -> str:
-        """The first line from here on in which the pattern is found."""
+    def until_logged(self, pattern: str) -> str:
+        """Wait for a line of the log in which the pattern is found."""
         assert self.process.stderr is not None
-        said = []
+        log = []
         for line in self.process.stderr:
-            said.append(line)
+            log.append(line)
             if re.search(pattern, line):
                 return line
-        pytest.fail(f"the run has ended and did not say {pattern!r}, but {''.join(said)}")
+        pytest.fail(f"the run ended without {pattern!r} in its log: {''.join(log)}")
 
     def ends(self, limit: float = LIMIT) -> tuple[int, dict[str, Any], str]:
-        """Exit status, summary and the rest of what it said."""
-        _, said = self.process.communicate(timeout=limit)
+        """Wait for the end: exit status, summary and the rest of the log."""
+        _, log = self.process.communicate(timeout=limit)
         summary = json.loads((self.folder / "summary.json").read_text())
-        return self.process.returncode, balanced(summary), said
+        return self.process.returncode, balanced(summary), log
 
 
 @pytest.fixture
-def going(started: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> Callable[..., Going]:
-    """Start a flow and go on with the test."""
+def running(
+    started: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> Callable[..., RunningFlow]:
+    """Start a flow and return while it runs."""
 
-    def going(path: Path) -> Going:
-        return Going(tmp_path, started(path, "--summary", "summary.json"))
+    def running(path: Path) -> RunningFlow:
+        return RunningFlow(tmp_path, started(path, "--summary", "summary.json"))
 
-    return going
+    return running
 
 
 @pytest.fixture
 def finished(flowrun: Flowrun, tmp_path: Path) -> Callable[[Path], dict[str, Any]]:
-    """Run a flow to its end, which must be a good one; its summary."""
+    """Run a flow to its end, which must be exit status 0; its summary."""
 
     def finished(path: Path) -> dict[str, Any]:
         done = flowrun(path, "--summary", "summary.json")
@@ -197,7 +199,7 @@ def finished(flowrun: Flowrun, tmp_path: Path) -> Callable[[Path], dict[str, Any
 
 @pytest.fixture
 def refused(flowrun: Flowrun) -> Callable[[Path, str], None]:
-    """Assert that a check against the server says `text`, the one problem of a flow in the empty
+    """Assert that `validate --live` reports `text`, the only problem of a flow in the empty
     directory, and that a run ends with it."""
 
     def refused(path: Path, text: str) -> None:
@@ -240,8 +242,8 @@ def model_server(started: Callable[..., subprocess.Popen[str]]) -> ModelServer:
 
 @pytest.fixture
 def flow(tmp_path: Path) -> Callable[..., Path]:
-    """Write a flow: 20 small frames through the embedded identity into nothing, but for what is
-    given; a keyword is a top-level key, its value YAML."""
+    """Write a flow: 20 small frames through the embedded identity into a null sink. A keyword sets
+    a top-level key; its value is YAML."""
 
     def flow(**keys: Any) -> Path:
         lines = {

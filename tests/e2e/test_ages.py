@@ -49,7 +49,7 @@ def live(rtsp_server: Any) -> str:
     return str(server.url("live"))
 
 
-def test_behind_a_server_ten_times_too_slow_frames_stay_as_old_as_one_answer_takes(
+def test_with_a_server_ten_times_too_slow_frames_are_as_old_as_one_response_takes(
     live: str, flow: Any, finished: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "models.py").write_text(MODEL)
@@ -70,7 +70,7 @@ def test_behind_a_server_ten_times_too_slow_frames_stay_as_old_as_one_answer_tak
     assert all("transport" not in f["latency_ms"] for f in fates if f["fate"] == "dropped")
 
 
-def test_the_latency_of_the_summary_is_what_the_pictures_tell(
+def test_the_latency_of_the_summary_matches_the_stamps_in_the_pictures(
     live: str, flow: Any, finished: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "hooks.py").write_text(STAMPS)
@@ -97,8 +97,8 @@ def test_the_latency_of_the_summary_is_what_the_pictures_tell(
 
 
 @pytest.mark.parametrize("order", ["[{fast}, {slow}]", "[{slow}, {fast}]"])
-def test_a_slow_sink_costs_the_fast_one_beside_it_nothing(
-    rtsp_server: Any, flow: Any, going: Any, look: Any, tmp_path: Path, order: str
+def test_a_slow_sink_does_not_slow_down_a_fast_one(
+    rtsp_server: Any, flow: Any, running: Any, probe: Any, tmp_path: Path, order: str
 ) -> None:
     destination = rtsp_server()
     destination.start()
@@ -117,13 +117,13 @@ def test_a_slow_sink_costs_the_fast_one_beside_it_nothing(
         sink=order.replace("{fast}", fast).replace("{slow}", slow),
         limits=None,
     )
-    run = going(path)
+    run = running(path)
     until(
         lambda: any(file.stat().st_size > 100_000 for file in destination.recordings("out")),
         "nothing is recorded",
     )
     destination.pause()  # it takes what the network holds, and then nothing more
-    run.says(r"sink\[[01]\]: \S+ accepted no data for 5 s")
+    run.until_logged(r"sink\[[01]\]: \S+ accepted no data for 5 s")
     run.process.send_signal(signal.SIGTERM)
     code, summary, said = run.ends()
     destination.resume()
@@ -131,24 +131,24 @@ def test_a_slow_sink_costs_the_fast_one_beside_it_nothing(
     sinks = summary["sinks"]
     quick, blocked = sinks if order.startswith("[{fast}") else reversed(sinks)
     assert (quick["dropped"], quick["failed"]) == (0, 0)
-    assert quick["delivered"] == summary["delivered"] == len(look(tmp_path / "fast.mkv").times)
+    assert quick["delivered"] == summary["delivered"] == len(probe(tmp_path / "fast.mkv").times)
     assert blocked["dropped"] > 10  # of the 50 that came while it took nothing
     assert blocked["failed"] > 0  # the one that it was stuck with
 
 
-def test_of_a_file_every_sink_gets_every_frame(
-    flow: Any, flowrun: Any, look: Any, clip: Any, tmp_path: Path
+def test_every_sink_gets_every_frame_of_a_file(
+    flow: Any, flowrun: Any, probe: Any, clip: Any, tmp_path: Path
 ) -> None:
     path = clip("64x48", 50)
     done = flowrun(flow(source=f"'{path}'", sink="[a.mp4, b.mkv, c.jsonl]", limits=None))
     assert done.returncode == 0, done.stderr
     for name in ("a.mp4", "b.mkv"):
-        assert look(tmp_path / name).seconds == pytest.approx(look(path).seconds, abs=0.001)
+        assert probe(tmp_path / name).seconds == pytest.approx(probe(path).seconds, abs=0.001)
     assert [line["index"] for line in lines(tmp_path / "c.jsonl")] == list(range(50))
 
 
 def test_a_recording_reaches_a_live_sink_at_its_own_pace(
-    rtsp_server: Any, flow: Any, flowrun: Any, look: Any, clip: Any
+    rtsp_server: Any, flow: Any, flowrun: Any, probe: Any, clip: Any
 ) -> None:
     destination = rtsp_server()
     destination.start()
@@ -160,16 +160,16 @@ def test_a_recording_reaches_a_live_sink_at_its_own_pace(
     assert time.monotonic() - began >= 99 / 25  # no faster
     assert "backpressure: every_frame, as the source is not live" in done.stderr
     (recording,) = destination.recordings("out")
-    times = look(recording).seconds
+    times = probe(recording).seconds
     assert times[-1] - times[0] == pytest.approx(99 / 25, abs=1.5 / 25)
     assert re.search(r"captured 100 = delivered 100 ", done.stderr)
 
 
-def test_a_file_that_is_looped_goes_on_without_a_jump(
-    flow: Any, flowrun: Any, look: Any, clip: Any, tmp_path: Path
+def test_the_times_of_a_looped_file_have_no_gap(
+    flow: Any, flowrun: Any, probe: Any, clip: Any, tmp_path: Path
 ) -> None:
     source = f"{{uri: '{clip('64x48', 20)}', loop: true}}"
     done = flowrun(flow(source=source, sink="out.mkv", limits="{frames: 70}"))
     assert done.returncode == 0, done.stderr
-    times = look(tmp_path / "out.mkv").seconds
+    times = probe(tmp_path / "out.mkv").seconds
     assert times == pytest.approx([n / 25 for n in range(70)], abs=0.002)

@@ -10,7 +10,7 @@ from pathlib import Path
 Flowrun = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def test_a_flow_is_measured_and_the_window_to_set_is_printed(
+def test_bench_measures_a_flow_and_prints_the_lines_to_write(
     flow: Callable[..., Path], flowrun: Flowrun, tmp_path: Path
 ) -> None:
     done = flowrun("bench", flow(sink="out.mp4", limits=None), "--frames", "12")
@@ -30,7 +30,7 @@ def test_a_flow_is_measured_and_the_window_to_set_is_printed(
     assert [path.name for path in tmp_path.iterdir()] == ["flow.yaml"]
 
 
-def test_an_error_in_the_flow_is_reported_at_its_line(
+def test_bench_reports_an_error_of_the_flow_at_its_line(
     flow: Callable[..., Path], flowrun: Flowrun
 ) -> None:
     path = flow(transport="{mode: stream, address: embedded, model: identiti}")

@@ -14,8 +14,8 @@ DEMO_KEYS = ["inference_time", "dropped_frames", "frames", "fps", "total_time", 
 LIMIT = 60  # seconds; a guard against hanging
 
 
-def test_a_run_is_steered_by_the_flags_alone(
-    flow: Any, flowrun: Any, clip: Any, look: Any, tmp_path: Path
+def test_the_flags_alone_control_a_run(
+    flow: Any, flowrun: Any, clip: Any, probe: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "out.mp4").write_text("old")
     path = flow(
@@ -31,7 +31,7 @@ def test_a_run_is_steered_by_the_flags_alone(
         *("--limit-frames", "12", "--limit-stream-duration", "0", "--verbose", "--benchmark"),
     )
     assert done.returncode == 0, done.stderr
-    assert len(look(tmp_path / "out.mp4").times) == 12
+    assert len(probe(tmp_path / "out.mp4").times) == 12
     [line] = done.stdout.splitlines()
     found = json.loads(line)
     assert list(found)[:6] == DEMO_KEYS
@@ -40,7 +40,7 @@ def test_a_run_is_steered_by_the_flags_alone(
     assert 0 < found["sent_all_frames"] <= found["total_time"]
 
 
-def test_a_wrong_flag_is_shown_as_it_was_typed(flow: Any, flowrun: Any, tmp_path: Path) -> None:
+def test_an_invalid_flag_is_shown_as_it_was_typed(flow: Any, flowrun: Any, tmp_path: Path) -> None:
     done = flowrun(flow(), "--input_stream", "gone.mp4", "--benchmark")
     assert (done.returncode, done.stderr) == (
         1,

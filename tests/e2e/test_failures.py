@@ -106,7 +106,7 @@ SLOW = {
     "case",
     [pytest.param(case, marks=pytest.mark.slow if case in SLOW else ()) for case in CASES],
 )
-def test_what_is_wrong_is_said_once_and_at_its_line(
+def test_an_error_is_reported_once_and_at_its_line(
     case: str, flow: Any, flowrun: Any, closed_port: int, tmp_path: Path
 ) -> None:
     keys, code, text = CASES[case]
@@ -143,9 +143,7 @@ def test_a_wrong_command_line_exits_with_2(flowrun: Any) -> None:
     assert "flowrun: error: " in done.stderr
 
 
-def test_an_encoder_that_does_not_exist_is_named_with_the_words_of_ffmpeg(
-    flow: Any, flowrun: Any
-) -> None:
+def test_an_unknown_encoder_is_reported_with_the_message_of_ffmpeg(flow: Any, flowrun: Any) -> None:
     done = flowrun(flow(sink="{uri: out.mp4, codec: no_such_codec}"))
     assert done.returncode == 1
     assert "error: sink: ffmpeg could not write out.part.mp4: " in done.stderr
@@ -154,8 +152,8 @@ def test_an_encoder_that_does_not_exist_is_named_with_the_words_of_ffmpeg(
 
 @pytest.mark.usefixtures("pyav")
 @pytest.mark.skipif(sys.platform == "win32", reason="limits files as POSIX does")
-def test_a_disk_that_is_full_for_an_encoder_inside_the_run_is_named_and_what_is_there_plays(
-    flow: Any, flowrun: Any, look: Any, tmp_path: Path
+def test_a_full_disk_of_an_in_process_encoder_is_reported_and_the_file_plays(
+    flow: Any, flowrun: Any, probe: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "small.py").write_text(
         "import resource\n"
@@ -169,7 +167,7 @@ def test_a_disk_that_is_full_for_an_encoder_inside_the_run_is_named_and_what_is_
     wrong = "error: sink: av could not write out.part.mp4: File too large"
     assert wrong in done.stderr
     assert "Traceback" not in done.stderr
-    assert len(look(tmp_path / "out.mp4").times) > 1
+    assert len(probe(tmp_path / "out.mp4").times) > 1
 
 
 def test_a_run_in_which_every_frame_failed_has_failed(flow: Any, flowrun: Any) -> None:

@@ -27,7 +27,7 @@ def sent(recording: Path, encoding: Any) -> int:
 
 
 @pytest.mark.parametrize(("mode", "color"), [("unary", "rgb"), ("stream", "bgr")])
-def test_a_compressed_picture_takes_less_than_a_fifth_of_the_bytes_and_looks_the_same(
+def test_a_jpeg_takes_less_than_a_fifth_of_the_bytes_and_looks_the_same(
     triton_address: str,
     clip: Any,
     flow: Any,
@@ -59,7 +59,7 @@ def test_a_compressed_picture_takes_less_than_a_fifth_of_the_bytes_and_looks_the
     assert sent(recording, "jpeg") < sent(recording, "raw") / 5
 
 
-def test_a_model_for_compressed_pictures_says_so(
+def test_a_model_for_compressed_pictures_is_reported_as_one(
     triton_address: str, flow: Any, refused: Any
 ) -> None:
     path = flow(transport=f"{{mode: unary, address: '{triton_address}', model: decode}}")
@@ -74,7 +74,7 @@ def test_a_model_for_compressed_pictures_says_so(
     refused(path, text)
 
 
-def test_a_decoupled_model_wants_a_stream(triton_address: str, flow: Any, refused: Any) -> None:
+def test_a_decoupled_model_requires_a_stream(triton_address: str, flow: Any, refused: Any) -> None:
     path = flow(transport=f"{{mode: unary, address: '{triton_address}', model: repeat}}")
     text = (
         "flow.yaml:3:19: error: transport.mode: model 'repeat' is decoupled: it answers as often as"

@@ -60,7 +60,7 @@ class World:
 
 
 @pytest.fixture
-def world(rtsp_server: Any, model_server: Any, going: Any, flow: Any, free_address: Any) -> World:
+def world(rtsp_server: Any, model_server: Any, running: Any, flow: Any, free_address: Any) -> World:
     metrics = free_address()
     source, destination, model = rtsp_server(), rtsp_server(), model_server
 
@@ -73,7 +73,7 @@ def world(rtsp_server: Any, model_server: Any, going: Any, flow: Any, free_addre
             sink=sink.replace("{rtsp}", rtsp),
             **{"limits": None, "metrics": metrics, **keys},
         )
-        return going(path)
+        return running(path)
 
     return World(source, destination, model, begin, metrics)
 
@@ -116,7 +116,7 @@ def test_a_minute_of_live_input_is_a_minute_of_output(up: World) -> None:
 
 
 @pytest.mark.parametrize("gone", ["source", "destination", "model", "all three"])
-def test_a_server_may_go_away_and_come_back(up: World, gone: str) -> None:
+def test_a_server_may_be_unavailable_for_a_while(up: World, gone: str) -> None:
     names = ["source", "destination", "model"] if gone == "all three" else [gone]
     live = up.begin(limits="{duration: 15s}")
     up.until_recorded()
@@ -153,15 +153,15 @@ def test_a_server_may_go_away_and_come_back(up: World, gone: str) -> None:
         assert summary["failed"]["transport"] > 0
 
 
-def test_a_source_that_stalls_is_noticed_and_a_placeholder_stands_in_for_it(up: World) -> None:
+def test_a_stalled_source_is_detected_and_replaced_by_a_placeholder(up: World) -> None:
     live = up.begin(source_keys=", on_loss: placeholder", limits="{duration: 12s}")
     up.until_recorded()
     up.source.pause()
     stalled = time.monotonic()
-    live.says(r"source: \S+ gave no frame for 2 s after \d+ frames")
+    live.until_logged(r"source: \S+ gave no frame for 2 s after \d+ frames")
     assert 1.5 < time.monotonic() - stalled < 10
     up.source.resume()
-    live.says(r"source: \S+ is available again")
+    live.until_logged(r"source: \S+ is available again")
     code, summary, said = live.ends()
     assert code == 0, said
     assert summary["reconnects"]["source"] >= 1
@@ -174,7 +174,7 @@ def test_a_source_that_stalls_is_noticed_and_a_placeholder_stands_in_for_it(up: 
 
 def test_with_on_loss_stop_the_run_ends_after_the_last_good_frame(up: World) -> None:
     live = up.begin(source_keys=", on_loss: stop", sink="out.mkv")
-    live.says("backpressure: latest, as the source is live")
+    live.until_logged("backpressure: latest, as the source is live")
     (out,) = [live.folder / "out.part.mkv"]
     until(lambda: out.exists() and out.stat().st_size > 20_000, "nothing is written")
     up.source.kill()
@@ -185,14 +185,14 @@ def test_with_on_loss_stop_the_run_ends_after_the_last_good_frame(up: World) -> 
     assert (live.folder / "out.mkv").exists()
 
 
-def test_a_source_that_is_not_there_yet_is_waited_for(world: World, look: Any) -> None:
+def test_a_run_waits_for_a_source_that_is_not_yet_available(world: World, probe: Any) -> None:
     world.model.start()
     live = world.begin(sink="out.mkv", limits="{frames: 30}")
-    live.says(r"cannot be read: .*Connection refused; trying again")
+    live.until_logged(r"cannot be read: .*Connection refused; trying again")
     world.source.start()
     code, summary, said = live.ends()
     assert (code, summary["captured"]) == (0, 30), said
-    assert len(look(live.folder / "out.mkv").times) == summary["delivered"]
+    assert len(probe(live.folder / "out.mkv").times) == summary["delivered"]
 
 
 def test_a_wrong_password_ends_the_run_at_once_and_is_not_shown(world: World) -> None:
@@ -211,7 +211,7 @@ def test_a_wrong_password_ends_the_run_at_once_and_is_not_shown(world: World) ->
      "destination stalled", "model away"],
 )  # fmt: skip
 def test_sigterm_in_any_state_ends_the_run_with_files_that_play(
-    world: World, look: Any, state: str
+    world: World, probe: Any, state: str
 ) -> None:
     for server in (world.destination, world.model):
         server.start()
@@ -219,21 +219,21 @@ def test_sigterm_in_any_state_ends_the_run_with_files_that_play(
         world.source.start()
     live = world.begin(sink="[{rtsp}, out.mp4]")
     if state == "waiting for the source":
-        live.says("trying again")
+        live.until_logged("trying again")
     else:
         world.until_recorded()
         match state.split():
             case ["source", "away"]:
                 world.source.kill()
-                live.says("source: .* ended")
+                live.until_logged("source: .* ended")
             case ["destination", "away"]:
                 world.destination.kill()
-                live.says(r"sink\[0\]: .*; trying again")
+                live.until_logged(r"sink\[0\]: .*; trying again")
             case ["destination", "stalled"]:
                 world.destination.pause()
             case ["model", "away"]:
                 world.model.kill()
-                live.says("the model server is unavailable")
+                live.until_logged("the model server is unavailable")
     live.process.send_signal(signal.SIGTERM)
     code, summary, said = live.ends()
     if state == "destination stalled":
@@ -242,7 +242,7 @@ def test_sigterm_in_any_state_ends_the_run_with_files_that_play(
     assert children_of(live.process.pid) == []
     if state != "waiting for the source":
         second = summary["sinks"][1]
-        assert len(look(live.folder / "out.mp4").times) == second["delivered"] > 0
+        assert len(probe(live.folder / "out.mp4").times) == second["delivered"] > 0
         assert world.recordings()
 
 

@@ -38,10 +38,10 @@ MEANWHILE = {
 class Run:
     """A run that stands at frame 50."""
 
-    def __init__(self, going: Any) -> None:
-        self.folder: Path = going.folder
-        self.process = going.process
-        self.says, self.ends = going.says, going.ends
+    def __init__(self, running: Any) -> None:
+        self.folder: Path = running.folder
+        self.process = running.process
+        self.until_logged, self.ends = running.until_logged, running.ends
 
     def stands_at(self, frame: int) -> None:
         assert self.process.stdout.readline() == f"waiting {frame}\n"
@@ -61,7 +61,7 @@ def embedded(model_server: Any) -> Any:
 
 
 @pytest.fixture
-def run(flow: Any, going: Any, tmp_path: Path) -> Callable[..., Run]:
+def run(flow: Any, running: Any, tmp_path: Path) -> Callable[..., Run]:
     (tmp_path / "hooks.py").write_text(HOOKS)
     os.mkfifo(tmp_path / "gate")
 
@@ -75,7 +75,7 @@ def run(flow: Any, going: Any, tmp_path: Path) -> Callable[..., Run]:
             limits=f"{{frames: {FRAMES}}}",
             **keys,
         )
-        started = Run(going(path))
+        started = Run(running(path))
         started.stands_at(50)
         return started
 
@@ -86,43 +86,45 @@ def run(flow: Any, going: Any, tmp_path: Path) -> Callable[..., Run]:
 @pytest.mark.parametrize(
     "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
 )
-def test_a_file_waits_for_its_server_and_loses_nothing(
-    run: Any, embedded: Any, look: Any, mode: str, number: int
+def test_a_file_waits_for_its_server_and_no_frame_is_dropped(
+    run: Any, embedded: Any, probe: Any, mode: str, number: int
 ) -> None:
-    going = run(embedded, mode, "auto", sink="out.mp4")
+    running = run(embedded, mode, "auto", sink="out.mp4")
     embedded.kill(number)
-    going.open_gate()
-    assert going.says("the model server is unavailable").endswith(
+    running.open_gate()
+    assert running.until_logged("the model server is unavailable").endswith(
         "; frames are held until it is available again\n"
     )
     embedded.start()
-    assert re.search(r"resent: [1-9]\d*, failed: 0\n$", going.says("is available again after"))
-    going.stands_at(100)
-    going.open_gate()
-    code, summary, said = going.ends()
+    assert re.search(
+        r"resent: [1-9]\d*, failed: 0\n$", running.until_logged("is available again after")
+    )
+    running.stands_at(100)
+    running.open_gate()
+    code, summary, said = running.ends()
     assert code == 0, said
     assert summary["captured"] == summary["delivered"] == FRAMES
     assert summary["reconnects"]["transport"] == 1
     assert summary["generation"] == (2 if mode == "stream" else 1)
-    generations = going.generations()
+    generations = running.generations()
     assert len(generations) == FRAMES
     assert (generations[0], generations[-1]) == (1, summary["generation"])
     assert generations == sorted(generations)
-    assert len(look(going.folder / "out.mp4").times) == FRAMES
+    assert len(probe(running.folder / "out.mp4").times) == FRAMES
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_second_outage_is_survived_as_the_first_one(run: Any, embedded: Any, mode: str) -> None:
-    going = run(embedded, mode, "hold")
+def test_a_run_survives_a_second_outage(run: Any, embedded: Any, mode: str) -> None:
+    running = run(embedded, mode, "hold")
     for frame in (100, None):
         embedded.kill()
-        going.open_gate()
-        going.says("the model server is unavailable")
+        running.open_gate()
+        running.until_logged("the model server is unavailable")
         embedded.start()
-        going.says("is available again after")
+        running.until_logged("is available again after")
         if frame:
-            going.stands_at(frame)
-    code, summary, said = going.ends()
+            running.stands_at(frame)
+    code, summary, said = running.ends()
     assert code == 0, said
     assert summary["delivered"] == FRAMES
     assert summary["reconnects"]["transport"] == 2
@@ -137,20 +139,22 @@ def test_a_second_outage_is_survived_as_the_first_one(run: Any, embedded: Any, m
         pytest.param("passthrough", "stream", marks=pytest.mark.slow),
     ],
 )
-def test_without_holding_the_run_goes_on_and_uses_the_server_when_it_is_back(
+def test_without_hold_the_run_continues_and_uses_the_server_when_it_is_available_again(
     run: Any, embedded: Any, mode: str, policy: str
 ) -> None:
-    going = run(embedded, mode, policy)
+    running = run(embedded, mode, policy)
     embedded.kill()
-    going.open_gate()
-    assert going.says("the model server is unavailable").endswith(f"; {MEANWHILE[policy]}\n")
+    running.open_gate()
+    assert running.until_logged("the model server is unavailable").endswith(
+        f"; {MEANWHILE[policy]}\n"
+    )
     embedded.start()
-    assert "resent: 0, failed: " in going.says("is available again after")
-    going.stands_at(100)
-    going.open_gate()
-    code, summary, said = going.ends()
+    assert "resent: 0, failed: " in running.until_logged("is available again after")
+    running.stands_at(100)
+    running.open_gate()
+    code, summary, said = running.ends()
     assert code == 0, said
-    answered = len(going.generations())
+    answered = len(running.generations())
     assert FRAMES - 54 <= answered <= FRAMES - 50  # four were in flight, at most
     assert summary["delivered"] == (FRAMES if policy == "passthrough" else answered)
     assert summary["delivered"] + summary["failed"]["transport"] == FRAMES
@@ -160,13 +164,13 @@ def test_without_holding_the_run_goes_on_and_uses_the_server_when_it_is_back(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_with_fail_the_run_ends_and_says_why(
-    run: Any, embedded: Any, look: Any, tmp_path: Path, mode: str
+def test_with_fail_the_run_ends_and_reports_the_reason(
+    run: Any, embedded: Any, probe: Any, tmp_path: Path, mode: str
 ) -> None:
-    going = run(embedded, mode, "fail", sink="out.mp4")
+    running = run(embedded, mode, "fail", sink="out.mp4")
     embedded.kill()
-    going.open_gate()
-    code, summary, said = going.ends()
+    running.open_gate()
+    code, summary, said = running.ends()
     line = (tmp_path / "flow.yaml").read_text().splitlines()[2]
     column = line.index("fail")
     assert code == 1
@@ -181,38 +185,38 @@ def test_with_fail_the_run_ends_and_says_why(
         "    `hold` waits for the server; `drop` and `passthrough` continue without it\n"
     )
     assert summary["failed"]["transport"] == 1
-    assert len(look(tmp_path / "out.mp4").times) == summary["delivered"] > 0
+    assert len(probe(tmp_path / "out.mp4").times) == summary["delivered"] > 0
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_signal_ends_the_waiting_and_the_file_plays(
-    run: Any, embedded: Any, look: Any, tmp_path: Path, mode: str
+    run: Any, embedded: Any, probe: Any, tmp_path: Path, mode: str
 ) -> None:
-    going = run(embedded, mode, "hold", sink="out.mp4")
+    running = run(embedded, mode, "hold", sink="out.mp4")
     embedded.kill()
-    going.open_gate()
-    going.says("the model server is unavailable")
-    going.process.send_signal(signal.SIGTERM)
-    code, summary, said = going.ends()
+    running.open_gate()
+    running.until_logged("the model server is unavailable")
+    running.process.send_signal(signal.SIGTERM)
+    code, summary, said = running.ends()
     assert code == 143, said
     assert summary["captured"] == summary["delivered"] + summary["failed"]["transport"]
     assert summary["failed"]["transport"] > 0
-    assert 46 <= len(look(tmp_path / "out.mp4").times) == summary["delivered"] <= 50
+    assert 46 <= len(probe(tmp_path / "out.mp4").times) == summary["delivered"] <= 50
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_triton_is_killed_and_its_model_takes_a_while_to_load(
     run: Any, triton: Any, mode: str
 ) -> None:
-    going = run(triton, mode, "hold")
+    running = run(triton, mode, "hold")
     triton.kill()
-    going.open_gate()
-    going.says("the model server is unavailable")
+    running.open_gate()
+    running.until_logged("the model server is unavailable")
     triton.start()
-    going.says("is available again after")
-    going.stands_at(100)
-    going.open_gate()
-    code, summary, said = going.ends()
+    running.until_logged("is available again after")
+    running.stands_at(100)
+    running.open_gate()
+    code, summary, said = running.ends()
     assert code == 0, said
     assert summary["captured"] == summary["delivered"] == FRAMES
     assert summary["reconnects"]["transport"] == 1

@@ -155,7 +155,7 @@ def test_the_page_shows_picture_and_figures_on_desk_and_phone_in_light_and_dark(
     assert browser.complaints == []
 
 
-def test_the_figures_on_the_page_are_in_the_end_those_of_the_summary(
+def test_the_final_figures_on_the_page_are_those_of_the_summary(
     flow: Any, started: Callable[..., Any], browser: Browser, tmp_path: Path
 ) -> None:
     path = flow(source="'test:64x48@30'", limits=None, backpressure="latest")
@@ -201,7 +201,7 @@ def shown(milliseconds: float | None) -> str:
     return f"{milliseconds:.1f}" if milliseconds < 9.95 else f"{milliseconds:.0f}"
 
 
-def test_a_page_whose_run_was_killed_says_so_and_keeps_its_figures(
+def test_a_page_reports_that_its_run_was_killed_and_keeps_its_figures(
     flow: Any, started: Callable[..., Any], browser: Browser
 ) -> None:
     process = started(flow(source="'test:64x48@30'", sink="'web:127.0.0.1:0'", limits=None))

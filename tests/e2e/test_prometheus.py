@@ -146,13 +146,13 @@ def test_the_network_is_the_round_trip_without_the_time_of_the_server(
     assert math.isclose(network, trip - of_server, abs_tol=1e-9)
 
 
-def test_names_and_units_are_what_promtool_asks_for(promtool: Any, watched: str) -> None:
+def test_promtool_accepts_names_and_units(promtool: Any, watched: str) -> None:
     with urllib.request.urlopen(f"http://{watched}/metrics", timeout=LIMIT) as answer:
         text = answer.read().decode()
     assert promtool("check", "metrics", said=text) == ""
 
 
-def test_the_alerts_are_rules_and_each_says_what_and_where(promtool: Any) -> None:
+def test_promtool_accepts_the_alerts(promtool: Any) -> None:
     said = promtool("check", "rules", ALERTS)
     assert re.search(r"SUCCESS: [1-9]\d* rules found", said)
 
@@ -189,7 +189,7 @@ FIRES: dict[str, dict[str, str]] = {  # alert -> series, per minute
 
 
 @pytest.mark.parametrize("alert", FIRES)
-def test_an_alert_fires_when_what_it_is_for_lasts_and_no_other_does(
+def test_an_alert_fires_when_its_condition_lasts_and_no_other_does(
     promtool: Any, tmp_path: Path, alert: str
 ) -> None:
     series = [{"series": name, "values": values} for name, values in FIRES[alert].items()]
@@ -203,7 +203,7 @@ def test_an_alert_fires_when_what_it_is_for_lasts_and_no_other_does(
     assert "SUCCESS" in promtool("test", "rules", path)
 
 
-def test_every_alert_is_tried_and_documented() -> None:
+def test_every_alert_is_tested_and_documented() -> None:
     written = re.findall(r"- alert: (\w+)", ALERTS.read_text(encoding="utf-8"))
     assert written == list(FIRES)
     page = (DOCS / "operating.md").read_text(encoding="utf-8")

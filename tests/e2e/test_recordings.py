@@ -18,7 +18,7 @@ RUNS = [*((name, "stream") for name in FOOTAGE), *((name, "unary") for name in S
 
 @pytest.fixture
 def passes(
-    flow: Any, flowrun: Any, look: Any, psnr: Any, tmp_path: Path
+    flow: Any, flowrun: Any, probe: Any, psnr: Any, tmp_path: Path
 ) -> Callable[[Path, str], tuple[int, int]]:
     """Run a recording through a transport, and compare what comes out with what went in; the
     size of it."""
@@ -32,7 +32,7 @@ def passes(
         )
         done = flowrun(path, "--summary", "summary.json")
         assert done.returncode == 0, done.stderr
-        before, after = look(source), look(tmp_path / "out.mp4")
+        before, after = probe(source), probe(tmp_path / "out.mp4")
         summary = json.loads((tmp_path / "summary.json").read_text())
         assert summary["captured"] == summary["delivered"] == len(before.times)
         assert after.size == before.size
@@ -62,7 +62,7 @@ def test_footage_comes_out_of_triton_as_it_went_in(
 
 
 @pytest.mark.parametrize(("mode", "model"), [("unary", "jitter"), ("stream", "jitter_decoupled")])
-def test_two_instances_of_triton_that_answer_out_of_order_change_nothing(
+def test_out_of_order_responses_of_two_instances_of_triton_change_nothing(
     clip: Any, triton_address: str, passes: Any, mode: str, model: str
 ) -> None:
     passes(clip("160x120", 60), f"{{mode: {mode}, address: '{triton_address}', model: {model}}}")
@@ -95,8 +95,8 @@ def test_no_size_and_no_rate_is_changed(clip: Any, passes: Any, video: str, mode
 
 
 @pytest.mark.usefixtures("pyav")
-def test_what_is_decoded_and_encoded_inside_the_run_comes_out_as_it_went_in(
-    flow: Any, flowrun: Any, look: Any, clip: Any, psnr: Any, tmp_path: Path
+def test_a_recording_decoded_and_encoded_in_process_comes_out_as_it_went_in(
+    flow: Any, flowrun: Any, probe: Any, clip: Any, psnr: Any, tmp_path: Path
 ) -> None:
     source = clip("321x241", 30, "30000/1001")
     path = flow(
@@ -106,14 +106,14 @@ def test_what_is_decoded_and_encoded_inside_the_run_comes_out_as_it_went_in(
     )
     done = flowrun(path)
     assert done.returncode == 0, done.stderr
-    before, after = look(source), look(tmp_path / "out.mp4")
+    before, after = probe(source), probe(tmp_path / "out.mp4")
     assert (after.size, len(after.times)) == (before.size, 30)
     assert after.seconds == pytest.approx(before.seconds, abs=1e-6)
     assert psnr(source, tmp_path / "out.mp4") >= 40
 
 
 def test_a_model_that_answers_at_another_size_decides_the_size_of_the_recording(
-    flow: Any, flowrun: Any, look: Any, clip: Any, tmp_path: Path
+    flow: Any, flowrun: Any, probe: Any, clip: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "small.py").write_text(
         "import numpy as np\n"
@@ -129,25 +129,25 @@ def test_a_model_that_answers_at_another_size_decides_the_size_of_the_recording(
     )
     done = flowrun(path)
     assert done.returncode == 0, done.stderr
-    assert look(tmp_path / "out.mp4").size == (320, 320)
-    assert len(look(tmp_path / "out.mp4").times) == 20
+    assert probe(tmp_path / "out.mp4").size == (320, 320)
+    assert len(probe(tmp_path / "out.mp4").times) == 20
 
 
-def test_the_quickstart_leaves_five_seconds_of_video(
-    flowrun: Any, look: Any, tmp_path: Path
+def test_the_quickstart_makes_five_seconds_of_video(
+    flowrun: Any, probe: Any, tmp_path: Path
 ) -> None:
     done = flowrun(Path(__file__).parents[2] / "flows" / "quickstart.yaml")
     assert done.returncode == 0, done.stderr
-    video = look(tmp_path / "quickstart.mp4")
+    video = probe(tmp_path / "quickstart.mp4")
     assert (video.size, len(video.times)) == ((1280, 720), 150)
     assert video.length == pytest.approx(5.0)
 
 
 def test_limit_frames_captures_exactly_that_many(
-    flow: Any, flowrun: Any, look: Any, tmp_path: Path
+    flow: Any, flowrun: Any, probe: Any, tmp_path: Path
 ) -> None:
     done = flowrun(flow(sink="out.mkv", limits=None), "--limit-frames", "10", "--summary", "-")
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert (summary["captured"], summary["delivered"]) == (10, 10)
-    assert len(look(tmp_path / "out.mkv").times) == 10
+    assert len(probe(tmp_path / "out.mkv").times) == 10

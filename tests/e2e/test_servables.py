@@ -106,7 +106,7 @@ DETECTORS = [
 
 
 @pytest.mark.parametrize(("server", "mode", "name"), DETECTORS)
-def test_what_is_found_is_where_it_is_in_the_source(
+def test_a_detection_is_where_the_object_is_in_the_source(
     request: pytest.FixtureRequest, told: Any, server: str, mode: str, name: str
 ) -> None:
     address = request.getfixturevalue(server)
@@ -125,7 +125,7 @@ def test_what_is_found_is_where_it_is_in_the_source(
 
 @pytest.mark.parametrize("mode", ["stream", pytest.param("unary", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("server", ["embedded", "triton_address", "mlserver_address"])
-def test_a_classifier_says_what_each_picture_is(
+def test_a_classifier_classifies_each_picture(
     request: pytest.FixtureRequest, told: Any, server: str, mode: str
 ) -> None:
     address = request.getfixturevalue(server)
@@ -144,7 +144,7 @@ def test_a_classifier_says_what_each_picture_is(
     ],
 )
 @pytest.mark.parametrize("server", ["embedded", "triton_address", "mlserver_address"])
-def test_what_a_graph_draws_is_where_it_belongs_in_a_picture_of_the_size_of_the_source(
+def test_a_graph_draws_at_the_right_place_in_a_picture_of_the_size_of_the_source(
     request: pytest.FixtureRequest, told: Any, tmp_path: Path, server: str, name: str
 ) -> None:
     told(f"{name}.yaml", request.getfixturevalue(server), sink="[out.mkv, out.jsonl]")

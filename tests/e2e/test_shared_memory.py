@@ -38,8 +38,8 @@ def test_the_recording_is_the_same_as_with_messages(
     assert psnr(tmp_path / "messages.mkv", tmp_path / "shared.mkv") == float("inf")
 
 
-@pytest.mark.parametrize(("hooks", "region"), [("[]", True), ("['hooks:look']", False)])
-def test_a_picture_that_goes_to_the_model_as_it_is_is_read_into_shared_memory(
+@pytest.mark.parametrize(("hooks", "region"), [("[]", True), ("['hooks:probe']", False)])
+def test_an_unchanged_picture_is_read_into_shared_memory(
     triton_address: str,
     flow: Any,
     finished: Any,
@@ -50,7 +50,7 @@ def test_a_picture_that_goes_to_the_model_as_it_is_is_read_into_shared_memory(
 ) -> None:
     (tmp_path / "hooks.py").write_text(
         "import numpy as np\n"
-        "def look(frame):\n"
+        "def probe(frame):\n"
         "    return frame\n"
         "def note(frame, result):\n"
         "    owner = frame.image\n"
@@ -72,7 +72,7 @@ def test_a_picture_that_goes_to_the_model_as_it_is_is_read_into_shared_memory(
 
 
 def test_the_next_run_cleans_up_what_a_killed_one_left(
-    triton_address: str, flow: Any, finished: Any, going: Any, tmp_path: Path
+    triton_address: str, flow: Any, finished: Any, running: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "hooks.py").write_text(
         "import sys\n"
@@ -83,7 +83,7 @@ def test_the_next_run_cleans_up_what_a_killed_one_left(
         "    return frame\n"
     )
     with_memory = transport(triton_address, "stream", "shared_memory: system")
-    run = going(flow(transport=with_memory, postprocess="['hooks:wait']"))
+    run = running(flow(transport=with_memory, postprocess="['hooks:wait']"))
     assert run.process.stdout.readline() == "waiting\n"
     pattern = f"flowrun.{run.process.pid}.*"
     assert set(MEMORY.glob(pattern))
@@ -94,7 +94,7 @@ def test_the_next_run_cleans_up_what_a_killed_one_left(
     assert not set(MEMORY.glob(pattern))
 
 
-def test_a_server_that_does_not_share_is_said_at_its_line(
+def test_a_server_without_shared_memory_is_reported_at_its_line(
     model_server: Any, flow: Any, refused: Any
 ) -> None:
     model_server.start()

@@ -55,7 +55,7 @@ def sink(request: pytest.FixtureRequest) -> str:
     "ending", [(signal.SIGINT, 130), pytest.param((signal.SIGTERM, 143), marks=pytest.mark.slow)]
 )
 def test_the_first_signal_finishes_a_file_with_every_delivered_frame(
-    flow: Any, started: Any, look: Any, tmp_path: Path, ending: tuple[int, int], sink: str
+    flow: Any, started: Any, probe: Any, tmp_path: Path, ending: tuple[int, int], sink: str
 ) -> None:
     number, code = ending
     (tmp_path / "hooks.py").write_text(HOOKS)
@@ -67,7 +67,7 @@ def test_the_first_signal_finishes_a_file_with_every_delivered_frame(
     assert process.returncode == code, said
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["captured"] == summary["delivered"] >= 30
-    assert len(look(tmp_path / "out.mp4").times) == summary["delivered"]
+    assert len(probe(tmp_path / "out.mp4").times) == summary["delivered"]
     assert not (tmp_path / "out.part.mp4").exists()
 
 
@@ -80,22 +80,20 @@ def recording(flow: Any, started: Any, tmp_path: Path, sink: str) -> Any:
     return process
 
 
-def test_a_run_that_is_killed_leaves_what_was_on_the_disk(
-    recording: Any, look: Any, tmp_path: Path
-) -> None:
+def test_the_file_of_a_killed_run_plays(recording: Any, probe: Any, tmp_path: Path) -> None:
     recording.kill()
     recording.communicate(timeout=LIMIT)
     assert recording.returncode == -signal.SIGKILL
-    assert len(look(tmp_path / "out.part.mp4").times) > 1
+    assert len(probe(tmp_path / "out.part.mp4").times) > 1
 
 
 def test_a_second_signal_finishes_the_file_though_a_hook_never_returns(
-    recording: Any, look: Any, tmp_path: Path
+    recording: Any, probe: Any, tmp_path: Path
 ) -> None:
     twice(recording, signal.SIGINT)
     _, said = recording.communicate(timeout=LIMIT)
     assert recording.returncode == 130, said
-    assert len(look(tmp_path / "out.part.mp4").times) > 1
+    assert len(probe(tmp_path / "out.part.mp4").times) > 1
 
 
 def test_a_second_signal_ends_even_a_run_whose_hook_never_returns(

@@ -98,7 +98,7 @@ def test_a_run_of_known_length_has_a_bar_and_stdout_only_the_summary(
     assert nothing == ""
 
 
-def test_a_signal_takes_the_line_away_and_leaves_whole_lines(
+def test_a_signal_removes_the_progress_line_and_leaves_whole_lines(
     flow: Any, terminal: Callable[..., Terminal]
 ) -> None:
     run = terminal(flow(source=REALTIME, limits=None))

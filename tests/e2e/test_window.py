@@ -52,7 +52,7 @@ def xdotool(display: str, *words: str) -> str:
 
 @pytest.mark.parametrize("key", ["q", "Escape"])
 def test_the_picture_is_on_the_screen_and_a_key_ends_the_run(
-    display: str, flow: Any, look: Any, tmp_path: Path, key: str
+    display: str, flow: Any, probe: Any, tmp_path: Path, key: str
 ) -> None:
     path = flow(source="'test:640x480@30'", sink="[screen, out.mp4]", limits=None)
     process = subprocess.Popen(
@@ -84,10 +84,10 @@ def test_the_picture_is_on_the_screen_and_a_key_ends_the_run(
     assert process.returncode == 0, said
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["captured"] == summary["delivered"] > 0
-    assert len(look(tmp_path / "out.mp4").times) == summary["captured"]
+    assert len(probe(tmp_path / "out.mp4").times) == summary["captured"]
 
 
-def test_without_a_display_the_error_names_the_other_ways_to_look(
+def test_without_a_display_the_error_names_alternatives(
     flow: Any, flowrun: Any, tmp_path: Path
 ) -> None:
     pytest.importorskip("pygame")

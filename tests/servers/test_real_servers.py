@@ -72,7 +72,7 @@ def test_triton_declares_the_models(triton_client: Any) -> None:
     assert metadata["outputs"] == [{"name": "output", **image}]
 
 
-def test_triton_says_of_an_unknown_model_that_it_is_not_ready(triton_client: Any) -> None:
+def test_triton_reports_an_unknown_model_as_not_ready(triton_client: Any) -> None:
     assert triton_client.is_model_ready("identity") is True
     assert triton_client.is_model_ready("edgse") is False
     with pytest.raises(InferenceServerException, match="unknown model: 'edgse'"):
@@ -165,13 +165,13 @@ def test_a_decoupled_model_of_triton_answers_any_number_of_times(
     assert final == [False] * count + [True]
 
 
-def test_triton_says_nothing_of_an_empty_answer_unless_asked(triton_address: str) -> None:
+def test_triton_sends_no_empty_response_unless_asked(triton_address: str) -> None:
     asks = [request("repeat", plain(0), id="a"), request("repeat", plain(1), id="b")]
     answers = streamed(triton_address, *asks)
     assert [each.infer_response.id for each in answers] == ["b"]
 
 
-def test_an_error_in_a_stream_of_triton_bears_the_id_and_costs_one_request(
+def test_an_error_in_a_stream_of_triton_has_the_id_and_fails_one_request(
     triton_address: str,
 ) -> None:
     broken = request("identity", plain(1), id="a")

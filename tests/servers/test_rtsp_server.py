@@ -41,7 +41,7 @@ def frames(path: Path) -> int:
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_every_picture_of_the_live_stream_tells_when_it_was_made(
+def test_every_picture_of_the_live_stream_has_the_time_at_which_it_was_made(
     rtsp_server: Any, tmp_path: Path, transport: str
 ) -> None:
     server = rtsp_server()
@@ -127,13 +127,13 @@ def test_the_secret_stream_asks_for_a_password(rtsp_server: Any, tmp_path: Path)
     assert frames(path) == 1
 
 
-def test_what_is_not_there_is_not_found(rtsp_server: Any) -> None:
+def test_an_unknown_mount_is_not_found(rtsp_server: Any) -> None:
     server = rtsp_server()
     server.start()
     assert "404 Not Found" in ffmpeg(*play(server.url("nothing")), check=False)
 
 
-def test_a_paused_server_answers_nobody_until_it_goes_on(rtsp_server: Any) -> None:
+def test_a_paused_server_does_not_respond_until_it_is_resumed(rtsp_server: Any) -> None:
     server = rtsp_server()
     server.start()
     server.pause()
@@ -143,7 +143,7 @@ def test_a_paused_server_answers_nobody_until_it_goes_on(rtsp_server: Any) -> No
     ffmpeg(*play(server.url("live")), "-frames:v", "1", "-f", "null", "-")
 
 
-def test_a_server_that_is_asked_to_end_ends_well(rtsp_server: Any) -> None:
+def test_a_terminated_server_exits_with_0(rtsp_server: Any) -> None:
     server = rtsp_server()
     server.start()
     assert server.terminate() == 0

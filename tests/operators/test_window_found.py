@@ -114,8 +114,24 @@ def median(values: list[Any]) -> Any:
     return sorted(values)[len(values) // 2]
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4, 7, 16])
-@pytest.mark.parametrize("seconds", [0.001, 3.0])
+@pytest.mark.parametrize(
+    ("workers", "seconds"),
+    [
+        *[(1, 0.001), (4, 3.0), (16, 0.001)],
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in [
+                (1, 3.0),
+                (2, 0.001),
+                (2, 3.0),
+                (4, 0.001),
+                (7, 0.001),
+                (7, 3.0),
+                (16, 3.0),
+            ]
+        ),
+    ],
+)
 def test_a_server_is_kept_busy_and_nothing_queues_there(
     chains: Any, workers: int, seconds: float
 ) -> None:
@@ -138,7 +154,9 @@ def test_the_window_is_found_within_some_windows_of_frames(
     assert max(chain.windows[-10 * workers :]) <= 1.5 * workers
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4, 16])
+@pytest.mark.parametrize(
+    "workers", [1, 4, *(pytest.param(each, marks=pytest.mark.slow) for each in (2, 16))]
+)
 def test_times_that_vary_cost_little_of_the_throughput(chains: Any, workers: int) -> None:
     chain = chains(workers, jitter=0.3)
     chain.serve(2000)
@@ -164,8 +182,13 @@ def test_a_slow_sink_gets_no_larger_window_than_it_needs(chains: Any) -> None:
     assert median(chain.windows[-2000:]) <= 4
 
 
-@pytest.mark.parametrize(("before", "after"), [(0.05, 0.5), (0.5, 0.05)])
-@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize(
+    ("workers", "before", "after"),
+    [
+        *[(1, 0.05, 0.5), (4, 0.5, 0.05)],
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in [(1, 0.5, 0.05), (4, 0.05, 0.5)]),
+    ],
+)
 def test_a_server_that_becomes_slower_or_faster_is_kept_busy(
     chains: Any, workers: int, before: float, after: float
 ) -> None:
@@ -178,7 +201,13 @@ def test_a_server_that_becomes_slower_or_faster_is_kept_busy(
     assert median(chain.windows[-1000:]) <= workers + 1
 
 
-@pytest.mark.parametrize(("before", "after"), [(4, 1), (16, 2), (1, 4), (2, 8)])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        *[(4, 1), (2, 8)],
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in [(16, 2), (1, 4)]),
+    ],
+)
 def test_a_server_that_gets_or_loses_workers_is_followed(
     chains: Any, before: int, after: int
 ) -> None:

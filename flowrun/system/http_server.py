@@ -102,8 +102,7 @@ class _Server(TCPServer):
         self.routes = routes
         self.closing = threading.Event()
         self._free = threading.BoundedSemaphore(connections)
-        self._lock = threading.Lock()
-        self._open: dict[threading.Thread, socket.socket] = {}
+        self._open: dict[threading.Thread, socket.socket] = {}  # threads that may still run
         super().__init__((str(endpoint[0]), int(endpoint[1])), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -117,20 +116,18 @@ class _Server(TCPServer):
         thread = threading.Thread(
             target=self._serve, args=(request, client_address), name="flowrun-http", daemon=True
         )
-        with self._lock:
-            self._open[thread] = request
+        self._open = {each: its for each, its in self._open.items() if each.is_alive()}
+        self._open[thread] = request
         thread.start()
 
     def server_close(self) -> None:
         super().server_close()
         self.closing.set()
-        with self._lock:
-            rest = dict(self._open)
-        for request in rest.values():
+        for request in self._open.values():
             with contextlib.suppress(OSError):  # it may be closed already
                 request.shutdown(socket.SHUT_RDWR)
         end = time.monotonic() + _CLOSE_TIMEOUT
-        for thread in rest:
+        for thread in self._open:
             thread.join(max(0.0, end - time.monotonic()))
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -143,8 +140,6 @@ class _Server(TCPServer):
         except OSError:
             self.handle_error(request, client_address)
         finally:
-            with self._lock:
-                del self._open[threading.current_thread()]
             self.shutdown_request(request)
             self._free.release()
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from flowrun.errors import RunError
+from flowrun.system import http_server
 from flowrun.system.http_server import JSON, HttpServer, Request, Response, Route
 
 LIMIT = 10.0  # seconds, a guard against hanging
@@ -19,8 +20,10 @@ Serve = Callable[..., HttpServer]
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
-    """`serve({path: route})`: a server on a free port of the loopback."""
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """`serve({path: route})`: a server on a free port of the loopback. `close` waits for its
+    threads even on a busy machine, so none may be left."""
+    monkeypatch.setattr(http_server, "_CLOSE_TIMEOUT", LIMIT)
     servers: list[HttpServer] = []
 
     def serve(routes: dict[str, Route], **options: int) -> HttpServer:
@@ -109,7 +112,7 @@ class Pieces:
         self.closed.set()
 
 
-def test_a_stream_goes_on_until_the_server_closes_which_takes_less_than_a_second(
+def test_a_stream_continues_until_the_server_closes_which_does_not_wait_for_the_client(
     serve: Serve,
 ) -> None:
     pieces = Pieces()
@@ -120,7 +123,7 @@ def test_a_stream_goes_on_until_the_server_closes_which_takes_less_than_a_second
     assert answer.fp.readline() == b"first\n"
     began = time.monotonic()
     server.close()
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < http_server._TIMEOUT / 2
     assert pieces.closed.is_set()
     assert answer.read() == b""
     connection.close()
@@ -163,7 +166,7 @@ def test_a_client_that_does_not_read_does_not_delay_closing(serve: Serve) -> Non
     assert full.wait(LIMIT)
     began = time.monotonic()
     server.close()
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < http_server._TIMEOUT / 2
     connection.close()
 
 

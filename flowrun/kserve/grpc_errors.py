@@ -43,7 +43,7 @@ _REASONS: list[tuple[str, str, str, str]] = [
         "if the server does not use TLS, remove `tls`",
     ),
     (
-        "socket closed|connection reset",
+        "socket closed|connection reset|broken pipe",
         "cannot connect to {} (connection reset)",
         "transport.address",
         f"see the server's log; {_NEEDS_TLS}",

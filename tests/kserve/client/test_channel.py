@@ -15,6 +15,7 @@ import pytest
 from flowrun.errors import TransportError
 from flowrun.inference import Request
 from flowrun.kserve.client.channel import call_metadata, open_channel
+from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.spec.flow import Tls, TransportSpec
 
 LIMIT = 10.0  # seconds, a guard against hanging
@@ -44,6 +45,19 @@ def test_every_one_of_several_addresses_must_exist() -> None:
         "transport.address: cannot connect to nowhere.invalid:9000 (no such host)\n"
         "  correct the host name"
     )
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        "Stream removed (Socket closed)",
+        "Stream removed (recvmsg:Connection reset by peer (104))",
+        "Stream removed (sendmsg: Broken pipe (32))",  # gRPC wrote before it read the reset
+    ],
+)
+def test_a_connection_that_the_server_closed_has_one_message(details: str) -> None:
+    error = GrpcErrors(spec("server:9"), "server:9").unreachable(details)
+    assert error.message == "cannot connect to server:9 (connection reset)"
 
 
 @pytest.mark.parametrize("key", ["ca", "cert", "key"])

@@ -91,8 +91,9 @@ def test_an_action_from_another_thread_wakes_a_sleeping_loop() -> None:
 def test_timers_run_in_the_order_of_their_times_however_they_were_given() -> None:
     loop = LoopScheduler()
     ran: list[str] = []
-    loop.schedule_relative(0.03, lambda *_: loop.stop())
-    loop.schedule_absolute(loop.now + timedelta(seconds=0.02), note(ran, "third"))
+    end = loop.now + timedelta(seconds=0.2)  # far enough for a busy machine to be late
+    loop.schedule_absolute(end + timedelta(seconds=0.01), lambda *_: loop.stop())
+    loop.schedule_absolute(end, note(ran, "third"))
     loop.schedule_relative(timedelta(seconds=0.01), note(ran, "second"))
     loop.schedule_relative(-5, note(ran, "first"))
     loop.run()

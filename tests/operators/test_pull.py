@@ -217,16 +217,19 @@ def test_a_loop_keeps_no_reference_to_a_source_that_has_ended(watch: Any) -> Non
     loop = LoopScheduler()
     numbers = Numbers(3)
     alive = weakref.ref(numbers)
-    watch(pull(numbers, loop))
+    ended = watch(pull(numbers, loop)).ended
     del numbers
     gone: list[bool] = []
 
-    def look(*_: object) -> None:
+    def check(*_: object) -> None:
+        if not ended.is_set():
+            loop.schedule(check)
+            return
         gc.collect()
         gone.append(alive() is None)
         loop.stop()
 
-    loop.schedule_relative(0.01, look)
+    loop.schedule(check)
     loop.run()
     assert gone == [True]
 

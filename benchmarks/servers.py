@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.echo import MODEL
-from testbed.kserve import TRITON_PYTHON, Triton
+from tests.testbed.kserve import TRITON_PYTHON, Triton
 
 
 class Servers:

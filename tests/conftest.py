@@ -23,7 +23,6 @@ from typing import Any, NoReturn, cast
 import pytest
 from hypothesis import HealthCheck, settings
 
-import testbed
 from flowrun.chain.fan_out import Queue, SinkBranch
 from flowrun.chain.shutdown import Shutdown
 from flowrun.chain.status import Status
@@ -31,11 +30,12 @@ from flowrun.frame import Frame, VideoInfo
 from flowrun.kserve.wire import messages
 from flowrun.ledger.ledger import Ledger
 from flowrun.spec.flow import Flow, SinkSpec, SourceSpec, TransportSpec
-from testbed import prometheus as prometheus_server
-from testbed.kserve import MLSERVER_PYTHON, TRITON_PYTHON, Triton, mlserver
-from testbed.process import READY_WITHIN, free_ports, tail
-from testbed.rtsp import RtspServer
-from testbed.xvfb import xvfb
+from tests import testbed
+from tests.testbed import prometheus as prometheus_server
+from tests.testbed.kserve import MLSERVER_PYTHON, TRITON_PYTHON, Triton, mlserver
+from tests.testbed.process import READY_WITHIN, free_ports, tail
+from tests.testbed.rtsp import RtspServer
+from tests.testbed.xvfb import xvfb
 
 REQUIRE_ALL = os.environ.get("FLOWRUN_REQUIRE") == "all"
 MARKERS = {
@@ -83,7 +83,7 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="session")
 def triton_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Triton with all models of testbed/run_triton.py, ready."""
+    """A Triton with all models of tests/testbed/run_triton.py, ready."""
     with Triton(_python(TRITON_PYTHON), tmp_path_factory.mktemp("triton")) as server:
         LOGS["triton_address"] = server.log
         yield server.address
@@ -101,7 +101,7 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
 
 @pytest.fixture(scope="session")
 def mlserver_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An MLServer with the models of testbed/run_mlserver.py, ready."""
+    """An MLServer with the models of tests/testbed/run_mlserver.py, ready."""
     python = _python(MLSERVER_PYTHON)
     log = LOGS["mlserver_address"] = tmp_path_factory.mktemp("mlserver") / "log"
     with mlserver(python, log) as address:
@@ -218,7 +218,7 @@ def footage() -> Path:
 
 @pytest.fixture(scope="session")
 def openvino_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the models of testbed/openvino_models.py: NAME.xml."""
+    """The folder with the models of tests/testbed/openvino_models.py: NAME.xml."""
     if importlib.util.find_spec("openvino") is None:
         _missing("openvino is not installed")
     folder = tmp_path_factory.mktemp("openvino")

@@ -16,7 +16,7 @@ from benchmarks.__main__ import skipped
 from benchmarks.cases import CASES, DEMO, DEMO_TRITON, FLOOR
 from benchmarks.measure import Measured
 from benchmarks.servers import Servers
-from testbed.kserve import TRITON_PYTHON
+from tests.testbed.kserve import TRITON_PYTHON
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from testbed.process import until
+from tests.testbed.process import until
 
 SERVICE = 0.3  # seconds
 MODEL = f"""

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from testbed.process import until
-from testbed.rtsp import read_stamps
+from tests.testbed.process import until
+from tests.testbed.rtsp import read_stamps
 
 LIMIT = 110  # seconds; a guard against hanging
 AWAY = 5.0  # seconds for which a server is gone

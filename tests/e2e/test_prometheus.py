@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from flowrun.system.http_server import HttpServer, Response
-from testbed.process import until
+from tests.testbed.process import until
 
 LIMIT = 60.0  # seconds, a guard against hanging
 DOCS = Path(__file__).parents[2] / "docs"

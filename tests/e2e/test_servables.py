@@ -19,7 +19,7 @@ from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.media.ffmpeg.process import executable
 from flowrun.media.sources import make_source
 from flowrun.spec.flow import SourceSpec
-from testbed.signatures import SIGNATURES
+from tests.testbed.signatures import SIGNATURES
 
 FLOWS = Path(__file__).parents[2] / "flows"
 SIZE = (320, 240)
@@ -39,8 +39,8 @@ FOUND: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def embedded() -> Iterator[str]:
-    """The models of testbed/signatures.py, served as by OpenVINO Model Server: ABORTED where there
-    is nothing to answer."""
+    """The models of tests/testbed/signatures.py, served as by OpenVINO Model Server: ABORTED where
+    there is no result."""
 
     def model(name: str, signature: Any) -> Model:
         taken = [TensorInfo(tensor, *given) for tensor, given in signature.inputs.items()]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from flowrun.media.ffmpeg.process import executable
-from testbed.process import until
+from tests.testbed.process import until
 
 LIMIT = 60  # seconds; a guard against hanging
 

@@ -14,7 +14,7 @@ from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as stubs
 from tritonclient.utils import InferenceServerException
 
-from testbed.pictures import Picture, noise
+from tests.testbed.pictures import Picture, noise
 
 LIMIT = 30.0  # seconds, a guard against hanging
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]

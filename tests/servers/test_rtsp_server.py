@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flowrun.media.ffmpeg.process import executable
-from testbed.rtsp import read_stamps
+from tests.testbed.rtsp import read_stamps
 
 LIMIT = 60  # seconds; a guard against hanging
 

@@ -13,7 +13,7 @@ from flowrun.inference import Request
 from flowrun.kserve.connect import open_transport
 from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.spec.flow import TransportSpec
-from testbed.pictures import noise, through
+from tests.testbed.pictures import noise, through
 
 LIMIT = 30.0  # seconds, a guard against hanging
 MODES = ["stream", "unary"]

@@ -22,7 +22,7 @@ from flowrun.inference import Request
 from flowrun.kserve.connect import look_up, open_supervised, open_transport
 from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.spec.flow import TransportSpec
-from testbed.pictures import noise, through
+from tests.testbed.pictures import noise, through
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
@@ -256,7 +256,7 @@ import numpy as np
 from flowrun.inference import Request
 from flowrun.kserve.connect import open_transport
 from flowrun.spec.flow import TransportSpec
-from testbed.pictures import noise, through
+from tests.testbed.pictures import noise, through
 
 mode, address = sys.argv[1:]
 spec = TransportSpec(mode, (address,), "identity", shared_memory="system")

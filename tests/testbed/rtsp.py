@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 
 from flowrun.media.ffmpeg.process import executable
-from testbed.process import READY_WITHIN, NotReadyError, Process, first_line, free_ports, running
+from tests.testbed.process import (
+    READY_WITHIN,
+    NotReadyError,
+    Process,
+    first_line,
+    free_ports,
+    running,
+)
 
 _SCRIPT = Path(__file__).parent / "run_rtsp.py"
 

@@ -10,7 +10,7 @@ import grpc
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as stubs
 
-from testbed.process import Process, free_ports, running, wait_until_ready
+from tests.testbed.process import Process, free_ports, running, wait_until_ready
 
 TRITON_PYTHON = "FLOWRUN_TRITON_PYTHON"  # names a Python that has nvidia-pytriton
 MLSERVER_PYTHON = "FLOWRUN_MLSERVER_PYTHON"  # names a Python that has mlserver

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from testbed.process import READY_WITHIN, free_ports, running, wait_until_ready
+from tests.testbed.process import READY_WITHIN, free_ports, running, wait_until_ready
 
 
 class Prometheus:

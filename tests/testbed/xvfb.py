@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from testbed.process import READY_WITHIN, first_line, running
+from tests.testbed.process import READY_WITHIN, first_line, running
 
 
 @contextlib.contextmanager

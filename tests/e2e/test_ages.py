@@ -87,7 +87,7 @@ def test_the_latency_of_the_summary_matches_the_stamps_in_the_pictures(
     for name, share in (("p50", 0.50), ("p95", 0.95), ("p99", 0.99)):
         assert points[name] == pytest.approx(ages[int(share * len(ages))], rel=0.15, abs=2)
     # The pictures know when they were made: their age at the hook is what passed until they were
-    # captured and what the ledger says of the time since, but for the way from hook to sink.
+    # captured and the latency in the ledger, except for the time from hook to sink.
     differences = [
         f["latency_ms"]["end_to_end"] - (f["data"]["age"] - f["data"]["before"]) for f in fates
     ]

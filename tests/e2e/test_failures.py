@@ -15,7 +15,7 @@ EMBEDDED = "mode: stream, address: embedded, model: identity"
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port that is bound and does not listen: nobody else takes it, and it refuses."""
+    """A port that is bound and does not listen: it refuses connections, and stays reserved."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]

@@ -1,4 +1,4 @@
-"""RTSP in, a model server between, RTSP out; and each of the three goes away."""
+"""RTSP in, a model server between, RTSP out; and each of the three becomes unavailable."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.testbed.rtsp import read_stamps
 LIMIT = 110  # seconds; a guard against hanging
 AWAY = 5.0  # seconds for which a server is gone
 FPS = 30
-JUMP = 0.6  # seconds; no more than a busy machine may hold up a stream that nobody interrupts
+JUMP = 0.6  # seconds; a busy machine may delay an uninterrupted stream for this long
 RECONNECT = "reconnect: {initial: 200ms, maximum: 1s}"
 
 
@@ -207,8 +207,8 @@ def test_a_wrong_password_ends_the_run_at_once_and_is_not_shown(world: World) ->
 
 @pytest.mark.parametrize(
     "state",
-    ["running", "waiting for the source", "source away", "destination away",
-     "destination stalled", "model away"],
+    ["running", "waiting for the source", "source unavailable", "destination unavailable",
+     "destination stalled", "model unavailable"],
 )  # fmt: skip
 def test_sigterm_in_any_state_ends_the_run_with_files_that_play(
     world: World, probe: Any, state: str
@@ -223,15 +223,15 @@ def test_sigterm_in_any_state_ends_the_run_with_files_that_play(
     else:
         world.until_recorded()
         match state.split():
-            case ["source", "away"]:
+            case ["source", "unavailable"]:
                 world.source.kill()
                 live.until_logged("source: .* ended")
-            case ["destination", "away"]:
+            case ["destination", "unavailable"]:
                 world.destination.kill()
                 live.until_logged(r"sink\[0\]: .*; trying again")
             case ["destination", "stalled"]:
                 world.destination.pause()
-            case ["model", "away"]:
+            case ["model", "unavailable"]:
                 world.model.kill()
                 live.until_logged("the model server is unavailable")
     live.process.send_signal(signal.SIGTERM)

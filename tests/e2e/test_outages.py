@@ -160,7 +160,7 @@ def test_without_hold_the_run_continues_and_uses_the_server_when_it_is_available
     assert summary["delivered"] + summary["failed"]["transport"] == FRAMES
     assert summary["reconnects"]["transport"] == 1
     assert "error" not in said
-    assert "WARNING" not in said  # it was told already
+    assert "WARNING" not in said  # it was logged already
 
 
 @pytest.mark.parametrize("mode", MODES)

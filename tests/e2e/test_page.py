@@ -1,4 +1,4 @@
-"""The page of a run in a real browser, told what to do through pipes."""
+"""The web page of a run in a real browser, controlled through pipes."""
 
 from __future__ import annotations
 

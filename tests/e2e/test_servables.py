@@ -27,7 +27,7 @@ BOX = (72, 56, 152, 112)  # of the bright rectangle, in pixels of the source
 BRIGHT, DARK = 6, 4  # frames with it, and those after them without
 PIXELS = 2.5  # what scaling there and back may move an edge by
 
-# What a detector says of the rectangle beside its box and score.
+# What a detector reports for the rectangle in addition to its box and score.
 FOUND: dict[str, dict[str, Any]] = {
     "face_detection": {"class_id": 1, "label": "face", "text": None},
     "person_vehicle": {"class_id": 1, "label": "person", "text": None},
@@ -71,10 +71,12 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def told(flowrun: Any, recording: Path, tmp_path: Path) -> Any:
+def lines_of(flowrun: Any, recording: Path, tmp_path: Path) -> Any:
     """Run a flow of flows/ and give what its hooks attached to each frame, all being delivered."""
 
-    def told(name: str, address: str, *words: str, sink: str = "out.jsonl") -> list[dict[str, Any]]:
+    def lines_of(
+        name: str, address: str, *words: str, sink: str = "out.jsonl"
+    ) -> list[dict[str, Any]]:
         done = flowrun(
             *(FLOWS / name, "--input-stream", recording, "--grpc-address", address),
             *("--set", f"sink={sink}", *words),
@@ -84,7 +86,7 @@ def told(flowrun: Any, recording: Path, tmp_path: Path) -> Any:
         assert {line["fate"] for line in lines} == {"delivered"}
         return [line["data"] for line in sorted(lines, key=lambda line: int(line["index"]))]
 
-    return told
+    return lines_of
 
 
 def images(path: Path) -> list[Any]:
@@ -107,13 +109,13 @@ DETECTORS = [
 
 @pytest.mark.parametrize(("server", "mode", "name"), DETECTORS)
 def test_a_detection_is_where_the_object_is_in_the_source(
-    request: pytest.FixtureRequest, told: Any, server: str, mode: str, name: str
+    request: pytest.FixtureRequest, lines_of: Any, server: str, mode: str, name: str
 ) -> None:
     address = request.getfixturevalue(server)
     # Triton has no ABORTED, by which the reading graph of OVMS says that there is nothing to read.
     count = BRIGHT if (server, name) == ("triton_address", "ocr") else BRIGHT + DARK
     words = ("--set", f"transport.mode={mode}", "--limit-frames", str(count))
-    frames = told(f"{name}_unary.yaml", address, *words)
+    frames = lines_of(f"{name}_unary.yaml", address, *words)
     assert len(frames) == count
     for frame in frames[:BRIGHT]:
         (found,) = frame["detections"]
@@ -126,10 +128,10 @@ def test_a_detection_is_where_the_object_is_in_the_source(
 @pytest.mark.parametrize("mode", ["stream", pytest.param("unary", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("server", ["embedded", "triton_address", "mlserver_address"])
 def test_a_classifier_classifies_each_picture(
-    request: pytest.FixtureRequest, told: Any, server: str, mode: str
+    request: pytest.FixtureRequest, lines_of: Any, server: str, mode: str
 ) -> None:
     address = request.getfixturevalue(server)
-    frames = told("resnet_unary.yaml", address, "--set", f"transport.mode={mode}")
+    frames = lines_of("resnet_unary.yaml", address, "--set", f"transport.mode={mode}")
     likeliest = [frame["classes"][0] for frame in frames]
     assert [each["class_id"] for each in likeliest] == [1] * BRIGHT + [0] * DARK
     assert {each["score"] for each in likeliest} == {0.875}
@@ -145,9 +147,9 @@ def test_a_classifier_classifies_each_picture(
 )
 @pytest.mark.parametrize("server", ["embedded", "triton_address", "mlserver_address"])
 def test_a_graph_draws_at_the_right_place_in_a_picture_of_the_size_of_the_source(
-    request: pytest.FixtureRequest, told: Any, tmp_path: Path, server: str, name: str
+    request: pytest.FixtureRequest, lines_of: Any, tmp_path: Path, server: str, name: str
 ) -> None:
-    told(f"{name}.yaml", request.getfixturevalue(server), sink="[out.mkv, out.jsonl]")
+    lines_of(f"{name}.yaml", request.getfixturevalue(server), sink="[out.mkv, out.jsonl]")
     pictures = images(tmp_path / "out.mkv")
     assert [picture.shape for picture in pictures] == [(SIZE[1], SIZE[0], 3)] * (BRIGHT + DARK)
     x0, y0, x1, y1 = BOX

@@ -68,7 +68,7 @@ class Terminal:
     def _read(self) -> str:
         try:
             return os.read(self._ours, 4096).decode()
-        except OSError:  # how Linux says that nobody has the other side any more
+        except OSError:  # on Linux: the other side is closed
             return ""
 
 

@@ -215,7 +215,7 @@ def test_dispose_at_any_moment_is_the_end_of_everything(
     read = list(story.read)
     watched.dispose()
     if steps and not story.closed and story.fault == ("close", len(read)):
-        # Nobody listens any more, so whoever runs the loop hears of it.
+        # There is no subscriber any more, so the caller of the loop gets the error.
         with pytest.raises(BrokenError, match=rf"^close {len(read)}$"):
             story.virtual.run()
     story.virtual.run()

@@ -333,13 +333,13 @@ def test_upstream_that_is_woken_and_finds_no_space_is_woken_again(
     full = threading.Semaphore(0)  # upstream has looked, and is about to wait
 
     def wait_for(condition: threading.Condition, predicate: Callable[[], bool]) -> bool:
-        def told() -> bool:
+        def notified() -> bool:
             room = predicate()
             if not room:
                 full.release()
             return room
 
-        return wait(condition, told)
+        return wait(condition, notified)
 
     def answer_when_upstream_waits() -> None:
         for item in range(2):
@@ -402,4 +402,4 @@ def test_the_limit_counts_those_between_submit_and_the_end_of_downstream(
     assert (limit.inside, seen) == (0, [2, 1])
     subject.on_next(2)
     watched.dispose()
-    assert limit.inside == 0  # nobody waits for it any more
+    assert limit.inside == 0  # no thread waits for it

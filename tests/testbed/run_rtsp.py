@@ -66,7 +66,7 @@ def _row(bits: int) -> bytes:
 
 
 class Camera:
-    """Makes pictures on a thread of its own and gives each to whoever plays at that moment."""
+    """Makes pictures on its own thread and sends each to the clients that play at that moment."""
 
     def __init__(self) -> None:
         self._playing: dict[Any, Any] = {}  # media -> its source of pictures

@@ -1,7 +1,7 @@
 """Models with the names, datatypes and shapes of those that people serve, which find the bright.
 
 Stand-alone: numpy and nothing else, for they run inside Triton, MLServer and the embedded server.
-What they find can be told without them: a picture is dark but for one bright rectangle, or all
+What they find can be computed without them: a picture is dark but for one bright rectangle, or all
 dark. Pixel rectangles are (x0, y0, x1, y1), x1 and y1 being the first that are dark again.
 """
 

@@ -25,7 +25,7 @@ def wrong_outputs(model: ModelInfo, spec: TransportSpec, *, shown: bool) -> Iter
         yield unknown_name(what, spec.output, list(outputs), "transport.output")
     if not shown:
         return
-    hint = "a postprocess hook can make a picture of it"
+    hint = "use a postprocess hook to make a picture from it"
     if not spec.output and len(outputs) > 1:
         names = ", ".join(map(repr, outputs))
         yield ContractError(

@@ -364,19 +364,19 @@ def test_a_picture_that_fits_is_accepted(
             [("boxes", "FP32", (1, 1, 200, 7))],
             {},
             "transport.output: model 'model' returns 'boxes' as FP32 [1, 1, 200, 7], which is not a"
-            " picture\n  a postprocess hook can make a picture of it",
+            " picture\n  use a postprocess hook to make a picture from it",
         ),
         (
             [("a", "INVALID", ()), ("b", "INVALID", ())],
             {},
             "transport.output: model 'model' has 2 outputs; choose the one that is the picture\n"
-            "  it has 'a', 'b'; or: a postprocess hook can make a picture of it",
+            "  it has 'a', 'b'; or: use a postprocess hook to make a picture from it",
         ),
         (
             [("a", "UINT8", (-1, -1, 3)), ("b", "INT64", (-1, -1, 3))],
             {"output": "b"},
             "transport.output: model 'model' returns 'b' as INT64 [-1, -1, 3], which is not a"
-            " picture\n  a postprocess hook can make a picture of it",
+            " picture\n  use a postprocess hook to make a picture from it",
         ),
     ],
 )

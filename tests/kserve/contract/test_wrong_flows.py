@@ -224,7 +224,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str], str]] = {
         " [1, 1, 200, 7], which is not a picture\n"
         "      output: boxes\n"
         "              ^\n"
-        "    a postprocess hook can make a picture of it\n",
+        "    use a postprocess hook to make a picture from it\n",
     ),
     "a model that is not ready": (
         {"models": ["faces"], "model_ready": False, "reason": "no weights"},

@@ -235,7 +235,7 @@ def test_an_allocated_region_is_not_reused_after_its_request_failed(parts: Parts
     names = parts.inner.names(0)
     parts.inner.fail(0, DeadlineError("no answer", code="DEADLINE_EXCEEDED"))
     parts.transport.submit(Request({"": image}))  # once more, as after an outage
-    assert len(parts.inner.names(0) & names) == 1  # nobody writes there
+    assert len(parts.inner.names(0) & names) == 1  # no server writes there
     del image
     parts.inner.answer(0)
     parts.send_allocated()

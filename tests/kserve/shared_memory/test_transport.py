@@ -91,7 +91,7 @@ def test_every_request_gets_its_own_picture_byte_for_byte_and_no_message_carries
         assert (result.only == image).all()
         assert not result.only.flags.writeable
     carried = [size > images[0].nbytes for size in joined]
-    assert 1 <= sum(carried) <= 4  # nobody knew yet how large the answers are
+    assert 1 <= sum(carried) <= 4  # the size of the responses is not known yet
     assert carried == sorted(carried, reverse=True)
 
 

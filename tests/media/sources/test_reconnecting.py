@@ -158,11 +158,11 @@ def test_a_reason_that_is_not_transient_ends_the_wait() -> None:
 
 def test_the_wait_at_startup_ends_with_give_up_after() -> None:
     reconnect = Reconnect(jitter=False, give_up_after=6.5)
-    world = World([FakeSession(error("refused", "nobody there"))] * 9, reconnect=reconnect)
+    world = World([FakeSession(error("refused", "no server"))] * 9, reconnect=reconnect)
     with pytest.raises(SourceError) as raised:
         world.play()
     assert str(raised.value) == (
-        "source: nobody there\n  gave up after 6.5 s, the value of `source.reconnect.give_up_after`"
+        "source: no server\n  gave up after 6.5 s, the value of `source.reconnect.give_up_after`"
     )
     assert raised.value.reason == "refused"
     assert world.waits == [1.0, 2.0, 4.0]

@@ -199,7 +199,11 @@ def picture_of(name: str) -> str:
 def problems(folder: Path) -> list[str]:
     """What is missing or out of date; `folder` has the pictures."""
     flows = sorted(path.stem for path in FLOWS.glob("*.yaml"))
-    found = [f"flows/{name}.yaml has no entry" for name in flows if name not in ENTRIES]
+    found = [
+        f"flows/{name}.yaml has no entry: add it to ENTRIES in docs/images/gallery.py"
+        for name in flows
+        if name not in ENTRIES
+    ]
     found += [f"there is no flows/{name}.yaml" for name in ENTRIES if name not in flows]
     found += [
         f"{picture_of(name)} is missing: run `python -m docs.images {name}`"

@@ -25,17 +25,18 @@ def test_every_flow_has_an_entry_and_a_picture_and_the_page_is_up_to_date() -> N
 def test_the_check_reports_a_missing_picture(tmp_path: Path) -> None:
     found = gallery.problems(tmp_path)
     assert "page.png is missing: run `python -m docs.images page`" in found
-    assert len(found) == len(gallery.names())
+    assert len([each for each in found if "is missing" in each]) == len(gallery.names())
 
 
 def test_the_check_reports_a_flow_without_entry_and_a_page_out_of_date(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    before = gallery.problems(IMAGES)
     monkeypatch.delitem(gallery.ENTRIES, "quickstart")
-    assert gallery.problems(IMAGES) == [
-        "flows/quickstart.yaml has no entry",
+    assert set(gallery.problems(IMAGES)) - set(before) == {
+        "flows/quickstart.yaml has no entry: add it to ENTRIES in docs/images/gallery.py",
         "docs/gallery.md is out of date: run `python -m docs.images`",
-    ]
+    }
 
 
 def test_no_picture_is_left_over_and_all_are_small() -> None:

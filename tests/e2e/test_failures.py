@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from flowrun.kserve.server.models.registry import ISOLATED, MODELS
+
 EMBEDDED = "mode: stream, address: embedded, model: identity"
 
 
@@ -45,9 +47,8 @@ CASES: dict[str, tuple[dict[str, str], int, str]] = {
         "flow.yaml:3:53: error: transport.model: there is no built-in model 'identiti'\n"
         "    transport: {mode: stream, address: embedded, model: identiti}\n"
         "                                                        ^\n"
-        "    did you mean 'identity'? built-in models: identity, grayscale, edges, face-detection,"
-        " holisticTracking, irisTracking; for your own write package.module:name, or the path of an"
-        " .onnx or .xml file\n",
+        f"    did you mean 'identity'? built-in models: {', '.join([*MODELS, *ISOLATED])}; for your"
+        " own write package.module:name, or the path of an .onnx or .xml file\n",
     ),
     "a wrong input name": (
         {"transport": "{" + EMBEDDED + ", input: picture}"},

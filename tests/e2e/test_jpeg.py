@@ -64,8 +64,8 @@ def test_a_model_for_compressed_pictures_is_reported_as_one(
 ) -> None:
     path = flow(transport=f"{{mode: unary, address: '{triton_address}', model: decode}}")
     text = (
-        "flow.yaml:3:1: error: transport.encoding: model 'decode' takes 'image' as BYTES [1], but"
-        " it is sent UINT8 [48, 64, 3]\n"
+        "flow.yaml:3:1: error: transport.encoding: model 'decode' expects 'image' as BYTES [1],"
+        " but the flow sends UINT8 [48, 64, 3]\n"
         f"    transport: {{mode: unary, address: '{triton_address}', model: decode}}\n"
         "    ^\n"
         "    if it decodes pictures, write under `transport`:\n"
@@ -77,8 +77,8 @@ def test_a_model_for_compressed_pictures_is_reported_as_one(
 def test_a_decoupled_model_requires_a_stream(triton_address: str, flow: Any, refused: Any) -> None:
     path = flow(transport=f"{{mode: unary, address: '{triton_address}', model: repeat}}")
     text = (
-        "flow.yaml:3:19: error: transport.mode: model 'repeat' is decoupled: it answers as often as"
-        " it likes, which takes a stream\n"
+        "flow.yaml:3:19: error: transport.mode: model 'repeat' is decoupled: it sends any number"
+        " of responses, which needs a stream\n"
         f"    transport: {{mode: unary, address: '{triton_address}', model: repeat}}\n"
         "                      ^\n"
         "    write under `transport`:\n"

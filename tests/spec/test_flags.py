@@ -11,8 +11,11 @@ from flowrun.spec.flow import SinkSpec
 from flowrun.spec.flow_text import Flag
 from flowrun.spec.load import load as load_flow
 from flowrun.spec.problems import Remark
+from flowrun.spec.schema import schema
 
 OUT = "out.mp4"
+
+EXPECTED_SINKS = schema()["$defs"]["sink_uri"]["errorMessage"]
 
 
 def sink(text: str) -> str:
@@ -136,11 +139,7 @@ def test_a_page_and_an_output_of_the_command_line_are_both_sinks(load: Any, base
 
 def test_an_invalid_address_for_the_page_is_shown_as_typed(complain: Any, base: str) -> None:
     assert complain(base, [Flag("--web", "sink", "8080", "web")]) == [
-        "--web:1:7: error: `sink[1]` is 'web:8080', expected `screen`, `web` or `web:HOST:PORT`,"
-        " `null`, an `rtsp://` URL, or a path that ends in .mp4, .mkv, .avi, .mov, .webm or"
-        " .jsonl\n"
-        "    --web 8080\n"
-        "          ^"
+        f"--web:1:7: error: `sink[1]` is 'web:8080', {EXPECTED_SINKS}\n    --web 8080\n          ^"
     ]
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from flowrun.spec.schema import schema
+
 FLOW = """\
 version: 1
 source: {uri: test}
@@ -21,10 +23,13 @@ sink: {uri: out.mp4}
 
 def cases() -> list[Any]:
     """Each block of the file: `old => new`, applied to FLOW (`\\n` is a line end), and below it
-    everything that the user sees."""
+    everything that the user sees; `{sinks}` stands for the list of sinks in the schema."""
+    sinks = schema()["$defs"]["sink_uri"]["errorMessage"]
     blocks = (Path(__file__).parent / "messages.txt").read_text(encoding="utf-8").split("\n\n")
     parts = [block.strip("\n").partition("\n") for block in blocks]
-    return [pytest.param(change, text, id=change) for change, _, text in parts]
+    return [
+        pytest.param(change, text.replace("{sinks}", sinks), id=change) for change, _, text in parts
+    ]
 
 
 @pytest.mark.parametrize(("change", "text"), cases())

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from flowrun.errors import InvalidFlowError
 from flowrun.kserve.server.models import MODELS, parse_name, resolve_model
 from flowrun.kserve.server.models.edges import BAND
+from flowrun.kserve.server.models.registry import ISOLATED
 from flowrun.kserve.wire.tensor_info import TensorInfo
 
 Picture = npt.NDArray[np.uint8]
@@ -176,8 +177,7 @@ def test_a_missing_package_is_named_with_the_command_to_install_it(
 def test_for_a_misspelt_model_the_nearest_name_is_suggested() -> None:
     assert refusal("edgse") == (
         "transport.model: there is no built-in model 'edgse'\n"
-        "  did you mean 'edges'? built-in models: identity, grayscale, edges, face-detection,"
-        " holisticTracking, irisTracking;"
+        f"  did you mean 'edges'? built-in models: {', '.join([*MODELS, *ISOLATED])};"
         " for your own write package.module:name, or the path of an .onnx or .xml file"
     )
 
@@ -185,9 +185,8 @@ def test_for_a_misspelt_model_the_nearest_name_is_suggested() -> None:
 def test_for_an_unknown_name_the_models_are_listed() -> None:
     assert refusal("ByteTrack") == (
         "transport.model: there is no built-in model 'ByteTrack'\n"
-        "  built-in models: identity, grayscale, edges, face-detection, holisticTracking,"
-        " irisTracking; for your own write package.module:name, or the path of an .onnx or .xml"
-        " file"
+        f"  built-in models: {', '.join([*MODELS, *ISOLATED])}; for your own write"
+        " package.module:name, or the path of an .onnx or .xml file"
     )
 
 

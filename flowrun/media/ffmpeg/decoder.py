@@ -87,10 +87,9 @@ class Decoder:
             return
         shape = (info.height, info.width, 3)
         try:
-            while (image := self._read(process, shape)) is not None:
-                pts, duration = self._times.next(index)
-                yield Frame(image, index, pts, duration, time.monotonic())
-                del image
+            while (frame := self._next(process, shape, index)) is not None:
+                yield frame
+                del frame
                 index += 1
             self._check_end(process, index)
         finally:
@@ -135,6 +134,19 @@ class Decoder:
             color_primaries=stream.color_primaries,
             color_transfer=stream.color_transfer,
         )
+
+    def _next(self, process: Process, shape: tuple[int, int, int], index: int) -> Frame | None:
+        """Frame number `index`; `None` at the end, or when the source was stopped."""
+        try:
+            image = self._read(process, shape)
+            if image is None:
+                return None
+            pts, duration = self._times.next(index)
+        except (SourceError, ValueError):  # `stop` has ended the pipes, or `close` closed them
+            if self._stopped.is_set():
+                return None
+            raise
+        return Frame(image, index, pts, duration, time.monotonic())
 
     def _read(self, process: Process, shape: tuple[int, int, int]) -> Image | None:
         """The next image, read-only, `None` at the end."""

@@ -19,6 +19,7 @@ from flowrun.errors import InvalidFlowError, SourceError
 from flowrun.image.buffers import Buffers
 from flowrun.image.text import fitting_size, text_mask
 from flowrun.media.ffmpeg.decoder import Decoder
+from flowrun.media.ffmpeg.framecrc import FrameTimes
 from flowrun.media.sources import make_source
 from flowrun.spec.flow import SourceSpec
 
@@ -178,6 +179,26 @@ def test_a_loop_continues_until_another_thread_stops_it(make: Any, decoder: Any)
     assert not reader.is_alive()
     assert [frame.time for frame in frames[:41]] == pytest.approx([n / 25 for n in range(41)])
     assert (frames[0].image == frames[20].image).all()
+
+
+@pytest.mark.parametrize("end", ["stop", "close"])
+def test_a_source_that_is_ended_between_an_image_and_its_time_has_no_error(
+    make: Any, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    source = make_source(SourceSpec(str(make("a.mp4"))))
+    source.open()
+    read_times = FrameTimes.next
+
+    def ended_meanwhile(times: FrameTimes, index: int) -> tuple[float, float]:
+        if index == 3:
+            getattr(source, end)()
+            if end == "stop":
+                times._lines.read()  # what ffmpeg had written before
+        return read_times(times, index)
+
+    monkeypatch.setattr(FrameTimes, "next", ended_meanwhile)
+    with closing(source):
+        assert [frame.index for frame in source] == [0, 1, 2]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in the file system")

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -118,12 +118,15 @@ def flowrun(tmp_path: Path) -> Flowrun:
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start the command line in an empty directory; it is killed after the test."""
+    """Start the command line in an empty directory; it is killed after the test. `program` are the
+    arguments of Python that run it."""
     running: list[subprocess.Popen[str]] = []
 
-    def start(*words: str | Path) -> subprocess.Popen[str]:
+    def start(
+        *words: str | Path, program: Sequence[str] = ("-m", "flowrun")
+    ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flowrun", *map(str, words)],
+            [sys.executable, *program, *map(str, words)],
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -31,6 +31,15 @@ FLAGS = (
 YELLOW = (235, 221, 40)  # a stripe of the test pattern
 DESK, PHONE = (1280, 900), (390, 844)
 
+# The command line, but the page can fetch the last figures for as long as a busy machine needs.
+LINGERING = f"""
+import sys
+from flowrun.cli import main
+from flowrun.media.sinks import web
+web.LINGER = {LIMIT}
+sys.exit(main())
+"""
+
 
 class Browser:
     """One tab. What the page's scripts raise is in `complaints`."""
@@ -159,11 +168,13 @@ def test_the_final_figures_on_the_page_are_those_of_the_summary(
     flow: Any, started: Callable[..., Any], browser: Browser, tmp_path: Path
 ) -> None:
     path = flow(source="'test:64x48@30'", limits=None, backpressure="latest")
-    process = started(path, "--web", "127.0.0.1:0", "--summary", "summary.json")
+    words = (path, "--web", "127.0.0.1:0", "--summary", "summary.json")
+    process = started(*words, program=("-c", LINGERING))
     browser.open(address(process))
     browser.wait_for("Number(document.querySelector('#numbers dd')?.textContent) > 0")
     process.send_signal(signal.SIGINT)
     browser.wait_for("document.getElementById('state')?.textContent === 'ended'")
+    process.send_signal(signal.SIGINT)  # the page has the last figures: do not wait any longer
     assert browser.value("document.getElementById('notice').textContent") == (
         "The run has ended. These figures are final."
     )

@@ -142,7 +142,7 @@ class Decoder:
             if image is None:
                 return None
             pts, duration = self._times.next(index)
-        except (SourceError, ValueError):  # `stop` has ended the pipes, or `close` closed them
+        except (SourceError, OSError, ValueError):  # `stop` ended the pipes, or `close` closed them
             if self._stopped.is_set():
                 return None
             raise

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from flowrun.errors import OutageError, TransportError
 from flowrun.inference import Request, Result
 from flowrun.kserve.client.outage_log import unavailable
+from flowrun.kserve.grpc_errors import OUTAGE_STATUSES
 
 MAX_ATTEMPTS = 5  # a request that fails so often may be what crashes the server
-
-_UNAVAILABLE = ("UNAVAILABLE", "CANCELLED")  # CANCELLED: the server shuts down gracefully
 
 
 @dataclass(slots=True, order=True)
@@ -73,7 +72,7 @@ class OutageState:
     def is_outage(self, error: TransportError) -> bool:
         # A server that restarts may report that it is ready before it has loaded its model.
         restarting = self.outage is not None or self.failures > 0
-        return error.code in _UNAVAILABLE or (restarting and error.code == "NOT_FOUND")
+        return error.code in OUTAGE_STATUSES or (restarting and error.code == "NOT_FOUND")
 
     def begins(self, job: Job) -> bool:
         """Whether an outage begins with the failure of `job`, which was not sent before the last

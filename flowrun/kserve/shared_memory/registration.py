@@ -9,22 +9,18 @@ from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import ContractError, RunError
 from flowrun.kserve.client.connection import SERVICE
-from flowrun.kserve.grpc_errors import GrpcErrors
+from flowrun.kserve.grpc_errors import OUTAGE_STATUSES, GrpcErrors
 from flowrun.kserve.shared_memory.region import Region, is_left_over
 
 CALL_TIMEOUT = 2.0  # seconds that the server has for each call
 KEY = "transport.shared_memory"
 
-_UNAVAILABLE = (
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.CANCELLED,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-)
+_UNAVAILABLE = OUTAGE_STATUSES | {"DEADLINE_EXCEEDED"}  # within `CALL_TIMEOUT`
 
 
 def is_outage(error: grpc.RpcError) -> bool:
     """Whether the server is unavailable, which fails requests, too, and is reported by them."""
-    return error.code() in _UNAVAILABLE
+    return error.code().name in _UNAVAILABLE
 
 
 class Registration:

@@ -14,13 +14,13 @@ from flowrun.errors import TransportError
 from flowrun.inference import NOT_SHARED, Place, Placement, Request, Result, Tensor, new_future
 from flowrun.kserve.contract.compare import name_inputs
 from flowrun.kserve.contract.model_info import ModelTransport
+from flowrun.kserve.grpc_errors import OUTAGE_STATUSES
 from flowrun.kserve.shared_memory.pool import Pool
 from flowrun.kserve.shared_memory.region import PAGE, Region
 from flowrun.kserve.wire.tensors import BYTES, DATATYPES, datatype_of
 from flowrun.spec.flow import TransportSpec
 
 _GROWTH = 1.25  # times the size of an output that has outgrown its region
-_OUTAGE = ("UNAVAILABLE", "CANCELLED")
 
 _Form = tuple[tuple[str, str, tuple[int, ...]], ...]  # name, dtype and shape of each input
 
@@ -124,7 +124,7 @@ class SharedMemoryTransport:
         held.clear()
         if isinstance(error, TransportError):
             misplaced = bool(regions) and "shared memory" in error.message
-            if misplaced or error.code in _OUTAGE:
+            if misplaced or error.code in OUTAGE_STATUSES:
                 self._pool.forget()
             if misplaced:
                 try:

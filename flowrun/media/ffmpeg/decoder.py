@@ -50,10 +50,43 @@ class Decoder:
         self._live = live
         self._stopped = threading.Event()
         self._lock = threading.Lock()  # guards the start of the process against `stop`
+        self._pipes = threading.RLock()  # held by the thread that opens, reads or closes them
         self._process: Process | None = None
         self._info: VideoInfo | None = None
 
     def open(self) -> VideoInfo | None:
+        with self._pipes:
+            return self._open()
+
+    def __iter__(self) -> Iterator[Frame]:
+        process, info, index = self._process, self._info, 0
+        if process is None or info is None:
+            return
+        shape = (info.height, info.width, 3)
+        try:
+            while (frame := self._next(process, shape, index)) is not None:
+                yield frame
+                del frame
+                index += 1
+            self._check_end(process, index)
+        finally:
+            self.close()
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped.set()
+        if self._process is not None:
+            self._process.kill()
+
+    def close(self) -> None:
+        self.stop()  # ends a read on another thread, which then releases the pipes
+        with self._pipes:
+            if self._process is not None:
+                self._process.close()
+                self._times.close()
+                self._watchdog.close()
+
+    def _open(self) -> VideoInfo | None:
         inputs = self._inputs(self._spec)
         parser = StreamInfoParser()
         reading, url, inherited = open_second_output(sys.platform)
@@ -80,33 +113,6 @@ class Decoder:
             self.close()
             raise
         return self._info
-
-    def __iter__(self) -> Iterator[Frame]:
-        process, info, index = self._process, self._info, 0
-        if process is None or info is None:
-            return
-        shape = (info.height, info.width, 3)
-        try:
-            while (frame := self._next(process, shape, index)) is not None:
-                yield frame
-                del frame
-                index += 1
-            self._check_end(process, index)
-        finally:
-            self.close()
-
-    def stop(self) -> None:
-        with self._lock:
-            self._stopped.set()
-        if self._process is not None:
-            self._process.kill()
-
-    def close(self) -> None:
-        self.stop()
-        if self._process is not None:
-            self._process.close()
-            self._times.close()
-            self._watchdog.close()
 
     def _wait_first(self, process: Process, parser: StreamInfoParser) -> VideoInfo | None:
         """Wait for the first frame's entry; `None` if the source is stopped before it arrives."""
@@ -137,15 +143,16 @@ class Decoder:
 
     def _next(self, process: Process, shape: tuple[int, int, int], index: int) -> Frame | None:
         """Frame number `index`; `None` at the end, or when the source was stopped."""
-        try:
-            image = self._read(process, shape)
-            if image is None:
-                return None
-            pts, duration = self._times.next(index)
-        except (SourceError, OSError, ValueError):  # `stop` ended the pipes, or `close` closed them
-            if self._stopped.is_set():
-                return None
-            raise
+        with self._pipes:
+            try:
+                image = self._read(process, shape)
+                if image is None:
+                    return None
+                pts, duration = self._times.next(index)
+            except SourceError:
+                if self._stopped.is_set():  # `stop` ended the pipe between image and time
+                    return None
+                raise
         return Frame(image, index, pts, duration, time.monotonic())
 
     def _read(self, process: Process, shape: tuple[int, int, int]) -> Image | None:

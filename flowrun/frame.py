@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +16,34 @@ from flowrun.view import View, whole
 Image = npt.NDArray[np.uint8]
 
 
+class Picture(ABC):
+    """A decoded picture in the source's own pixels. Images are made from it when somebody looks.
+
+    Thread-safe. `width` and `height` are those of its image.
+    """
+
+    width: int
+    height: int
+
+    @property
+    @abstractmethod
+    def image(self) -> Image:
+        """uint8, (height, width, 3), read-only. Made at the first call, the same array after
+        that."""
+
+    @abstractmethod
+    def scaled(self, size: tuple[int, int], filter: str) -> Image:  # noqa: A002
+        """The image scaled to `size` (width, height) in the same step that converts it, read-only.
+        `filter` is nearest, bilinear, bicubic or lanczos; all but the first are antialiased."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One picture of the source.
 
     `image`     uint8, shape (height, width, 3), RGB unless the flow has `color: bgr`. Read-only
-                where flowrun still needs it (see the hooks guide); copy before drawing.
+                where flowrun still needs it (see the hooks guide); copy before drawing. Of a
+                decoded frame it is made at the first look, on the thread that looks.
     `index`     the source's sequence number, from 0, without gaps.
     `time`      presentation time in seconds: a recording's own, which need not start at 0; of a
                 live source since its first frame.
@@ -38,14 +61,40 @@ class Frame:
     captured: float
     data: Mapping[str, Any] = field(default_factory=dict)
     view: View | None = None
+    picture: Picture | None = field(init=False, repr=False, default=None)  # what `image` shows
+
+    @classmethod
+    def decoded(
+        cls, picture: Picture, index: int, time: float, duration: float, captured: float
+    ) -> Frame:
+        """The frame of `picture`, whose image is not made yet."""
+        return cls(cast(Image, picture), index, time, duration, captured)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.image, Picture):
+            object.__setattr__(self, "picture", self.image)
+            object.__delattr__(self, "image")  # until `__getattr__` sets it
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for attributes that are not set: the image of a decoded picture, once."""
+        if name != "image" or self.picture is None:
+            raise AttributeError(f"a Frame has no attribute {name!r}")
+        image = self.picture.image
+        object.__setattr__(self, "image", image)
+        return image
 
     @property
     def width(self) -> int:
-        return int(self.image.shape[1])
+        return self.picture.width if self.picture is not None else int(self.image.shape[1])
 
     @property
     def height(self) -> int:
-        return int(self.image.shape[0])
+        return self.picture.height if self.picture is not None else int(self.image.shape[0])
+
+    @property
+    def content(self) -> Image | Picture:
+        """The picture as it is held: decoded, or as an image."""
+        return self.image if self.picture is None else self.picture
 
     @property
     def seen(self) -> View:
@@ -62,12 +111,21 @@ class Frame:
 
     def attach(self, **data: Any) -> Frame:
         """The same frame with `data` added to what is attached already."""
-        return self.changed(self.image, {**self.data, **data}, self.view)
+        return self.changed(self.content, {**self.data, **data}, self.view)
 
-    def changed(self, image: npt.NDArray[Any], data: Mapping[str, Any], view: View | None) -> Frame:
+    def changed(
+        self, content: npt.NDArray[Any] | Picture, data: Mapping[str, Any], view: View | None
+    ) -> Frame:
         """The same frame with everything that hooks can change. Called at least once per frame;
         `dataclasses.replace` takes twice as long."""
-        return Frame(image, self.index, self.time, self.duration, self.captured, data, view)
+        return Frame(
+            cast(Image, content), self.index, self.time, self.duration, self.captured, data, view
+        )
+
+    def placed(self, index: int, time: float, captured: float) -> Frame:
+        """The same frame with another number and other times."""
+        image = cast(Image, self.content)
+        return Frame(image, index, time, self.duration, captured, self.data, self.view)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ import tritonclient.grpc as triton
 
 from benchmarks.job import Job, Outcome, outcome
 from benchmarks.ways.exchange import Exchange
-from flowrun.media.pyav.filters import Filters
+from flowrun.frame import VideoInfo
+from flowrun.media.pyav.converter import Converter
 from flowrun.spec.flow import SourceSpec
 
 
@@ -54,10 +55,8 @@ def _exact(clip: str) -> Iterator[Any]:
     with av.open(clip) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        assert stream.time_base is not None
-        filters = Filters(SourceSpec(clip, color="bgr"), stream.time_base)
+        converter: Converter | None = None
         for frame in container.decode(stream):
-            for picture in filters.push(frame):
-                yield picture.to_ndarray()
-        for picture in filters.push(None):
-            yield picture.to_ndarray()
+            info = VideoInfo(frame.width, frame.height)
+            converter = converter or Converter(SourceSpec(clip, color="bgr"), info)
+            yield converter.picture(frame).image

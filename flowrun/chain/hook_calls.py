@@ -8,7 +8,7 @@ from typing import Any, Literal
 from flowrun.chain.tensors import is_picture
 from flowrun.chain.throttled_warnings import ThrottledWarnings
 from flowrun.errors import HookError
-from flowrun.frame import Frame
+from flowrun.frame import Frame, Picture
 from flowrun.hooks.loader import Hook
 from flowrun.inference import Result, Tensor
 from flowrun.ledger.ledger import Ledger
@@ -69,8 +69,8 @@ def _checked(hook: Hook, made: Any, before: Frame, *, last: bool) -> Frame | Ten
     if made is None:
         return None
     frame = made if isinstance(made, Frame) else before.with_image(made)
-    image = frame.image
-    if is_picture(image):
+    image = frame.content
+    if isinstance(image, Picture) or is_picture(image):
         after = before.changed(image, frame.data, frame.view)
         return _with_view(after, before) if _is_preprocess(hook) else after
     if _is_preprocess(hook) and last:
@@ -99,4 +99,4 @@ def _with_view(after: Frame, before: Frame) -> Frame:
     size = (after.width, after.height)
     if after.view is not before.view or size == (before.width, before.height):
         return after
-    return after.with_image(after.image, before.seen.resized(*size))
+    return after.changed(after.content, after.data, before.seen.resized(*size))

@@ -132,8 +132,9 @@ class Stages:
         else:
             request = Request(tensors, made_by=self._made_by)
         request.releasable = not self._keep_picture
-        image = _blank(frame.image.shape) if request.releasable else frame.image
-        job = Job(frame.changed(image, picture.data, picture.seen), request)
+        blank = (frame.height, frame.width, 3)
+        content = _blank(blank) if request.releasable else frame.content
+        job = Job(frame.changed(content, picture.data, picture.seen), request)
         self._ledger.took("preprocess", self._ledger.clock() - began, frame)
         return job
 
@@ -170,7 +171,7 @@ class Stages:
             after = self._postprocess.run(frame, result)
             made = after and after[0]
             if made is not None and made is not frame:
-                made = frame.changed(made.image, made.data, frame.view)
+                made = frame.changed(made.content, made.data, frame.view)
         else:
             try:
                 made = frame.with_image(to_picture(result, self._spec))

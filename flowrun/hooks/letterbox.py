@@ -8,7 +8,7 @@ import numpy as np
 
 from flowrun.frame import Frame
 from flowrun.hooks.support import options
-from flowrun.image.scaling import FILTERS, scaled
+from flowrun.image.scaling import FILTERS, scaled_frame
 
 
 class letterbox:
@@ -31,7 +31,7 @@ class letterbox:
         color = options.color("fill", fill)
         self._row = np.full((self._size[0], 3), color, np.uint8)  # faster to copy than one color
         self._centered = options.choice("position", position, ("center", "top-left")) == "center"
-        self._resampling = FILTERS[options.choice("filter", filter, FILTERS)]
+        self._filter = options.choice("filter", filter, FILTERS)
 
     def __call__(self, frame: Frame) -> Frame:
         width, height = self._size
@@ -42,6 +42,6 @@ class letterbox:
             left = top = 0
         image = np.empty((height, width, 3), np.uint8)
         image[:] = self._row
-        picture = scaled(frame.image, inner, self._resampling)
+        picture = scaled_frame(frame, inner, self._filter)
         image[top : top + inner[1], left : left + inner[0]] = picture
         return frame.with_image(image, frame.seen.resized(*inner).cut(-left, -top, width, height))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flowrun.frame import Frame
 from flowrun.hooks.support import options
-from flowrun.image.scaling import FILTERS, scaled
+from flowrun.image.scaling import FILTERS, scaled_frame
 
 
 class resize:
@@ -18,8 +18,8 @@ class resize:
 
     def __init__(self, size: str | Sequence[int], filter: str = "bilinear") -> None:  # noqa: A002
         self._size = options.size("size", size)
-        self._resampling = FILTERS[options.choice("filter", filter, FILTERS)]
+        self._filter = options.choice("filter", filter, FILTERS)
 
     def __call__(self, frame: Frame) -> Frame:
-        image = scaled(frame.image, self._size, self._resampling)
+        image = scaled_frame(frame, self._size, self._filter)
         return frame.with_image(image, frame.seen.resized(*self._size))

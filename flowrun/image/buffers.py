@@ -23,6 +23,16 @@ class Buffers:
     def __init__(self) -> None:
         self.allocate: Callable[[int], Memory | None] = lambda _: None
 
+    def copied(self, image: Memory) -> Memory:
+        """`image` in allocated memory; without any, the array itself, or a copy if it is not
+        contiguous."""
+        allocated = self.allocate(image.size)
+        if allocated is None:
+            return np.ascontiguousarray(image)
+        copy = allocated[: image.size].reshape(image.shape)
+        np.copyto(copy, image)
+        return copy
+
     def picture(self, shape: tuple[int, int, int]) -> Memory:
         """A writable, uninitialized array of `shape`."""
         size = math.prod(shape)

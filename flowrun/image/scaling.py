@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL.Image import Resampling, fromarray
 
-from flowrun.frame import Image
+from flowrun.frame import Frame, Image
 
 FILTERS = {
     "nearest": Resampling.NEAREST,
@@ -29,3 +29,12 @@ def scaled(
     if size == (image.shape[1], image.shape[0]):
         return image
     return np.asarray(fromarray(image).resize(size, resampling, reducing_gap=_GAP))
+
+
+def scaled_frame(frame: Frame, size: tuple[int, int], filter: str = "bilinear") -> Image:  # noqa: A002
+    """The image of `frame` scaled to `size` (width, height), read-only; `filter` is one of
+    `FILTERS`. A decoded picture is converted and scaled in one step, so that its image need not be
+    made: several times as fast as `scaled`."""
+    if frame.picture is not None and size != (frame.width, frame.height):
+        return frame.picture.scaled(size, filter)
+    return scaled(frame.image, size, FILTERS[filter])

@@ -70,7 +70,7 @@ class Ledger:
                 raise LedgerError(f"frame {frame.index} was captured twice")
             self._open[frame.index] = _Entry(frame.time, frame.captured)
             self._captured += 1
-            self.bytes += frame.image.nbytes
+            self.bytes += frame.width * frame.height * 3
             if self._began is None:
                 self._began, self._start = frame.captured, frame.time
             else:

@@ -6,21 +6,33 @@ from flowrun.frame import VideoInfo
 
 PIXEL_FORMATS = {"rgb": "rgb24", "bgr": "bgr24"}  # of frames, by the colour order of the flow
 # Exact chroma: without these flags the result is darker by a level and some decibels off.
-TO_RGB = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+_CHROMA = "accurate_rnd+full_chroma_int+full_chroma_inp"
+EXACT = f"bicubic+{_CHROMA}"
+# By the names of the hooks' filters. In swscale as in Pillow, all but the first are antialiased.
+SCALING = {
+    name: f"{flag}+{_CHROMA}"
+    for name, flag in {
+        "nearest": "neighbor",
+        "bilinear": "bilinear",
+        "bicubic": "bicubic",
+        "lanczos": "lanczos",
+    }.items()
+}
 # All pixels count for the chroma. The mean of those that share one is nearer to what was decoded
 # than a cubic curve through them, and half the work.
 FROM_RGB = "flags=area+full_chroma_inp"
 _MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
 
 
-def to_rgb(size: tuple[int, int] | None) -> list[str]:
-    """The filters from decoded pixels to planes of G, B and R, scaled to `size` (width, height).
+def to_rgb(size: tuple[int, int] | None, scaling: str = EXACT) -> list[str]:
+    """The filters from decoded pixels to planes of G, B and R, scaled to `size` (width, height)
+    with the flags `scaling` of swscale.
 
     The next step interleaves the planes: swscale writes planes with the processor's vector units,
     and writes the same pixels interleaved three times slower.
     """
     scaled = f"w={size[0]}:h={size[1]}:" if size else ""
-    return [f"scale={scaled}out_range=pc:{TO_RGB}", "format=gbrp"]
+    return [f"scale={scaled}out_range=pc:flags={scaling}", "format=gbrp"]
 
 
 def from_rgb(info: VideoInfo) -> list[str]:

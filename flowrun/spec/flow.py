@@ -34,7 +34,7 @@ class SourceSpec:
     size: tuple[int, int] | None = None
     fps: float | None = None
     color: Color = "rgb"
-    decoder: Literal["ffmpeg", "av"] = "ffmpeg"
+    decoder: Literal["auto", "av", "ffmpeg"] = "auto"
     pace: Literal["auto", "realtime", "fast"] = "auto"
     loop: bool = False
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
@@ -42,6 +42,7 @@ class SourceSpec:
     read_timeout: float = 5.0
     startup: Literal["auto", "wait", "fail"] = "auto"
     on_loss: Literal["freeze", "placeholder", "stop"] = "freeze"
+    ffmpeg: Mapping[str, Any] = field(default_factory=dict)  # input options
     reconnect: Reconnect = Reconnect()
 
     @property

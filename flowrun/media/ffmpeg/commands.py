@@ -27,12 +27,40 @@ def decode(spec: SourceSpec, inputs: Sequence[str], times: str) -> list[str]:
     output = ["-flush_packets", "1", "-f"]
     return [
         *LOG_LEVEL,
-        *("-nostdin", "-copyts", *inputs),
+        *("-nostdin", "-copyts", *own_options(spec), *inputs),
         *(*stream, "-vf", filters, "-pix_fmt", colors.PIXEL_FORMATS[spec.color]),
         *("-c:v", "rawvideo", *_NO_DELAY, *output, "rawvideo", "pipe:1"),
         *(*stream, *(["-vf", rate[0]] if rate else [])),
         *("-c:v", "wrapped_avframe", *_NO_DELAY, *output, "framecrc", times),
     ]
+
+
+def fetch(spec: SourceSpec, inputs: Sequence[str]) -> list[str]:
+    """Pass the packets of the video on to standard output, each as soon as it is there.
+
+    `inputs` as those of `decode`. Without `-copyts`, ffmpeg repairs the times of containers whose
+    clock steps.
+    """
+    return [
+        *LOG_LEVEL,
+        *("-nostdin", *own_options(spec, decodes=False), *inputs),
+        *("-map", "0:V:0", "-c", "copy", "-copyinkf"),
+        *("-flush_packets", "1", "-f", "nut", "pipe:1"),
+    ]
+
+
+def own_options(spec: SourceSpec, *, decodes: bool = True) -> list[str]:
+    """The options of `source.ffmpeg`; without those of hardware decoders for a process that does
+    not decode."""
+    options: list[str] = []
+    for name, value in spec.ffmpeg.items():
+        if name.startswith("hwaccel") and not decodes:
+            continue
+        if isinstance(value, bool):
+            options.append(f"-{name}" if value else f"-no{name}")
+        else:
+            options += [f"-{name}", str(value)]
+    return options
 
 
 def loop_options(spec: SourceSpec) -> list[str]:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass
+from fractions import Fraction
+
+from flowrun.frame import VideoInfo
+from flowrun.spec.flow import SourceSpec
 
 _VIDEO = re.compile(r"Stream #\d+:\d+.*?: Video: (?P<rest>.*)")
 _PIXELS = re.compile(r"\b(?P<format>[a-z][a-z0-9]*)\((?P<color>[^()]*)\)")
 _FPS = re.compile(r"(?P<fps>[\d.]+)(?P<k>k?) fps")
+_ROTATION = re.compile(r"displaymatrix: rotation of (?P<degrees>-?[\d.]+) degrees")
 _DURATION = re.compile(r"Duration: (?P<h>\d+):(?P<m>\d\d):(?P<s>\d\d(?:\.\d+)?)")
 _FIELD_ORDERS = {"progressive", "top first", "bottom first", "top coded first (swapped)"}
 
@@ -30,8 +35,35 @@ class StreamInfoParser:
     def __init__(self) -> None:
         self.stream = StreamInfo()
         self.duration: float | None = None  # seconds
+        self.rotation = 0  # degrees counterclockwise by which frames are to be turned
         self.complete = threading.Event()
         self._found = False
+
+    def video_info(
+        self,
+        spec: SourceSpec,
+        size: tuple[int, int],
+        tick: Fraction,
+        *,
+        live: bool | None,
+    ) -> VideoInfo:
+        """The properties of a source whose first frame, of `size`, has arrived. `tick` is the unit
+        of its times in seconds; `live` `None`: live if its duration is unknown."""
+        self.complete.wait(1.0)
+        stream, duration = self.stream, self.duration
+        fps = spec.fps or stream.fps
+        return VideoInfo(
+            *size,
+            fps=fps,
+            duration=duration,
+            frames=round(duration * fps) if duration and fps else None,
+            time_base=tick,
+            live=duration is None if live is None else live,
+            color_range=stream.color_range,
+            color_space=stream.color_space,
+            color_primaries=stream.color_primaries,
+            color_transfer=stream.color_transfer,
+        )
 
     def feed(self, line: str) -> None:
         """Parse one line."""
@@ -41,6 +73,8 @@ class StreamInfoParser:
             self.complete.set()
         elif match := _DURATION.search(line):
             self.duration = int(match["h"]) * 3600 + int(match["m"]) * 60 + float(match["s"])
+        elif match := _ROTATION.search(line):
+            self.rotation = round(float(match["degrees"]))
         elif (match := _VIDEO.search(line)) and not self._found and "attached pic" not in line:
             self._found = True
             self.stream = parse_stream(match["rest"])

@@ -1,29 +1,27 @@
-"""Decode the frames of a file in this process with PyAV, which this module imports."""
+"""Decode with PyAV, which this module imports, in this process."""
 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from fractions import Fraction
 
-import av
-import numpy as np
+from av.codec.context import Flags
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from flowrun.errors import SourceError
-from flowrun.frame import Frame, Image, VideoInfo
+from flowrun.frame import Frame, VideoInfo
+from flowrun.image.buffers import Buffers
 from flowrun.media import source_errors
+from flowrun.media.pyav.converter import Converter, turned
 from flowrun.media.pyav.error_text import error_text
-from flowrun.media.pyav.filters import Filters
-from flowrun.media.pyav.stream_info import stream_info
+from flowrun.media.pyav.filters import RateFilter
+from flowrun.media.pyav.inputs import Input
 from flowrun.spec.flow import SourceSpec
 from flowrun.spec.secrets import redact
 
@@ -31,16 +29,23 @@ log = logging.getLogger("flowrun")
 
 
 class AvDecoder:
-    """The same pixels at the same times as those of `Decoder`, without a process and its pipes.
+    """The same pixels at the same times as those of `Decoder`; an image is made when somebody looks
+    at it. Opening waits for the first frame."""
 
-    Regular files only: their reads do not block, so `stop` takes effect within a packet. Each
-    image keeps memory of PyAV, which the filters reuse once the frame is freed.
-    """
-
-    def __init__(self, spec: SourceSpec, url: Callable[[str], str]) -> None:
-        """`url` turns the URI into the URL for ffmpeg, or raises `SourceError`."""
+    def __init__(
+        self,
+        spec: SourceSpec,
+        source: Input,
+        *,
+        buffers: Buffers | None = None,
+        low_delay: bool = False,
+    ) -> None:
+        """Images are made in memory of `buffers`. `low_delay`: output each frame at once, as for a
+        stream without B-frames."""
+        self._buffers = buffers
         self._spec = spec
-        self._url = url
+        self._input = source
+        self._low_delay = low_delay
         self._stopped = threading.Event()
         self._lock = threading.Lock()  # PyAV may be used by one thread at a time
         self._container: InputContainer | None = None
@@ -50,102 +55,123 @@ class AvDecoder:
         self._last_error = ""
 
     def open(self) -> VideoInfo | None:
-        self._file = self._url(self._spec.uri)
-        if not os.path.isfile(self._spec.uri):
-            raise SourceError(
-                f"`av` reads regular files only, and {redact(self._spec.uri)} is not one",
-                key="source.decoder",
-                hint="omit `decoder`: ffmpeg reads every kind of source",
-            )
+        if not self._input.start():
+            return None
         self._decoded = self._decode()
         try:
-            self._first = first = self._next()
+            self._first = self._next(0)
         except BaseException:
             self.close()
             raise
-        if first is None:
+        if self._first is None:
             self.close()
-            if self._error_count:
-                raise source_errors.unreadable(self._spec.uri, self._last_error)
-            return None  # stopped
-        return replace(
-            self._info, width=first.width, height=first.height, time_base=_time_base(first)
-        )
+            return None
+        rotation = self._input.rotation()
+        size = self._spec.size or turned(self._first, rotation)
+        info = self._input.info(self._stream, size, _time_base(self._first))
+        self._converter = Converter(self._spec, info, rotation=rotation, buffers=self._buffers)
+        return info
 
     def __iter__(self) -> Iterator[Frame]:
         decoded, index = self._first, 0
         self._first = None
         try:
             while decoded is not None and not self._stopped.is_set():
-                yield Frame(_image(decoded), index, *_times(decoded), time.monotonic())
+                picture, times = self._converter.picture(decoded), _times(decoded)
+                decoded = None
+                yield Frame.decoded(picture, index, *times, time.monotonic())
+                del picture
                 index += 1
-                decoded = self._next()
+                decoded = self._next(index)
         finally:
             self.close()
-        if self._error_count:
-            log.warning(
-                "source: av reported %d error(s) in %s, the last: %s",
-                *(self._error_count, self._spec.uri, self._last_error),
-            )
 
     def stop(self) -> None:
         self._stopped.set()
+        self._input.stop()
 
     def close(self) -> None:
-        self.stop()
+        self.stop()  # ends a read on another thread, which then releases the lock
         with self._lock:
             self._decoded = iter(())
             self._close_container()
+            self._input.close()
 
-    def _next(self) -> VideoFrame | None:
+    def _next(self, index: int) -> VideoFrame | None:
+        """Frame number `index`; `None` at the end, or when the source was stopped."""
         with self._lock:
+            if self._stopped.is_set():
+                return None
             try:
-                return next(self._decoded, None)
-            except FFmpegError as error:  # of the filters; errors of the decoder are counted
-                raise source_errors.unreadable(self._spec.uri, error_text(error)) from error
+                with self._input.limit(index):
+                    decoded = next(self._decoded, None)
+            except FFmpegError as error:  # of opening, or of the filter
+                self._input.check_end(index)
+                if self._stopped.is_set():
+                    return None
+                raise source_errors.unreadable(
+                    self._spec.uri, error_text(error), frames=index
+                ) from error
+            if decoded is None and not self._stopped.is_set():
+                self._check_end(index)
+            return decoded
+
+    def _check_end(self, frames: int) -> None:
+        """Report the errors of decoding, and raise `SourceError` if there is no frame, or if the
+        input did not end normally."""
+        self._input.check_end(frames)
+        if self._stopped.is_set():
+            return
+        if not frames:
+            if self._error_count:
+                raise source_errors.unreadable(self._spec.uri, self._last_error)
+            raise source_errors.without_frames(self._spec.uri)
+        if self._error_count:
+            log.warning(
+                "source: av reported %d error(s) in %s, the last: %s",
+                *(self._error_count, redact(self._spec.uri), self._last_error),
+            )
 
     def _decode(self) -> Iterator[VideoFrame]:
-        """All frames of the file in RGB; with `loop` again and again, shifted each time by the
-        duration of the file."""
-        filters: Filters | None = None
+        """All frames; with `loop` again and again, shifted each time by the duration of the
+        video."""
+        rate: RateFilter | None = None
         shift = 0
-        while not self._stopped.is_set():
+        while True:
             first, end = None, 0
             container, stream = self._open_container()
-            filters = filters or Filters(self._spec, _time_base(stream))
+            if self._spec.fps:
+                rate = rate or RateFilter(self._spec.fps, _time_base(stream))
             for frame in self._frames(container, stream):
                 frame.pts = end if frame.pts is None else frame.pts
                 first = frame.pts if first is None else first
                 frame.duration = _duration(frame, stream)
                 end = frame.pts + frame.duration
                 frame.pts += shift
-                yield from filters.push(frame)
-            if first is None and not self._error_count and not self._stopped.is_set():
-                raise source_errors.without_frames(self._spec.uri)
-            if first is None or not self._spec.loop:
+                yield from (frame,) if rate is None else rate.push(frame)
+            if first is None or not (self._spec.loop and self._input.rewinds):
                 break
             shift += max(end - first, 1)
-        if filters is not None:
-            yield from filters.push(None)
+        if rate is not None:
+            yield from rate.push(None)
 
     def _open_container(self) -> tuple[InputContainer, VideoStream]:
-        """Open the file at its start. Return it with its first video stream."""
+        """Open the input at its start. Return it with its first video stream."""
         self._close_container()
-        uri = self._spec.uri
-        try:
-            container = self._container = av.open(self._file)
-        except FFmpegError as error:
-            raise source_errors.unreadable(uri, error_text(error)) from error
+        container = self._container = self._input.container()
         for stream in container.streams.video:
             if Disposition.attached_pic not in stream.disposition:
-                if stream.codec_context is None:
+                codec = stream.codec_context
+                if codec is None:
                     raise source_errors.unreadable(
-                        uri, "PyAV has no decoder for its codec", reason="codec"
+                        self._spec.uri, "PyAV has no decoder for its codec", reason="codec"
                     )
-                stream.thread_type = "AUTO"
-                self._info = stream_info(container, stream, self._spec)
+                codec.thread_type = "SLICE"  # threads for whole frames would each keep some
+                if self._low_delay:
+                    codec.flags |= Flags.low_delay
+                self._stream = stream
                 return container, stream
-        raise source_errors.without_video(uri)
+        raise source_errors.without_video(self._spec.uri)
 
     def _frames(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         """Every frame that can be decoded. Errors are counted, and drop the frames that ffmpeg
@@ -156,10 +182,12 @@ class AvDecoder:
                 packet = next(packets, None)
                 if packet is None:
                     return
-                yield from packet.decode()
+                decoded = packet.decode()
             except FFmpegError as error:
                 self._error_count += 1
                 self._last_error = error_text(error)
+                continue
+            yield from decoded
 
     def _close_container(self) -> None:
         if self._container is not None:
@@ -183,10 +211,3 @@ def _times(frame: VideoFrame) -> tuple[float, float]:
     """Presentation time and duration in seconds."""
     tick = _time_base(frame)
     return float((frame.pts or 0) * tick), float(frame.duration * tick)
-
-
-def _image(frame: VideoFrame) -> Image:
-    """The memory of the frame itself, read-only; a copy where its rows are not contiguous."""
-    image: Image = np.ascontiguousarray(frame.to_ndarray())
-    image.flags.writeable = False
-    return image

@@ -1,4 +1,4 @@
-"""Convert frames that PyAV decoded to the rate, size and colours of the flow."""
+"""Run filters of libavfilter in this process."""
 
 from __future__ import annotations
 
@@ -10,69 +10,41 @@ from av.error import EOFError as EndOfStreamError
 from av.filter import Graph
 from av.video.frame import VideoFrame
 
-from flowrun.media import colors
-from flowrun.spec.flow import SourceSpec
 
-# The filters that ffmpeg inserts for a rotated video, by degrees counterclockwise.
-_ROTATIONS = {
-    -90: ["transpose=clock"],
-    90: ["transpose=cclock"],
-    180: ["hflip", "vflip"],
-    -180: ["hflip", "vflip"],
-}
+class RateFilter:
+    """Repeat and drop decoded frames for a constant rate, as ffmpeg's `fps` filter does.
 
-
-class Filters:
-    """The filters of ffmpeg's decoder, in this process: rate, rotation, size, colours.
-
-    Built anew when the format of the decoded frames changes; the size stays that of the first
-    output frame. Used by one thread at a time.
+    Built anew when the format of the frames changes. Used by one thread at a time.
     """
 
-    def __init__(self, spec: SourceSpec, tick: Fraction) -> None:
+    def __init__(self, fps: float, tick: Fraction) -> None:
         """`tick` is the unit of the times of decoded frames, in seconds."""
-        self._spec = spec
+        self._filters = [f"fps={fps}", "buffersink"]
         self._tick = tick
-        self._format: tuple[str, int] | None = None
+        self._buffer: str | None = None
         self._graph = Graph()
-        self._size = spec.size
 
     def push(self, frame: VideoFrame | None) -> Iterator[VideoFrame]:
-        """The output frames that are ready after `frame`, with interleaved pixels and their own
-        time bases; after the last frame (`None`) the remaining ones."""
-        new = None if frame is None else (_buffer_options(frame), frame.rotation)
-        if self._format is not None and new != self._format:
+        """The frames that are ready after `frame`, with times in the filter's own unit; after the
+        last frame (`None`) the remaining ones."""
+        new = None if frame is None else buffer_filter(frame, self._tick)
+        if self._buffer is not None and new != self._buffer:
             self._graph.push(None)
             yield from self._pull()
         if frame is not None and new is not None:
-            if new != self._format:
-                self._graph = self._build(*new)
+            if new != self._buffer:
+                self._graph = filter_graph([new, *self._filters])
             self._graph.push(frame)
-        self._format = new
+        self._buffer = new
         if new is not None:
             yield from self._pull()
 
     def _pull(self) -> Iterator[VideoFrame]:
         while True:
             try:
-                output = self._graph.vpull()
+                yield self._graph.vpull()
             except (NeedsMoreError, EndOfStreamError):
                 return
-            self._size = (output.width, output.height)
-            yield output
-
-    def _build(self, buffer_options: str, rotation: int) -> Graph:
-        spec = self._spec
-        return filter_graph(
-            [
-                f"buffer={buffer_options}:time_base={self._tick}",
-                *([f"fps={spec.fps}"] if spec.fps else []),
-                *_ROTATIONS.get(rotation, []),
-                *colors.to_rgb(self._size),
-                # Interleaves the planes, as ffmpeg does when it writes to the pipe.
-                *("scale", f"format={colors.PIXEL_FORMATS[spec.color]}", "buffersink"),
-            ]
-        )
 
 
 def filter_graph(filters: Sequence[str]) -> Graph:
@@ -84,9 +56,10 @@ def filter_graph(filters: Sequence[str]) -> Graph:
     return graph
 
 
-def _buffer_options(frame: VideoFrame) -> str:
-    """The format of a decoded frame as options of the `buffer` filter."""
+def buffer_filter(frame: VideoFrame, tick: Fraction = Fraction(1, 1000)) -> str:
+    """The filter that a graph for frames like `frame` begins with; `tick` is the unit of their
+    times in seconds."""
     return (
-        f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}"
-        f":colorspace={frame.colorspace}:range={frame.color_range}"
+        f"buffer=video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}"
+        f":colorspace={frame.colorspace}:range={frame.color_range}:time_base={tick}"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
@@ -55,18 +57,25 @@ _TRANSFERS = {
 }
 
 
-def stream_info(container: InputContainer, stream: VideoStream, spec: SourceSpec) -> VideoInfo:
-    """Rate, duration and colours as declared; unset ones are `None`. Size and time base follow from
-    the first decoded frame."""
+def stream_info(
+    container: InputContainer,
+    stream: VideoStream,
+    spec: SourceSpec,
+    size: tuple[int, int],
+    tick: Fraction,
+) -> VideoInfo:
+    """Rate, duration and colours as declared; unset ones are `None`. `size` and `tick` are those of
+    the first frame."""
     fps = spec.fps or (float(stream.average_rate) if stream.average_rate else None)
-    duration = container.duration / av.time_base if container.duration else None
+    length = container.duration
+    duration = length / av.time_base if length else None
     codec = stream.codec_context
     return VideoInfo(
-        width=stream.width,
-        height=stream.height,
+        *size,
         fps=fps,
         duration=duration,
         frames=round(duration * fps) if duration and fps else None,
+        time_base=tick,
         color_range=_RANGES.get(codec.color_range),
         color_space=_SPACES.get(codec.colorspace),
         color_primaries=_PRIMARIES.get(codec.color_primaries),

@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from flowrun.errors import SourceError
 from flowrun.image.buffers import Buffers
 from flowrun.media.ffmpeg import commands
-from flowrun.media.ffmpeg.decoder import Decoder
 from flowrun.media.protocols import Source
-from flowrun.media.pyav.availability import missing
-from flowrun.media.sources.reconnecting import ReconnectingSource, Session
+from flowrun.media.sources.decoders import sessions
+from flowrun.media.sources.reconnecting import ReconnectingSource
 from flowrun.spec.flow import SourceSpec
 
 
 def file(spec: SourceSpec, buffers: Buffers) -> Source:
     """Every frame of the file, as fast as they are requested; with `loop`, again from the
     start."""
-    return ReconnectingSource(spec, DECODERS[spec.decoder](spec, buffers))
-
-
-def _ffmpeg(spec: SourceSpec, buffers: Buffers) -> Callable[[], Session]:
-    return lambda: Decoder(spec, _inputs, buffers=buffers)
-
-
-def _av(spec: SourceSpec, _buffers: Buffers) -> Callable[[], Session]:
-    """PyAV allocates the memory of its frames. Raises `InvalidFlowError` without PyAV."""
-    try:
-        from flowrun.media.pyav.decoder import AvDecoder
-    except ImportError as error:
-        raise missing(error, "source.decoder") from error
-    return lambda: AvDecoder(spec, _file_url)
-
-
-DECODERS: dict[str, Callable[[SourceSpec, Buffers], Callable[[], Session]]] = {
-    "ffmpeg": _ffmpeg,
-    "av": _av,
-}
+    return ReconnectingSource(spec, sessions(spec, _inputs, buffers=buffers, url=_file_url))
 
 
 def _inputs(spec: SourceSpec) -> list[str]:

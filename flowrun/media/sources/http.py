@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from flowrun.image.buffers import Buffers
 from flowrun.media.ffmpeg import commands
-from flowrun.media.ffmpeg.decoder import Decoder
 from flowrun.media.protocols import Source
+from flowrun.media.sources.decoders import sessions
 from flowrun.media.sources.reconnecting import ReconnectingSource
 from flowrun.spec.flow import SourceSpec
 
 
 def http(spec: SourceSpec, buffers: Buffers) -> Source:
     """A video of known duration is read like a file; without one it is live."""
-    return ReconnectingSource(
-        spec, lambda: Decoder(spec, http_input, buffers=buffers, live=spec.live)
-    )
+    make = sessions(spec, http_input, buffers=buffers, live=spec.live)
+    return ReconnectingSource(spec, make)
 
 
 def http_input(spec: SourceSpec) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime
 
 from flowrun.frame import Frame, VideoInfo
@@ -54,7 +53,7 @@ class PacedSource:
             start = now - frame.time if start is None else start
             if (early := start + frame.time - now) > 0 and self._wait(self._stopped, early):
                 return
-            yield replace(frame, captured=max(now, self._clock()))
+            yield frame.placed(frame.index, frame.time, max(now, self._clock()))
             del frame
 
     def stop(self) -> None:

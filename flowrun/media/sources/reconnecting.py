@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Container, Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, get_args
 
@@ -81,7 +80,7 @@ class ReconnectingSource:
                     self.unavailable_since = None
                     last_arrival, pts = self._clock(), frame.time
                     time = timeline.at(pts, frame.captured) if info.live else pts
-                    yield replace(frame, index=index, time=time)
+                    yield frame.placed(index, time, frame.captured)
                     del frame
                     index += 1
                 if not info.live or _is_complete(info, pts):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from flowrun.image.buffers import Buffers
-from flowrun.media.ffmpeg.decoder import Decoder
 from flowrun.media.protocols import Source
+from flowrun.media.sources.decoders import sessions
 from flowrun.media.sources.reconnecting import ReconnectingSource
 from flowrun.spec.flow import SourceSpec
 
@@ -15,9 +15,8 @@ _LOW_DELAY = ("-flags", "low_delay", "-fpsprobesize", "0")
 
 def rtsp(spec: SourceSpec, buffers: Buffers) -> Source:
     """The stream as it arrives, over TCP or UDP as `rtsp_transport` sets."""
-    return ReconnectingSource(
-        spec, lambda: Decoder(spec, rtsp_input, buffers=buffers, live=spec.live)
-    )
+    make = sessions(spec, rtsp_input, buffers=buffers, live=spec.live, low_delay=True)
+    return ReconnectingSource(spec, make)
 
 
 def rtsp_input(spec: SourceSpec) -> list[str]:

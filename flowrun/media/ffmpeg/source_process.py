@@ -1,0 +1,119 @@
+"""Run the ffmpeg that reads a source: end it from any thread, limit its reads, report its end."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from flowrun.errors import SourceError
+from flowrun.media import source_errors
+from flowrun.media.ffmpeg.process import Process
+from flowrun.media.ffmpeg.watchdog import Watchdog
+from flowrun.spec.flow import SourceSpec
+from flowrun.spec.secrets import redact
+
+log = logging.getLogger("flowrun")
+
+
+class SourceProcess:
+    """One ffmpeg process, which writes to its standard output.
+
+    One thread starts it and reads; it holds `pipes` meanwhile. `stop` and `close` are for any
+    thread.
+    """
+
+    def __init__(self, spec: SourceSpec) -> None:
+        self.stopped = threading.Event()
+        self.pipes = threading.RLock()  # held by the thread that opens, reads or closes them
+        self._spec = spec
+        self._starting = threading.Lock()  # guards the start of the process against `stop`
+        self._process: Process | None = None
+        self._watchdog: Watchdog | None = None
+
+    def start(
+        self,
+        arguments: Sequence[str],
+        on_line: Callable[[str], None],
+        pass_fds: Sequence[int] = (),
+    ) -> bool:
+        """Start ffmpeg; `on_line` gets each line of its standard error. False if `stop` came
+        before."""
+        with self._starting:
+            if self.stopped.is_set():
+                return False
+            self._process = Process(
+                arguments, on_line=on_line, pass_fds=pass_fds, stdout=subprocess.PIPE
+            )
+            self._watchdog = Watchdog(self._process.kill)
+        return True
+
+    @property
+    def output(self) -> Any:
+        """Its standard output, unbuffered. Only after `start`."""
+        return self._running.stdout
+
+    @property
+    def capacity(self) -> int:
+        """The size of the pipe in bytes, 0 where unknown. Only after `start`."""
+        return self._running.pipe_capacity
+
+    @contextmanager
+    def limit(self, frames: int) -> Iterator[None]:
+        """Kill the process if the block, which waits for frame number `frames`, takes longer than
+        the source's `open_timeout` (for the first frame) or `read_timeout`."""
+        assert self._watchdog is not None  # noqa: S101
+        with self._watchdog.limit(self._timeout(frames)):
+            yield
+
+    def stop(self) -> None:
+        """End the process, and with it a read that is blocked. Does not wait."""
+        with self._starting:
+            self.stopped.set()
+        if self._process is not None:
+            self._process.kill()
+
+    def close(self) -> None:
+        """`stop`, and release everything. Idempotent, bounded."""
+        self.stop()  # ends a read on another thread, which then releases the pipes
+        with self.pipes:
+            if self._process is not None and self._watchdog is not None:
+                self._process.close()
+                self._watchdog.close()
+
+    def check_end(self, frames: int) -> None:
+        """Return if the output ended normally after `frames` frames, or by `stop`; otherwise raise
+        `SourceError`. Errors that ended nothing are logged."""
+        uri = redact(self._spec.uri)
+        if self._watchdog is not None and self._watchdog.expired:
+            key = "read_timeout" if frames else "open_timeout"
+            raise SourceError(
+                f"{uri} gave no frame for {self._timeout(frames):g} s after {frames} frames",
+                reason="timed out",
+                hint=f"`source.{key}` sets how long to wait",
+            )
+        if self.stopped.is_set():
+            return
+        process = self._running
+        status = process.wait(self._spec.read_timeout)
+        text = process.error_summary()
+        if process.log.contains("matches no streams"):
+            raise source_errors.without_video(self._spec.uri)
+        if status != 0:
+            raise source_errors.unreadable(self._spec.uri, text, frames=frames)
+        if process.log.error_count:
+            log.warning(
+                "source: ffmpeg reported %d error(s) in %s, the last: %s",
+                *(process.log.error_count, uri, text),
+            )
+
+    @property
+    def _running(self) -> Process:
+        assert self._process is not None  # noqa: S101
+        return self._process
+
+    def _timeout(self, frames: int) -> float:
+        return self._spec.read_timeout if frames else self._spec.open_timeout

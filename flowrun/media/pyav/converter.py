@@ -1,0 +1,111 @@
+"""Convert decoded pictures to the rotation, the size and the colours of the flow, with swscale."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Any
+
+from av.filter import Graph
+from av.video.frame import VideoFrame
+
+from flowrun.frame import Image, Picture, VideoInfo
+from flowrun.image.buffers import Buffers
+from flowrun.media import colors
+from flowrun.media.pyav.filters import buffer_filter, filter_graph
+from flowrun.spec.flow import SourceSpec
+
+# The filters that ffmpeg inserts for a rotated video, by degrees counterclockwise.
+_ROTATIONS = {
+    -90: ["transpose=clock"],
+    90: ["transpose=cclock"],
+    180: ["hflip", "vflip"],
+    -180: ["hflip", "vflip"],
+}
+_MAX_GRAPHS = 8  # of different sizes and formats that are kept
+
+Size = tuple[int, int]  # width, height
+
+
+class Converter:
+    """Makes the images of one source. Thread-safe; one image at a time.
+
+    Their size is that of the flow, or else of the first picture after its rotation.
+    """
+
+    def __init__(
+        self,
+        spec: SourceSpec,
+        info: VideoInfo,
+        *,
+        rotation: int | None = None,
+        buffers: Buffers | None = None,
+    ) -> None:
+        """`info` has the size of all images, and the colours of frames that declare none.
+        `rotation` in degrees counterclockwise; `None`: as each frame says. `buffers` hold the
+        images; without memory of theirs, PyAV's does."""
+        self._buffers = buffers or Buffers()
+        self._pixel_format = colors.PIXEL_FORMATS[spec.color]
+        self._info = info
+        self._rotation = rotation
+        self._lock = threading.Lock()
+        self._graphs: OrderedDict[tuple[str, int, Size, str], Graph] = OrderedDict()
+
+    def picture(self, frame: VideoFrame) -> Picture:
+        """The picture of `frame`, which must not change any more."""
+        return DecodedPicture(frame, self, (self._info.width, self._info.height))
+
+    def image(self, frame: VideoFrame, size: Size, scaling: str) -> Image:
+        """`frame` in the colours of the flow, scaled to `size` with the flags `scaling` of
+        swscale."""
+        turn = frame.rotation if self._rotation is None else self._rotation
+        key = (buffer_filter(frame), turn, size, scaling)
+        with self._lock:
+            graph = self._graphs.pop(key, None) or self._build(*key)
+            self._graphs[key] = graph
+            if len(self._graphs) > _MAX_GRAPHS:
+                self._graphs.popitem(last=False)
+            graph.push(frame)
+            made: Any = graph.vpull().to_ndarray()
+            image: Image = self._buffers.copied(made) if scaling == colors.EXACT else made
+        image.flags.writeable = False
+        return image
+
+    def _build(self, buffer: str, rotation: int, size: Size, scaling: str) -> Graph:
+        return filter_graph(
+            [
+                buffer,
+                *_ROTATIONS.get(rotation, []),
+                *colors.to_rgb(size, scaling),
+                # Interleaves the planes, as ffmpeg does when it writes to the pipe.
+                *("scale", f"format={self._pixel_format}", "buffersink"),
+            ]
+        )
+
+
+def turned(frame: VideoFrame, rotation: int | None) -> Size:
+    """The size of `frame` after its rotation; `rotation` as that of `Converter`."""
+    degrees = frame.rotation if rotation is None else rotation
+    return (frame.height, frame.width) if degrees % 180 else (frame.width, frame.height)
+
+
+class DecodedPicture(Picture):
+    """A frame of PyAV. Holds its memory, and that of its image once that is made."""
+
+    def __init__(self, frame: VideoFrame, converter: Converter, size: Size) -> None:
+        self.width, self.height = size
+        self._frame = frame
+        self._converter = converter
+        self._lock = threading.Lock()
+        self._image: Image | None = None
+
+    @property
+    def image(self) -> Image:
+        with self._lock:
+            if self._image is None:
+                size = (self.width, self.height)
+                self._image = self._converter.image(self._frame, size, colors.EXACT)
+            return self._image
+
+    def scaled(self, size: Size, filter: str) -> Image:  # noqa: A002
+        return self._converter.image(self._frame, size, colors.SCALING[filter])

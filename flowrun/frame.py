@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from flowrun.view import View, whole
 
 Image = npt.NDArray[np.uint8]
+Timing = Literal["stream", "bursts", "arrival"]
 
 
 class Picture(ABC):
@@ -135,7 +136,9 @@ class VideoInfo:
     `fps` (frames per second), `duration` (seconds) and `frames` come from the container: hints for
     a sink or a progress bar, `None` if unknown. `time_base` is the unit of the container's own
     time stamps in seconds, so that a sink can keep them exactly. The colour fields carry ffmpeg's
-    names (`tv`/`pc`; `bt709`, `smpte170m`, …), `None` if the stream does not have them.
+    names (`tv`/`pc`; `bt709`, `smpte170m`, …), `None` if the stream does not have them. `timing` is
+    what the times of a live source are: its own (`stream`), its own with frames that arrive in
+    bursts (`bursts`: HLS, DASH), or those of arrival, as it has none (`arrival`).
     """
 
     width: int
@@ -145,6 +148,7 @@ class VideoInfo:
     frames: int | None = None
     time_base: Fraction = Fraction(1, 90_000)
     live: bool = False
+    timing: Timing = "stream"
     color_range: str | None = None
     color_space: str | None = None
     color_primaries: str | None = None

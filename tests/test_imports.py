@@ -27,7 +27,7 @@ LAYERS: list[set[str]] = [
 INSIDE: dict[str, list[set[str]]] = {
     "media": [
         {"protocols"},
-        {"backoff", "colors", "monotonic", "overwrite", "source_errors"},
+        {"backoff", "clock_jumps", "colors", "monotonic", "overwrite", "source_errors"},
         {"encoding"},
         {"ffmpeg"},
         {"pyav"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 from flowrun.operators.limit import AdaptiveLimit, Limit
 from flowrun.spec.flow import Flow, OnOutage
@@ -12,11 +13,14 @@ MAX_IN_FLIGHT = 256  # the maximum of the schema
 
 
 def paced(flow: Flow) -> Flow:
-    """Resolve `source.pace`: real time if a sink is watched, otherwise as fast as possible."""
+    """Resolve `source.pace`: real time if a sink is watched or frames may be dropped, otherwise as
+    fast as possible."""
     if flow.source.pace != "auto":
         return flow
     watched = any(sink.watched for sink in flow.sinks)
-    return replace(flow, source=replace(flow.source, pace="realtime" if watched else "fast"))
+    drops = flow.backpressure.policy in ("latest", "bounded_age")
+    pace: Literal["realtime", "fast"] = "realtime" if watched or drops else "fast"
+    return replace(flow, source=replace(flow.source, pace=pace))
 
 
 def decided(flow: Flow, *, live: bool) -> Flow:

@@ -44,6 +44,15 @@ def test_a_recording_is_read_in_real_time_for_a_watched_sink(
 
 
 @pytest.mark.parametrize(
+    ("policy", "pace"),
+    [("latest", "realtime"), ("bounded_age", "realtime"), ("every_frame", "fast")],
+)
+def test_a_recording_is_read_in_real_time_if_frames_may_be_dropped(policy: str, pace: str) -> None:
+    assert policies.paced(flow("null", policy=policy)).source.pace == pace
+    assert policies.paced(flow("null", policy=policy, pace="fast")).source.pace == "fast"
+
+
+@pytest.mark.parametrize(
     ("live", "set_to", "policy"),
     [
         (False, "auto", "every_frame"),

@@ -7,9 +7,12 @@ from pathlib import PurePath
 
 from flowrun.frame import VideoInfo
 from flowrun.media import colors, encoding
+from flowrun.media.clock_jumps import MAX_GAP
 from flowrun.media.ffmpeg.stderr import LOG_LEVEL
 from flowrun.spec.flow import SinkSpec, SourceSpec
 
+# A smaller gap in a container whose clock may step is a gap.
+_GAPS = ("-dts_delta_threshold", str(MAX_GAP))
 # With more threads, even an encoder of raw pictures holds one frame back.
 _NO_DELAY = ("-threads", "1")
 
@@ -19,7 +22,8 @@ def decode(spec: SourceSpec, inputs: Sequence[str], times: str) -> list[str]:
     URL `times`.
 
     `inputs` are the options of the input, `-i` included. Both outputs get the same frames; the
-    second one reads no pixels.
+    second one reads no pixels. Without `-copyts`, ffmpeg repairs the times of containers whose
+    clock steps.
     """
     rate = [f"fps={spec.fps}"] if spec.fps else []
     filters = ",".join([*rate, *colors.to_rgb(spec.size)])
@@ -27,7 +31,7 @@ def decode(spec: SourceSpec, inputs: Sequence[str], times: str) -> list[str]:
     output = ["-flush_packets", "1", "-f"]
     return [
         *LOG_LEVEL,
-        *("-nostdin", "-copyts", *own_options(spec), *inputs),
+        *("-nostdin", *_GAPS, *own_options(spec), *inputs),
         *(*stream, "-vf", filters, "-pix_fmt", colors.PIXEL_FORMATS[spec.color]),
         *("-c:v", "rawvideo", *_NO_DELAY, *output, "rawvideo", "pipe:1"),
         *(*stream, *(["-vf", rate[0]] if rate else [])),
@@ -38,12 +42,11 @@ def decode(spec: SourceSpec, inputs: Sequence[str], times: str) -> list[str]:
 def fetch(spec: SourceSpec, inputs: Sequence[str]) -> list[str]:
     """Pass the packets of the video on to standard output, each as soon as it is there.
 
-    `inputs` as those of `decode`. Without `-copyts`, ffmpeg repairs the times of containers whose
-    clock steps.
+    `inputs` as those of `decode`.
     """
     return [
         *LOG_LEVEL,
-        *("-nostdin", *own_options(spec, decodes=False), *inputs),
+        *("-nostdin", *_GAPS, *own_options(spec, decodes=False), *inputs),
         *("-map", "0:V:0", "-c", "copy", "-copyinkf"),
         *("-flush_packets", "1", "-f", "nut", "pipe:1"),
     ]

@@ -44,6 +44,7 @@ class Decoder:
         self._process = SourceProcess(spec)
         self._times: FrameTimes | None = None
         self._info: VideoInfo | None = None
+        self._by_arrival = False
 
     def open(self) -> VideoInfo | None:
         with self._process.pipes:
@@ -100,7 +101,9 @@ class Decoder:
                 return None
             raise source_errors.without_frames(self._spec.uri)
         size = self._spec.size or times.size
-        return parser.video_info(self._spec, size, times.tick, live=self._live)
+        info = parser.video_info(self._spec, size, times.tick, live=self._live)
+        self._by_arrival = info.timing == "arrival"
+        return info
 
     def _next(self, times: FrameTimes, shape: tuple[int, int, int], index: int) -> Frame | None:
         """Frame number `index`; `None` at the end, or when the source was stopped."""
@@ -114,7 +117,8 @@ class Decoder:
                 if self._process.stopped.is_set():  # `stop` ended the pipe between image and time
                     return None
                 raise
-        return Frame(image, index, pts, duration, time.monotonic())
+        now = time.monotonic()
+        return Frame(image, index, now if self._by_arrival else pts, duration, now)
 
     def _read(self, shape: tuple[int, int, int], index: int) -> Image | None:
         """The next image, read-only, `None` at the end."""

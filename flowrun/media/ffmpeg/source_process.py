@@ -7,10 +7,11 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from flowrun.errors import SourceError
-from flowrun.media import source_errors
+from flowrun.media import clock_jumps, source_errors
 from flowrun.media.ffmpeg.process import Process
 from flowrun.media.ffmpeg.watchdog import Watchdog
 from flowrun.spec.flow import SourceSpec
@@ -46,7 +47,10 @@ class SourceProcess:
             if self.stopped.is_set():
                 return False
             self._process = Process(
-                arguments, on_line=on_line, pass_fds=pass_fds, stdout=subprocess.PIPE
+                arguments,
+                on_line=partial(self._read_line, on_line),
+                pass_fds=pass_fds,
+                stdout=subprocess.PIPE,
             )
             self._watchdog = Watchdog(self._process.kill)
         return True
@@ -109,6 +113,12 @@ class SourceProcess:
                 "source: ffmpeg reported %d error(s) in %s, the last: %s",
                 *(process.log.error_count, uri, text),
             )
+
+    def _read_line(self, on_line: Callable[[str], None], line: str) -> None:
+        seconds = clock_jumps.in_line(line)
+        if seconds is not None:
+            clock_jumps.warn(self._spec.uri, seconds)
+        on_line(line)
 
     @property
     def _running(self) -> Process:

@@ -7,15 +7,21 @@ import threading
 from dataclasses import dataclass
 from fractions import Fraction
 
-from flowrun.frame import VideoInfo
+from flowrun.frame import Timing, VideoInfo
 from flowrun.spec.flow import SourceSpec
 
 _VIDEO = re.compile(r"Stream #\d+:\d+.*?: Video: (?P<rest>.*)")
 _PIXELS = re.compile(r"\b(?P<format>[a-z][a-z0-9]*)\((?P<color>[^()]*)\)")
 _FPS = re.compile(r"(?P<fps>[\d.]+)(?P<k>k?) fps")
+_INPUT = re.compile(r"Input #0, (?P<format>.+), from '")
 _ROTATION = re.compile(r"displaymatrix: rotation of (?P<degrees>-?[\d.]+) degrees")
 _DURATION = re.compile(r"Duration: (?P<h>\d+):(?P<m>\d\d):(?P<s>\d\d(?:\.\d+)?)")
 _FIELD_ORDERS = {"progressive", "top first", "bottom first", "top coded first (swapped)"}
+
+
+# Demuxers of streams without presentation times, for which ffmpeg assumes 25 frames per second.
+_WITHOUT_TIMES = {"mpjpeg", "mjpeg", "jpeg_pipe", "h264", "hevc", "mpegvideo", "m4v", "image2pipe"}
+_SEGMENTED = {"hls", "dash"}  # a segment at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class StreamInfoParser:
     def __init__(self) -> None:
         self.stream = StreamInfo()
         self.duration: float | None = None  # seconds
+        self.format = ""  # ffmpeg's name of the demuxer, or its names
         self.rotation = 0  # degrees counterclockwise by which frames are to be turned
         self.complete = threading.Event()
         self._found = False
@@ -51,7 +58,8 @@ class StreamInfoParser:
         of its times in seconds; `live` `None`: live if its duration is unknown."""
         self.complete.wait(1.0)
         stream, duration = self.stream, self.duration
-        fps = spec.fps or stream.fps
+        timing = self.timing() if live is not False else "stream"
+        fps = spec.fps or (None if timing == "arrival" else stream.fps)
         return VideoInfo(
             *size,
             fps=fps,
@@ -59,11 +67,18 @@ class StreamInfoParser:
             frames=round(duration * fps) if duration and fps else None,
             time_base=tick,
             live=duration is None if live is None else live,
+            timing=timing,
             color_range=stream.color_range,
             color_space=stream.color_space,
             color_primaries=stream.color_primaries,
             color_transfer=stream.color_transfer,
         )
+
+    def timing(self) -> Timing:
+        """What the times of the source are, if it is live."""
+        if self.duration is None and self.format in _WITHOUT_TIMES:
+            return "arrival"
+        return "bursts" if self.duration is None and self.format in _SEGMENTED else "stream"
 
     def feed(self, line: str) -> None:
         """Parse one line."""
@@ -73,6 +88,8 @@ class StreamInfoParser:
             self.complete.set()
         elif match := _DURATION.search(line):
             self.duration = int(match["h"]) * 3600 + int(match["m"]) * 60 + float(match["s"])
+        elif match := _INPUT.search(line):
+            self.format = match["format"]
         elif match := _ROTATION.search(line):
             self.rotation = round(float(match["degrees"]))
         elif (match := _VIDEO.search(line)) and not self._found and "attached pic" not in line:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 
+import av
 from av.codec.context import Flags
 from av.container import InputContainer
 from av.error import FFmpegError
@@ -17,7 +18,8 @@ from av.video.stream import VideoStream
 
 from flowrun.frame import Frame, VideoInfo
 from flowrun.image.buffers import Buffers
-from flowrun.media import source_errors
+from flowrun.media import clock_jumps, source_errors
+from flowrun.media.clock_jumps import RecordedTimeline
 from flowrun.media.pyav.converter import Converter, turned
 from flowrun.media.pyav.error_text import error_text
 from flowrun.media.pyav.filters import RateFilter
@@ -26,6 +28,8 @@ from flowrun.spec.flow import SourceSpec
 from flowrun.spec.secrets import redact
 
 log = logging.getLogger("flowrun")
+
+_ARRIVAL_TICK = Fraction(1, 90_000)  # seconds
 
 
 class AvDecoder:
@@ -133,27 +137,41 @@ class AvDecoder:
             )
 
     def _decode(self) -> Iterator[VideoFrame]:
-        """All frames; with `loop` again and again, shifted each time by the duration of the
-        video."""
+        """All frames, at the rate of the flow; with `loop` again and again."""
         rate: RateFilter | None = None
-        shift = 0
-        while True:
-            first, end = None, 0
-            container, stream = self._open_container()
+        for frame in self._timed():
             if self._spec.fps:
-                rate = rate or RateFilter(self._spec.fps, _time_base(stream))
-            for frame in self._frames(container, stream):
-                frame.pts = end if frame.pts is None else frame.pts
-                first = frame.pts if first is None else first
-                frame.duration = _duration(frame, stream)
-                end = frame.pts + frame.duration
-                frame.pts += shift
-                yield from (frame,) if rate is None else rate.push(frame)
-            if first is None or not (self._spec.loop and self._input.rewinds):
-                break
-            shift += max(end - first, 1)
+                rate = rate or RateFilter(self._spec.fps, _time_base(frame))
+            yield from (frame,) if rate is None else rate.push(frame)
         if rate is not None:
             yield from rate.push(None)
+
+    def _timed(self) -> Iterator[VideoFrame]:
+        """All frames, with their times on one time line."""
+        timeline: RecordedTimeline | None = None
+        while True:
+            end, decoded = 0, False
+            container, stream = self._open_container()
+            for frame in self._frames(container, stream):
+                decoded = True
+                frame.pts = end if frame.pts is None else frame.pts
+                frame.duration = _duration(frame, stream)
+                end = frame.pts + frame.duration
+                if self._input.rewinds:  # a file; ffmpeg repairs the times of what it fetches
+                    timeline = timeline or RecordedTimeline(
+                        _time_base(frame), _start(container, stream), self._jumped
+                    )
+                    frame.pts = timeline.at(frame.pts, frame.duration)
+                elif self._input.timing() == "arrival":
+                    frame.time_base, frame.duration = _ARRIVAL_TICK, 0  # which is unknown
+                    frame.pts = round(time.monotonic() / _ARRIVAL_TICK)
+                yield frame
+            if timeline is None or not decoded or not self._spec.loop:
+                return
+            timeline.rewind()
+
+    def _jumped(self, seconds: float) -> None:
+        clock_jumps.warn(self._spec.uri, seconds)
 
     def _open_container(self) -> tuple[InputContainer, VideoStream]:
         """Open the input at its start. Return it with its first video stream."""
@@ -198,6 +216,11 @@ class AvDecoder:
 def _time_base(of: VideoStream | VideoFrame) -> Fraction:
     """The unit of its times in seconds."""
     return of.time_base or Fraction(1, 90_000)
+
+
+def _start(container: InputContainer, stream: VideoStream) -> int:
+    """The time at which the container starts, in ticks of the stream."""
+    return round((container.start_time or 0) / av.time_base / _time_base(stream))
 
 
 def _duration(frame: VideoFrame, stream: VideoStream) -> int:

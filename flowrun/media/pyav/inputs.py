@@ -13,7 +13,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from flowrun.errors import SourceError
-from flowrun.frame import VideoInfo
+from flowrun.frame import Timing, VideoInfo
 from flowrun.media.ffmpeg import commands
 from flowrun.media.ffmpeg.source_process import SourceProcess
 from flowrun.media.ffmpeg.stream_info import StreamInfoParser
@@ -43,6 +43,9 @@ class Input(Protocol):
     def info(self, stream: VideoStream, size: Size, tick: Fraction) -> VideoInfo:
         """The properties of the source, whose first image has `size`; `tick` is the unit of its
         times in seconds."""
+
+    def timing(self) -> Timing:
+        """What the times of the source are, once a frame is decoded."""
 
     def rotation(self) -> int | None:
         """Degrees counterclockwise by which frames are turned; `None`: as each frame says."""
@@ -84,6 +87,9 @@ class FileInput:
 
     def info(self, stream: VideoStream, size: Size, tick: Fraction) -> VideoInfo:
         return stream_info(self._container, stream, self._spec, size, tick)
+
+    def timing(self) -> Timing:
+        return "stream"
 
     def rotation(self) -> int | None:
         return None
@@ -135,6 +141,9 @@ class FetchedInput:
 
     def info(self, stream: VideoStream, size: Size, tick: Fraction) -> VideoInfo:
         return self._parser.video_info(self._spec, size, tick, live=self._live)
+
+    def timing(self) -> Timing:
+        return "stream" if self._live is False else self._parser.timing()
 
     def rotation(self) -> int | None:
         return self._parser.rotation  # it does not pass the pipe

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from flowrun.frame import Frame, VideoInfo
 from flowrun.media.protocols import Source
+from flowrun.media.sources.pacer import Pacer, Wait
 
 
 class PacedSource:
@@ -23,12 +24,11 @@ class PacedSource:
         self,
         source: Source,
         clock: Callable[[], float] = time.monotonic,
-        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+        wait: Wait = threading.Event.wait,
     ) -> None:
         self._source = source
-        self._clock = clock
-        self._wait = wait
         self._stopped = threading.Event()
+        self._pacer = Pacer(self._stopped, clock=clock, wait=wait)
         self._info: VideoInfo | None = None
 
     @property
@@ -47,13 +47,11 @@ class PacedSource:
         if self._info is not None and self._info.live:
             yield from self._source
             return
-        start: float | None = None
         for frame in self._source:
-            now = self._clock()
-            start = now - frame.time if start is None else start
-            if (early := start + frame.time - now) > 0 and self._wait(self._stopped, early):
+            due = self._pacer.wait(frame.time)
+            if due is None:
                 return
-            yield frame.placed(frame.index, frame.time, max(now, self._clock()))
+            yield frame.placed(frame.index, frame.time, due)
             del frame
 
     def stop(self) -> None:

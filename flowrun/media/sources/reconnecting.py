@@ -12,7 +12,8 @@ from typing import Protocol, get_args
 from flowrun.errors import SourceError, SourceReason
 from flowrun.frame import Frame, VideoInfo
 from flowrun.media.backoff import Backoff
-from flowrun.media.sources.timeline import Timeline
+from flowrun.media.sources.frame_clock import FrameClock
+from flowrun.media.sources.pacer import Wait
 from flowrun.spec.flow import SourceSpec
 from flowrun.spec.secrets import redact
 
@@ -48,7 +49,7 @@ class ReconnectingSource:
         spec: SourceSpec,
         make: Callable[[], Session],
         clock: Callable[[], float] = time.monotonic,
-        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+        wait: Wait = threading.Event.wait,
     ) -> None:
         self.unavailable_since: datetime | None = None
         self.reconnects = 0
@@ -70,17 +71,21 @@ class ReconnectingSource:
         return self._connect(retried[self._spec.startup])
 
     def __iter__(self) -> Iterator[Frame]:
-        timeline, index = Timeline(), 0
+        clock = FrameClock(self._spec.uri, self._stopped, self._clock, self._wait)
+        index = 0
         while self._session is not None and self._info is not None:
             session, info, pts = self._session, self._info, 0.0
+            place = clock.begin(info)
             opened = last_arrival = self._clock()
             error = SourceError(f"{self._uri} ended")
             try:
                 for frame in session:
                     self.unavailable_since = None
                     last_arrival, pts = self._clock(), frame.time
-                    time = timeline.at(pts, frame.captured) if info.live else pts
-                    yield frame.placed(index, time, frame.captured)
+                    placed = place(frame)
+                    if placed is None:
+                        return
+                    yield frame.placed(index, *placed)
                     del frame
                     index += 1
                 if not info.live or _is_complete(info, pts):
@@ -97,7 +102,6 @@ class ReconnectingSource:
             # A stall at the end does not count as a healthy connection.
             if not self._pause(error, last_arrival - opened):
                 return
-            timeline.renew()
             if self._connect(_ALL) is None:
                 return
             self.reconnects += 1

@@ -1,22 +1,26 @@
-"""Compute presentation times on one time line over all sessions of a source."""
+"""Compute the presentation times of a live source on one time line."""
 
 from __future__ import annotations
+
+from flowrun.media.clock_jumps import MAX_GAP, OnJump
 
 _MAX_AHEAD = 2.0  # seconds that a frame may be earlier than the earliest of its session so far
 _MAX_BACK = 1.0  # seconds that presentation times may go back within one time line
 _TICK = 0.001
 
 
-class Timeline:
+class LiveTimeline:
     """Presentation times that start at 0 and strictly increase, whatever the source reports.
 
     Within a session the source's own clock decides. A new session starts at the wall clock's time
     since the first frame of all. So what one session gains or loses against the wall clock (by a
     burst of what the server buffered, by a stall) does not add up with that of the next. After a
-    jump within a session, the time since the previous frame is that of the wall clock.
+    jump within a session, the time since the previous frame is that of the wall clock; `on_jump` is
+    called where the clock stepped back, or ahead by more than ten minutes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_jump: OnJump) -> None:
+        self._on_jump = on_jump
         self._start: float | None = None  # arrival of the first frame of all
         self._offset: float | None = None
         self._last = (0.0, 0.0)  # time and arrival of the last frame
@@ -36,6 +40,9 @@ class Timeline:
         if self._offset is None:
             return self._anchor(max(arrival - self._start, time + _TICK), pts, arrival)
         if self._jumped(pts + self._offset, arrival, time):
+            step = pts + self._offset - time
+            if step < 0 or step > MAX_GAP:
+                self._on_jump(step)
             return self._anchor(time + max(arrival - previous, _TICK), pts, arrival)
         time = max(pts + self._offset, time + _TICK)
         self._earliest = max(self._earliest, time - arrival)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, get_args
 
 import numpy as np
@@ -69,6 +69,18 @@ class FakeSession:
 
 
 @dataclass
+class Burst(FakeSession):
+    """All frames at once, but for those that are `late` by so many seconds."""
+
+    late: dict[int, float] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for n in range(self.frames):
+            self.clock.now += self.late.get(n, 0.0)
+            yield Frame(IMAGE, n, self.start + n / 10, 0.1, self.clock.now)
+
+
+@dataclass
 class World:
     """A source made of `sessions`; `waits` are its pauses between them."""
 
@@ -97,6 +109,14 @@ class World:
             self.waits.append(seconds)
             self.now += seconds
         return stopped.is_set()
+
+    def play_until(self, frames: int) -> list[Frame]:
+        """The first `frames` frames."""
+        self.source.open()
+        try:
+            return list(islice(self.source, frames))
+        finally:
+            self.source.close()
 
     def play(self) -> list[Frame]:
         """Open, read to the end and close; frames before an error are in `self.got`."""
@@ -171,10 +191,33 @@ def test_the_wait_at_startup_ends_with_give_up_after() -> None:
 # --- ends
 
 
-def test_a_file_ends_with_its_session_and_keeps_its_times() -> None:
+def test_a_source_whose_frames_arrive_in_bursts_is_paced_by_their_times() -> None:
+    segmented = replace(LIVE, timing="bursts")
+    world = World([Burst(segmented, frames=20), Burst(segmented, frames=20)])
+    frames = world.play_until(40)
+    assert frames[0].captured == 1000.0
+    first, second = frames[:20], frames[20:]
+    for part in (first, second):
+        wanted = [part[0].captured + n / 10 for n in range(20)]
+        assert [frame.captured for frame in part] == pytest.approx(wanted)
+        assert [frame.time - part[0].time for frame in part] == pytest.approx(
+            [n / 10 for n in range(20)]
+        )
+
+
+def test_after_a_stall_a_bursty_source_is_paced_anew() -> None:
+    segmented = replace(LIVE, timing="bursts")
+    world = World([Burst(segmented, frames=20, late={5: 3.0})])
+    captured = [frame.captured for frame in world.play_until(20)]
+    steps = [b - a for a, b in pairwise(captured)]
+    assert steps[4] == pytest.approx(3.0)
+    assert steps[:4] + steps[5:] == pytest.approx([0.1] * 18)
+
+
+def test_a_file_ends_with_its_session_and_its_times_start_at_zero() -> None:
     world = World([FakeSession(FILE, frames=5, start=7.5)], "a.mp4")
     frames = world.play()
-    assert [frame.time for frame in frames] == pytest.approx([7.5, 7.6, 7.7, 7.8, 7.9])
+    assert [frame.time for frame in frames] == [0.0, 0.1, 0.2, 0.3, 0.4]
     assert [frame.index for frame in frames] == list(range(5))
     assert (world.made, world.source.reconnects) == (1, 0)
 

@@ -6,9 +6,11 @@ import os
 import sys
 import threading
 import weakref
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -116,11 +118,74 @@ def test_the_frames_of_a_variable_rate_keep_their_times(make: Any, decoder: Any)
     assert [frame.time for frame in frames] == pytest.approx(wanted)
 
 
-def test_a_time_line_that_does_not_start_at_zero_stays_where_it_is(make: Any, decoder: Any) -> None:
+def test_times_are_counted_from_the_first_frame(make: Any, decoder: Any) -> None:
     path = make("a.mkv", "-output_ts_offset", "1.5")
     _, frames = frames_of(SourceSpec(str(path), decoder=decoder))
-    assert frames[0].time == pytest.approx(1.5, abs=0.05)
-    assert len(frames) == 20
+    assert [frame.time for frame in frames] == pytest.approx([n / 25 for n in range(20)], abs=1e-3)
+
+
+def test_the_clock_of_a_recording_that_starts_again_is_continued_with_one_warning(
+    make: Any, decoder: Any, caplog: Any
+) -> None:
+    path, other = make("a.ts", "-bf", "0"), make("b.ts", "-bf", "0")
+    path.write_bytes(path.read_bytes() + other.read_bytes())
+    _, frames = frames_of(SourceSpec(str(path), decoder=decoder))
+    assert [frame.time for frame in frames] == pytest.approx([n / 25 for n in range(40)], abs=1e-3)
+    (message,) = [text for text in caplog.messages if "clock" in text]
+    assert message == (
+        f"source: the clock of {path} jumps by -0.8 s; the times of its frames continue without it"
+    )
+
+
+def test_a_stream_of_pictures_without_times_gets_those_of_arrival(make: Any, decoder: Any) -> None:
+    jpeg = make("a.jpg", "-frames:v", "1", "-update", "1").read_bytes()
+    head = b"--next\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg)
+    shown = [threading.Event() for _ in range(4)]
+
+    class Camera(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
+            self.end_headers()
+            self.wfile.write((head + jpeg + b"\r\n") * 4)  # enough to probe
+            for event in shown:
+                event.wait(LIMIT)
+                self.wfile.write(head + jpeg + b"\r\n")
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with http_server(Camera) as address:
+        source = make_source(SourceSpec(f"http://{address}/live", decoder=decoder))
+        info = source.open()
+        assert info is not None
+        assert (info.timing, info.fps, info.live) == ("arrival", None, True)
+        frames = []
+        for frame in source:
+            frames.append(frame)
+            if frame.index >= 3:
+                shown[frame.index - 3].set()
+            if frame.index == 6:
+                break
+        source.close()
+        for event in shown:
+            event.set()
+    times = [frame.time - frames[0].time for frame in frames]
+    captured = [frame.captured - frames[0].captured for frame in frames]
+    assert times == pytest.approx(captured, abs=0.02)
+
+
+@contextmanager
+def http_server(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a server that `handler` answers for."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join(LIMIT)
+        server.server_close()
 
 
 def test_sound_odd_sizes_and_cover_pictures_do_not_matter(make: Any, decoder: Any) -> None:

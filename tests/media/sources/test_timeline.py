@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowrun.media.sources.timeline import Timeline
+from flowrun.media.sources.timeline import LiveTimeline
 
 TICK = 0.001
 AHEAD = 2.0  # seconds that one frame may be earlier than the earliest so far
@@ -29,8 +29,8 @@ SESSIONS = st.lists(
 
 
 def times_of(sessions: Any) -> list[list[tuple[float, float, float]]]:
-    """The result of a `Timeline`: lists of (time, presentation time, arrival)."""
-    timeline, arrival, found = Timeline(), 1000.0, []
+    """The result of a `LiveTimeline`: lists of (time, presentation time, arrival)."""
+    timeline, arrival, found = LiveTimeline(lambda _: None), 1000.0, []
     for pause, start, frames in sessions:
         captured = arrival + pause
         origin, session = captured + frames[0][0], []
@@ -52,7 +52,7 @@ def times_of(sessions: Any) -> list[list[tuple[float, float, float]]]:
     )
 )
 def test_times_start_at_0_and_strictly_increase_whatever_the_source_reports(frames: Any) -> None:
-    timeline, arrival, times, early = Timeline(), 1000.0, [], []
+    timeline, arrival, times, early = LiveTimeline(lambda _: None), 1000.0, [], []
     for renew, pts, later in frames:
         arrival += later
         if renew:
@@ -88,7 +88,7 @@ def test_no_session_moves_the_time_line_further_from_the_wall_clock(sessions: An
 
 @given(st.floats(0.01, 1e5), st.floats(-1e5, 1e5))
 def test_over_a_gap_the_time_continues_by_the_wall_clock(gap: float, pts: float) -> None:
-    timeline = Timeline()
+    timeline = LiveTimeline(lambda _: None)
     assert [timeline.at(7 + n / 10, 50 + n / 10) for n in range(11)][-1] == pytest.approx(1.0)
     timeline.renew()
     assert timeline.at(pts, 51 + gap) == pytest.approx(1 + gap)
@@ -96,7 +96,7 @@ def test_over_a_gap_the_time_continues_by_the_wall_clock(gap: float, pts: float)
 
 
 def test_the_bursts_of_a_hundred_sessions_do_not_add_up() -> None:
-    timeline, arrival = Timeline(), 0.0
+    timeline, arrival = LiveTimeline(lambda _: None), 0.0
     for _ in range(100):
         timeline.renew()
         times = [timeline.at(n / 25, arrival + max(0.0, n / 25 - 1.5)) for n in range(100)]
@@ -106,7 +106,7 @@ def test_the_bursts_of_a_hundred_sessions_do_not_add_up() -> None:
 
 @pytest.mark.parametrize("jump", [-1000.0, -1.5, 2.5, 1e6])
 def test_a_jump_inside_a_session_is_bridged_by_the_wall_clock(jump: float) -> None:
-    timeline = Timeline()
+    timeline = LiveTimeline(lambda _: None)
     for n in range(10):
         timeline.at(n / 10, 50 + n / 10)
     assert timeline.at(1.0 + jump, 51.0) == pytest.approx(1.0)
@@ -115,7 +115,7 @@ def test_a_jump_inside_a_session_is_bridged_by_the_wall_clock(jump: float) -> No
 
 @pytest.mark.parametrize("step", [0.0, -0.05, -0.9])
 def test_a_small_step_back_costs_a_tick_and_changes_nothing_else(step: float) -> None:
-    timeline = Timeline()
+    timeline = LiveTimeline(lambda _: None)
     timeline.at(0.0, 50.0)
     timeline.at(2.0, 52.0)
     assert timeline.at(2.0 + step, 52.1) == pytest.approx(2.0 + TICK)
@@ -123,7 +123,7 @@ def test_a_small_step_back_costs_a_tick_and_changes_nothing_else(step: float) ->
 
 
 def test_after_a_stall_in_a_session_the_buffered_frames_keep_their_distances() -> None:
-    timeline = Timeline()
+    timeline = LiveTimeline(lambda _: None)
     timeline.at(0.0, 50.0)
     times = [timeline.at(n / 10, 54.0) for n in range(1, 41)]
     assert times == pytest.approx([n / 10 for n in range(1, 41)])
@@ -131,6 +131,6 @@ def test_after_a_stall_in_a_session_the_buffered_frames_keep_their_distances() -
 
 
 def test_a_burst_of_any_length_keeps_its_distances() -> None:
-    timeline = Timeline()
+    timeline = LiveTimeline(lambda _: None)
     times = [timeline.at(n / 25, 50.0) for n in range(250)]
     assert times == pytest.approx([n / 25 for n in range(250)])

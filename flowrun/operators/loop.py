@@ -6,7 +6,9 @@ import heapq
 import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -38,7 +40,9 @@ class LoopScheduler(WaitableScheduler):
         super().__init__()
         # A SimpleQueue because its `put` is reentrant: a signal handler may interrupt anything.
         self._inbox: SimpleQueue[Action | None] = SimpleQueue()
-        self._timers: list[tuple[float, int, Action]] = []  # used by the loop's thread only
+        # Used by the loop's thread only: what it has taken from the inbox.
+        self._ready: deque[Action | None] = deque()
+        self._timers: list[tuple[float, int, Action]] = []
         self._numbers = itertools.count()
         self._thread_id: int | None = None
         self._max_sleep: float | None = None
@@ -110,18 +114,23 @@ class LoopScheduler(WaitableScheduler):
     def _next(self) -> Action | None:
         """Wait for the next action that is due; `None` after `stop`."""
         while True:
+            while not self._inbox.empty():  # timers that are due run in the order of their times
+                self._sort(self._inbox.get())
             timeout = self._max_sleep
             if self._timers:
                 left = self._timers[0][0] - time.monotonic()
                 if left <= 0:
                     return heapq.heappop(self._timers)[2]
                 timeout = min(left, self._max_sleep or MAX_TIMEOUT)
-            try:
-                entry = self._inbox.get(timeout=timeout)
-            except Empty:
-                continue
-            if entry is None or not entry.due:
-                return entry
+            if self._ready:
+                return self._ready.popleft()
+            with suppress(Empty):
+                self._sort(self._inbox.get(timeout=timeout))
+
+    def _sort(self, entry: Action | None) -> None:
+        if entry is None or not entry.due:
+            self._ready.append(entry)
+        else:
             heapq.heappush(self._timers, (entry.due, next(self._numbers), entry))
 
     def _end(self) -> None:

@@ -17,6 +17,8 @@ _REASONS: tuple[tuple[str, SourceReason], ...] = (
     ("401 Unauthorized", "unauthorised"),
     ("Invalid data found", "codec"),
     ("Decoder not found", "codec"),
+    ("No codec tag defined", "codec"),
+    ("Error muxing a packet", "codec"),
     ("could not find codec parameters", "codec"),
     ("timed out", "timed out"),
 )

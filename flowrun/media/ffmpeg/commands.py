@@ -42,11 +42,12 @@ def decode(spec: SourceSpec, inputs: Sequence[str], times: str) -> list[str]:
 def fetch(spec: SourceSpec, inputs: Sequence[str]) -> list[str]:
     """Pass the packets of the video on to standard output, each as soon as it is there.
 
-    `inputs` as those of `decode`.
+    `inputs` as those of `decode`. The muxer needs a time for every packet; some demuxers leave out
+    those that follow from others.
     """
     return [
         *LOG_LEVEL,
-        *("-nostdin", *_GAPS, *own_options(spec, decodes=False), *inputs),
+        *("-nostdin", *_GAPS, "-fflags", "+genpts", *own_options(spec, decodes=False), *inputs),
         *("-map", "0:V:0", "-c", "copy", "-copyinkf"),
         *("-flush_packets", "1", "-f", "nut", "pipe:1"),
     ]

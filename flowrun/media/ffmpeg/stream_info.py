@@ -12,9 +12,10 @@ from flowrun.spec.flow import SourceSpec
 
 _VIDEO = re.compile(r"Stream #\d+:\d+.*?: Video: (?P<rest>.*)")
 _PIXELS = re.compile(r"\b(?P<format>[a-z][a-z0-9]*)\((?P<color>[^()]*)\)")
+_FORMAT = re.compile(r"[a-z]\w*\b(?=[(,])")
 _FPS = re.compile(r"(?P<fps>[\d.]+)(?P<k>k?) fps")
 _INPUT = re.compile(r"Input #0, (?P<format>.+), from '")
-_ROTATION = re.compile(r"displaymatrix: rotation of (?P<degrees>-?[\d.]+) degrees")
+_ROTATION = re.compile(r"(?i)display ?matrix: rotation of (?P<degrees>-?[\d.]+) degrees")
 _DURATION = re.compile(r"Duration: (?P<h>\d+):(?P<m>\d\d):(?P<s>\d\d(?:\.\d+)?)")
 _FIELD_ORDERS = {"progressive", "top first", "bottom first", "top coded first (swapped)"}
 
@@ -33,6 +34,7 @@ class StreamInfo:
     color_space: str | None = None
     color_primaries: str | None = None
     color_transfer: str | None = None
+    pixel_format: str | None = None
 
 
 class StreamInfoParser:
@@ -104,7 +106,9 @@ def parse_stream(text: str) -> StreamInfo:
     if match := _FPS.search(text):
         fps = float(match["fps"]) * (1000 if match["k"] else 1)
     color_range = space = primaries = transfer = None
-    if match := _PIXELS.search(text.partition(", ")[2]):
+    pixels = text.partition(", ")[2]
+    pixel_format = match[0] if (match := _FORMAT.match(pixels)) else None
+    if match := _PIXELS.search(pixels):
         for part in match["color"].split(", "):
             if part in ("tv", "pc"):
                 color_range = part
@@ -114,4 +118,4 @@ def parse_stream(text: str) -> StreamInfo:
                 if len(names) == 3:  # noqa: PLR2004
                     known = [None if name in ("unknown", "reserved") else name for name in names]
                     space, primaries, transfer = known
-    return StreamInfo(fps or None, color_range, space, primaries, transfer)
+    return StreamInfo(fps or None, color_range, space, primaries, transfer, pixel_format)

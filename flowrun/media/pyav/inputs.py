@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from flowrun.errors import SourceError
 from flowrun.frame import Timing, VideoInfo
+from flowrun.media import source_errors
 from flowrun.media.ffmpeg import commands
 from flowrun.media.ffmpeg.source_process import SourceProcess
 from flowrun.media.ffmpeg.stream_info import StreamInfoParser
@@ -137,7 +138,19 @@ class FetchedInput:
             buffer_size=_READ_BYTES,
             hwaccel=self._hwaccel,
         )
+        self._check_pixels(container)
         return container
+
+    def _check_pixels(self, container: InputContainer) -> None:
+        """NUT takes some raw pixel formats for others: `bgr24` for `rgb555le`."""
+        self._parser.complete.wait(1.0)
+        declared = self._parser.stream.pixel_format
+        for stream in container.streams.video:
+            codec = stream.codec_context
+            if codec and codec.name == "rawvideo" and declared not in (None, codec.pix_fmt):
+                raise source_errors.unreadable(
+                    self._spec.uri, f"raw pixels as {declared} do not pass", reason="codec"
+                )
 
     def info(self, stream: VideoStream, size: Size, tick: Fraction) -> VideoInfo:
         return self._parser.video_info(self._spec, size, tick, live=self._live)
@@ -146,6 +159,7 @@ class FetchedInput:
         return "stream" if self._live is False else self._parser.timing()
 
     def rotation(self) -> int | None:
+        self._parser.complete.wait(1.0)
         return self._parser.rotation  # it does not pass the pipe
 
     def limit(self, frames: int) -> AbstractContextManager[None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from flowrun.media.ffmpeg.stream_info import StreamInfo, StreamInfoParser, parse_stream
@@ -36,7 +38,22 @@ from flowrun.media.ffmpeg.stream_info import StreamInfo, StreamInfoParser, parse
     ],
 )
 def test_rate_and_colours_of_a_stream_are_parsed(text: str, stream: StreamInfo) -> None:
-    assert parse_stream(text) == stream
+    assert replace(parse_stream(text), pixel_format=None) == stream
+
+
+@pytest.mark.parametrize(
+    ("text", "pixels"),
+    [
+        ("h264 (High) (avc1 / 0x31637661), yuv420p(tv, bt709, progressive), 64x48", "yuv420p"),
+        ("rawvideo (RGB[24] / 0x18424752), rgb24, 64x48", "rgb24"),
+        ("mjpeg (Baseline), yuvj420p(pc, bt470bg/unknown/unknown), 64x48", "yuvj420p"),
+        ("hevc (Main 10), yuv420p10le(tv), 64x48", "yuv420p10le"),
+        ("none, none, 64x48", "none"),
+        ("h264", None),
+    ],
+)
+def test_the_pixel_format_of_a_stream_is_parsed(text: str, pixels: str | None) -> None:
+    assert parse_stream(text).pixel_format == pixels
 
 
 def test_the_first_real_video_stream_before_the_outputs_counts() -> None:
@@ -54,7 +71,35 @@ def test_the_first_real_video_stream_before_the_outputs_counts() -> None:
         parser.feed(line)
     assert parser.complete.is_set()
     assert parser.duration == 3723.5
-    assert parser.stream == StreamInfo(25.0, "tv", "bt709", "bt709", "bt709")
+    assert parser.stream == StreamInfo(25.0, "tv", "bt709", "bt709", "bt709", "yuv420p")
+
+
+def test_the_rotation_and_the_demuxer_are_parsed() -> None:
+    parser = StreamInfoParser()
+    for line in [
+        "[info] Input #0, mov,mp4,m4a,3gp,3g2,mj2, from 'http://host/a.mp4':",
+        "[info]   Duration: N/A, start: 0.000000, bitrate: N/A",
+        "[info]   Stream #0:0: Video: h264, yuv420p(tv), 64x48, 25 fps",
+        "[info]       Display Matrix: rotation of -90.00 degrees",
+    ]:
+        parser.feed(line)
+    assert (parser.format, parser.rotation) == ("mov,mp4,m4a,3gp,3g2,mj2", -90)
+    assert parser.timing() == "stream"
+
+
+@pytest.mark.parametrize(
+    ("name", "timing"),
+    [("hls", "bursts"), ("dash", "bursts"), ("mpjpeg", "arrival"), ("h264", "arrival"),
+     ("mpegts", "stream"), ("rtsp", "stream")],
+)  # fmt: skip
+def test_the_demuxer_of_an_endless_stream_decides_what_its_times_are(
+    name: str, timing: str
+) -> None:
+    parser = StreamInfoParser()
+    parser.feed(f"[info] Input #0, {name}, from 'http://host/a':")
+    assert parser.timing() == timing
+    parser.feed("[info]   Duration: 00:00:02.00, start: 0.0, bitrate: 1 kb/s")
+    assert parser.timing() == "stream"
 
 
 def test_a_stream_without_a_known_length_has_none() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from flowrun.errors import InvalidFlowError
 from flowrun.media.ffmpeg.process import executable
+from flowrun.media.pyav.hardware import accelerator
 from flowrun.media.sources import make_source
 from flowrun.spec.flow import SourceSpec
 
@@ -116,6 +117,82 @@ def test_packets_that_cannot_be_decoded_are_dropped_and_reported(make: Any, capl
     assert caplog.messages == [
         f"source: av reported 3 error(s) in {path}, the last:"
         " Invalid data found when processing input"
+    ]
+
+
+# Containers and codecs whose packets an ffmpeg process passes on through a pipe.
+FETCHED = {
+    **{name: FILES[name] for name in ("mp4", "webm", "mpeg-ts", "gif", "variable rate")},
+    "jpeg, full range": FILES["jpeg, full range"],
+    "labelled colours": FILES["labelled colours"],
+    "hevc, 10 bits": ("a.mkv", "-c:v", "libx265", "-pix_fmt", "yuv420p10le",
+                      "-x265-params", "log-level=none"),
+    "mpeg-1, whose last packet has no time": ("a.mpg", "-c:v", "mpeg1video"),
+    "no key frames": ("a.ts", "-x264-params", "intra-refresh=1:keyint=25"),
+    "raw yuyv": ("a.mkv", "-c:v", "rawvideo", "-pix_fmt", "yuyv422"),
+}  # fmt: skip
+# What cannot pass the pipe, or what PyAV cannot decode then: ffmpeg decodes.
+NOT_FETCHED = {
+    "no times": ("a.h264",),
+    "raw bgr": ("a.avi", "-c:v", "rawvideo", "-pix_fmt", "bgr24"),
+    "apng": ("a.apng", "-f", "apng"),
+    "quicktime animation": ("a.mov", "-c:v", "qtrle"),
+}
+
+
+def fetched(path: Path, decoder: Any, **keys: Any) -> tuple[Any, list[Any]]:
+    """What a source reads that ffmpeg fetches; an option of its own keeps PyAV from the file."""
+    return read(SourceSpec(str(path), decoder=decoder, ffmpeg={"threads": 1}, **keys))
+
+
+@pytest.mark.usefixtures("pyav")
+@pytest.mark.parametrize("name", FETCHED)
+def test_what_ffmpeg_fetches_is_the_same(make: Any, name: str) -> None:
+    path = make(*FETCHED[name])
+    info, frames = fetched(path, "av")
+    expected, wanted = fetched(path, "ffmpeg")
+    assert replace(info, time_base=expected.time_base) == expected
+    assert len(frames) == len(wanted) > 5
+    for frame, other in zip(frames, wanted, strict=True):
+        assert frame.time == pytest.approx(other.time, abs=0.0011)  # ffmpeg's times in whole ms
+        assert (frame.image == other.image).all()
+
+
+@pytest.mark.usefixtures("pyav")
+@pytest.mark.parametrize("name", NOT_FETCHED)
+def test_ffmpeg_decodes_what_cannot_pass_the_pipe(make: Any, name: str, caplog: Any) -> None:
+    caplog.set_level("INFO", "flowrun")
+    path = make(*NOT_FETCHED[name])
+    _, frames = fetched(path, "auto")
+    _, wanted = fetched(path, "ffmpeg")
+    assert len(frames) == len(wanted) > 5
+    assert all((a.image == b.image).all() for a, b in zip(frames, wanted, strict=True))
+    assert any(text.startswith(f"source: ffmpeg decodes {path}: ") for text in caplog.messages)
+
+
+@pytest.mark.usefixtures("pyav")
+@pytest.mark.parametrize("degrees", [90, 180])
+def test_what_ffmpeg_fetches_is_turned(make: Any, tmp_path: Path, degrees: int) -> None:
+    path = tmp_path / "turned.mp4"
+    subprocess.run(
+        [executable(), "-v", "error", "-display_rotation", str(degrees), "-i", str(make("a.mp4")),
+         "-c", "copy", str(path)],
+        check=True, timeout=60, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    _, frames = fetched(path, "av")
+    _, wanted = fetched(path, "ffmpeg")
+    assert all((a.image == b.image).all() for a, b in zip(frames, wanted, strict=True))
+
+
+@pytest.mark.usefixtures("pyav")
+def test_without_a_device_that_decodes_a_line_says_so(make: Any, caplog: Any) -> None:
+    accelerator.cache_clear()
+    path = str(make("a.mp4"))
+    _, frames = read(SourceSpec(path, decoder="av", ffmpeg={"hwaccel": "none such"}))
+    _, again = read(SourceSpec(path, decoder="av", ffmpeg={"hwaccel": "none such"}))
+    assert len(frames) == len(again) == 20
+    assert caplog.messages == [
+        "source: hwaccel: none such finds no device here; decoding in software"
     ]
 
 

@@ -8,12 +8,29 @@ import re
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks.echo import MODEL
 from tests.testbed.kserve import TRITON_PYTHON, Triton
+
+
+@contextmanager
+def serving(*models: str) -> Iterator[str]:
+    """Run `flowrun serve` with these models until the end of the block; its address."""
+    command = [sys.executable, "-m", "flowrun", "serve", *models, "--address", "127.0.0.1:0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            found = re.search(r" at (\S+);", line)
+            if found is None:
+                raise RuntimeError(f"flowrun serve wrote {line!r}")
+            yield found[1]
+        finally:
+            process.terminate()
 
 
 class Servers:
@@ -44,15 +61,7 @@ class Servers:
         echo = self._start("benchmarks.echo", stdout=subprocess.PIPE)
         assert echo.stdout is not None
         self.addresses |= json.loads(echo.stdout.readline())
-        serve = self._start(
-            *("flowrun", "serve", "identity", "--address", "127.0.0.1:0"), stderr=subprocess.PIPE
-        )
-        assert serve.stderr is not None
-        line = serve.stderr.readline()
-        found = re.search(r" at (\S+);", line)
-        if found is None:
-            raise RuntimeError(f"flowrun serve wrote {line!r}")
-        self.addresses["serve"] = found[1]
+        self.addresses["serve"] = self._running.enter_context(serving("identity"))
         if python := os.environ.get(TRITON_PYTHON):
             folder = Path(self._running.enter_context(tempfile.TemporaryDirectory()))
             triton = self._running.enter_context(Triton(python, folder, MODEL))

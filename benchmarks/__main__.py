@@ -1,4 +1,5 @@
-"""`python -m benchmarks`: measure every published figure on this machine."""
+"""`python -m benchmarks`: measure every published figure on this machine; `live` only those of the
+live camera."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from typing import Any
 
 from benchmarks import measure, picture, table
 from benchmarks.cases import BARE, CASES, FLOOR, SIDE_BY_SIDE, windows
+from benchmarks.live import compare as live
 from benchmarks.measure import Clip
 from benchmarks.picture import Plot
 from benchmarks.servers import Servers
@@ -27,6 +29,7 @@ IDLE = "64x48"  # so small that pictures cost next to nothing
 
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("only", nargs="?", choices=("live",), help="measure only the live camera")
     parser.add_argument("--quick", action="store_true", help="one short round, as a smoke test")
     parser.add_argument("--sizes", default=",".join(FULL), help="the last one is the main one")
     parser.add_argument("--frames", type=int, default=300)
@@ -36,16 +39,37 @@ def main(words: Sequence[str] | None = None) -> None:
     if options.quick:
         options.sizes, options.frames, options.rounds = "160x96,320x180", 10, 1
     options.out.mkdir(parents=True, exist_ok=True)
+    if options.only == "live":
+        _only_live(options)
+        return
     alone = chain(1_000 if options.quick else 10_000, options.rounds)  # before the servers run
     with tempfile.TemporaryDirectory() as folder, Servers() as servers:
         found = {**everything(options, Path(folder), servers), **alone}
+        found["live"] = live.everything(Path(folder), options.rounds, quick=options.quick)
     (options.out / "benchmarks.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     (options.out / "benchmarks.svg").write_text(picture.svg(plots(found)), encoding="utf-8")
     print(f"\n{report(found)}\n\n{options.out}/benchmarks.json, {options.out}/benchmarks.svg")
 
 
+def _only_live(options: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        found = live.everything(Path(folder), options.rounds, quick=options.quick)
+    found = {**_circumstances(), "rounds": options.rounds, **found}
+    path = options.out / "live.json"
+    path.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    print(f"\n{found['date']}, {found['machine']}, {found['rounds']} rounds")
+    print(f"\n{live.text(found)}\n\n{path}")
+
+
+def _circumstances() -> dict[str, Any]:
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {sys.version.split()[0]}",
+    }
+
+
 def everything(options: argparse.Namespace, folder: Path, servers: Servers) -> dict[str, Any]:
-    """The content of the JSON file, without the figures of the chain."""
+    """The content of the JSON file, without the figures of the chain and of the live camera."""
     sizes = options.sizes.split(",")
     clips = [measure.clip(folder, size, options.frames) for size in sizes]
     main, rounds = clips[-1], options.rounds
@@ -59,8 +83,7 @@ def everything(options: argparse.Namespace, folder: Path, servers: Servers) -> d
         compared[f"sizes {size}"] = measure.rounds(by_size, clip, folder, servers, rounds)
     still = measure.rounds({"idle": CASES["flowrun"]}, idle, folder, servers, rounds)
     return {
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {sys.version.split()[0]}",
+        **_circumstances(),
         "size": sizes[-1],
         "frames": options.frames,
         "rounds": rounds,
@@ -170,6 +193,7 @@ def report(found: dict[str, Any]) -> str:
         f"{one['flows']} side by side: {one['fps']:.1f} fps, {one['cpu_ms']:.1f} ms of CPU a frame"
         for one in found["side_by_side"]
     ]
+    parts.append(live.text(found["live"]))
     return "\n\n".join(parts)
 
 

@@ -32,7 +32,9 @@ def rows(found: Found) -> list[Row]:
     ]
 
 
-def ratio(values: Sequence[float], found: Found, by: str, what: str) -> list[float] | None:
+def ratio(
+    values: Sequence[float], found: Mapping[str, Sequence[object]], by: str, what: str
+) -> list[float] | None:
     """Median, smallest and largest ratio; `None` without a case to divide by."""
     if by not in found:
         return None
@@ -49,14 +51,15 @@ def text(found: Sequence[Row]) -> str:
     ]
     lines += [
         f"| {row['case']} | {row['fps']:.1f} | {row['cpu_ms']:.1f} | {row['ffmpeg_cpu_ms']:.1f}"
-        f" | {row['p50_ms']:.0f} / {row['p95_ms']:.0f} | {_spread(row['cpu_by_floor'])}"
-        f" | {_spread(row['fps_by_floor'])} | {_spread(row['fps_by_demo'])} |"
+        f" | {row['p50_ms']:.0f} / {row['p95_ms']:.0f} | {spread(row['cpu_by_floor'])}"
+        f" | {spread(row['fps_by_floor'])} | {spread(row['fps_by_demo'])} |"
         for row in found
     ]
     return "\n".join(lines)
 
 
-def _spread(values: Sequence[float] | None) -> str:
+def spread(values: Sequence[float] | None) -> str:
+    """Format what `ratio` returns."""
     if values is None:
         return "-"
     middle, least, most = values

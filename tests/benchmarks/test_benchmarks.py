@@ -14,6 +14,7 @@ import pytest
 from benchmarks import table
 from benchmarks.__main__ import skipped
 from benchmarks.cases import CASES, DEMO, DEMO_TRITON, FLOOR
+from benchmarks.live.site import RTSP_PYTHON
 from benchmarks.measure import Measured
 from benchmarks.servers import Servers
 from tests.testbed.kserve import TRITON_PYTHON
@@ -34,6 +35,7 @@ def test_the_smoke_run_measures_every_case_and_writes_table_json_and_picture(
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--quick", "--out", str(tmp_path)],
         cwd=REPOSITORY,
+        env={name: value for name, value in os.environ.items() if name != RTSP_PYTHON},
         capture_output=True,
         text=True,
         timeout=230,
@@ -46,6 +48,8 @@ def test_the_smoke_run_measures_every_case_and_writes_table_json_and_picture(
     assert [each["flows"] for each in found["side_by_side"]] == [1, 2]
     assert all(f"| {case} |" in done.stdout for case in there)
     assert all(f"\n{case}: skipped, " in done.stdout for case in CASES if case not in there)
+    assert list(found["live"]["skipped"]) == ["live camera"]  # it has a smoke test of its own
+    assert "\nlive camera: skipped, " in done.stdout
     picture = ElementTree.fromstring((tmp_path / "benchmarks.svg").read_text())
     assert len(picture.findall(".//{http://www.w3.org/2000/svg}polyline")) == 9
 

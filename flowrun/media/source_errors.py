@@ -17,8 +17,8 @@ _REASONS: tuple[tuple[str, SourceReason], ...] = (
     ("401 Unauthorized", "unauthorised"),
     ("Invalid data found", "codec"),
     ("Decoder not found", "codec"),
-    ("No codec tag defined", "codec"),
-    ("Error muxing a packet", "codec"),
+    ("No codec tag defined", "codec"),  # of the container between ffmpeg and PyAV
+    ("Error muxing a packet", "codec"),  # which needs a time for each
     ("could not find codec parameters", "codec"),
     ("timed out", "timed out"),
 )

@@ -1,4 +1,4 @@
-"""Open a file, or anything else of finite length that ffmpeg opens."""
+"""Open a file, numbered pictures, or anything else of finite length that ffmpeg opens."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from flowrun.image.buffers import Buffers
 from flowrun.media.ffmpeg import commands
 from flowrun.media.protocols import Source
 from flowrun.media.sources.decoders import sessions
+from flowrun.media.sources.pictures import NumberedPictures, is_pattern
 from flowrun.media.sources.reconnecting import ReconnectingSource
 from flowrun.spec.flow import SourceSpec
 
@@ -16,6 +17,8 @@ from flowrun.spec.flow import SourceSpec
 def file(spec: SourceSpec, buffers: Buffers) -> Source:
     """Every frame of the file, as fast as they are requested; with `loop`, again from the
     start."""
+    if is_pattern(spec.uri):
+        return NumberedPictures(spec, buffers)
     return ReconnectingSource(spec, sessions(spec, _inputs, buffers=buffers, url=_file_url))
 
 

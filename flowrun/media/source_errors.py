@@ -24,6 +24,11 @@ _REASONS: tuple[tuple[str, SourceReason], ...] = (
 )
 
 
+def reason_of(text: str) -> SourceReason:
+    """The reason that libav's message `text` names."""
+    return next((reason for part, reason in _REASONS if part in text), "failed")
+
+
 def unreadable(
     uri: str, text: str, *, frames: int = 0, reason: SourceReason | None = None
 ) -> SourceError:
@@ -31,7 +36,7 @@ def unreadable(
     decides the reason where none is given."""
     after = f" after {frames} frames" if frames else ""
     return SourceError(
-        f"{redact(uri)} cannot be read{after}: {text}", reason=reason or _reason(text)
+        f"{redact(uri)} cannot be read{after}: {text}", reason=reason or reason_of(text)
     )
 
 
@@ -43,7 +48,3 @@ def without_video(uri: str) -> SourceError:
 def without_frames(uri: str) -> SourceError:
     """The error for a video stream without a frame."""
     return SourceError(f"there is no frame in {redact(uri)}", reason="no video")
-
-
-def _reason(text: str) -> SourceReason:
-    return next((reason for part, reason in _REASONS if part in text), "failed")

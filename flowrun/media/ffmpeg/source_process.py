@@ -107,7 +107,8 @@ class SourceProcess:
         if process.log.contains("matches no streams"):
             raise source_errors.without_video(self._spec.uri)
         if status != 0:
-            raise source_errors.unreadable(self._spec.uri, text, frames=frames)
+            reason = source_errors.reason_of(process.log.errors())
+            raise source_errors.unreadable(self._spec.uri, text, frames=frames, reason=reason)
         if process.log.error_count:
             log.warning(
                 "source: ffmpeg reported %d error(s) in %s, the last: %s",

@@ -14,8 +14,12 @@ _TAIL_LINES = 40
 _SHOWN_ERRORS = 3
 _LEVEL = re.compile(r"\[(?:panic|fatal|error|warning|info|verbose|debug|trace)\] ")
 _ERROR = re.compile(r"\[(?:panic|fatal|error)\] ")
-# Follows the message that names the cause, and adds nothing to it.
-_REPEATED = re.compile(r"Error opening (?:in|out)put files?\b")
+# Messages that follow the one that names the cause. They repeat its error code, if anything.
+_ECHO = re.compile(
+    r"Error opening (?:in|out)put files?\b|Task finished with error code|Terminating thread with"
+    r"|Nothing was written into output|Conversion failed!|Decode error rate .* exceeds"
+    r"|Could not open encoder before EOF|Cannot determine format of input|Error sending frames to"
+)
 
 
 def is_error(line: str) -> bool:
@@ -32,23 +36,30 @@ class StderrLog:
     def __init__(self) -> None:
         self.error_count = 0  # lines of level error or worse
         self._tail: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
+        self._causes: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
+        self._echoes: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
 
     def add(self, line: str) -> None:
-        self.error_count += is_error(line)
         self._tail.append(line)
+        if is_error(line):
+            self.error_count += 1
+            text = _LEVEL.split(line)[-1].strip()
+            (self._echoes if _ECHO.match(text) else self._causes).append(text)
 
     def contains(self, text: str) -> bool:
         """Whether `text` stands in one of the last lines."""
         return any(text in line for line in list(self._tail))
 
+    def errors(self) -> str:
+        """The last error messages, for their error codes; not redacted."""
+        return "; ".join([*list(self._causes), *list(self._echoes)])
+
     def summary(self, status: int | None) -> str:
-        """The last error messages, secrets redacted; without errors the signal that ended the
-        process, by its exit `status`; without that the last line."""
-        lines = list(self._tail)
-        errors = [line for line in lines if is_error(line)]
-        if not errors and status is not None and status < 0:
+        """The last error messages that name a cause, secrets redacted; without errors the signal
+        that ended the process, by its exit `status`; without that the last line."""
+        messages = list(self._causes) or list(self._echoes)
+        if not messages and status is not None and status < 0:
             return f"it was ended by signal {-status} ({signal.strsignal(-status)})"
-        errors = errors or lines[-1:]
-        messages = dict.fromkeys(_LEVEL.split(line)[-1].strip() for line in errors)
-        causes = [text for text in messages if not _REPEATED.match(text)] or list(messages)
-        return redact("; ".join(causes[-_SHOWN_ERRORS:])) or "it reported no error"
+        messages = messages or [_LEVEL.split(line)[-1].strip() for line in list(self._tail)[-1:]]
+        shown = list(dict.fromkeys(messages))[-_SHOWN_ERRORS:]
+        return redact("; ".join(shown)) or "it reported no error"

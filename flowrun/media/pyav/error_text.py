@@ -21,8 +21,9 @@ def logged_errors(retry: Callable[[], object]) -> str:
     Logging takes Python's lock, for which a thread of a codec may then wait for ever. So libav's
     log is on for the retry only.
     """
-    before = logging.get_level()
+    before = logging.get_level(), logging.get_skip_repeated()
     logging.set_level(logging.ERROR)
+    logging.set_skip_repeated(False)  # the same error may have been logged earlier
     try:
         with logging.Capture() as lines:
             try:
@@ -32,6 +33,7 @@ def logged_errors(retry: Callable[[], object]) -> str:
             else:
                 last = ""
     finally:
-        logging.set_level(before)
+        logging.set_level(before[0])
+        logging.set_skip_repeated(before[1])
     messages = [message.strip() for _level, _name, message in lines]
     return "; ".join(dict.fromkeys(messages)) or last

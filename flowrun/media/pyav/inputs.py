@@ -18,6 +18,7 @@ from flowrun.media import source_errors
 from flowrun.media.ffmpeg import commands
 from flowrun.media.ffmpeg.source_process import SourceProcess
 from flowrun.media.ffmpeg.stream_info import StreamInfoParser
+from flowrun.media.pyav.error_text import error_text, logged_errors
 from flowrun.media.pyav.hardware import accelerator
 from flowrun.media.pyav.stream_info import stream_info
 from flowrun.spec.flow import SourceSpec
@@ -39,7 +40,7 @@ class Input(Protocol):
         """False if it was stopped before. Raises `SourceError`."""
 
     def container(self) -> InputContainer:
-        """The container at its start. Raises `av.FFmpegError`."""
+        """The container at its start. Raises `av.FFmpegError` or `SourceError`."""
 
     def info(self, stream: VideoStream, size: Size, tick: Fraction) -> VideoInfo:
         """The properties of the source, whose first image has `size`; `tick` is the unit of its
@@ -83,8 +84,15 @@ class FileInput:
         return True
 
     def container(self) -> InputContainer:
-        self._container = av.open(self._path, hwaccel=self._hwaccel)
+        try:
+            self._container = self._opened()
+        except av.FFmpegError as error:
+            texts = dict.fromkeys([logged_errors(self._opened), error_text(error)])
+            raise source_errors.unreadable(self._spec.uri, "; ".join(texts)) from error
         return self._container
+
+    def _opened(self) -> InputContainer:
+        return av.open(self._path, hwaccel=self._hwaccel)
 
     def info(self, stream: VideoStream, size: Size, tick: Fraction) -> VideoInfo:
         return stream_info(self._container, stream, self._spec, size, tick)

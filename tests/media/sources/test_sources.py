@@ -358,6 +358,16 @@ def test_a_file_that_is_not_a_video_is_an_error(make: Any, decoder: Any, tmp_pat
     assert raised.value.reason == "no video"
 
 
+def test_a_video_whose_index_is_missing_is_an_error_that_says_so(make: Any, decoder: Any) -> None:
+    path = make("a.mp4")
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b"moov") - 4])
+    for each in (decoder, "auto"):
+        with pytest.raises(SourceError, match="moov atom not found") as raised:
+            make_source(SourceSpec(str(path), decoder=each)).open()
+        assert raised.value.reason == "codec"
+
+
 def test_a_truncated_file_yields_the_frames_it_has(make: Any, caplog: Any, decoder: Any) -> None:
     path = make("a.mkv", source="testsrc2=s=320x240:r=25")
     data = path.read_bytes()

@@ -24,7 +24,14 @@ from textwrap import indent
 from typing import Literal
 
 SourceReason = Literal[
-    "not found", "refused", "unauthorised", "timed out", "no video", "codec", "failed"
+    "not found",
+    "refused",
+    "unauthorised",
+    "timed out",
+    "no video",
+    "codec",
+    "unsupported transport",
+    "failed",
 ]
 
 

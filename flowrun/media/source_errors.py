@@ -15,6 +15,8 @@ _REASONS: tuple[tuple[str, SourceReason], ...] = (
     ("Failed to resolve hostname", "not found"),
     ("Connection refused", "refused"),
     ("401 Unauthorized", "unauthorised"),
+    ("SETUP failed: 461", "unsupported transport"),  # of RTSP (RFC 2326, 11.3.15)
+    ("Nonmatching transport in server reply", "unsupported transport"),
     ("Invalid data found", "codec"),
     ("Decoder not found", "codec"),
     ("No codec tag defined", "codec"),  # of the container between ffmpeg and PyAV
@@ -22,6 +24,9 @@ _REASONS: tuple[tuple[str, SourceReason], ...] = (
     ("could not find codec parameters", "codec"),
     ("timed out", "timed out"),
 )
+_HINTS: dict[SourceReason, str] = {
+    "unsupported transport": "the server refuses both tcp and udp as `source.rtsp_transport`"
+}
 
 
 def reason_of(text: str) -> SourceReason:
@@ -35,8 +40,9 @@ def unreadable(
     """The error for a source that failed after `frames` frames with libav's message `text`, which
     decides the reason where none is given."""
     after = f" after {frames} frames" if frames else ""
+    reason = reason or reason_of(text)
     return SourceError(
-        f"{redact(uri)} cannot be read{after}: {text}", reason=reason or reason_of(text)
+        f"{redact(uri)} cannot be read{after}: {text}", reason=reason, hint=_HINTS.get(reason)
     )
 
 

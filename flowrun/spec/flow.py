@@ -16,6 +16,7 @@ from flowrun.spec.kinds import LIVE, SinkKind, SourceKind, sink_kind, source_kin
 Parameter = bool | int | float | str
 OnError = Literal["fail", "drop", "passthrough"]
 Color = Literal["rgb", "bgr"]
+RtspTransport = Literal["tcp", "udp"]
 OnOutage = Literal["hold", "passthrough", "drop", "fail"]
 
 
@@ -37,7 +38,7 @@ class SourceSpec:
     decoder: Literal["auto", "av", "ffmpeg"] = "auto"
     pace: Literal["auto", "realtime", "fast"] = "auto"
     loop: bool = False
-    rtsp_transport: Literal["tcp", "udp"] = "tcp"
+    rtsp_transport: RtspTransport = "tcp"
     open_timeout: float = 10.0
     read_timeout: float = 5.0
     startup: Literal["auto", "wait", "fail"] = "auto"

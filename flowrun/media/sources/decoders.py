@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from flowrun.errors import SourceError
+from flowrun.errors import SourceError, SourceReason
 from flowrun.frame import Frame, VideoInfo
 from flowrun.image.buffers import Buffers
 from flowrun.media.ffmpeg import commands
@@ -59,31 +59,49 @@ def sessions(
         source = FetchedInput(spec, inputs, live=live)
         return AvDecoder(spec, source, buffers=buffers, low_delay=low_delay)
 
-    return av if spec.decoder == "av" else lambda: FallbackSession(spec, av, ffmpeg)
+    if spec.decoder == "av":
+        return av
+    uri = redact(spec.uri)
+
+    def opened(error: SourceError) -> None:
+        log.info("source: ffmpeg decodes %s: %s", uri, error.message)
+
+    return lambda: FallbackSession("codec", av(), lambda _: ffmpeg(), opened)
 
 
 class FallbackSession:
-    """A session of `first`, or of `second` if the first one cannot decode the source."""
+    """A session that is replaced by another one if it cannot be opened for a certain reason."""
 
-    def __init__(self, spec: SourceSpec, first: MakeSession, second: MakeSession) -> None:
-        self._uri = redact(spec.uri)
+    def __init__(
+        self,
+        reason: SourceReason,
+        first: Session,
+        second: Callable[[SourceError], Session],
+        opened: Callable[[SourceError], None],
+    ) -> None:
+        """`second` makes the other session after an error of `first` with this `reason`; `opened`
+        gets that error once the other one is open."""
+        self._reason = reason
         self._second = second
+        self._opened = opened
         self._lock = threading.Lock()  # guards the session against `stop`
         self._stopped = False
-        self._session = first()
+        self._session = first
 
     def open(self) -> VideoInfo | None:
         try:
             return self._session.open()
         except SourceError as error:
-            if error.reason != "codec":
+            if error.reason != self._reason:
                 raise
+            self._session.close()
             with self._lock:
                 if self._stopped:
                     return None
-                self._session = self._second()
+                self._session = self._second(error)
             info = self._session.open()
-            log.info("source: ffmpeg decodes %s: %s", self._uri, error.message)
+            if info is not None:
+                self._opened(error)
             return info
 
     def __iter__(self) -> Iterator[Frame]:

@@ -88,7 +88,10 @@ class ReconnectingSource:
                     yield frame.placed(index, *placed)
                     del frame
                     index += 1
-                if not info.live or _is_complete(info, pts):
+                if not info.live:
+                    return
+                if _is_complete(info, pts):
+                    log.info("source: %s ended at its length, %g s", self._uri, info.duration)
                     return
             except SourceError as failure:
                 error = failure

@@ -233,14 +233,14 @@ def test_a_file_that_fails_ends_after_its_last_good_frame(on_loss: str) -> None:
 
 
 @pytest.mark.parametrize("last", [8.7, 9.0, 9.7])
-def test_a_stream_of_known_length_is_only_complete_near_its_end(
-    last: float,
-) -> None:
+def test_a_stream_of_known_length_is_only_complete_near_its_end(last: float, caplog: Any) -> None:
+    caplog.set_level("INFO")
     known = VideoInfo(4, 2, duration=9.95, live=True)
     over = FakeSession(known, frames=11, start=last - 1.0)
     world = World([over, FakeSession(known, frames=2, start=9.0)])
     world.play()
     assert world.made == (1 if last > 8.95 else 2)
+    assert caplog.messages[-1] == "source: rtsp://***@camera/1 ended at its length, 9.95 s"
 
 
 # --- unavailable and available again

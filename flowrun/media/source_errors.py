@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from flowrun.errors import SourceError, SourceReason
-from flowrun.spec.secrets import redact
+from flowrun.spec.secrets import MASK, redact
+from flowrun.spec.user_info import ENCODE, hidden, is_doubtful
 
 # Parts of libav's messages, the most specific first.
 _REASONS: tuple[tuple[str, SourceReason], ...] = (
@@ -41,8 +42,11 @@ def unreadable(
     decides the reason where none is given."""
     after = f" after {frames} frames" if frames else ""
     reason = reason or reason_of(text)
+    advice = f"; if the `@` ends a password, {ENCODE}" if is_doubtful(uri) and not frames else ""
     return SourceError(
-        f"{redact(uri)} cannot be read{after}: {text}", reason=reason, hint=_HINTS.get(reason)
+        f"{redact(uri)} cannot be read{after}: {hidden(redact(text), uri, MASK)}{advice}",
+        reason=reason,
+        hint=_HINTS.get(reason),
     )
 
 

@@ -20,6 +20,7 @@ from flowrun.spec.nodes import (
 )
 from flowrun.spec.schema import Schema
 from flowrun.spec.secrets import is_secret
+from flowrun.spec.user_info import ENCODE, is_broken
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -43,6 +44,10 @@ def validate(root: Node) -> list[Finding]:
     for path, node in leaves(root):
         if _is_sink(path) and node.style == "empty":
             findings[path] = _empty_sink(path, node)
+        elif path[:1] in (("source",), ("sink",)) and is_broken(str(node.value)):
+            name = dotted(path)
+            message = f"`{name}` has a user name or a password that is not percent-encoded"
+            findings[path] = Finding(message, node.location, name, ENCODE)
     return list(findings.values())
 
 

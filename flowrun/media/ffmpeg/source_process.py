@@ -15,7 +15,8 @@ from flowrun.media import clock_jumps, source_errors
 from flowrun.media.ffmpeg.process import Process
 from flowrun.media.ffmpeg.watchdog import Watchdog
 from flowrun.spec.flow import SourceSpec
-from flowrun.spec.secrets import redact
+from flowrun.spec.secrets import MASK, redact
+from flowrun.spec.user_info import hidden
 
 log = logging.getLogger("flowrun")
 
@@ -112,7 +113,7 @@ class SourceProcess:
         if process.log.error_count:
             log.warning(
                 "source: ffmpeg reported %d error(s) in %s, the last: %s",
-                *(process.log.error_count, uri, text),
+                *(process.log.error_count, uri, hidden(text, self._spec.uri, MASK)),
             )
 
     def _read_line(self, on_line: Callable[[str], None], line: str) -> None:

@@ -51,6 +51,7 @@ def _source(value: Any) -> SourceSpec:
             fps=float,
             open_timeout=duration,
             read_timeout=duration,
+            poll=duration,
             reconnect=_reconnect,
         )
     )

@@ -43,6 +43,7 @@ class SourceSpec:
     read_timeout: float = 5.0
     startup: Literal["auto", "wait", "fail"] = "auto"
     on_loss: Literal["freeze", "placeholder", "stop"] = "freeze"
+    poll: float | None = None
     ffmpeg: Mapping[str, Any] = field(default_factory=dict)  # input options
     reconnect: Reconnect = Reconnect()
 
@@ -53,7 +54,7 @@ class SourceSpec:
     @property
     def live(self) -> bool | None:
         """Whether it cannot wait for slow stages; `None`: known once it is open."""
-        return LIVE[self.kind]
+        return LIVE[self.kind] if self.poll is None else True
 
 
 @dataclass(frozen=True, slots=True)

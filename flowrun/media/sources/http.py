@@ -1,4 +1,4 @@
-"""Open a video or an endless stream from a web server."""
+"""Open a video, an endless stream or a picture from a web server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from flowrun.spec.flow import SourceSpec
 
 
 def http(spec: SourceSpec, buffers: Buffers) -> Source:
-    """A video of known duration is read like a file; without one it is live."""
+    """A video of known duration is read like a file; without one it is live. With `poll`, a
+    picture."""
+    if spec.poll is not None:
+        from flowrun.media.sources.snapshot import snapshot
+
+        return snapshot(spec, buffers)
     make = sessions(spec, http_input, buffers=buffers, live=spec.live)
     return ReconnectingSource(spec, make)
 

@@ -6,8 +6,9 @@ In doubt more is masked: a mask may cover harmless text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from urllib.parse import unquote
 
 from flowrun.spec.flow import Flow
@@ -19,8 +20,7 @@ _NAMES = (
     r"|authorization|api[-_]?key)"
 )
 # The patterns take linear time for any text: repetitions are bounded.
-# User info goes up to the last `@` before the next URL: passwords contain `/`, `@` and blanks.
-_USER_INFO = re.compile(r"(?<=://)(?:(?!://)[^\n])*(?=@)")
+_URL_START = re.compile(r"(?:^|(?<=[\s'\"`(\[{<,;|]))[A-Za-z][\w+.-]{0,20}://")
 _QUERY = re.compile(rf"(?<=[?&])([\w.-]{{0,40}}{_NAMES}[\w.-]{{0,40}}=)([^&\s'\"]+)", re.IGNORECASE)
 _SECRET_KEY = re.compile(_NAMES, re.IGNORECASE)
 _SECRET_LINE = re.compile(
@@ -37,7 +37,24 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     `secrets_of`) in `text`. For logs, errors and everything else that people read."""
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, MASK)
-    return _QUERY.sub(rf"\1{MASK}", _USER_INFO.sub(MASK, text))
+    masked, end = "", 0
+    for start, stop in _user_infos(text):
+        masked, end = f"{masked}{text[end:start]}{MASK}", stop
+    return _QUERY.sub(rf"\1{MASK}", masked + text[end:])
+
+
+def _user_infos(text: str) -> Iterator[tuple[int, int]]:
+    """The spans of the user info of all URLs: each goes up to the last `@` before the end of the
+    line or the next URL, because passwords contain `/`, `@`, `://` and blanks. `word://` after a
+    blank begins the next URL."""
+    offset = 0
+    for line in text.split("\n"):
+        starts = [match.start() for match in _URL_START.finditer(line)]
+        for begin, end in pairwise([0, *starts, len(line)]):
+            start, stop = line.find("://", begin, end) + 3, line.rfind("@", begin, end)
+            if 2 < start <= stop:  # noqa: PLR2004
+                yield offset + start, offset + stop
+        offset += len(line) + 1
 
 
 def is_secret(path: Sequence[str | int]) -> bool:
@@ -53,9 +70,10 @@ def secrets_of(flow: Flow) -> frozenset[str]:
     and the user info of its URLs (as written and percent-decoded)."""
     found = set(flow.transport.headers.values())
     for uri in (flow.source.uri, *(sink.uri for sink in flow.sinks)):
-        for match in _USER_INFO.finditer(uri):
-            password = match[0].partition(":")[2] or match[0]
-            found |= {match[0], password, unquote(password)}
+        for start, stop in _user_infos(uri):
+            user_info = uri[start:stop]
+            password = user_info.partition(":")[2] or user_info
+            found |= {user_info, password, unquote(password)}
     return frozenset(found - {""})
 
 
@@ -74,7 +92,7 @@ def secret_spans(lines: Sequence[str], index: int) -> list[tuple[int, int]]:
 
 @lru_cache(maxsize=8)  # many problems may be in one very long line
 def _spans_in(line: str) -> tuple[tuple[int, int], ...]:
-    spans = [match.span() for match in _USER_INFO.finditer(line)]
+    spans = list(_user_infos(line))
     spans += [match.span(2) for match in _QUERY.finditer(line)]
     for pattern in (_SECRET_LINE, _HEADERS_LINE, _HEADERS_SETTING):
         spans += [match.span(1) for match in pattern.finditer(line)]

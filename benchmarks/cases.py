@@ -26,7 +26,7 @@ class Case:
     sink: Mapping[str, Any] = field(default_factory=dict)
 
 
-_AV_IN, _AV_OUT = {"decoder": "av"}, {"encoder": "av"}
+_APART, _AV_OUT = {"decoder": "ffmpeg"}, {"encoder": "av"}
 _SHARED = {"shared_memory": "system"}
 
 CASES: dict[str, Case] = {
@@ -36,20 +36,18 @@ CASES: dict[str, Case] = {
     DEMO: Case("demo"),
     f"{DEMO}, exact colours": Case("demo", true_colors=True),
     BARE: Case("bare"),
-    f"{BARE}, in process": Case("bare", source=_AV_IN, sink=_AV_OUT),
+    f"{BARE}, in process": Case("bare", sink=_AV_OUT),
     "flowrun": Case("flow"),
     "flowrun, unary": Case("flow", transport={"mode": "unary"}),
     "flowrun, unix socket": Case("flow", "unix"),
     "flowrun, flowrun serve": Case("flow", "serve"),
-    "flowrun, decoder av": Case("flow", source=_AV_IN),
-    "flowrun, in process": Case("flow", source=_AV_IN, sink=_AV_OUT),
+    "flowrun, decoder ffmpeg": Case("flow", source=_APART),
+    "flowrun, in process": Case("flow", sink=_AV_OUT),
     DEMO_TRITON: Case("demo", "triton"),
     "flowrun, Triton": Case("flow", "triton"),
     f"{BARE}, shared memory": Case("bare", "triton", transport=_SHARED),
     "flowrun, shared memory": Case("flow", "triton", transport=_SHARED),
-    "flowrun, in process, shared memory": Case(
-        "flow", "triton", source=_AV_IN, transport=_SHARED, sink=_AV_OUT
-    ),
+    "flowrun, in process, shared memory": Case("flow", "triton", transport=_SHARED, sink=_AV_OUT),
 }
 WINDOWS = (1, 2, 4, 8, 16)
 SIDE_BY_SIDE = (1, 2, 4, 8)

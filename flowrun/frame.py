@@ -138,7 +138,8 @@ class VideoInfo:
     time stamps in seconds, so that a sink can keep them exactly. The colour fields carry ffmpeg's
     names (`tv`/`pc`; `bt709`, `smpte170m`, …), `None` if the stream does not have them. `timing` is
     what the times of a live source are: its own (`stream`), its own with frames that arrive in
-    bursts (`bursts`: HLS, DASH), or those of arrival, as it has none (`arrival`).
+    bursts (`bursts`: HLS, DASH), or those of arrival, as it has none (`arrival`). `pixel_aspect` is
+    the width of a pixel divided by its height, 1 if unknown.
     """
 
     width: int
@@ -153,3 +154,4 @@ class VideoInfo:
     color_space: str | None = None
     color_primaries: str | None = None
     color_transfer: str | None = None
+    pixel_aspect: Fraction = Fraction(1)

@@ -26,7 +26,7 @@ LAYERS: list[set[str]] = [
 # The same inside the two large subpackages.
 INSIDE: dict[str, list[set[str]]] = {
     "media": [
-        {"protocols"},
+        {"protocols", "pixel_aspect"},
         {"backoff", "clock_jumps", "colors", "monotonic", "overwrite", "source_errors"},
         {"encoding"},
         {"ffmpeg"},

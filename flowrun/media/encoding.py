@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from flowrun.frame import VideoInfo
-from flowrun.media import colors
+from flowrun.media import colors, pixel_aspect
 from flowrun.spec.flow import SinkSpec
 
 FINISH_TIMEOUT = 60.0  # seconds for an encoder to write its look-ahead and the trailer
@@ -25,7 +25,7 @@ _LAMBDA = 118  # ffmpeg's FF_QP2LAMBDA: its internal unit for one step of a quan
 class Encoding:
     """`filters` turn RGB into `pixel_format`; `codec` and `codec_options` are those of the encoder,
     `container_options` those of the muxer. `tick` is the unit of time in seconds, `frame_rate` the
-    nominal frames per second, if known."""
+    nominal frames per second, if known. `pixel_aspect` is that of the stream."""
 
     filters: list[str]
     pixel_format: str
@@ -34,10 +34,12 @@ class Encoding:
     container_options: dict[str, str]
     tick: Fraction
     frame_rate: Fraction | None
+    pixel_aspect: Fraction
 
 
 def file_encoding(spec: SinkSpec, info: VideoInfo, size: tuple[int, int], suffix: str) -> Encoding:
-    """The encoding for frames of `size` (width, height) in a file with `suffix`, such as `.mp4`.
+    """The encoding for frames of `size` (width, height), with the colours and the pixel aspect of
+    `info`, in a file with `suffix`, such as `.mp4`.
 
     Presentation times keep the source's own unit where the container supports it. Colours get the
     source's matrix and range back, and are tagged with them. An odd width or height is kept by not
@@ -59,9 +61,24 @@ def file_encoding(spec: SinkSpec, info: VideoInfo, size: tuple[int, int], suffix
         # No reordered frames: finishing such an MP4 cuts off the last ones if the steps between
         # its frames grow, and AVI has no presentation times.
         options["bf"] = "0"
-    filters = [*colors.from_rgb(info), f"format={pixel_format}"]
+    filters = [*colors.from_rgb(info), aspect_filter(info), f"format={pixel_format}"]
     rate = Fraction(info.fps).limit_denominator(1001) if info.fps else None
-    return Encoding(filters, pixel_format, codec, options, container, tick, rate)
+    aspect = info.pixel_aspect
+    return Encoding(filters, pixel_format, codec, options, container, tick, rate, aspect)
+
+
+def aspect_filter(info: VideoInfo) -> str:
+    """The filter that sets the pixel aspect of frames, which players read from the file."""
+    aspect = info.pixel_aspect
+    return f"setsar={aspect.numerator}/{aspect.denominator}:max={pixel_aspect.MAX_TERM}"
+
+
+def keeps_aspect(codec: str, suffix: str) -> bool:
+    """Whether a muxer that has only the parameters of the codec writes its pixel aspect: MP4 does,
+    elsewhere the bit stream must contain it."""
+    return suffix in (".mp4", ".mov") or any(
+        name in codec for name in ("264", "265", "hevc", "mpeg")
+    )
 
 
 def supports_bitrate(codec: str) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from flowrun.frame import Frame, VideoInfo
+from flowrun.media import pixel_aspect
 
 
 class Source(Protocol):
@@ -45,11 +46,11 @@ class Source(Protocol):
 class SinkContext:
     """What a sink knows of its run.
 
-    `info` has the rate, time base and colours of the source; `color` is the order of the frames'
-    channels; `key` is that of the sink in the flow, for errors; `name` is that of the flow. `stop`
-    ends the run as a Ctrl-C does: from any thread, without waiting. `unavailable_since` returns the
-    local time since which the source is unavailable and a live sink should show a placeholder.
-    `status` returns `Run.status`, from any thread.
+    `info` has the size, rate, time base, colours and pixel aspect of the source; `color` is the
+    order of the frames' channels; `key` is that of the sink in the flow, for errors; `name` is that
+    of the flow. `stop` ends the run as a Ctrl-C does: from any thread, without waiting.
+    `unavailable_since` returns the local time since which the source is unavailable and a live sink
+    should show a placeholder. `status` returns `Run.status`, from any thread.
     """
 
     info: VideoInfo
@@ -59,6 +60,11 @@ class SinkContext:
     stop: Callable[[], None] = lambda: None
     unavailable_since: Callable[[], datetime | None] = lambda: None
     status: Callable[[], dict[str, Any]] = dict
+
+    def of_frame(self, frame: Frame) -> SinkContext:
+        """The same, with the pixel aspect of `frame`."""
+        aspect = pixel_aspect.of_frame(frame, self.info)
+        return replace(self, info=replace(self.info, pixel_aspect=aspect))
 
 
 class Sink(Protocol):

@@ -96,12 +96,13 @@ def publish(spec: SinkSpec, info: VideoInfo) -> list[str]:
     if codec in ("libx264", "libx265"):
         options |= {"preset": spec.preset or "veryfast", "tune": "zerolatency"}
     rate = [f"fps={spec.fps:g}"] if spec.fps else []
+    aspect = encoding.aspect_filter(info)
     even = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
     return [
         *LOG_LEVEL,
         *("-copyts", "-probesize", "32", "-f", "matroska", "-i", "pipe:0"),
         *("-map", "0:v:0", "-fps_mode", "passthrough", "-enc_time_base", "1/90000"),
-        *("-vf", ",".join([*rate, *colors.from_rgb(info), even, "format=yuv420p"])),
+        *("-vf", ",".join([*rate, *colors.from_rgb(info), aspect, even, "format=yuv420p"])),
         *("-c:v", codec, *_arguments(options)),
         *("-force_key_frames", "expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+1))"),
         *("-f", "rtsp", "-rtsp_transport", "tcp", spec.uri),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from flowrun.errors import SourceError
 from flowrun.frame import Frame, Image, VideoInfo
 from flowrun.image.buffers import Buffers
-from flowrun.media import source_errors
+from flowrun.media import pixel_aspect, source_errors
 from flowrun.media.ffmpeg import commands
 from flowrun.media.ffmpeg.framecrc import FrameTimes
 from flowrun.media.ffmpeg.pipe import open_second_output, read_full
@@ -100,10 +100,9 @@ class Decoder:
             if self._process.stopped.is_set():
                 return None
             raise source_errors.without_frames(self._spec.uri)
-        size = self._spec.size or times.size
-        info = parser.video_info(self._spec, size, times.tick, live=self._live)
+        info = parser.video_info(self._spec, times.size, times.tick, live=self._live)
         self._by_arrival = info.timing == "arrival"
-        return info
+        return pixel_aspect.of_frames(info, parser.rotation, self._spec.size)
 
     def _next(self, times: FrameTimes, shape: tuple[int, int, int], index: int) -> Frame | None:
         """Frame number `index`; `None` at the end, or when the source was stopped."""

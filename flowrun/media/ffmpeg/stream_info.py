@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from flowrun.frame import Timing, VideoInfo
+from flowrun.media import pixel_aspect
 from flowrun.spec.flow import SourceSpec
 
 _VIDEO = re.compile(r"Stream #\d+:\d+.*?: Video: (?P<rest>.*)")
 _PIXELS = re.compile(r"\b(?P<format>[a-z][a-z0-9]*)\((?P<color>[^()]*)\)")
+_ASPECT = re.compile(r"\bSAR (?P<numerator>\d+):(?P<denominator>\d+)")
 _FORMAT = re.compile(r"[a-z]\w*\b(?=[(,])")
 _FPS = re.compile(r"(?P<fps>[\d.]+)(?P<k>k?) fps")
 _INPUT = re.compile(r"Input #0, (?P<format>.+), from '")
@@ -27,7 +29,7 @@ _SEGMENTED = {"hls", "dash"}  # a segment at once
 
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """What the container declares, in ffmpeg's names; `None` where unset."""
+    """What the container declares, in ffmpeg's names; `None` where unset, and square pixels."""
 
     fps: float | None = None
     color_range: str | None = None
@@ -35,6 +37,7 @@ class StreamInfo:
     color_primaries: str | None = None
     color_transfer: str | None = None
     pixel_format: str | None = None
+    pixel_aspect: Fraction = pixel_aspect.SQUARE
 
 
 class StreamInfoParser:
@@ -56,8 +59,9 @@ class StreamInfoParser:
         *,
         live: bool | None,
     ) -> VideoInfo:
-        """The properties of a source whose first frame, of `size`, has arrived. `tick` is the unit
-        of its times in seconds; `live` `None`: live if its duration is unknown."""
+        """The properties of a source whose first frame has arrived. `size` is that after its
+        rotation, the pixel aspect that before it. `tick` is the unit of its times in seconds;
+        `live` `None`: live if its duration is unknown."""
         self.complete.wait(1.0)
         stream, duration = self.stream, self.duration
         timing = self.timing() if live is not False else "stream"
@@ -74,6 +78,7 @@ class StreamInfoParser:
             color_space=stream.color_space,
             color_primaries=stream.color_primaries,
             color_transfer=stream.color_transfer,
+            pixel_aspect=stream.pixel_aspect,
         )
 
     def timing(self) -> Timing:
@@ -118,4 +123,7 @@ def parse_stream(text: str) -> StreamInfo:
                 if len(names) == 3:  # noqa: PLR2004
                     known = [None if name in ("unknown", "reserved") else name for name in names]
                     space, primaries, transfer = known
-    return StreamInfo(fps or None, color_range, space, primaries, transfer, pixel_format)
+    # The container's own comes last, after the one of the codec, and counts.
+    terms = [(int(match[1]), int(match[2])) for match in _ASPECT.finditer(text)]
+    aspect = pixel_aspect.known(*terms[-1]) if terms else pixel_aspect.SQUARE
+    return StreamInfo(fps or None, color_range, space, primaries, transfer, pixel_format, aspect)

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from flowrun.frame import Frame, VideoInfo
 from flowrun.image.buffers import Buffers
-from flowrun.media import clock_jumps, source_errors
+from flowrun.media import clock_jumps, pixel_aspect, source_errors
 from flowrun.media.clock_jumps import RecordedTimeline
 from flowrun.media.pyav.converter import Converter, turned
 from flowrun.media.pyav.error_text import error_text
@@ -71,8 +71,11 @@ class AvDecoder:
             self.close()
             return None
         rotation = self._input.rotation()
-        size = self._spec.size or turned(self._first, rotation)
-        info = self._input.info(self._stream, size, _time_base(self._first))
+        declared = self._input.info(
+            self._stream, turned(self._first, rotation), _time_base(self._first)
+        )
+        degrees = self._first.rotation if rotation is None else rotation
+        info = pixel_aspect.of_frames(declared, degrees, self._spec.size)
         self._converter = Converter(self._spec, info, rotation=rotation, buffers=self._buffers)
         return info
 

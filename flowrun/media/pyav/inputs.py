@@ -43,8 +43,8 @@ class Input(Protocol):
         """The container at its start. Raises `av.FFmpegError` or `SourceError`."""
 
     def info(self, stream: VideoStream, size: Size, tick: Fraction) -> VideoInfo:
-        """The properties of the source, whose first image has `size`; `tick` is the unit of its
-        times in seconds."""
+        """The properties of the source. `size` of the first frame is that after its rotation, the
+        pixel aspect that before it; `tick` is the unit of its times in seconds."""
 
     def timing(self) -> Timing:
         """What the times of the source are, once a frame is decoded."""

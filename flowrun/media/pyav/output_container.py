@@ -61,6 +61,7 @@ class OutputContainer:
         codec.flags |= Flags.frame_duration
         codec.thread_type = "AUTO"
         codec.pix_fmt = encoding.pixel_format
+        codec.sample_aspect_ratio = encoding.pixel_aspect
         codec.options = dict(encoding.codec_options)
         codec.open()
         shape = f"video_size={size[0]}x{size[1]}:pix_fmt={pixel_format}:time_base={encoding.tick}"

@@ -9,6 +9,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from flowrun.frame import VideoInfo
+from flowrun.media import pixel_aspect
 from flowrun.spec.flow import SourceSpec
 
 # ffmpeg's names for its numbers; except for the range, these are the code points of ITU-T H.273.
@@ -64,8 +65,8 @@ def stream_info(
     size: tuple[int, int],
     tick: Fraction,
 ) -> VideoInfo:
-    """Rate, duration and colours as declared; unset ones are `None`. `size` and `tick` are those of
-    the first frame."""
+    """Rate, duration, colours and pixel aspect as declared; unset ones are `None`, the pixel aspect
+    1. `size` and `tick` are those of the first frame."""
     fps = spec.fps or (float(stream.average_rate) if stream.average_rate else None)
     length = container.duration
     duration = length / av.time_base if length else None
@@ -80,4 +81,5 @@ def stream_info(
         color_space=_SPACES.get(codec.colorspace),
         color_primaries=_PRIMARIES.get(codec.color_primaries),
         color_transfer=_TRANSFERS.get(codec.color_trc),
+        pixel_aspect=stream.sample_aspect_ratio or pixel_aspect.SQUARE,
     )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from flowrun.frame import Frame
+from flowrun.media import encoding
 from flowrun.media.ffmpeg import commands
 from flowrun.media.ffmpeg.encoder import Encoder
 from flowrun.media.protocols import SinkContext
 from flowrun.media.pyav.availability import missing
 from flowrun.spec.flow import SinkSpec
+
+log = logging.getLogger("flowrun")
 
 
 class FileEncoder(Protocol):
@@ -40,12 +44,30 @@ def _ffmpeg(key: str) -> Open:
 
 
 def _av(key: str) -> Open:
-    """Raises `InvalidFlowError` without PyAV; `key` is that of the sink in the flow."""
+    """Raises `InvalidFlowError` without PyAV; `key` is that of the sink in the flow.
+
+    PyAV does not set the pixel aspect of a stream, only that of its codec. Files for which that is
+    not enough are encoded by ffmpeg.
+    """
     try:
         from flowrun.media.pyav.encoder import AvEncoder
     except ImportError as error:
         raise missing(error, f"{key}.encoder") from error
-    return AvEncoder
+    open_process = _ffmpeg(key)
+
+    def open_encoder(
+        spec: SinkSpec, context: SinkContext, size: tuple[int, int], target: Path
+    ) -> FileEncoder:
+        codec = spec.codec or encoding.CODECS[target.suffix.lower()]
+        if context.info.pixel_aspect == 1 or encoding.keeps_aspect(codec, target.suffix.lower()):
+            return AvEncoder(spec, context, size, target)
+        log.info(
+            "%s: ffmpeg encodes %s, because PyAV cannot write the shape of its pixels (%s)",
+            *(key, spec.uri, context.info.pixel_aspect),
+        )
+        return open_process(spec, context, size, target)
+
+    return open_encoder
 
 
 ENCODERS: dict[str, Callable[[str], Open]] = {"ffmpeg": _ffmpeg, "av": _av}

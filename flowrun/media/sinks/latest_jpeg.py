@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Literal
 
 from flowrun.frame import Image
 from flowrun.image.jpeg import encode_jpeg
 from flowrun.image.scaling import scaled
+from flowrun.media import pixel_aspect
 
 QUALITY = 80  # of 100: half the bytes of 90, for people to look at
 MAX_WIDTH = 1280  # pixels; wider images are scaled down
@@ -30,18 +32,21 @@ class LatestJpeg:
         self._clock = clock
         self._changed = threading.Condition()
         self._image: Image | None = None
+        self._aspect = pixel_aspect.SQUARE
         self._number = 0  # of the image, from 1
         self._put_at = float("-inf")
         self._closed = False
         self._encoding = threading.Lock()
         self._encoded = (0, b"")
 
-    def put(self, image: Image) -> None:
-        """Make `image`, uint8 (height, width, 3), the newest; it must not change afterwards."""
+    def put(self, image: Image, aspect: Fraction = pixel_aspect.SQUARE) -> None:
+        """Make `image`, uint8 (height, width, 3), with pixels of `aspect`, the newest; it must not
+        change afterwards. JPEGs have square pixels."""
         with self._changed:
             now = self._clock()
             if now - self._put_at >= MIN_INTERVAL:
-                self._image, self._number, self._put_at = image, self._number + 1, now
+                self._image, self._aspect = image, aspect
+                self._number, self._put_at = self._number + 1, now
                 self._changed.notify_all()
 
     def close(self) -> None:
@@ -57,16 +62,17 @@ class LatestJpeg:
             self._changed.wait_for(lambda: self._closed or self._number > number, timeout)
             if self._closed:
                 return None
-            image, number = self._image, self._number
+            image, aspect, number = self._image, self._aspect, self._number
         if image is None:
             return 0, b""
         with self._encoding:
             if self._encoded[0] < number:
-                self._encoded = (number, self._encode(image))
+                self._encoded = (number, self._encode(image, aspect))
             return self._encoded
 
-    def _encode(self, image: Image) -> bytes:
+    def _encode(self, image: Image, aspect: Fraction) -> bytes:
         height, width = image.shape[:2]
+        width, height = pixel_aspect.display_size((width, height), aspect)
         if width > MAX_WIDTH:
-            image = scaled(image, (MAX_WIDTH, max(1, round(height * MAX_WIDTH / width))))
-        return encode_jpeg(image, self._color, QUALITY)
+            width, height = MAX_WIDTH, max(1, round(height * MAX_WIDTH / width))
+        return encode_jpeg(scaled(image, (width, height)), self._color, QUALITY)

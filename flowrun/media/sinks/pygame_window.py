@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from flowrun.errors import SinkError
 from flowrun.frame import Image
 from flowrun.image.text import fitting_size, middle, text_mask, write
+from flowrun.media import pixel_aspect
 
 os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
 os.environ["SDL_NO_SIGNAL_HANDLERS"] = "1"  # flowrun handles SIGTERM
@@ -53,17 +55,19 @@ class Window:
         self._format: Literal["RGB", "BGR"] = "BGR" if color == "bgr" else "RGB"
         self._window: pygame.Surface | None = None
         self._image = pygame.Surface((0, 0))
+        self._shape = (0, 0)  # its size in square pixels
         if pygame.display.get_init():
             raise SinkError("a run can have one window only, and it is already open", key=key)
         if reason := _connect():
             raise SinkError(f"no window can be opened: {reason}", key=key, hint=hint)
 
-    def show(self, image: Image) -> None:
-        """Show `image`, uint8 (height, width, 3), until the next one."""
+    def show(self, image: Image, aspect: Fraction = pixel_aspect.SQUARE) -> None:
+        """Show `image`, uint8 (height, width, 3), with pixels of `aspect`, until the next one."""
         size = (image.shape[1], image.shape[0])
+        self._shape = pixel_aspect.display_size(size, aspect)
         with self._sdl_errors():
             if self._window is None:
-                self._window = self._open(size)
+                self._window = self._open(self._shape)
             if self._image.get_size() != size:
                 self._image = pygame.Surface(size, depth=32)
             pixels = np.ascontiguousarray(image).data
@@ -98,7 +102,7 @@ class Window:
 
     def _draw(self, window: pygame.Surface) -> None:
         image = self._image
-        size = fit_size(image.get_size(), window.get_size())
+        size = fit_size(self._shape, window.get_size())
         if size != image.get_size():
             image = pygame.transform.smoothscale(image, size)
         if size != window.get_size():

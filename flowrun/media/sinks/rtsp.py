@@ -66,6 +66,7 @@ class RtspSink:
         shown = replace(frame, time=self._clock.frame(frame.time, time.monotonic()))
         if self._size is None:
             self._size = (frame.width, frame.height)
+            self._context = self._context.of_frame(frame)
             if self._size[0] % 2 or self._size[1] % 2:
                 log.info("%s: %dx%d is odd, so it is padded", self._context.key, *self._size)
         shown = self._resized(shown, self._size)

@@ -57,7 +57,7 @@ class VideoSink:
                     ),
                 )
                 self._finish()
-            self._encoder = self._next_part(size)
+            self._encoder = self._next_part(frame)
         self._encoder.write(frame)
 
     def close(self) -> None:
@@ -69,16 +69,16 @@ class VideoSink:
         if encoder is not None:
             encoder.abort()
 
-    def _next_part(self, size: tuple[int, int]) -> FileEncoder:
+    def _next_part(self, first: Frame) -> FileEncoder:
         if self._aborted:
             raise SinkError(f"{self._path} was aborted", key=self._context.key)
         self._parts += 1
-        path = self._name(self._parts)
+        path, size = self._name(self._parts), (first.width, first.height)
         self._check(path)
         if size[0] % 2 or size[1] % 2:
             log.info("%s: %dx%d is odd, so it is encoded as yuv444p", self._context.key, *size)
         self._target = _part_path(path)
-        return self._open(self._spec, self._context, size, self._target)
+        return self._open(self._spec, self._context.of_frame(first), size, self._target)
 
     def _finish(self) -> None:
         if self._encoder is None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from flowrun.frame import Frame
+from flowrun.media import pixel_aspect
 from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks.latest_jpeg import LatestJpeg
 from flowrun.media.sinks.placeholder import OutagePlaceholder
@@ -45,6 +46,7 @@ class WebSink:
         self, spec: SinkSpec, context: SinkContext, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._context = context
+        self._aspect = context.info.pixel_aspect  # of the last frame
         self._clock = clock
         self._latest = LatestJpeg(context.color, clock)
         self._placeholder = OutagePlaceholder(context)
@@ -59,12 +61,13 @@ class WebSink:
             log.warning("%s: anyone who can reach %s can watch the run", context.key, self.url)
 
     def write(self, frame: Frame) -> None:
-        self._latest.put(frame.image)
+        self._aspect = pixel_aspect.of_frame(frame, self._context.info)
+        self._latest.put(frame.image, self._aspect)
         self._placeholder.frame_shown(frame)
 
     def tick(self) -> None:
         if (image := self._placeholder.due()) is not None:
-            self._latest.put(image)
+            self._latest.put(image, self._aspect)
 
     def close(self) -> None:
         """Close, after `LINGER` seconds in which open pages can fetch the last figures."""

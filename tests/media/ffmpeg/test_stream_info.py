@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
@@ -32,6 +33,10 @@ from flowrun.media.ffmpeg.stream_info import StreamInfo, StreamInfoParser, parse
         (
             "h264 (High), yuv420p(progressive), 640x360 [SAR 1:1 DAR 16:9], 29.83 fps",
             StreamInfo(29.83),
+        ),
+        (
+            "h264, yuv420p(tv), 720x576 [SAR 16:15 DAR 4:3], SAR 64:45 DAR 16:9, 25 fps",
+            StreamInfo(25.0, "tv", pixel_aspect=Fraction(64, 45)),
         ),
         ("mjpeg, yuv420p, 64x48, 1k fps, 1k tbr", StreamInfo(1000.0)),
         ("rawvideo (RGB[24] / 0x18424752), rgb24, 64x48", StreamInfo()),

@@ -32,6 +32,7 @@ ALTERNATIVES = "other ways to watch: `sink: out.mp4`, `sink: rtsp://localhost:85
 CHILD = """
 import sys, threading, traceback
 from datetime import datetime
+from fractions import Fraction
 import numpy as np
 from flowrun.errors import FlowrunError
 from flowrun.frame import Frame, VideoInfo
@@ -45,8 +46,9 @@ def stop():
     stops.append(1)
     stopped.set()
 
-def make(color="rgb"):
-    context = SinkContext(VideoInfo(400, 300), color, "sink[1]", "my flow", stop, lambda: since)
+def make(color="rgb", **properties):
+    info = VideoInfo(400, 300, **properties)
+    context = SinkContext(info, color, "sink[1]", "my flow", stop, lambda: since)
     return open_sink(SinkSpec("screen"), context)
 
 def write(width, height, left, right=None):
@@ -193,6 +195,20 @@ def halves(size: tuple[int, int], left: tuple[int, ...], right: tuple[int, ...])
 def similar(seen: Image, color: tuple[int, ...]) -> bool:
     """Whether all of it has that colour, within the tolerance of scaling."""
     return bool((abs(seen.astype(int) - color) <= 4).all())
+
+
+def test_pixels_that_are_not_square_are_shown_in_their_shape(
+    display: str, start: Callable[[str | None], Child]
+) -> None:
+    child = start(display)
+    child.do("sink = make(pixel_aspect=Fraction(3, 2))", f"write(320, 240, {RED}, {BLUE})")
+    assert child.geometry()[2:] == (480, 240)
+    seen = child.screenshot()
+    assert similar(seen[:, :238], RED)
+    assert similar(seen[:, 242:], BLUE)
+    child.do("since = datetime(2024, 2, 3, 7, 8, 9)", "sink.tick()")
+    assert child.geometry()[2:] == (480, 240)
+    assert not similar(child.screenshot()[:, :10], BLACK)
 
 
 def test_every_pixel_of_a_frame_has_its_place_and_colour(child: Child) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from flowrun.frame import VideoInfo
 
 PIXEL_FORMATS = {"rgb": "rgb24", "bgr": "bgr24"}  # of frames, by the colour order of the flow
@@ -21,7 +24,28 @@ SCALING = {
 # All pixels count for the chroma. The mean of those that share one is nearer to what was decoded
 # than a cubic curve through them, and half the work.
 FROM_RGB = "flags=area+full_chroma_inp"
+_RGB = re.compile(r"x2rgb|x2bgr|[a0]?rgb|[a0]?bgr|gbr|pal8|bayer")
+_HD_WIDTH, _SD_HEIGHT = 1280, 576
 _MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
+
+
+def is_rgb(pixel_format: str | None) -> bool:
+    """Whether a pixel format of ffmpeg stores RGB or a palette, which has no matrix."""
+    return pixel_format is not None and _RGB.match(pixel_format) is not None
+
+
+def encoded(info: VideoInfo, size: tuple[int, int], codec: str) -> VideoInfo:
+    """The properties of a video of `size` (width, height) that is encoded with `codec` from `info`.
+
+    A source stored as RGB has no matrix. It gets the one that players assume for the size, and is
+    labelled with it: that of BT.709 from 1280x720 on, as in mpv and VLC, else that of BT.601. JPEG
+    has no other.
+    """
+    if info.color_space != "gbr":
+        return info
+    hd = (size[0] >= _HD_WIDTH or size[1] > _SD_HEIGHT) and codec != "mjpeg"
+    primaries = info.color_primaries or "bt709"  # those of sRGB
+    return replace(info, color_space="bt709" if hd else "smpte170m", color_primaries=primaries)
 
 
 def to_rgb(size: tuple[int, int] | None, scaling: str = EXACT) -> list[str]:
@@ -51,7 +75,6 @@ def color_options(info: VideoInfo) -> dict[str, str]:
     """The options of the encoder that tag the video with the colours of the source."""
     found = {
         "color_range": info.color_range or "tv",
-        # A source stored as RGB has no matrix: "gbr" is wrong for the YUV that is encoded here.
         "colorspace": info.color_space if info.color_space in _MATRICES else None,
         "color_primaries": info.color_primaries,
         "color_trc": info.color_transfer,

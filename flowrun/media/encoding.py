@@ -47,6 +47,7 @@ def file_encoding(spec: SinkSpec, info: VideoInfo, size: tuple[int, int], suffix
     """
     suffix = suffix.lower()
     codec = spec.codec or CODECS[suffix]
+    info = colors.encoded(info, size, codec)
     tick = Fraction(1, info.time_base.denominator)
     pixel_format = "yuv444p" if size[0] % 2 or size[1] % 2 else "yuv420p"
     options = {**codec_options(spec, codec), **colors.color_options(info)}

@@ -85,13 +85,15 @@ def encode(spec: SinkSpec, info: VideoInfo, size: tuple[int, int], target: PureP
     ]
 
 
-def publish(spec: SinkSpec, info: VideoInfo) -> list[str]:
-    """Encode a Matroska stream of raw pictures from standard input, and publish it at the RTSP
-    server of `spec` with low delay: no look-ahead, and a key frame every second.
+def publish(spec: SinkSpec, info: VideoInfo, size: tuple[int, int]) -> list[str]:
+    """Encode a Matroska stream of raw pictures of `size` (width, height) from standard input, and
+    publish it at the RTSP server of `spec` with low delay: no look-ahead, and a key frame every
+    second.
 
     An odd width or height is padded, because players expect 4:2:0.
     """
     codec = spec.codec or "libx264"
+    info = colors.encoded(info, size, codec)
     options = encoding.codec_options(spec, codec) | {"bf": "0"} | colors.color_options(info)
     if codec in ("libx264", "libx265"):
         options |= {"preset": spec.preset or "veryfast", "tune": "zerolatency"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from flowrun.frame import Timing, VideoInfo
-from flowrun.media import pixel_aspect
+from flowrun.media import colors, pixel_aspect
 from flowrun.spec.flow import SourceSpec
 
 _VIDEO = re.compile(r"Stream #\d+:\d+.*?: Video: (?P<rest>.*)")
@@ -123,6 +123,8 @@ def parse_stream(text: str) -> StreamInfo:
                 if len(names) == 3:  # noqa: PLR2004
                     known = [None if name in ("unknown", "reserved") else name for name in names]
                     space, primaries, transfer = known
+    if space is None and colors.is_rgb(pixels):
+        space = "gbr"
     # The container's own comes last, after the one of the codec, and counts.
     terms = [(int(match[1]), int(match[2])) for match in _ASPECT.finditer(text)]
     aspect = pixel_aspect.known(*terms[-1]) if terms else pixel_aspect.SQUARE

@@ -9,7 +9,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from flowrun.frame import VideoInfo
-from flowrun.media import pixel_aspect
+from flowrun.media import colors, pixel_aspect
 from flowrun.spec.flow import SourceSpec
 
 # ffmpeg's names for its numbers; except for the range, these are the code points of ITU-T H.273.
@@ -71,6 +71,7 @@ def stream_info(
     length = container.duration
     duration = length / av.time_base if length else None
     codec = stream.codec_context
+    unlabelled = "gbr" if colors.is_rgb(codec.pix_fmt) else None
     return VideoInfo(
         *size,
         fps=fps,
@@ -78,7 +79,7 @@ def stream_info(
         frames=round(duration * fps) if duration and fps else None,
         time_base=tick,
         color_range=_RANGES.get(codec.color_range),
-        color_space=_SPACES.get(codec.colorspace),
+        color_space=_SPACES.get(codec.colorspace, unlabelled),
         color_primaries=_PRIMARIES.get(codec.color_primaries),
         color_transfer=_TRANSFERS.get(codec.color_trc),
         pixel_aspect=stream.sample_aspect_ratio or pixel_aspect.SQUARE,

@@ -33,7 +33,7 @@ class RtspSession:
         self._responded = threading.Event()
         self._refused = False
         self._encoder = Encoder(
-            commands.publish(spec, context.info),
+            commands.publish(spec, context.info, size),
             context,
             size,
             self._uri,

@@ -103,13 +103,13 @@ def test_matrix_and_range_of_the_source_are_restored_and_tagged() -> None:
 def test_a_source_stored_as_rgb_is_not_tagged_as_rgb() -> None:
     info = VideoInfo(64, 48, color_range="pc", color_space="gbr", color_transfer="iec61966-2-1")
     command = commands.encode(SinkSpec("o.mp4"), info, (64, 48), PurePosixPath("o.part.mp4"))
-    assert "-colorspace" not in command
+    assert after(command, "-colorspace") == ["smpte170m"]
     assert after(command, "-color_trc") == ["iec61966-2-1"]
     assert "out_range=pc" in after(command, "-vf")[0]
 
 
 def test_a_live_stream_has_no_delay_a_key_frame_every_second_and_even_sides() -> None:
-    command = commands.publish(SinkSpec("rtsp://h/1"), INFO)
+    command = commands.publish(SinkSpec("rtsp://h/1"), INFO, (64, 48))
     assert after(command, "-c:v") == ["libx264"]
     assert after(command, "-preset") == ["veryfast"]
     assert after(command, "-tune") == ["zerolatency"]
@@ -123,10 +123,10 @@ def test_a_live_stream_has_no_delay_a_key_frame_every_second_and_even_sides() ->
 
 def test_the_keys_of_the_sink_reach_a_live_stream() -> None:
     spec = SinkSpec("rtsp://h/1", codec="h264_nvenc", preset="p1", bitrate="2M", fps=12.5)
-    command = commands.publish(spec, INFO)
+    command = commands.publish(spec, INFO, (64, 48))
     assert after(command, "-preset") == ["p1"]
     assert after(command, "-b:v") == ["2M"]
     assert "-tune" not in command
     assert after(command, "-vf")[0].startswith("fps=12.5,")
-    command = commands.publish(SinkSpec("rtsp://h/1", preset="medium"), INFO)
+    command = commands.publish(SinkSpec("rtsp://h/1", preset="medium"), INFO, (64, 48))
     assert after(command, "-preset") == ["medium"]

@@ -39,7 +39,7 @@ from flowrun.media.ffmpeg.stream_info import StreamInfo, StreamInfoParser, parse
             StreamInfo(25.0, "tv", pixel_aspect=Fraction(64, 45)),
         ),
         ("mjpeg, yuv420p, 64x48, 1k fps, 1k tbr", StreamInfo(1000.0)),
-        ("rawvideo (RGB[24] / 0x18424752), rgb24, 64x48", StreamInfo()),
+        ("rawvideo (RGB[24] / 0x18424752), rgb24, 64x48", StreamInfo(color_space="gbr")),
     ],
 )
 def test_rate_and_colours_of_a_stream_are_parsed(text: str, stream: StreamInfo) -> None:

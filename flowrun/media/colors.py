@@ -59,6 +59,11 @@ def to_rgb(size: tuple[int, int] | None, scaling: str = EXACT) -> list[str]:
     return [f"scale={scaled}out_range=pc:flags={scaling}", "format=gbrp"]
 
 
+def bars(size: tuple[int, int]) -> str:
+    """The filter that centers a picture in black of `size` (width, height)."""
+    return f"pad={size[0]}:{size[1]}:(ow-iw)/2:(oh-ih)/2:black"
+
+
 def from_rgb(info: VideoInfo) -> list[str]:
     """The filters from RGB to the matrix and the range of the source. They also tag the frames with
     the source's primaries and transfer: ffmpeg prefers tags of frames to options of the encoder."""

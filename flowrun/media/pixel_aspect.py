@@ -11,6 +11,8 @@ SQUARE = Fraction(1)
 MAX_TERM = 1000  # of the fraction; the codecs store both terms in 8 or 16 bits
 
 Size = tuple[int, int]  # width, height
+Share = tuple[Fraction, Fraction]  # of a width, of a height
+WHOLE: Share = (Fraction(1), Fraction(1))
 
 
 def known(numerator: int, denominator: int) -> Fraction:
@@ -33,6 +35,14 @@ def of_frames(info: VideoInfo, degrees: int, size: Size | None) -> VideoInfo:
     width, height = size
     aspect *= Fraction(info.width * height, info.height * width)
     return replace(info, width=width, height=height, pixel_aspect=_simplified(aspect, size))
+
+
+def share(info: VideoInfo, size: Size, aspect: Fraction) -> Share:
+    """The part of frames like `info` that a picture of `size` with pixels of `aspect` fills, if it
+    is fitted into them without distortion."""
+    frame = Fraction(info.width, info.height) * info.pixel_aspect
+    picture = Fraction(*size) * aspect
+    return min(Fraction(1), picture / frame), min(Fraction(1), frame / picture)
 
 
 def of_frame(frame: Frame, info: VideoInfo) -> Fraction:

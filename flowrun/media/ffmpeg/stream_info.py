@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from flowrun.frame import Timing, VideoInfo
 from flowrun.media import colors, pixel_aspect
 from flowrun.spec.flow import SourceSpec
 
+log = logging.getLogger("flowrun")
+
 _VIDEO = re.compile(r"Stream #\d+:\d+.*?: Video: (?P<rest>.*)")
 _PIXELS = re.compile(r"\b(?P<format>[a-z][a-z0-9]*)\((?P<color>[^()]*)\)")
 _ASPECT = re.compile(r"\bSAR (?P<numerator>\d+):(?P<denominator>\d+)")
@@ -18,6 +21,9 @@ _FORMAT = re.compile(r"[a-z]\w*\b(?=[(,])")
 _FPS = re.compile(r"(?P<fps>[\d.]+)(?P<k>k?) fps")
 _INPUT = re.compile(r"Input #0, (?P<format>.+), from '")
 _ROTATION = re.compile(r"(?i)display ?matrix: rotation of (?P<degrees>-?[\d.]+) degrees")
+_SIZE = re.compile(r", (\d+)x(\d+)\b")
+# Every output reports the change.
+_CHANGED = re.compile(r"Reconfiguring filter graph because video parameters changed to (.*)")
 _DURATION = re.compile(r"Duration: (?P<h>\d+):(?P<m>\d\d):(?P<s>\d\d(?:\.\d+)?)")
 _FIELD_ORDERS = {"progressive", "top first", "bottom first", "top coded first (swapped)"}
 
@@ -41,7 +47,8 @@ class StreamInfo:
 
 
 class StreamInfoParser:
-    """Read lines of standard error up to the first `Output #`, which sets `complete`."""
+    """Read lines of standard error up to the first `Output #`, which sets `complete`. Afterwards a
+    change of the size of the frames is logged, which ffmpeg scales to the first one."""
 
     def __init__(self) -> None:
         self.stream = StreamInfo()
@@ -50,6 +57,7 @@ class StreamInfoParser:
         self.rotation = 0  # degrees counterclockwise by which frames are to be turned
         self.complete = threading.Event()
         self._found = False
+        self._size = ""  # of the last frame, after its rotation
 
     def video_info(
         self,
@@ -90,6 +98,10 @@ class StreamInfoParser:
     def feed(self, line: str) -> None:
         """Parse one line."""
         if self.complete.is_set():
+            if "Video: wrapped_avframe" in line:  # the frames as they are
+                self._size = "{}x{}".format(*_size(line))
+            elif match := _CHANGED.search(line):
+                self._check_size(_size(match[1]))
             return
         if "Output #" in line:
             self.complete.set()
@@ -102,6 +114,21 @@ class StreamInfoParser:
         elif (match := _VIDEO.search(line)) and not self._found and "attached pic" not in line:
             self._found = True
             self.stream = parse_stream(match["rest"])
+
+    def _check_size(self, size: tuple[str, str]) -> None:
+        width, height = reversed(size) if self.rotation % 180 else size
+        old, self._size = self._size, f"{width}x{height}"
+        if self._size != old:
+            log.warning(
+                "source: the frame size changed from %s to %s; frames are stretched to the first"
+                " size, because `decoder: ffmpeg` cannot fit them without distortion",
+                *(old, self._size),
+            )
+
+
+def _size(text: str) -> tuple[str, str]:
+    match = _SIZE.search(text)
+    return (match[1], match[2]) if match else ("?", "?")
 
 
 def parse_stream(text: str) -> StreamInfo:

@@ -12,6 +12,7 @@ from av.video.frame import VideoFrame
 from flowrun.frame import Image, Picture, VideoInfo
 from flowrun.image.buffers import Buffers
 from flowrun.media import colors
+from flowrun.media.pixel_aspect import WHOLE, Share, Size
 from flowrun.media.pyav.filters import buffer_filter, filter_graph
 from flowrun.spec.flow import SourceSpec
 
@@ -23,8 +24,6 @@ _ROTATIONS = {
     -180: ["hflip", "vflip"],
 }
 _MAX_GRAPHS = 8  # of different sizes and formats that are kept
-
-Size = tuple[int, int]  # width, height
 
 
 class Converter:
@@ -49,17 +48,18 @@ class Converter:
         self._info = info
         self._rotation = rotation
         self._lock = threading.Lock()
-        self._graphs: OrderedDict[tuple[str, int, Size, str], Graph] = OrderedDict()
+        self._graphs: OrderedDict[tuple[str, int, Size, str, Share], Graph] = OrderedDict()
 
-    def picture(self, frame: VideoFrame) -> Picture:
-        """The picture of `frame`, which must not change any more."""
-        return DecodedPicture(frame, self, (self._info.width, self._info.height))
+    def picture(self, frame: VideoFrame, share: Share = WHOLE) -> Picture:
+        """The picture of `frame`, which must not change any more. It fills `share` of the image,
+        centered; the rest is black."""
+        return DecodedPicture(frame, self, (self._info.width, self._info.height), share)
 
-    def image(self, frame: VideoFrame, size: Size, scaling: str) -> Image:
-        """`frame` in the colours of the flow, scaled to `size` with the flags `scaling` of
-        swscale."""
+    def image(self, frame: VideoFrame, size: Size, scaling: str, share: Share) -> Image:
+        """`frame` in the colours of the flow, scaled to its share of `size` with the flags
+        `scaling` of swscale."""
         turn = frame.rotation if self._rotation is None else self._rotation
-        key = (buffer_filter(frame), turn, size, scaling)
+        key = (buffer_filter(frame), turn, size, scaling, share)
         with self._lock:
             graph = self._graphs.pop(key, None) or self._build(*key)
             self._graphs[key] = graph
@@ -71,29 +71,26 @@ class Converter:
         image.flags.writeable = False
         return image
 
-    def _build(self, buffer: str, rotation: int, size: Size, scaling: str) -> Graph:
+    def _build(self, buffer: str, rotation: int, size: Size, scaling: str, share: Share) -> Graph:
+        fitted = (max(1, round(size[0] * share[0])), max(1, round(size[1] * share[1])))
         return filter_graph(
             [
                 buffer,
                 *_ROTATIONS.get(rotation, []),
-                *colors.to_rgb(size, scaling),
+                *colors.to_rgb(fitted, scaling),
+                *([] if fitted == size else [colors.bars(size)]),
                 # Interleaves the planes, as ffmpeg does when it writes to the pipe.
                 *("scale", f"format={self._pixel_format}", "buffersink"),
             ]
         )
 
 
-def turned(frame: VideoFrame, rotation: int | None) -> Size:
-    """The size of `frame` after its rotation; `rotation` as that of `Converter`."""
-    degrees = frame.rotation if rotation is None else rotation
-    return (frame.height, frame.width) if degrees % 180 else (frame.width, frame.height)
-
-
 class DecodedPicture(Picture):
     """A frame of PyAV. Holds its memory, and that of its image once that is made."""
 
-    def __init__(self, frame: VideoFrame, converter: Converter, size: Size) -> None:
+    def __init__(self, frame: VideoFrame, converter: Converter, size: Size, share: Share) -> None:
         self.width, self.height = size
+        self._share = share
         self._frame = frame
         self._converter = converter
         self._lock = threading.Lock()
@@ -104,8 +101,8 @@ class DecodedPicture(Picture):
         with self._lock:
             if self._image is None:
                 size = (self.width, self.height)
-                self._image = self._converter.image(self._frame, size, colors.EXACT)
+                self._image = self._converter.image(self._frame, size, colors.EXACT, self._share)
             return self._image
 
     def scaled(self, size: Size, filter: str) -> Image:  # noqa: A002
-        return self._converter.image(self._frame, size, colors.SCALING[filter])
+        return self._converter.image(self._frame, size, colors.SCALING[filter], self._share)

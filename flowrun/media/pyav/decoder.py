@@ -20,9 +20,10 @@ from flowrun.frame import Frame, VideoInfo
 from flowrun.image.buffers import Buffers
 from flowrun.media import clock_jumps, pixel_aspect, source_errors
 from flowrun.media.clock_jumps import RecordedTimeline
-from flowrun.media.pyav.converter import Converter, turned
+from flowrun.media.pyav.converter import Converter
 from flowrun.media.pyav.error_text import error_text
 from flowrun.media.pyav.filters import RateFilter
+from flowrun.media.pyav.fitting import Fitting, turned
 from flowrun.media.pyav.inputs import Input
 from flowrun.spec.flow import SourceSpec
 from flowrun.spec.secrets import redact
@@ -55,6 +56,7 @@ class AvDecoder:
         self._container: InputContainer | None = None
         self._decoded: Iterator[VideoFrame] = iter(())
         self._first: VideoFrame | None = None
+        self._aspect = pixel_aspect.SQUARE  # of the last frame, as the codec declares it
         self._error_count = 0
         self._last_error = ""
 
@@ -71,11 +73,11 @@ class AvDecoder:
             self.close()
             return None
         rotation = self._input.rotation()
-        declared = self._input.info(
-            self._stream, turned(self._first, rotation), _time_base(self._first)
-        )
+        size = turned(self._first, rotation)
+        declared = self._input.info(self._stream, size, _time_base(self._first))
         degrees = self._first.rotation if rotation is None else rotation
         info = pixel_aspect.of_frames(declared, degrees, self._spec.size)
+        self._fitting = Fitting(info, size, rotation)
         self._converter = Converter(self._spec, info, rotation=rotation, buffers=self._buffers)
         return info
 
@@ -84,7 +86,8 @@ class AvDecoder:
         self._first = None
         try:
             while decoded is not None and not self._stopped.is_set():
-                picture, times = self._converter.picture(decoded), _times(decoded)
+                share = self._fitting.share(decoded, self._aspect, index)
+                picture, times = self._converter.picture(decoded, share), _times(decoded)
                 decoded = None
                 yield Frame.decoded(picture, index, *times, time.monotonic())
                 del picture
@@ -208,6 +211,8 @@ class AvDecoder:
                 self._error_count += 1
                 self._last_error = error_text(error)
                 continue
+            if decoded:
+                self._aspect = stream.codec_context.sample_aspect_ratio or pixel_aspect.SQUARE
             yield from decoded
 
     def _close_container(self) -> None:

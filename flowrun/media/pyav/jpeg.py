@@ -8,8 +8,9 @@ from av.packet import Packet
 
 from flowrun.frame import Picture, VideoInfo
 from flowrun.image.buffers import Buffers
-from flowrun.media.pyav.converter import Converter, turned
+from flowrun.media.pyav.converter import Converter
 from flowrun.media.pyav.error_text import error_text
+from flowrun.media.pyav.fitting import turned
 from flowrun.spec.flow import SourceSpec
 
 

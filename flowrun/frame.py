@@ -139,7 +139,8 @@ class VideoInfo:
     names (`tv`/`pc`; `bt709`, `smpte170m`, …), `None` if the stream does not have them. `timing` is
     what the times of a live source are: its own (`stream`), its own with frames that arrive in
     bursts (`bursts`: HLS, DASH), or those of arrival, as it has none (`arrival`). `pixel_aspect` is
-    the width of a pixel divided by its height, 1 if unknown.
+    the width of a pixel divided by its height, 1 if unknown. `tone_mapped` is the kind of HDR
+    (`PQ`, `HLG`) that was converted to BT.709, `None` for any other source.
     """
 
     width: int
@@ -155,3 +156,4 @@ class VideoInfo:
     color_primaries: str | None = None
     color_transfer: str | None = None
     pixel_aspect: Fraction = Fraction(1)
+    tone_mapped: str | None = None

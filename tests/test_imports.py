@@ -27,7 +27,15 @@ LAYERS: list[set[str]] = [
 INSIDE: dict[str, list[set[str]]] = {
     "media": [
         {"protocols", "pixel_aspect"},
-        {"backoff", "clock_jumps", "colors", "monotonic", "overwrite", "source_errors"},
+        {
+            "backoff",
+            "clock_jumps",
+            "colors",
+            "monotonic",
+            "overwrite",
+            "source_errors",
+            "tone_map",
+        },
         {"encoding"},
         {"ffmpeg"},
         {"pyav"},

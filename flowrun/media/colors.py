@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from flowrun.frame import VideoInfo
@@ -48,15 +49,20 @@ def encoded(info: VideoInfo, size: tuple[int, int], codec: str) -> VideoInfo:
     return replace(info, color_space="bt709" if hd else "smpte170m", color_primaries=primaries)
 
 
-def to_rgb(size: tuple[int, int] | None, scaling: str = EXACT) -> list[str]:
+def to_rgb(
+    size: tuple[int, int] | None, scaling: str = EXACT, tone_map: Sequence[str] = ()
+) -> list[str]:
     """The filters from decoded pixels to planes of G, B and R, scaled to `size` (width, height)
-    with the flags `scaling` of swscale.
+    with the flags `scaling` of swscale. The filters `tone_map` get planes of 16 bits, which are
+    the fastest for `lut3d`.
 
     The next step interleaves the planes: swscale writes planes with the processor's vector units,
     and writes the same pixels interleaved three times slower.
     """
     scaled = f"w={size[0]}:h={size[1]}:" if size else ""
-    return [f"scale={scaled}out_range=pc:flags={scaling}", "format=gbrp"]
+    scale = f"scale={scaled}out_range=pc:flags={scaling}"
+    deep = ["format=gbrp16", *tone_map, "scale"] if tone_map else []
+    return [scale, *deep, "format=gbrp"]
 
 
 def bars(size: tuple[int, int]) -> str:

@@ -35,6 +35,7 @@ class SourceSpec:
     size: tuple[int, int] | None = None
     fps: float | None = None
     color: Color = "rgb"
+    tone_map: bool = True
     decoder: Literal["auto", "av", "ffmpeg"] = "auto"
     pace: Literal["auto", "realtime", "fast"] = "auto"
     loop: bool = False

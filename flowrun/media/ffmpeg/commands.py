@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
@@ -17,16 +18,19 @@ _GAPS = ("-dts_delta_threshold", str(MAX_GAP))
 _NO_DELAY = ("-threads", "1")
 
 
-def decode(spec: SourceSpec, inputs: Sequence[str], times: str) -> list[str]:
+def decode(
+    spec: SourceSpec, inputs: Sequence[str], times: str, tone_map: Sequence[str] = ()
+) -> list[str]:
     """Decode to raw pictures on standard output, and to one line per picture with its time at the
     URL `times`.
 
-    `inputs` are the options of the input, `-i` included. Both outputs get the same frames; the
-    second one reads no pixels. Without `-copyts`, ffmpeg repairs the times of containers whose
-    clock steps.
+    `inputs` are the options of the input, `-i` included; `tone_map` are the filters of a `ToneMap`.
+    Both outputs get the same frames; the second one reads no pixels. Without `-copyts`, ffmpeg
+    repairs the times of containers whose clock steps.
     """
     rate = [f"fps={spec.fps}"] if spec.fps else []
-    filters = ",".join([*rate, *colors.to_rgb(spec.size)])
+    escaped = [re.sub(r"[\\'\[\],;]", r"\\\g<0>", text) for text in tone_map]  # for the graph
+    filters = ",".join([*rate, *colors.to_rgb(spec.size, tone_map=escaped)])
     stream = ["-map", "0:V:0", "-fps_mode", "passthrough", "-enc_time_base", "filter"]
     output = ["-flush_packets", "1", "-f"]
     return [

@@ -16,6 +16,7 @@ from flowrun.media.ffmpeg.framecrc import FrameTimes
 from flowrun.media.ffmpeg.pipe import open_second_output, read_full
 from flowrun.media.ffmpeg.source_process import SourceProcess
 from flowrun.media.ffmpeg.stream_info import StreamInfoParser
+from flowrun.media.tone_map import ToneMap, tone_map_for
 from flowrun.spec.flow import SourceSpec
 
 
@@ -23,7 +24,8 @@ class Decoder:
     """One decoder process. Opening waits for the first frame, at most `open_timeout`; each further
     frame may take `read_timeout`, not counting the time in which none is requested.
 
-    Each frame has an array of its own, allocated from `buffers`.
+    Each frame has an array of its own, allocated from `buffers`. ffmpeg reports that a source is
+    HDR when it runs already, so it is started again with a tone map.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Decoder:
         self._times: FrameTimes | None = None
         self._info: VideoInfo | None = None
         self._by_arrival = False
+        self._tone_map: ToneMap | None = None
 
     def open(self) -> VideoInfo | None:
         with self._process.pipes:
@@ -81,13 +84,23 @@ class Decoder:
 
     def _open(self) -> VideoInfo | None:
         """Wait for the first frame's entry; `None` if the source is stopped before it arrives."""
+        info = self._start()
+        if info is not None and (tone_map := tone_map_for(self._spec, info)) is not None:
+            self._tone_map = tone_map  # keeps its file
+            info = self._start(tone_map.filters)
+            return None if info is None else tone_map.mapped(info)
+        return info
+
+    def _start(self, tone_map: Sequence[str] = ()) -> VideoInfo | None:
         inputs = self._inputs(self._spec)
         parser = StreamInfoParser()
+        if self._times is not None:
+            self._times.close()
         reading, url, inherited = open_second_output(sys.platform)
         times = self._times = FrameTimes(reading)
         try:
             if not self._process.start(
-                commands.decode(self._spec, inputs, url), parser.feed, inherited
+                commands.decode(self._spec, inputs, url, tone_map), parser.feed, inherited
             ):
                 return None
         finally:

@@ -42,11 +42,12 @@ class SourceProcess:
         on_line: Callable[[str], None],
         pass_fds: Sequence[int] = (),
     ) -> bool:
-        """Start ffmpeg; `on_line` gets each line of its standard error. False if `stop` came
-        before."""
+        """Start ffmpeg, after the end of one that was started before; `on_line` gets each line of
+        its standard error. False if `stop` came before."""
         with self._starting:
             if self.stopped.is_set():
                 return False
+            self._release()
             self._process = Process(
                 arguments,
                 on_line=partial(self._read_line, on_line),
@@ -85,9 +86,12 @@ class SourceProcess:
         """`stop`, and release everything. Idempotent, bounded."""
         self.stop()  # ends a read on another thread, which then releases the pipes
         with self.pipes:
-            if self._process is not None and self._watchdog is not None:
-                self._process.close()
-                self._watchdog.close()
+            self._release()
+
+    def _release(self) -> None:
+        if self._process is not None and self._watchdog is not None:
+            self._process.close()
+            self._watchdog.close()
 
     def check_end(self, frames: int) -> None:
         """Return if the output ended normally after `frames` frames, or by `stop`; otherwise raise

@@ -14,6 +14,7 @@ from flowrun.image.buffers import Buffers
 from flowrun.media import colors
 from flowrun.media.pixel_aspect import WHOLE, Share, Size
 from flowrun.media.pyav.filters import buffer_filter, filter_graph
+from flowrun.media.tone_map import ToneMap
 from flowrun.spec.flow import SourceSpec
 
 # The filters that ffmpeg inserts for a rotated video, by degrees counterclockwise.
@@ -38,6 +39,7 @@ class Converter:
         info: VideoInfo,
         *,
         rotation: int | None = None,
+        tone_map: ToneMap | None = None,
         buffers: Buffers | None = None,
     ) -> None:
         """`info` has the size of all images, and the colours of frames that declare none.
@@ -47,6 +49,7 @@ class Converter:
         self._pixel_format = colors.PIXEL_FORMATS[spec.color]
         self._info = info
         self._rotation = rotation
+        self._tone_map = tone_map
         self._lock = threading.Lock()
         self._graphs: OrderedDict[tuple[str, int, Size, str, Share], Graph] = OrderedDict()
 
@@ -77,7 +80,7 @@ class Converter:
             [
                 buffer,
                 *_ROTATIONS.get(rotation, []),
-                *colors.to_rgb(fitted, scaling),
+                *colors.to_rgb(fitted, scaling, self._tone_map.filters if self._tone_map else ()),
                 *([] if fitted == size else [colors.bars(size)]),
                 # Interleaves the planes, as ffmpeg does when it writes to the pipe.
                 *("scale", f"format={self._pixel_format}", "buffersink"),

@@ -25,6 +25,7 @@ from flowrun.media.pyav.error_text import error_text
 from flowrun.media.pyav.filters import RateFilter
 from flowrun.media.pyav.fitting import Fitting, turned
 from flowrun.media.pyav.inputs import Input
+from flowrun.media.tone_map import tone_map_for
 from flowrun.spec.flow import SourceSpec
 from flowrun.spec.secrets import redact
 
@@ -78,7 +79,11 @@ class AvDecoder:
         degrees = self._first.rotation if rotation is None else rotation
         info = pixel_aspect.of_frames(declared, degrees, self._spec.size)
         self._fitting = Fitting(info, size, rotation)
-        self._converter = Converter(self._spec, info, rotation=rotation, buffers=self._buffers)
+        tone_map = tone_map_for(self._spec, info)
+        info = info if tone_map is None else tone_map.mapped(info)
+        self._converter = Converter(
+            self._spec, info, rotation=rotation, tone_map=tone_map, buffers=self._buffers
+        )
         return info
 
     def __iter__(self) -> Iterator[Frame]:

@@ -68,7 +68,13 @@ class ReconnectingSource:
         retried = {"wait": _ALL, "fail": _NONE, "auto": _NONE}
         if self._spec.kind in ("rtsp", "http"):
             retried["auto"] = _TRANSIENT
-        return self._connect(retried[self._spec.startup])
+        info = self._connect(retried[self._spec.startup])
+        if info is not None and info.tone_mapped:
+            log.info(
+                "source: %s is HDR (%s); it is converted to SDR, unless `source.tone_map` is false",
+                *(self._uri, info.tone_mapped),
+            )
+        return info
 
     def __iter__(self) -> Iterator[Frame]:
         clock = FrameClock(self._spec.uri, self._stopped, self._clock, self._wait)

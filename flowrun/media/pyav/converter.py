@@ -50,6 +50,9 @@ class Converter:
         self._info = info
         self._rotation = rotation
         self._tone_map = tone_map
+        # The label of a container does not pass the pipe from ffmpeg.
+        space = "bt2020nc" if info.tone_mapped else info.color_space
+        self._labels = (space, info.color_range)
         self._lock = threading.Lock()
         self._graphs: OrderedDict[tuple[str, int, Size, str, Share], Graph] = OrderedDict()
 
@@ -62,7 +65,7 @@ class Converter:
         """`frame` in the colours of the flow, scaled to its share of `size` with the flags
         `scaling` of swscale."""
         turn = frame.rotation if self._rotation is None else self._rotation
-        key = (buffer_filter(frame), turn, size, scaling, share)
+        key = (buffer_filter(frame, labels=self._labels), turn, size, scaling, share)
         with self._lock:
             graph = self._graphs.pop(key, None) or self._build(*key)
             self._graphs[key] = graph

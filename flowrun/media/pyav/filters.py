@@ -10,6 +10,9 @@ from av.error import EOFError as EndOfStreamError
 from av.filter import Graph
 from av.video.frame import VideoFrame
 
+Labels = tuple[str | None, str | None]  # in ffmpeg's names
+_UNSPECIFIED = 2  # the matrix, as in ITU-T H.273
+
 
 class RateFilter:
     """Repeat and drop decoded frames for a constant rate, as ffmpeg's `fps` filter does.
@@ -56,10 +59,17 @@ def filter_graph(filters: Sequence[str]) -> Graph:
     return graph
 
 
-def buffer_filter(frame: VideoFrame, tick: Fraction = Fraction(1, 1000)) -> str:
+def buffer_filter(
+    frame: VideoFrame, tick: Fraction = Fraction(1, 1000), labels: Labels = (None, None)
+) -> str:
     """The filter that a graph for frames like `frame` begins with; `tick` is the unit of their
-    times in seconds."""
+    times in seconds. `labels` are the matrix and range of frames that declare none."""
+    space: str | int = frame.colorspace
+    wide: str | int = frame.color_range
+    if not frame.format.is_rgb:
+        space = labels[0] if space == _UNSPECIFIED and labels[0] else space
+        wide = wide or labels[1] or wide
     return (
         f"buffer=video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}"
-        f":colorspace={frame.colorspace}:range={frame.color_range}:time_base={tick}"
+        f":colorspace={space}:range={wide}:time_base={tick}"
     )

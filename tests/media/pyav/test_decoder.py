@@ -129,6 +129,9 @@ FETCHED = {
                       "-x265-params", "log-level=none"),
     "mpeg-1, whose last packet has no time": ("a.mpg", "-c:v", "mpeg1video"),
     "no key frames": ("a.ts", "-x264-params", "intra-refresh=1:keyint=25"),
+    "colours that only the container declares": (
+        "a.mkv", "-vf", "scale=out_color_matrix=bt709:out_range=pc,format=yuv420p",
+        "-c:v", "ffv1", "-colorspace", "bt709", "-color_range", "pc"),
     "raw yuyv": ("a.mkv", "-c:v", "rawvideo", "-pix_fmt", "yuyv422"),
 }  # fmt: skip
 # What cannot pass the pipe, or what PyAV cannot decode then: ffmpeg decodes.

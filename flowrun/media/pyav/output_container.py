@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from flowrun.frame import Image
 from flowrun.media.encoding import Encoding
 from flowrun.media.pyav.filters import filter_graph
+from flowrun.system.scheduling import normal_threads
 
 if av.library_versions["libavformat"] < (62, 12):
     raise ImportError(
@@ -63,7 +64,8 @@ class OutputContainer:
         codec.pix_fmt = encoding.pixel_format
         codec.sample_aspect_ratio = encoding.pixel_aspect
         codec.options = dict(encoding.codec_options)
-        codec.open()
+        with normal_threads():
+            codec.open()
         shape = f"video_size={size[0]}x{size[1]}:pix_fmt={pixel_format}:time_base={encoding.tick}"
         self._filters = filter_graph([f"buffer={shape}", *encoding.filters, "buffersink"])
 

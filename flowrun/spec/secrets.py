@@ -28,6 +28,7 @@ _SECRET_LINE = re.compile(
 )
 _HEADERS_LINE = re.compile(r"(?<![\w-])headers[\"']?\s{0,9}:\s*(\S.*)?$")
 _HEADERS_SETTING = re.compile(r"transport\.headers\b[^=]{0,99}=(.*)")
+_SECRET_OPTIONS = {"headers", "cookies"}  # of ffmpeg
 _MAX_KEY_LENGTH = 100  # characters of a key that are looked at
 _MAX_LINES_ABOVE = 1000  # lines above that are looked at
 
@@ -58,9 +59,11 @@ def _user_infos(text: str) -> Iterator[tuple[int, int]]:
 
 
 def is_secret(path: Sequence[str | int]) -> bool:
-    """Whether the value at this path of a flow is secret: the headers, and keys with a name such as
-    `password` or `api_key`."""
+    """Whether the value at this path of a flow is secret: the headers, also of ffmpeg's, and keys
+    with a name such as `password` or `api_key`."""
     if tuple(path[:2]) == ("transport", "headers"):
+        return True
+    if tuple(path[:2]) == ("source", "ffmpeg") and path[-1] in _SECRET_OPTIONS:
         return True
     return any(isinstance(key, str) and _SECRET_KEY.search(key[:_MAX_KEY_LENGTH]) for key in path)
 
@@ -69,6 +72,10 @@ def secrets_of(flow: Flow) -> frozenset[str]:
     """The secret texts of a flow, to be masked in messages of libraries and servers: header values,
     and the user info of its URLs (as written and percent-decoded)."""
     found = set(flow.transport.headers.values())
+    for name, value in flow.source.ffmpeg.items():
+        if is_secret(("source", "ffmpeg", name)):
+            found |= {str(value)}
+            found |= {line.partition(":")[2].strip() for line in str(value).splitlines()}
     for uri in (flow.source.uri, *(sink.uri for sink in flow.sinks)):
         for start, stop in _user_infos(uri):
             user_info = uri[start:stop]

@@ -56,6 +56,9 @@ def test_redacting_twice_changes_nothing(text: str) -> None:
         (("preprocess", 0, "with", "api_key"), True),
         (("preprocess", 0, "with", "db", "Password"), True),
         (("transport", "parameters", "auth-token"), True),
+        (("source", "ffmpeg", "headers"), True),
+        (("source", "ffmpeg", "cookies"), True),
+        (("source", "ffmpeg", "user_agent"), False),
         (("transport", "on_error"), False),
         (("transport", "tls", "key"), False),  # a path
         (("preprocess", 0, "with", "bypass"), False),
@@ -76,6 +79,12 @@ def test_the_secrets_of_a_flow_are_its_headers_and_the_user_info_of_its_urls(
     )
     flow = load(text.replace("model: m", "model: m, headers: {a: h1, b: h2, c: ''}"))
     assert secrets_of(flow) == {"h1", "h2", "me:p%40ss", "p%40ss", "p@ss", "only"}
+
+
+def test_the_headers_of_ffmpeg_are_secrets_of_a_flow(load: Any, base: str) -> None:
+    own = '{uri: "http://h/x", ffmpeg: {headers: "authorization: Bearer abc", user_agent: me}}'
+    flow = load(base.replace("source: test", f"source: {own}"))
+    assert secrets_of(flow) == {"authorization: Bearer abc", "Bearer abc"}
 
 
 @pytest.mark.parametrize(

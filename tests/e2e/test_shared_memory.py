@@ -89,8 +89,7 @@ def test_the_next_run_cleans_up_what_a_killed_one_left(
     pattern = f"flowrun.{run.process.pid}.*"
     assert set(MEMORY.glob(pattern))
     run.process.kill()
-    run.process.wait()
-    assert set(MEMORY.glob(pattern))
+    run.process.wait()  # now any run cleans up, that of a test in another process, too
     finished(flow(transport=with_memory))
     assert not set(MEMORY.glob(pattern))
 

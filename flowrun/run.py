@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
@@ -28,13 +29,14 @@ from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.kserve.server.embedded import serving
 from flowrun.ledger.ledger import Ledger
 from flowrun.ledger.summary import Summary
+from flowrun.media.claims import Claims
 from flowrun.media.lines.jsonl import JsonLinesSink
 from flowrun.media.protocols import SinkContext, Source
 from flowrun.media.sinks import open_sink
 from flowrun.media.sinks.web import WebSink
 from flowrun.media.sources import make_source
 from flowrun.operators.loop import LoopScheduler
-from flowrun.spec.flow import Flow, OnOutage, SourceSpec
+from flowrun.spec.flow import Flow, OnOutage, SinkSpec, SourceSpec
 
 log = logging.getLogger("flowrun")
 
@@ -52,6 +54,7 @@ class Run:
         self._shutdown = Shutdown(DRAIN + flow.transport.timeout)
         self._status = Status(flow, self.ledger, self._shutdown)
         self._listeners = ExitStack()  # they get every fate, so they are closed after the ledger
+        self._claims = Claims()
 
     def run(self) -> Summary:
         """Open everything, run until the source ends, `stop` or an error, and close everything.
@@ -59,7 +62,9 @@ class Run:
         When this returns or raises, every frame has its fate and `summary` is final.
         """
         with self._listeners:
+            self._listeners.callback(self._claims.close)
             try:
+                self._claim_files()
                 with ExitStack() as parts:
                     self._go(parts)
             finally:
@@ -100,6 +105,11 @@ class Run:
         """Abort the frames in flight; `run` returns within a second unless a hook
         blocks its thread. Idempotent."""
         self._shutdown.abort()
+
+    def _claim_files(self) -> None:
+        for key, spec in _by_key(self.flow.sinks):
+            if spec.file is not None:
+                self._claims.take(spec.file, key, overwrite=spec.overwrite)
 
     def _go(self, parts: ExitStack) -> None:
         flow = policies.paced(self.flow)
@@ -220,8 +230,7 @@ class Run:
         """Open all sinks; returns those that get frames."""
         many = several(flow)
         branches, files = [], []
-        for number, spec in enumerate(flow.sinks):
-            key = f"sink[{number}]" if len(flow.sinks) > 1 else "sink"
+        for key, spec in _by_key(flow.sinks):
             sink = open_sink(spec, self._context(key, info))
             self._shutdown.when_aborted(sink.abort)
             if isinstance(sink, JsonLinesSink):
@@ -248,4 +257,11 @@ class Run:
             stop=self.stop,
             unavailable_since=unavailable_since,
             status=self.status,
+            claims=self._claims,
         )
+
+
+def _by_key(sinks: Sequence[SinkSpec]) -> Iterator[tuple[str, SinkSpec]]:
+    """The sinks with their keys in the flow."""
+    for number, spec in enumerate(sinks):
+        yield f"sink[{number}]" if len(sinks) > 1 else "sink", spec

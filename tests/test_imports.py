@@ -26,13 +26,12 @@ LAYERS: list[set[str]] = [
 # The same inside the two large subpackages.
 INSIDE: dict[str, list[set[str]]] = {
     "media": [
-        {"protocols", "pixel_aspect"},
+        {"protocols", "claims", "pixel_aspect"},
         {
             "backoff",
             "clock_jumps",
             "colors",
             "monotonic",
-            "overwrite",
             "source_errors",
             "tone_map",
         },

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from flowrun.frame import Frame, VideoInfo
 from flowrun.media import pixel_aspect
+from flowrun.media.claims import Claims
 
 
 class Source(Protocol):
@@ -50,7 +51,8 @@ class SinkContext:
     order of the frames' channels; `key` is that of the sink in the flow, for errors; `name` is that
     of the flow. `stop` ends the run as a Ctrl-C does: from any thread, without waiting.
     `unavailable_since` returns the local time since which the source is unavailable and a live sink
-    should show a placeholder. `status` returns `Run.status`, from any thread.
+    should show a placeholder. `status` returns `Run.status`, from any thread. `claims` are those of
+    the run.
     """
 
     info: VideoInfo
@@ -60,6 +62,7 @@ class SinkContext:
     stop: Callable[[], None] = lambda: None
     unavailable_since: Callable[[], datetime | None] = lambda: None
     status: Callable[[], dict[str, Any]] = dict
+    claims: Claims = field(default_factory=Claims)
 
     def of_frame(self, frame: Frame) -> SinkContext:
         """The same, with the pixel aspect of `frame`."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
-from flowrun.spec.kinds import LIVE, SinkKind, SourceKind, sink_kind, source_kind
+from flowrun.spec.kinds import FILE_SINKS, LIVE, SinkKind, SourceKind, sink_kind, source_kind
 
 Parameter = bool | int | float | str
 OnError = Literal["fail", "drop", "passthrough"]
@@ -116,6 +117,11 @@ class SinkSpec:
     @property
     def kind(self) -> SinkKind:
         return sink_kind(self.uri)
+
+    @property
+    def file(self) -> Path | None:
+        """The file that it writes, if it writes one."""
+        return Path(self.uri) if self.kind in FILE_SINKS else None
 
     @property
     def watched(self) -> bool:

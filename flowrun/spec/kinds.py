@@ -29,6 +29,7 @@ SINK_PATTERNS: dict[str, str] = {
     "jsonl": r"(?i:.+\.jsonl)",
     "video": r"(?i:.+\.(mp4|mkv|avi|mov|webm))",
 }
+FILE_SINKS: frozenset[SinkKind] = frozenset({"jsonl", "video"})
 # Whether the source cannot wait for slow stages; `None`: known once it is open.
 LIVE: dict[SourceKind, bool | None] = {
     "camera": True,

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
 from flowrun.media.lines.json_value import to_json_value
-from flowrun.media.overwrite import refuse_existing
 from flowrun.media.protocols import SinkContext
 from flowrun.spec.flow import SinkSpec
 
@@ -44,16 +43,19 @@ class JsonLinesSink:
     """
 
     def __init__(self, spec: SinkSpec, context: SinkContext) -> None:
-        self._key = context.key
+        self._key, self._claims = context.key, context.claims
         self._path = Path(spec.uri)
         self._lock = threading.Lock()
         self._error: SinkError | None = None
-        refuse_existing(self._path, spec, self._key)
+        self._claims.take(self._path, self._key, overwrite=spec.overwrite)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             # A lone surrogate, as in names of files, becomes the escape that JSON has for it.
             self._file = self._path.open(
-                "w", encoding="utf-8", errors="backslashreplace", newline="\n", buffering=1
+                "w" if spec.overwrite else "x",
+                encoding="utf-8",
+                errors="backslashreplace",
+                newline="\n",
+                buffering=1,
             )
         except OSError as error:
             raise self._failure(error) from error
@@ -91,6 +93,7 @@ class JsonLinesSink:
                 self._file.close()
             except OSError as error:
                 self._error = self._error or self._failure(error)
+        self._claims.release(self._key)
         failure, self._error = self._error, None
         if failure is not None:
             raise failure

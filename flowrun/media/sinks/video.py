@@ -9,10 +9,11 @@ from pathlib import Path
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
 from flowrun.media.encoding import supports_bitrate
-from flowrun.media.overwrite import refuse_existing
+from flowrun.media.ffmpeg.playable import plays
 from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks.encoders import ENCODERS, FileEncoder
 from flowrun.spec.flow import SinkSpec
+from flowrun.system.rename import rename_aside, rename_new
 
 log = logging.getLogger("flowrun")
 
@@ -23,7 +24,12 @@ class VideoSink:
     The first frame decides the size. When the size changes later, the file ends there and the
     recording continues in `name.2.mp4` and so on, with a warning. Missing folders are created.
     Buffers no frames itself; a pipe to an encoder holds at most 1 MiB, and the encoder what its
-    look-ahead needs. `__init__` raises `InvalidFlowError` if the encoder is not installed.
+    look-ahead needs.
+
+    No file is lost: what a killed run has left becomes `name.part-1.mp4`, a file that does not play
+    stays `name.part.mp4`, and if there is a `name.mp4` at the end that was not there at the start,
+    the recording becomes `name-1.mp4` and `close` raises. `__init__` raises `InvalidFlowError` if
+    the encoder is not installed, and `SinkError` if the path is claimed (see `Claims`).
     """
 
     def __init__(self, spec: SinkSpec, context: SinkContext) -> None:
@@ -33,7 +39,8 @@ class VideoSink:
         self._open = ENCODERS[spec.encoder](context.key)
         self._encoder: FileEncoder | None = None
         self._aborted = False
-        self._check(self._path)
+        self._taken: list[str] = []  # final names that were not free, as messages
+        context.claims.take(self._path, context.key, overwrite=spec.overwrite)
         if spec.bitrate is not None and spec.codec and not supports_bitrate(spec.codec):
             log.warning(
                 "%s.bitrate: %s does not support a bit rate at a variable frame rate; `quality`"
@@ -61,7 +68,13 @@ class VideoSink:
         self._encoder.write(frame)
 
     def close(self) -> None:
-        self._finish()
+        try:
+            self._finish()
+        finally:
+            self._context.claims.release(self._context.key)
+        if self._taken:
+            text, self._taken = "; ".join(self._taken), []
+            raise SinkError(text, key=self._context.key)
 
     def abort(self) -> None:
         self._aborted = True
@@ -74,45 +87,81 @@ class VideoSink:
             raise SinkError(f"{self._path} was aborted", key=self._context.key)
         self._parts += 1
         path, size = self._name(self._parts), (first.width, first.height)
-        self._check(path)
+        if self._parts > 1:
+            self._context.claims.take(path, self._context.key, overwrite=True)
         if size[0] % 2 or size[1] % 2:
             log.info("%s: %dx%d is odd, so it is encoded as yuv444p", self._context.key, *size)
-        self._target = _part_path(path)
+        self._target = path.with_name(f"{path.stem}.part{path.suffix}")
+        self._keep_earlier()
         return self._open(self._spec, self._context.of_frame(first), size, self._target)
 
+    def _keep_earlier(self) -> None:
+        """Rename what an earlier run has left at the name that this one is going to write."""
+        if not os.path.lexists(self._target):
+            return
+        try:
+            kept = rename_aside(self._target, self._target)
+        except OSError as error:
+            raise SinkError(
+                f"{self._target}, left by an earlier run, cannot be renamed: {error.strerror}",
+                key=self._context.key,
+            ) from error
+        log.warning(
+            "%s: an earlier run did not finish its recording %s; it is kept as %s",
+            *(self._context.key, self._target, kept),
+        )
+
     def _finish(self) -> None:
+        """End the current file. It gets its final name if it plays."""
         if self._encoder is None:
             return
         try:
             self._encoder.close()  # `abort` may interrupt this
+        except SinkError:
+            self._salvage()
+            raise
         finally:
             self._encoder = None
-            if self._target.exists():
-                if self._target.stat().st_size:
-                    os.replace(self._target, self._name(self._parts))
-                else:
-                    self._target.unlink()
+        if self._aborted:
+            self._salvage()
+        elif self._target.exists():
+            self._publish()
+        else:
+            raise SinkError(
+                f"{self._target} was removed or renamed during the run; there is no recording",
+                key=self._context.key,
+            )
+
+    def _salvage(self) -> None:
+        """Give the file of an encoder that may not have finished it its final name if it plays."""
+        if not self._target.exists():
+            return
+        if not self._target.stat().st_size:
+            self._target.unlink()
+        elif plays(self._target):
+            self._publish()
+        else:
+            log.error("%s: %s does not play and keeps this name", self._context.key, self._target)
+
+    def _publish(self) -> None:
+        path = self._name(self._parts)
+        try:
+            if self._spec.overwrite:
+                os.replace(self._target, path)
+            else:
+                rename_new(self._target, path)
+        except FileExistsError:
+            kept = rename_aside(self._target, path)
+            text = f"{path} was created by another program; the recording is kept as {kept}"
+            log.warning("%s: %s", self._context.key, text)
+            self._taken.append(text)
+        except OSError as error:
+            raise SinkError(
+                f"{self._target} cannot be renamed to {path}: {error.strerror}",
+                key=self._context.key,
+            ) from error
 
     def _name(self, part: int) -> Path:
         if part == 1:
             return self._path
         return self._path.with_name(f"{self._path.stem}.{part}{self._path.suffix}")
-
-    def _check(self, path: Path) -> None:
-        """Raise `SinkError` now for errors that would occur at the first frame or at the end."""
-        if path.is_dir():
-            raise SinkError(f"{path} is a directory", key=self._context.key)
-        refuse_existing(path, self._spec, self._context.key)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(_part_path(path), "wb"):
-                pass
-            _part_path(path).unlink()
-        except OSError as error:
-            raise SinkError(
-                f"{path} cannot be written: {error.strerror}", key=self._context.key
-            ) from error
-
-
-def _part_path(path: Path) -> Path:
-    return path.with_name(f"{path.stem}.part{path.suffix}")

@@ -217,6 +217,18 @@ def test_an_existing_file_is_not_overwritten_unless_asked(tmp_path: Path) -> Non
     assert path.read_text() == ""
 
 
+def test_a_file_that_another_sink_writes_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    first = opened(path)
+    first.note(Fate(1))
+    context = SinkContext(VideoInfo(4, 2), key="sink[1]")
+    with pytest.raises(SinkError, match=r"a\.jsonl is being written by another run or sink"):
+        JsonLinesSink(SinkSpec(str(path), overwrite=True), context)
+    first.close()
+    assert [line["index"] for line in written(path)] == [1]
+    assert os.listdir(tmp_path) == ["a.jsonl"]
+
+
 def test_a_file_that_cannot_be_opened_is_reported_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     path = tmp_path / "file" / "a.jsonl"
@@ -228,7 +240,7 @@ def test_a_file_that_cannot_be_opened_is_reported_with_its_reason(tmp_path: Path
     )
     folder = tmp_path / "b.jsonl"
     folder.mkdir()
-    with pytest.raises(SinkError, match=r"b\.jsonl cannot be written: Is a directory$"):
+    with pytest.raises(SinkError, match=r"b\.jsonl is a directory$"):
         opened(folder, overwrite=True)
 
 

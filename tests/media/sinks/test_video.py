@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,107 @@ def test_an_existing_file_is_only_overwritten_if_requested(tmp_path: Path, encod
     sink.write(frame(0))
     sink.close()
     assert len(read(path)) == 1
+
+
+def test_an_existing_file_is_replaced_when_the_new_one_is_finished(
+    tmp_path: Path, encoder: Any
+) -> None:
+    path = tmp_path / "out.mp4"
+    path.write_text("precious")
+    spec = SinkSpec(str(path), overwrite=True, encoder=encoder)
+    failed = open_sink(replace(spec, codec="nonesuch"), SinkContext(INFO))
+    write_until_it_fails(failed)
+    with pytest.raises(SinkError):
+        failed.close()
+    assert path.read_text() == "precious"
+    sink = open_sink(spec, SinkContext(INFO))
+    sink.write(frame(0))
+    assert path.read_text() == "precious"
+    sink.close()
+    assert len(read(path)) == 1
+
+
+def test_a_file_that_appears_during_the_run_stays_and_the_recording_is_kept_beside_it(
+    tmp_path: Path, encoder: Any, caplog: Any
+) -> None:
+    path = tmp_path / "out.mp4"
+    sink = open_sink(SinkSpec(str(path), encoder=encoder), SinkContext(INFO))
+    sink.write(frame(0))
+    path.write_text("precious")
+    (tmp_path / "out-1.mp4").write_text("this, too")
+    text = f"{path} was created by another program; the recording is kept as {tmp_path}/out-2.mp4"
+    with pytest.raises(SinkError) as raised:
+        sink.close()
+    assert raised.value.message == text
+    assert f"sink: {text}" in caplog.text
+    sink.close()
+    assert (path.read_text(), (tmp_path / "out-1.mp4").read_text()) == ("precious", "this, too")
+    assert len(read(tmp_path / "out-2.mp4")) == 1
+    assert sorted(os.listdir(tmp_path)) == ["out-1.mp4", "out-2.mp4", "out.mp4"]
+
+
+def test_what_an_earlier_run_has_left_is_kept_under_another_name(
+    tmp_path: Path, encoder: Any, caplog: Any
+) -> None:
+    path, part = tmp_path / "out.mp4", tmp_path / "out.part.mp4"
+    for n in (1, 2):
+        part.write_text(f"left {n}")
+        spec = SinkSpec(str(path), encoder=encoder, overwrite=True)
+        sink = open_sink(spec, SinkContext(INFO))
+        sink.write(frame(0))
+        sink.close()
+        kept = tmp_path / f"out.part-{n}.mp4"
+        assert kept.read_text() == f"left {n}"
+        assert (
+            f"sink: an earlier run did not finish its recording {part}; it is kept as {kept}"
+            in caplog.text
+        )
+        assert len(read(path)) == 1
+    assert not part.exists()
+
+
+def test_a_path_has_one_writer_at_a_time(tmp_path: Path, encoder: Any) -> None:
+    spec = SinkSpec(str(tmp_path / "out.mp4"), encoder=encoder)
+    first = open_sink(spec, SinkContext(INFO))
+    first.write(frame(0))
+    with pytest.raises(SinkError) as raised:
+        open_sink(replace(spec, overwrite=True), SinkContext(INFO))
+    assert raised.value.message == f"{spec.uri} is being written by another run or sink"
+    first.close()
+    assert len(read(tmp_path / "out.mp4")) == 1
+    open_sink(replace(spec, overwrite=True), SinkContext(INFO)).close()
+    assert os.listdir(tmp_path) == ["out.mp4"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills as POSIX does")
+def test_a_file_that_does_not_play_does_not_get_its_final_name(tmp_path: Path, caplog: Any) -> None:
+    path, part = tmp_path / "out.mp4", tmp_path / "out.part.mp4"
+    path.write_text("precious")
+    sink: Any = open_sink(SinkSpec(str(path), overwrite=True), SinkContext(INFO))
+    sink.write(frame(0))
+    sink._encoder._process.kill()
+    write_until_it_fails(sink)
+    part.write_text("no video")
+    with pytest.raises(SinkError):
+        sink.close()
+    assert (path.read_text(), part.read_text()) == ("precious", "no video")
+    assert f"sink: {part} does not play and keeps this name" in caplog.text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="removes an open file")
+def test_a_file_that_vanishes_while_it_is_written_is_an_error(tmp_path: Path, encoder: Any) -> None:
+    path, part = tmp_path / "out.mkv", tmp_path / "out.part.mkv"
+    sink = open_sink(SinkSpec(str(path), encoder=encoder), SinkContext(INFO))
+    n = 0
+    while not part.exists():
+        sink.write(frame(n))
+        n += 1
+    part.unlink()
+    with pytest.raises(SinkError) as raised:
+        sink.close()
+    text = f"{part} was removed or renamed during the run; there is no recording"
+    assert raised.value.message == text
+    assert os.listdir(tmp_path) == []
 
 
 def test_missing_folders_are_created_and_impossible_ones_are_reported(

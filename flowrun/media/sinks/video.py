@@ -11,6 +11,7 @@ from flowrun.frame import Frame
 from flowrun.media.encoding import supports_bitrate
 from flowrun.media.ffmpeg.playable import plays
 from flowrun.media.protocols import SinkContext
+from flowrun.media.sinks.avi import AviTimes
 from flowrun.media.sinks.encoders import ENCODERS, FileEncoder
 from flowrun.spec.flow import SinkSpec
 from flowrun.system.rename import rename_aside, rename_new
@@ -93,7 +94,8 @@ class VideoSink:
             log.info("%s: %dx%d is odd, so it is encoded as yuv444p", self._context.key, *size)
         self._target = path.with_name(f"{path.stem}.part{path.suffix}")
         self._keep_earlier()
-        return self._open(self._spec, self._context.of_frame(first), size, self._target)
+        encoder = self._open(self._spec, self._context.of_frame(first), size, self._target)
+        return AviTimes(encoder) if path.suffix.lower() == ".avi" else encoder
 
     def _keep_earlier(self) -> None:
         """Rename what an earlier run has left at the name that this one is going to write."""

@@ -18,6 +18,7 @@ from flowrun.spec.nodes import (
     plain_value,
     printable,
 )
+from flowrun.spec.same_file import same_files
 from flowrun.spec.schema import Schema
 from flowrun.spec.secrets import is_secret
 from flowrun.spec.user_info import ENCODE, is_broken
@@ -30,7 +31,8 @@ _ORDER = ("additionalProperties", "type", "enum", "", "x-planned", "const", "req
 
 
 def validate(root: Node) -> list[Finding]:
-    """The errors of a flow by the schema: one finding per cause, in no particular order."""
+    """The errors of a flow by the schema, and sinks that would write the same file: one finding per
+    cause, in no particular order."""
     from flowrun.spec.schema_validator import validator
 
     findings: dict[Path, Finding] = {}
@@ -48,6 +50,8 @@ def validate(root: Node) -> list[Finding]:
             name = dotted(path)
             message = f"`{name}` has a user name or a password that is not percent-encoded"
             findings[path] = Finding(message, node.location, name, ENCODE)
+    for path, finding in same_files(root):
+        findings.setdefault(path, finding)
     return list(findings.values())
 
 

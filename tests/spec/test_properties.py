@@ -95,7 +95,7 @@ FLOWS = st.fixed_dictionaries(
     {
         "source": short_or_long(
             "uri",
-            st.sampled_from(["test", "a.mp4", "rtsp://h/x", 0, "camera:1"]),
+            st.sampled_from(["test", "in.mp4", "rtsp://h/x", 0, "camera:1"]),
             size=SIZES,
             fps=st.floats(0.1, 1000) | st.integers(1, 1000),
             color=st.sampled_from(["rgb", "bgr"]),

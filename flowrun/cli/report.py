@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flowrun.cli.exit_codes import DONE
+from flowrun.cli.output_file import check_output
 from flowrun.cli.parser import Parser
 from flowrun.cli.stderr import print_stderr
 from flowrun.errors import UsageError
@@ -19,9 +20,10 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="- is stdout; default: SUMMARY with suffix .html"
     )
+    parser.add_argument("-y", action="store_true", help="replace FILE, whatever it is")
     options = parser.parse_args(argv)
 
-    from flowrun.inspect.report.page import page
+    from flowrun.inspect.report.page import is_page, page
     from flowrun.inspect.report.summary import read_summary
     from flowrun.inspect.report.timeline import read_lines
 
@@ -31,6 +33,7 @@ def main(argv: Sequence[str]) -> int:
         print(text, end="")
         return DONE
     target = Path(options.output or Path(options.summary).with_suffix(".html"))
+    check_output(target, str(target), "a report", is_page, replace=options.y)
     try:
         target.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -18,6 +18,14 @@ _COLORS = (*_STAGES, "source", "total", "delivered", "superseded", "stale", "hoo
            "failed", "aborted")  # fmt: skip
 
 
+_TITLE_END = ": report of a run</title>"
+
+
+def is_page(text: str) -> bool:
+    """Whether `text` is that of an HTML report."""
+    return text.startswith("<!DOCTYPE html>") and _TITLE_END in text
+
+
 def page(summary: Mapping[str, Any], timeline: Timeline | None) -> str:
     """The HTML report for a `summary` (see `read_summary`); plots over time only with a
     `timeline`."""
@@ -34,7 +42,7 @@ def page(summary: Mapping[str, Any], timeline: Timeline | None) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(name)}: report of a run</title>"
+        f"<title>{escape(name)}{_TITLE_END}"
         f"<style>{_STYLE.read_text(encoding='utf-8')}{colors}</style></head><body><main>"
         f"<h1>{escape(name)}</h1><p>{escape(_sentence(summary))}</p>{_figures(summary)}"
         f"{''.join(sections)}"

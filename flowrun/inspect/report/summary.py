@@ -41,6 +41,15 @@ def read_summary(path: str) -> dict[str, Any]:
     return found
 
 
+def is_summary(text: str) -> bool:
+    """Whether `text` is what `--summary` writes."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and {"flow", "captured", "delivered"} <= found.keys()
+
+
 def _lacks(key: str) -> str:
     return f"`{key}` is missing"
 

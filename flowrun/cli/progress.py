@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from flowrun.cli.stderr import discard_stderr
 from flowrun.spec.flow import Flow
 
 log = logging.getLogger("flowrun")
@@ -57,13 +58,20 @@ class Progress:
         """Stop and remove the progress bar. From any thread; idempotent."""
         self._over.set()
         self._thread.join()
-        self._open.close()
+        try:
+            self._open.close()
+        except OSError:
+            discard_stderr()
 
     def _poll(self) -> None:
         while not self._wait(self._over, self._interval):
             status = self._status()
             done = fraction_done(status, self._flow)
-            self._show(done, progress_line(status, done))
+            try:
+                self._show(done, progress_line(status, done))
+            except OSError:  # the terminal has been closed
+                discard_stderr()
+                return
 
 
 def fraction_done(status: Status, flow: Flow) -> float | None:

@@ -1,4 +1,4 @@
-"""Handle Ctrl-C and SIGTERM: the first one stops the run, the second one aborts it."""
+"""Handle Ctrl-C, SIGTERM and SIGHUP: the first one stops the run, the second one aborts it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flowrun.run import Run
 
 log = logging.getLogger("flowrun")
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM)
+NUMBERS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 ABORT_TIMEOUT = 0.8  # seconds between the second signal and the forced exit
 
 
@@ -39,7 +39,7 @@ class Signals:
 
     def __enter__(self) -> Signals:
         self._thread.start()
-        for number in NUMBERS:
+        for number in _handled():
             self._before[number] = signal.signal(number, lambda *_: None)
         self._fd_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         return self
@@ -74,9 +74,9 @@ class Signals:
 
 
 def wait_for_signal() -> int:
-    """Sleep (on the main thread) until Ctrl-C or SIGTERM, and return its number."""
+    """Sleep (on the main thread) until Ctrl-C, SIGTERM or SIGHUP, and return its number."""
     received: SimpleQueue[int] = SimpleQueue()
-    before = {n: signal.signal(n, lambda number, _: received.put(number)) for n in NUMBERS}
+    before = {n: signal.signal(n, lambda number, _: received.put(number)) for n in _handled()}
     try:
         while True:
             try:
@@ -87,3 +87,13 @@ def wait_for_signal() -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _handled() -> list[int]:
+    """`NUMBERS` without a SIGHUP that the parent process has set to be ignored (`nohup`)."""
+    hangup = getattr(signal, "SIGHUP", None)
+    return [
+        number
+        for number in NUMBERS
+        if number != hangup or signal.getsignal(number) is not signal.SIG_IGN
+    ]

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: what was delivered plays, and nothing holds up the second signal."""
+"""Ctrl-C, SIGTERM and SIGHUP: what was delivered plays, and nothing holds up the second signal."""
 
 from __future__ import annotations
 
@@ -52,7 +52,12 @@ def sink(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.parametrize(
-    "ending", [(signal.SIGINT, 130), pytest.param((signal.SIGTERM, 143), marks=pytest.mark.slow)]
+    "ending",
+    [
+        (signal.SIGINT, 130),
+        pytest.param((signal.SIGTERM, 143), marks=pytest.mark.slow),
+        (getattr(signal, "SIGHUP", 1), 129),
+    ],
 )
 def test_the_first_signal_finishes_a_file_with_every_delivered_frame(
     flow: Any, started: Any, probe: Any, tmp_path: Path, ending: tuple[int, int], sink: str
@@ -69,6 +74,22 @@ def test_the_first_signal_finishes_a_file_with_every_delivered_frame(
     assert summary["captured"] == summary["delivered"] >= 30
     assert len(probe(tmp_path / "out.mp4").times) == summary["delivered"]
     assert not (tmp_path / "out.part.mp4").exists()
+
+
+def test_a_hangup_is_ignored_under_nohup(flow: Any, started: Any, tmp_path: Path) -> None:
+    (tmp_path / "hooks.py").write_text(HOOKS)
+    nohup = (
+        "import signal, sys; from flowrun.cli import main;"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN); sys.exit(main(sys.argv[1:]))"
+    )
+    path = flow(postprocess="['hooks:tell']", limits=None)
+    process = started(path, program=("-c", nohup))
+    assert process.stdout.readline() == "going\n"
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130, said
+    assert said.count(STOPPING) == 1
 
 
 @pytest.fixture

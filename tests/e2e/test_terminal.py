@@ -29,6 +29,7 @@ class Terminal:
         import pty
         import termios
 
+        self._open = True
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
         self.process = subprocess.Popen(
@@ -60,10 +61,16 @@ class Terminal:
         """The lines that stand there in the end."""
         return [line.rpartition("\r")[2] for line in self.text.replace("\r\n", "\n").split("\n")]
 
+    def hang_up(self) -> None:
+        """Close the window."""
+        os.close(self._ours)
+        self._open = False
+
     def close(self) -> None:
         self.process.kill()
         self.process.communicate()
-        os.close(self._ours)
+        if self._open:
+            os.close(self._ours)
 
     def _read(self) -> str:
         try:
@@ -96,6 +103,19 @@ def test_a_run_of_known_length_has_a_bar_and_stdout_only_the_summary(
     assert re.fullmatch(r"  \d+\.\d s, .*", times)
     assert bottleneck.startswith("  bottleneck: ")
     assert nothing == ""
+
+
+def test_a_terminal_that_is_closed_costs_only_what_is_printed(
+    flow: Any, terminal: Callable[..., Terminal], probe: Any, tmp_path: Path
+) -> None:
+    run = terminal(flow(source=REALTIME, sink="out.mp4", limits=None), "--summary", "summary.json")
+    run.until(r"\r0:0\d, \d+ frames, ")
+    run.hang_up()
+    run.process.send_signal(signal.SIGHUP)
+    run.process.communicate(timeout=LIMIT)
+    assert run.process.returncode == 129
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert len(probe(tmp_path / "out.mp4").times) == summary["delivered"] > 0
 
 
 def test_a_signal_removes_the_progress_line_and_leaves_whole_lines(

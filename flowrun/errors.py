@@ -9,7 +9,7 @@
     │   ├── ContractError           server or model do not match the flow
     │   ├── TransportError          a request got no usable response
     │   │   ├── DeadlineError       no response within `transport.timeout`
-    │   │   └── OutageError         the model server is unavailable
+    │   │   └── OutageError         the model server accepts no requests now
     │   ├── HookError               a hook raised, or returned an invalid value
     │   └── SinkError               frames could not be written
     │       └── SinkUnavailableError    not now: the sink reconnects
@@ -81,19 +81,33 @@ class ContractError(RunError):
     """The metadata of the server or of the model does not match the flow."""
 
 
+Condition = Literal[
+    "refused",  # the server rejects this request, or cannot answer it
+    "doubtful",  # refused, unless the model is not ready or no longer the one of the contract
+    "interrupted",  # it failed together with other requests, one of which was the cause
+    "malformed",  # the response cannot be used
+    "overloaded",  # the server is available, but accepts no request now
+    "not ready",  # the server is available, but reports that it has no such model
+    "unavailable",  # the connection cannot be made or was lost
+]
+
+
 class TransportError(RunError):
-    """A request got no usable response. `code` is the gRPC status name, if there was one."""
+    """A request got no usable response. `code` is the gRPC status name, if there was one;
+    `condition` is what the failure says about server and request."""
 
     def __init__(
         self,
         message: str,
         *,
         code: str | None = None,
+        condition: Condition = "refused",
         key: str | None = "transport",
         hint: str | None = None,
     ) -> None:
         super().__init__(message, key=key, hint=hint)
         self.code = code
+        self.condition: Condition = condition
 
 
 class DeadlineError(TransportError):
@@ -101,7 +115,8 @@ class DeadlineError(TransportError):
 
 
 class OutageError(TransportError):
-    """The model server is unavailable. `transport.on_outage` decides what happens to the frame."""
+    """The model server accepts no requests now: it is unavailable or overloaded, or its model is
+    not ready. `transport.on_outage` decides what happens to the frame."""
 
 
 class HookError(RunError):

@@ -42,7 +42,7 @@ INSIDE: dict[str, list[set[str]]] = {
         {"sinks"},
     ],
     "kserve": [
-        {"wire"},
+        {"conditions", "wire"},
         {"grpc_errors", "server"},
         {"contract"},
         {"client"},

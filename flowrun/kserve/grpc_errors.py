@@ -6,7 +6,8 @@ import re
 
 import grpc
 
-from flowrun.errors import DeadlineError, TransportError
+from flowrun.errors import Condition, DeadlineError, TransportError
+from flowrun.kserve import conditions
 from flowrun.spec.flow import TransportSpec
 
 _MAX_QUOTE = 300  # characters
@@ -99,7 +100,8 @@ class GrpcErrors:
         text = f"{code.name}: {quote}" if quote else code.name
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return self.deadline_exceeded()
-        if code is grpc.StatusCode.UNAVAILABLE:
+        condition = conditions.of_status(code, details)
+        if code is grpc.StatusCode.UNAVAILABLE and condition == "unavailable":
             return self.unreachable(details)
         if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
             return TransportError(
@@ -113,13 +115,24 @@ class GrpcErrors:
             hint = hint.format(self._other_mode)
         elif "larger than max" in quote:
             hint = "raise the server's message size limit, or send smaller pictures"
-        return TransportError(f"the server answered {text}", code=code.name, key=key, hint=hint)
+        return TransportError(
+            f"the server answered {text}", code=code.name, condition=condition, key=key, hint=hint
+        )
+
+    def in_stream(self, text: str) -> TransportError:
+        """The error for the text of an error in a stream."""
+        return TransportError(
+            f"the server answered with an error: {self.quoted(text)}",
+            condition=conditions.of_text(text),
+        )
 
     def stream_ended(self, code: grpc.StatusCode, details: str | None) -> TransportError:
         """The error for what was in flight on a stream that ended with `code`."""
         if code in (grpc.StatusCode.OK, grpc.StatusCode.DEADLINE_EXCEEDED):
             return TransportError(
-                f"the server ended the stream ({code.name}) before it responded", code=code.name
+                f"the server ended the stream ({code.name}) before it responded",
+                code=code.name,
+                condition="interrupted",
             )
         return self.failed(code, details)
 
@@ -128,10 +141,17 @@ class GrpcErrors:
         name = grpc.StatusCode.UNAVAILABLE.name
         for pattern, reason, key, hint in _REASONS:
             if re.search(pattern, details or "", re.IGNORECASE):
-                return TransportError(reason.format(self.address), code=name, key=key, hint=hint)
+                return TransportError(
+                    reason.format(self.address),
+                    code=name,
+                    condition="unavailable",
+                    key=key,
+                    hint=hint,
+                )
         return TransportError(
             f"cannot connect to {self.address} ({self.quoted(details or 'unavailable')})",
             code=name,
+            condition="unavailable",
             key="transport.address",
         )
 
@@ -144,11 +164,14 @@ class GrpcErrors:
             hint="correct the address; OpenVINO Model Server, Triton and MLServer support it",
         )
 
-    def deadline_exceeded(self, more: str = "") -> DeadlineError:
+    def deadline_exceeded(
+        self, more: str = "", *, condition: Condition = "doubtful"
+    ) -> DeadlineError:
         """The error for a response that did not arrive in time."""
         return DeadlineError(
             f"no response from {self.address} within {self.timeout:g} s{more}",
             code=grpc.StatusCode.DEADLINE_EXCEEDED.name,
+            condition=condition,
             key="transport.timeout",
         )
 

@@ -10,12 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from tritonclient.grpc import service_pb2 as pb
+from tritonclient.grpc import service_pb2_grpc as stubs
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 
 MODES = ["stream", pytest.param("unary", marks=pytest.mark.slow)]
 FRAMES = 150
+LIMIT = 10.0  # seconds, a guard against hanging
 # The source waits at frames 50 and 100 until the test opens the gate, which is a pipe.
 HOOKS = """
 from pathlib import Path
@@ -202,6 +206,28 @@ def test_a_signal_ends_the_waiting_and_the_file_plays(
     assert summary["captured"] == summary["delivered"] + summary["failed"]["transport"]
     assert summary["failed"]["transport"] > 0
     assert 46 <= len(probe(tmp_path / "out.mp4").times) == summary["delivered"] <= 50
+
+
+def ask_triton(address: str, method: str) -> None:
+    """Load or unload the model `identity`."""
+    with grpc.insecure_channel(address) as channel:
+        request = getattr(pb, f"{method}Request")(model_name="identity")
+        getattr(stubs.GRPCInferenceServiceStub(channel), method)(request, timeout=LIMIT)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_triton_unloads_and_loads_the_model(run: Any, triton: Any, mode: str) -> None:
+    running = run(triton, mode, "hold")
+    ask_triton(triton.address, "RepositoryModelUnload")
+    running.open_gate()
+    running.until_logged("the model is not ready")
+    ask_triton(triton.address, "RepositoryModelLoad")
+    running.until_logged("is available again after")
+    running.stands_at(100)
+    running.open_gate()
+    code, summary, said = running.ends()
+    assert code == 0, said
+    assert summary["captured"] == summary["delivered"] == FRAMES
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -34,7 +34,12 @@ MODELS = {
 
 
 def config(
-    inputs: Declared, outputs: Declared, *, instances: int = 1, decoupled: bool = False
+    inputs: Declared,
+    outputs: Declared,
+    *,
+    instances: int = 1,
+    decoupled: bool = False,
+    more: str = "",
 ) -> str:
     def tensors(declared: Declared) -> str:
         return ", ".join(
@@ -49,6 +54,7 @@ input [{tensors(inputs)}]
 output [{tensors(outputs)}]
 instance_group [{{ count: {instances} kind: KIND_CPU }}]
 model_transaction_policy {{ decoupled: {str(decoupled).lower()} }}
+{more}
 """
 
 
@@ -66,6 +72,9 @@ def described(name: str) -> tuple[str, str]:
     if name == "label":
         image_and_text = {"image": IMAGE, "text": COMPRESSED}
         return "Label", config(image_and_text, {"output": IMAGE, "label": COMPRESSED})
+    if name == "queue":  # `jitter` that refuses what exceeds one request and one that waits
+        queue = "dynamic_batching { default_queue_policy { max_queue_size: 1 } }"
+        return "Jitter", config({"image": IMAGE}, {"output": IMAGE}, more=queue)
     cls, instances, decoupled = MODELS[name]
     image = {"image": COMPRESSED if name == "decode" else IMAGE}
     return cls, config(image, {"output": IMAGE}, instances=instances, decoupled=decoupled)
@@ -94,7 +103,7 @@ def main(port: str, directory: Path, models: list[str]) -> None:
     if spec is None or spec.origin is None:
         sys.exit(f"{sys.executable} has no nvidia-pytriton")
     wheel = Path(spec.origin).parent
-    write_repository(directory / "models", models or [*MODELS, "label", *SIGNATURES])
+    write_repository(directory / "models", models or [*MODELS, "label", "queue", *SIGNATURES])
     prepare_backend(wheel, directory / "backends")
     libraries = str(wheel.parent / "nvidia_pytriton.libs")
     environment = os.environ | {
@@ -109,6 +118,8 @@ def main(port: str, directory: Path, models: list[str]) -> None:
         f"--backend-directory={directory / 'backends'}",
         f"--backend-config=python,shm-region-prefix-name=flowrun-{port}-",
         "--disable-auto-complete-config",
+        "--model-control-mode=explicit",  # so that tests may unload a model
+        "--load-model=*",
         "--allow-http=false",
         "--allow-metrics=false",
         "--grpc-address=127.0.0.1",

@@ -17,6 +17,7 @@ from flowrun.kserve.client.request_encoder import RequestEncoder
 from flowrun.kserve.client.session import Session
 from flowrun.kserve.client.stream_state import StreamState
 from flowrun.kserve.client.window import Pending, complete
+from flowrun.kserve.conditions import NOT_NOW
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.servers import correlation, marks_final_response
 from flowrun.kserve.wire.messages import Response, decode_stream
@@ -198,7 +199,7 @@ class StreamTransport:
             drained = code is grpc.StatusCode.OK and not session.accepts
             error = self._grpc_errors.stream_ended(code, details)
             completions = self._state.end(error, time.monotonic(), drained=drained)
-            reported = code is grpc.StatusCode.UNAVAILABLE and bool(completions)  # by the futures
+            reported = error.condition in NOT_NOW and bool(completions)  # by the futures
             expected = drained or self._closing
             self._notify()
         if not expected and not reported:
@@ -216,5 +217,6 @@ class StreamTransport:
             return self._grpc_errors.closed()
         return TransportError(
             f"the stream to {self._grpc_errors.address} was cancelled: an earlier frame got no"
-            f" response within {self._spec.timeout:g} s"
+            f" response within {self._spec.timeout:g} s",
+            condition="interrupted",
         )

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-import grpc
-
 from flowrun.errors import TransportError
 from flowrun.kserve.client.backoff import pause_after
 from flowrun.kserve.client.session import Session
 from flowrun.kserve.client.window import Completion, Pending, Window, copy_of
+from flowrun.kserve.conditions import NOT_NOW
 from flowrun.kserve.contract.servers import Correlation
 from flowrun.kserve.grpc_errors import GrpcErrors
 
@@ -71,7 +70,7 @@ class StreamState:
         completions: list[Completion] = []
         while self.unsent and self.unsent[0].deadline <= now:
             why = "; ".join(filter(None, ("the request was not sent", self._last_end)))
-            error = self._grpc_errors.deadline_exceeded(f" ({why})")
+            error = self._grpc_errors.deadline_exceeded(f" ({why})", condition="interrupted")
             completions.append((self.unsent.popleft(), error))
         if self.session is not None:
             completions += self.session.window.expire(now)
@@ -110,7 +109,7 @@ class StreamState:
             return []
         completions = session.window.complete_all() if drained else []
         completions += self.drop(error, now)
-        if error.code == grpc.StatusCode.UNAVAILABLE.name:
+        if error.condition in NOT_NOW:
             if not session.window.answered:
                 self.generation -= 1
             completions += self.clear(error)
@@ -123,7 +122,10 @@ class StreamState:
             return []
         session.accepts = False
         self._last_end = f"the last stream ended: {error.message}"
-        self._failures = 0 if session.window.answered else self._failures + 1
+        if error.condition in NOT_NOW:  # the caller waits before it sends more
+            self._failures = 0
+        else:
+            self._failures = 0 if session.window.answered else self._failures + 1
         # A quarter of the deadline at most, so that each request is tried.
         longest = min(LONGEST_PAUSE, self._timeout / 4)
         self._open_at = now + pause_after(self._failures, longest)
@@ -131,6 +133,8 @@ class StreamState:
 
     def clear(self, error: TransportError) -> list[Completion]:
         """End what has not been sent."""
-        completions: list[Completion] = [(each, copy_of(error)) for each in self.unsent]
+        completions: list[Completion] = [
+            (each, copy_of(error, error.condition)) for each in self.unsent
+        ]
         self.unsent.clear()
         return completions

@@ -16,7 +16,6 @@ from flowrun.kserve.client.connection import Connection
 from flowrun.kserve.client.request_encoder import RequestEncoder
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.servers import aborts_without_result
-from flowrun.kserve.grpc_errors import OUTAGE_STATUSES
 from flowrun.kserve.wire.messages import decode
 
 
@@ -106,7 +105,8 @@ class UnaryTransport:
             return Result(response.outputs, response.parameters) if response.outputs else None
         if code is grpc.StatusCode.ABORTED and aborts_without_result(self.model.server):
             return Result({}, responses=0)
-        if code.name in OUTAGE_STATUSES:
+        error = self._grpc_errors.failed(code, call.details())
+        if error.condition == "unavailable":
             with self._lock:
                 self._sent_before = self._sent
-        raise self._grpc_errors.failed(code, call.details())
+        raise error

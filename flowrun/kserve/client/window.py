@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from flowrun.errors import RunError, TransportError
+from flowrun.errors import Condition, RunError, TransportError
 from flowrun.inference import Parameter, Result, Tensor
 from flowrun.kserve.contract.servers import Correlation
 from flowrun.kserve.grpc_errors import GrpcErrors
@@ -87,9 +87,7 @@ class Window:
         """Match a response of the server."""
         pending = self._find(response)
         if response.error is not None:
-            error = TransportError(
-                f"the server answered with an error: {self._grpc_errors.quoted(response.error)}"
-            )
+            error = self._grpc_errors.in_stream(response.error)
             return self._fail(pending, error, anonymous=not self._has_id(response))
         if pending is None:
             self.ignored += 1
@@ -122,7 +120,10 @@ class Window:
             completions.append((pending, error))
         if expired and self._correlation == "order":  # whose response comes next is unknown
             text = "an earlier frame got no response, so that of this frame cannot be identified"
-            completions += [(each, TransportError(text)) for each in self._open.values()]
+            completions += [
+                (each, TransportError(text, condition="interrupted"))
+                for each in self._open.values()
+            ]
             self._open.clear()
         return completions + self._assign_errors()
 
@@ -131,11 +132,14 @@ class Window:
         return [self._end(pending) for pending in list(self._open.values())]
 
     def fail_all(self, error: TransportError) -> list[Completion]:
-        """The stream has ended: fail everything in flight."""
+        """The stream has ended: fail everything in flight. If these are several requests and the
+        server refused one, which one it was is unknown."""
         failed = list(self._open.values())
         self._open.clear()
         self._errors.clear()
-        return [(pending, copy_of(error)) for pending in failed]
+        unknown = len(failed) > 1 and error.condition in ("refused", "doubtful")
+        condition: Condition = "interrupted" if unknown else error.condition
+        return [(pending, copy_of(error, condition)) for pending in failed]
 
     def _find(self, response: Response) -> Pending | None:
         if self._correlation == "order":
@@ -154,6 +158,8 @@ class Window:
     def _is_complete(self, pending: Pending, response: Response) -> bool:
         if FINAL in response.parameters:
             return response.parameters[FINAL] is True
+        if self._correlation != "timestamp" and self._outputs.isdisjoint(response.outputs):
+            return True  # no further response would have them
         return not pending.missing or not response.outputs
 
     def _complete_older(self, answered: Pending, names: set[str]) -> list[Completion]:
@@ -217,6 +223,8 @@ class Window:
         return ""
 
 
-def copy_of(error: TransportError) -> TransportError:
-    """A copy of `error`: every future raises an exception of its own."""
-    return TransportError(error.message, code=error.code, key=error.key, hint=error.hint)
+def copy_of(error: TransportError, condition: Condition) -> TransportError:
+    """A copy of `error` with this condition: every future raises an exception of its own."""
+    return TransportError(
+        error.message, code=error.code, condition=condition, key=error.key, hint=error.hint
+    )

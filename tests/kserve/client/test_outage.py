@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowrun.errors import ContractError, DeadlineError, OutageError, TransportError
+from flowrun.errors import Condition, ContractError, DeadlineError, OutageError, TransportError
 from flowrun.inference import Request, Result
 from flowrun.kserve.client.outage import OutageTransport
 from flowrun.kserve.client.outage_state import MAX_ATTEMPTS
@@ -29,7 +29,13 @@ UNAVAILABLE_ERROR = (
 
 
 def lost(code: str | None = "UNAVAILABLE") -> TransportError:
-    return TransportError(LOST, code=code, key="transport.address")
+    conditions: dict[str | None, Condition] = {
+        "UNAVAILABLE": "unavailable",
+        "CANCELLED": "unavailable",
+        "NOT_FOUND": "not ready",
+    }
+    condition = conditions.get(code, "refused")
+    return TransportError(LOST, code=code, condition=condition, key="transport.address")
 
 
 def request(number: int) -> Request:
@@ -177,7 +183,6 @@ def test_without_an_outage_results_pass_unchanged(bench: Any, policy: str) -> No
         DeadlineError("late", code="DEADLINE_EXCEEDED"),
         lost("INTERNAL"),
         lost(None),
-        lost("NOT_FOUND"),
         ContractError("it does not fit"),
         ZeroDivisionError("a bug"),
     ],

@@ -10,7 +10,7 @@ import pytest
 
 from flowrun.errors import ContractError, TransportError
 from flowrun.inference import Request
-from flowrun.kserve.connect import open_transport
+from flowrun.kserve.connect import open_supervised, open_transport
 from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.spec.flow import TransportSpec
 from tests.testbed.pictures import noise, through
@@ -46,6 +46,23 @@ def test_triton_responds_to_every_request_with_its_own_picture(
         assert result is not None
         assert (result.only == image).all()
     assert transport.reopened == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_exceeds_the_queue_of_triton_is_sent_again(triton_address: str, mode: Any) -> None:
+    spec = TransportSpec(mode=mode, address=(triton_address,), model="queue")
+    transport = open_supervised(spec, "hold")
+    try:
+        images = [noise(seed) for seed in range(16)]
+        for image in images:
+            image[0, 0, 0] = 10  # ms
+        futures = [transport.submit(Request({"": image})) for image in images]
+        for image, future in zip(images, futures, strict=True):
+            result = future.result(LIMIT)
+            assert result is not None
+            assert (result.only == image).all()
+    finally:
+        transport.close()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,80 @@
+"""What a failed request says about the server: by its gRPC status, or by the text of an error in a
+stream, which has no status."""
+
+from __future__ import annotations
+
+import re
+
+import grpc
+
+from flowrun.errors import Condition
+
+# The server accepts no request now, whichever it is.
+NOT_NOW: frozenset[Condition] = frozenset({"overloaded", "not ready", "unavailable"})
+
+# A message larger than a limit is RESOURCE_EXHAUSTED, too; it stays too large.
+_TOO_LARGE = re.compile(r"larger than max|exceeds maximum size|too large", re.IGNORECASE)
+# Triton's queue (`max_queue_size`), rate limits of gateways, statuses of HTTP proxies.
+_OVERLOADED = re.compile(
+    r"maximum queue size|queue is full|overload|too many (requests|concurrent)|rate.?limit"
+    r"|resource.?exhausted|retry later|try again later|http.{0,40}\bstatus\D{0,40}"
+    r"(429|502|503|504)\b",
+    re.IGNORECASE,
+)
+# Triton: "Request for unknown model", "is not ready", "has no available versions", "unloading",
+# "Server is stopping, scheduler for model has stopped accepting"; OVMS: "is not found", "retired".
+_NOT_READY = re.compile(
+    r"unknown model|not found|not (yet )?(ready|loaded|available)|no available versions|unload"
+    r"|\bloading|retired|is stopping|stopped accepting",
+    re.IGNORECASE,
+)
+# gRPC's own texts for a connection that cannot be made or was lost; the server's are different.
+_DISCONNECTED = re.compile(
+    r"connect|\bconn\b|socket|broken pipe|lookup error|dns resolution|name or service|domain name"
+    r"|handshake|certificate|wrong_version|ssl_error|\btls\b|http1|http2 header"
+    r"|failed parsing http/2|settings|keepalive|ping timeout|goaway|endpoint|stream removed"
+    r"|transport (is )?clos|network|unreachable|no route|host is down|channel|rst_stream"
+    r"|refused_stream",
+    re.IGNORECASE,
+)
+
+_OF_CODE: dict[grpc.StatusCode, Condition] = {
+    grpc.StatusCode.CANCELLED: "unavailable",  # by a server that shuts down gracefully
+    grpc.StatusCode.NOT_FOUND: "not ready",
+    grpc.StatusCode.INVALID_ARGUMENT: "doubtful",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "doubtful",
+}
+
+
+def of_status(code: grpc.StatusCode, details: str | None) -> Condition:
+    """The condition that a call that ended with `code` shows."""
+    text = details or ""
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return _of_unavailable(text)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return "refused" if _TOO_LARGE.search(text) else "overloaded"
+    if code is grpc.StatusCode.UNKNOWN:
+        return _of_unknown(text)
+    return _OF_CODE.get(code, "refused")
+
+
+def of_text(text: str) -> Condition:
+    """The condition that an error in a stream shows."""
+    if _TOO_LARGE.search(text):
+        return "refused"
+    if _OVERLOADED.search(text):
+        return "overloaded"
+    return "not ready" if _NOT_READY.search(text) else "doubtful"
+
+
+def _of_unknown(text: str) -> Condition:
+    condition = of_text(text)
+    return "refused" if condition == "doubtful" else condition
+
+
+def _of_unavailable(text: str) -> Condition:
+    if _OVERLOADED.search(text):
+        return "overloaded"
+    if not text or _DISCONNECTED.search(text):
+        return "unavailable"
+    return "not ready" if _NOT_READY.search(text) else "overloaded"

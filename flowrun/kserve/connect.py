@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flowrun.errors import ContractError
+from flowrun.errors import ContractError, TransportError
 from flowrun.image.buffers import Buffers
 from flowrun.inference import Request
 from flowrun.kserve.client.connection import Connection, open_connection
@@ -17,7 +17,7 @@ from flowrun.kserve.client.outage import OutageTransport
 from flowrun.kserve.client.readiness import is_ready
 from flowrun.kserve.client.stream import StreamTransport
 from flowrun.kserve.client.unary import UnaryTransport
-from flowrun.kserve.contract.compare import check
+from flowrun.kserve.contract.compare import check, mismatches
 from flowrun.kserve.contract.model_info import ModelInfo, ModelTransport
 from flowrun.spec.flow import OnOutage, TransportSpec
 
@@ -70,7 +70,9 @@ def open_supervised(
     addresses = spec.address if address is None else address
     connection = open_connection(spec, addresses)
     inner = _open(connection, addresses, sample, shown=shown, buffers=buffers)
-    return OutageTransport(inner, partial(is_ready, connection), policy)
+    return OutageTransport(
+        inner, partial(is_ready, connection), policy, fits=partial(_fits, connection, shown)
+    )
 
 
 def look_up(spec: TransportSpec, address: Sequence[str]) -> ModelInfo:
@@ -82,6 +84,21 @@ def look_up(spec: TransportSpec, address: Sequence[str]) -> ModelInfo:
     if spec.shared_memory is not None:
         _open_pool(spec, address).close()
     return model
+
+
+def _fits(connection: Connection, shown: bool, request: Request) -> bool:
+    """Whether the model is there and still fits the flow, which sends `request`. Raises
+    `ContractError` if it does not fit."""
+    try:
+        model = fetch_model_info(connection)
+    except (ContractError, TransportError, ValueError):  # missing; unavailable; closed
+        return False
+    for error in mismatches(model, connection.spec, request, shown=shown):
+        text = (
+            f"{error.message}; the model has changed during the run and now has {model.signature}"
+        )
+        raise ContractError(text, key=error.key, hint=error.hint)
+    return True
 
 
 def _open(

@@ -26,6 +26,19 @@ class ModelInfo:
     decoupled: bool = False
     remarks: tuple[str, ...] = ()
 
+    @property
+    def signature(self) -> str:
+        """All tensors in words, such as "the input 'image' UINT8 [-1, -1, 3]"."""
+        found = []
+        for what, tensors in (("input", self.inputs), ("output", self.outputs)):
+            each = [
+                f"{tensor.name!r} {tensor.datatype} {list(tensor.shape)}"
+                for tensor in tensors or ()
+            ]
+            if each:
+                found.append(f"the {what}{'s' if len(each) > 1 else ''} {', '.join(each)}")
+        return " and ".join(found) or "no metadata"
+
     def input(self, name: str) -> TensorInfo | None:
         return next((tensor for tensor in self.inputs or () if tensor.name == name), None)
 

@@ -1,9 +1,9 @@
-"""Apply `transport.on_error` and `transport.on_outage` to a failed request."""
+"""Apply `transport.on_error` and `transport.on_outage` to requests without a usable response."""
 
 from __future__ import annotations
 
 from flowrun.chain.throttled_warnings import ThrottledWarnings
-from flowrun.errors import DeadlineError, OutageError, TransportError
+from flowrun.errors import ContractError, DeadlineError, OutageError, TransportError
 from flowrun.frame import Frame
 from flowrun.ledger.fates import FailCause
 from flowrun.ledger.ledger import Ledger
@@ -17,14 +17,29 @@ class RequestFailures:
         self._spec = spec
         self._ledger = ledger
         self._warnings = warnings
+        self._any_usable = False
+
+    def note_usable(self) -> None:
+        """A response was usable: from now on one that is not costs its frame only."""
+        self._any_usable = True
+
+    def unusable(self, frame: Frame, error: ContractError) -> bool:
+        """`settle` for a response that arrived and cannot be used, because of `error`."""
+        malformed = TransportError(
+            error.message, condition="malformed", key=error.key, hint=error.hint
+        )
+        return self.settle(frame, malformed)
 
     def settle(self, frame: Frame, error: BaseException) -> bool:
         """Whether `frame` continues without a result. Otherwise it has failed; raises `error` if
-        that ends the run."""
+        that ends the run, as it does if no response has been usable so far."""
         # With `hold` there is an outage error only if the run stops during the outage. The
         # transport has logged the outage.
         outage = isinstance(error, OutageError)
         policy = self._spec.on_outage if outage else self._spec.on_error
+        malformed = isinstance(error, TransportError) and error.condition == "malformed"
+        if malformed and not self._any_usable:
+            policy = "fail"
         passthrough = isinstance(error, TransportError) and policy == "passthrough"
         if not passthrough:
             cause: FailCause = "timeout" if isinstance(error, DeadlineError) else "transport"

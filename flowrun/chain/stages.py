@@ -18,6 +18,7 @@ from flowrun.chain.hook_calls import HookCalls
 from flowrun.chain.request_failures import RequestFailures
 from flowrun.chain.tensors import to_picture, to_request
 from flowrun.chain.throttled_warnings import ThrottledWarnings
+from flowrun.errors import ContractError
 from flowrun.frame import Frame, Image
 from flowrun.hooks.loader import Hook
 from flowrun.inference import Request, Result
@@ -158,6 +159,8 @@ class Stages:
         if outcome.value is None or not (outcome.value.outputs or self._has_postprocess):
             self._ledger.dropped(job.frame, "no_response")
             return None
+        if self._has_postprocess:
+            self._failures.note_usable()
         return JobResult(job, outcome.value)
 
     def postprocess(self, done: JobResult) -> Frame | None:
@@ -173,13 +176,22 @@ class Stages:
             if made is not None and made is not frame:
                 made = frame.changed(made.content, made.data, frame.view)
         else:
-            try:
-                made = frame.with_image(to_picture(result, self._spec))
-            except BaseException:
-                self._ledger.failed(frame, "postprocess")
-                raise
+            made = self._picture(frame, result)
         self._ledger.took("postprocess", self._ledger.clock() - began, frame)
         return made
+
+    def _picture(self, frame: Frame, result: Result) -> Frame | None:
+        """`frame` with the model's output as its picture; if that is none, as after a failed
+        request."""
+        try:
+            image = to_picture(result, self._spec)
+        except ContractError as error:
+            return frame if self._failures.unusable(frame, error) else None
+        except BaseException:
+            self._ledger.failed(frame, "postprocess")
+            raise
+        self._failures.note_usable()
+        return frame.with_image(image)
 
     def _note_response(self, job: Job, _: Future[Result | None]) -> None:
         job.received = self._ledger.clock()

@@ -333,6 +333,58 @@ def test_the_original_frame_and_the_result_reach_the_postprocess_hook() -> None:
     assert (made.image.shape, made.index) == ((2, 2, 3), 0)
 
 
+def settled(bench: Bench, end: Any) -> Any:
+    """What becomes of a frame whose request ended with `end`."""
+    error = end if isinstance(end, Exception) else None
+    job = bench.stages.preprocess(bench.captured(bench.ledger.counts().captured))
+    assert job is not None
+    done = bench.stages.settle(Outcome(job, None if error else end, error))
+    return done and bench.stages.postprocess(done)
+
+
+MALFORMED = TransportError("output 'output' is malformed", condition="malformed")
+UNUSABLE: dict[str, Any] = {
+    "another datatype": Result({"output": np.zeros((1, 5), np.int64)}),
+    "an empty picture": Result({"output": np.zeros((0, 0, 3), np.uint8)}),
+    "another output": Result({"other": np.ones((2, 2, 3), np.uint8)}),
+    "malformed": MALFORMED,
+}
+USABLE = Result({"output": np.ones((2, 2, 3), np.uint8)})
+
+
+@pytest.mark.parametrize("end", UNUSABLE.values(), ids=UNUSABLE.keys())
+@pytest.mark.parametrize("on_error", ["drop", "passthrough", "fail"])
+def test_an_unusable_response_costs_its_frame_and_follows_on_error(end: Any, on_error: str) -> None:
+    bench = Bench(output="output", on_error=on_error)
+    assert settled(bench, USABLE) is not None
+    if on_error == "fail":
+        with pytest.raises(TransportError):
+            settled(bench, end)
+    elif on_error == "drop":
+        assert settled(bench, end) is None
+    else:
+        made = settled(bench, end)
+        assert (made.width, made.height) == (6, 4)  # the original
+    assert bench.fates() == ({} if on_error == "passthrough" else {"transport": 1})
+    if on_error != "fail":
+        assert settled(bench, USABLE) is not None
+
+
+@pytest.mark.parametrize("end", UNUSABLE.values(), ids=UNUSABLE.keys())
+@pytest.mark.parametrize("on_error", ["drop", "passthrough"])
+def test_if_the_first_response_is_unusable_the_run_ends(end: Any, on_error: str) -> None:
+    bench = Bench(output="output", on_error=on_error)
+    settled(bench, TransportError("refused"))  # this is no response
+    with pytest.raises(TransportError, match="output"):
+        settled(bench, end)
+
+
+def test_with_hooks_a_response_is_usable_for_them() -> None:
+    bench = Bench(postprocess=[hook(lambda frame, _: frame, "postprocess[0]")])
+    assert settled(bench, Result({"boxes": np.zeros(3)})) is not None
+    assert settled(bench, MALFORMED) is None
+
+
 def test_without_hooks_the_output_is_the_picture() -> None:
     bench = Bench()
     answer = np.ones((320, 320, 3), np.uint8)

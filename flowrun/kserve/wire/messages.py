@@ -145,7 +145,9 @@ def _refer_to(tensor: Any, place: Place) -> None:
 
 
 def _malformed(data: bytes) -> TransportError:
-    return TransportError(f"the server sent {len(data)} bytes that are not a valid response")
+    return TransportError(
+        f"the server sent {len(data)} bytes that are not a valid response", condition="malformed"
+    )
 
 
 def _response(
@@ -164,6 +166,7 @@ def _response(
         outputs = _tensors(message, raws, placement(message.id))
         return Response(message.id, parameters, error, outputs)
     except TransportError as problem:
+        problem.condition = "malformed"
         return Response(message.id, parameters, error, problem=problem)
 
 
@@ -188,5 +191,9 @@ def _tensors(message: Any, raws: Sequence[memoryview], placement: Placement) -> 
         except TransportError as error:
             raise TransportError(
                 f"output {output.name!r} is malformed: {error.message}", hint=error.hint
+            ) from error
+        except ValueError as error:  # more dimensions, or a larger size, than numpy supports
+            raise TransportError(
+                f"output {output.name!r} is malformed: the shape {list(shape)} is not supported"
             ) from error
     return tensors

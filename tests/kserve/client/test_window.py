@@ -123,6 +123,21 @@ def test_a_response_without_outputs_is_no_result() -> None:
     assert outcomes(window("id", 1).receive(Response("1"))) == {1: None}
 
 
+@pytest.mark.parametrize("correlation", ["id", "order"])
+def test_a_response_with_other_outputs_only_completes_its_request(correlation: str) -> None:
+    made = window(correlation, 1, 2)
+    assert outcomes(made.receive(output(1, "other"))) == {1: {"other": 1}}
+    assert outcomes(made.receive(output(2))) == {2: {"output": 2}}
+
+
+def test_a_refusal_that_ends_the_stream_is_that_of_one_unknown_request() -> None:
+    error = TransportError("wrong", condition="doubtful")
+    alone = window("id", 1).fail_all(error)
+    several = window("id", 1, 2).fail_all(error)
+    found = [each.condition for _, each in alone + several if isinstance(each, TransportError)]
+    assert found == ["doubtful", "interrupted", "interrupted"]
+
+
 def test_without_ids_responses_are_matched_by_order() -> None:
     made = window("order", 1, 2)
     assert outcomes(made.receive(output(9))) == {1: {"output": 9}}

@@ -41,6 +41,12 @@ _REASONS: list[tuple[str, str, str, str]] = [
         "set `ca` to the certificate of the authority that signed the server's",
     ),
     (
+        "hostname verification",
+        "cannot connect to {} (its certificate is for another host)",
+        "transport.authority",
+        "set `authority` to a host that the certificate names",
+    ),
+    (
         r"handshake|wrong_version_number|ssl_error|\btls\b",
         "cannot connect to {} (TLS handshake failed)",
         "transport.tls",

@@ -78,6 +78,7 @@ class TransportSpec:
     mode: Literal["stream", "unary"]
     address: tuple[str, ...]  # one entry for a plain string
     model: str
+    authority: str | None = None
     version: str | None = None
     input: str | None = None
     output: str | None = None

@@ -67,6 +67,7 @@ class ScriptedServer:
     address: str = ""
     requests: list[Any] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    hosts: list[str] = field(default_factory=list)  # `:authority` of each call of `ServerReady`
     streams: int = 0
     left: threading.Event = field(
         default_factory=threading.Event
@@ -132,6 +133,8 @@ class ScriptedServer:
     def _server_ready(self, _request: Any, context: grpc.ServicerContext) -> Any:
         self._block("ServerReady", context)
         self.headers.append({str(k): str(v) for k, v in context.invocation_metadata() or ()})
+        call: Any = context  # grpcio has no public name for the host
+        self.hosts.append(call._rpc_event.call_details.host.decode())
         return pb.ServerReadyResponse(ready=self.server_ready)
 
     def _server_metadata(self, _request: Any, context: grpc.ServicerContext) -> Any:

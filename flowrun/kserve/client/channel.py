@@ -32,7 +32,8 @@ def open_channel(spec: TransportSpec, address: Sequence[str]) -> grpc.Channel:
     """A channel to `address`; connects lazily. Looks up host names if there are several addresses.
 
     Calls are balanced over them in `mode: unary`; a stream uses the first that connects. Raises
-    `TransportError` naming `transport.address` or `transport.tls.…`.
+    `TransportError` naming `transport.address` or `transport.tls.…`. The server is told
+    `spec.authority`, and its certificate is verified against it.
     """
     options = list(_OPTIONS)
     hosts = [_host(each) for each in address]
@@ -42,9 +43,14 @@ def open_channel(spec: TransportSpec, address: Sequence[str]) -> grpc.Channel:
         target = address[0]
     else:
         target = _joined_target(address)
-        options.append(("grpc.default_authority", address[0]))
+        if spec.authority is None:
+            options.append(("grpc.default_authority", address[0]))
         if spec.mode == "unary":
             options.append(("grpc.service_config", _ROUND_ROBIN))
+    if spec.authority is not None:
+        options.append(("grpc.default_authority", spec.authority))
+        host = re.sub(r":\d+$", "", spec.authority).strip("[]")
+        options.append(("grpc.ssl_target_name_override", host))
     if spec.tls is None:
         return grpc.insecure_channel(target, options=options)
     return grpc.secure_channel(target, _credentials(spec.tls), options=options)

@@ -104,9 +104,34 @@ def test_a_header_that_is_no_text_is_refused_without_its_value(name: str, value:
     )
 
 
+@pytest.mark.parametrize("authority", ["models.example.org", "models.example.org:8443"])
+def test_the_server_is_told_the_authority(scripted: Build, connect: Build, authority: str) -> None:
+    server = scripted()
+    connect(server, "unary", authority=authority)
+    assert server.hosts == [authority]
+
+
+def test_without_an_authority_the_server_is_told_its_address(
+    scripted: Build, connect: Build
+) -> None:
+    server = scripted()
+    connect(server, "unary")
+    assert server.hosts == [server.address]
+
+
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with cert.pem and key.pem for localhost and 127.0.0.1."""
+    return signed_for(tmp_path_factory, "DNS:localhost,IP:127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def other_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with cert.pem and key.pem for models.example.org."""
+    return signed_for(tmp_path_factory, "DNS:models.example.org")
+
+
+def signed_for(tmp_path_factory: pytest.TempPathFactory, names: str) -> Path:
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("openssl is not installed")
@@ -115,7 +140,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [
             *(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
             *("-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", "key.pem"),
-            *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out", "cert.pem"),
+            *("-addext", f"subjectAltName={names}", "-out", "cert.pem"),
         ],
         cwd=folder,
         check=True,
@@ -125,14 +150,42 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def secured(scripted: Build, certificate: Path) -> Any:
-    """A scripted server that uses TLS."""
-    server = scripted()
+def with_tls(server: Any, certificate: Path) -> Any:
     server.stop()
     pair = ((certificate / "key.pem").read_bytes(), (certificate / "cert.pem").read_bytes())
     server.start(credentials=grpc.ssl_server_credentials([pair]))
     return server
+
+
+@pytest.fixture
+def secured(scripted: Build, certificate: Path) -> Any:
+    """A scripted server that uses TLS."""
+    return with_tls(scripted(), certificate)
+
+
+@pytest.mark.parametrize("mode", ["unary", "stream"])
+@pytest.mark.parametrize("authority", ["models.example.org", "models.example.org:8443"])
+def test_the_certificate_is_verified_against_the_authority(
+    scripted: Build, connect: Build, other_certificate: Path, mode: str, authority: str
+) -> None:
+    server = with_tls(scripted(), other_certificate)
+    tls = Tls(ca=str(other_certificate / "cert.pem"))
+    transport = connect(server, mode, tls=tls, authority=authority)
+    assert transport.submit(Request({"": np.ones((1, 1, 3), np.uint8)})).result(LIMIT) is not None
+    assert server.hosts == [authority]
+
+
+@pytest.mark.parametrize("authority", [None, "other.example.org"])
+def test_a_certificate_for_another_host_is_named(
+    scripted: Build, connect: Build, other_certificate: Path, authority: str | None
+) -> None:
+    server = with_tls(scripted(), other_certificate)
+    tls = Tls(ca=str(other_certificate / "cert.pem"))
+    assert refused(lambda: connect(server, "unary", tls=tls, authority=authority)) == (
+        f"transport.authority: cannot connect to {server.address} (its certificate is for another"
+        " host)\n"
+        "  set `authority` to a host that the certificate names"
+    )
 
 
 def test_a_server_with_tls_responds(secured: Any, connect: Build, certificate: Path) -> None:

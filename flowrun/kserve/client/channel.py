@@ -14,12 +14,18 @@ import grpc
 from flowrun.errors import TransportError
 from flowrun.spec.flow import Tls, TransportSpec
 
+# Seconds between two pings while calls are open. Servers of gRPC close a connection that pings more
+# often than every 300 s, unless they are configured otherwise; balancers and NATs forget one that
+# has been idle for 350 s and more.
+KEEPALIVE = 310.0
+
 _OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # A dead peer is detected within 30 s; servers may close a connection that pings more often.
-    ("grpc.keepalive_time_ms", 20_000),
+    # On Linux also the time after which a connection is closed whose peer acknowledges no data
+    # (TCP_USER_TIMEOUT). So a dead connection is found by the requests, not by pings.
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),  # any number: a stream may have no frames for hours
     # A server that is available again is found within 1.2 s (gRPC adds a jitter of a fifth).
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 1_000),
@@ -35,7 +41,7 @@ def open_channel(spec: TransportSpec, address: Sequence[str]) -> grpc.Channel:
     `TransportError` naming `transport.address` or `transport.tls.…`. The server is told
     `spec.authority`, and its certificate is verified against it.
     """
-    options = list(_OPTIONS)
+    options = [*_OPTIONS, ("grpc.keepalive_time_ms", round(KEEPALIVE * 1000))]
     hosts = [_host(each) for each in address]
     if all(map(_is_loopback, hosts)):
         options.append(("grpc.enable_http_proxy", 0))  # a proxy cannot reach this machine

@@ -90,6 +90,8 @@ class Run:
         `fps_now`      frames delivered per second over the last four seconds
         `source`       `live`, `width`, `height`, `fps`, `duration`, `frames` (`None` if unknown),
                        and `time`, the seconds of it captured so far
+        `addresses`    for each `address` of the model server, if there are several,
+                       `unavailable_since` (`None` while it is available)
         `latency_histogram`  of the time from capture to sink, by ascending `up_to_ms`, with
                        `frames` for each
 
@@ -219,6 +221,7 @@ class Run:
             sample=like,
             shown=not flow.postprocess,
             buffers=buffers if unchanged else None,
+            states=self._status.addresses,
         )
         parts.callback(transport.close)
         self._shutdown.when_stopped(transport.release)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from flowrun.chain.fan_out import SinkBranch
 from flowrun.chain.shutdown import Shutdown
 from flowrun.frame import Frame, VideoInfo
+from flowrun.kserve.client.address_states import AddressStates
 from flowrun.kserve.client.outage import OutageTransport
 from flowrun.ledger.histogram import Histogram
 from flowrun.ledger.ledger import Ledger
@@ -36,6 +37,7 @@ class Status:
         self.source: Source | None = None
         self.info: VideoInfo | None = None  # once the source is open
         self.transport: OutageTransport | None = None
+        self.addresses = AddressStates()
         self.branches: tuple[SinkBranch, ...] = ()
         self.ended = False
         self._shutdown = shutdown
@@ -103,6 +105,7 @@ class Status:
             "window": self.window.value,
             "fps_now": round(self.ledger.fps_now, 2),
             "source": self._source(),
+            "addresses": self.addresses.to_json(),
             "latency_histogram": [
                 {"up_to_ms": round(edge * 1000, 3), "frames": frames}
                 for edge, frames in bars(self.ledger.latencies.end_to_end)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
 from flowrun.errors import ContractError, TransportError
 from flowrun.image.buffers import Buffers
 from flowrun.inference import Request
+from flowrun.kserve.client.address_states import AddressStates
 from flowrun.kserve.client.connection import Connection, open_connection
 from flowrun.kserve.client.metadata import fetch_model_info
 from flowrun.kserve.client.outage import OutageTransport
@@ -61,14 +63,16 @@ def open_supervised(
     sample: Request | None = None,
     shown: bool = False,
     buffers: Buffers | None = None,
+    states: AddressStates | None = None,
 ) -> OutageTransport:
     """`open_transport`, with `policy` for when the server becomes unavailable later.
 
     `buffers` hold tensors as they will be sent: they are set to allocate memory from which these
-    need not be copied, neither into a message nor into shared memory.
+    need not be copied, neither into a message nor into shared memory. `states` gets the
+    availability of each address, if there are several.
     """
     addresses = spec.address if address is None else address
-    connection = open_connection(spec, addresses)
+    connection = open_connection(spec, addresses, states)
     inner = _open(connection, addresses, sample, shown=shown, buffers=buffers)
     return OutageTransport(
         inner, partial(is_ready, connection), policy, fits=partial(_fits, connection, shown)
@@ -79,7 +83,7 @@ def look_up(spec: TransportSpec, address: Sequence[str]) -> ModelInfo:
     """Fetch the metadata of the server at `address` and of the model; nothing stays open. Waits and
     raises as `open_transport`."""
     connection = open_connection(spec, address)
-    with connection.channel:
+    with closing(connection.channel):
         model = fetch_model_info(connection)
     if spec.shared_memory is not None:
         _open_pool(spec, address).close()

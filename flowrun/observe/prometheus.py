@@ -78,6 +78,14 @@ class RunCollector(Collector):
         for part in ("source", "transport", *sinks):
             up.add_metric([flow, part], part not in unavailable)
         yield up
+        addresses = _gauge(
+            "flowrun_address_up",
+            "1 while the address is available, of a model server that has several.",
+            "address",
+        )
+        for address, since in status.addresses.unavailable_since.items():
+            addresses.add_metric([flow, address], since is None)
+        yield addresses
         reconnects = _counter("flowrun_reconnects", "Reconnects of a part.", "part")
         for part, count in summary.reconnects.items():
             reconnects.add_metric([flow, part], count)

@@ -64,6 +64,18 @@ def test_a_run_is_ready_when_everything_is_open_and_available(fake_run: Any) -> 
     assert (status_of(run)["source"]["width"], status_of(run)["source"]["height"]) == (640, 480)
 
 
+def test_an_address_that_is_unavailable_is_reported_while_the_others_serve(fake_run: Any) -> None:
+    run = fake_run()
+    run.open()
+    assert status_of(run)["addresses"] == []
+    run.status.addresses.set({"one:1": None, "two:2": NOON})
+    assert state(run) == ("running", True, [])
+    assert status_of(run)["addresses"] == [
+        {"address": "one:1", "unavailable_since": None},
+        {"address": "two:2", "unavailable_since": "12:00:01"},
+    ]
+
+
 def test_an_unavailable_part_is_reported_with_its_key_its_address_and_its_time(
     fake_run: Any,
 ) -> None:

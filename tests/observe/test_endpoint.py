@@ -112,6 +112,7 @@ def test_parts_queues_window_and_hooks_have_metrics_from_the_start(fake_run: Any
         assert value(before, "flowrun_part_up", part=part) == 0
     run.open()
     run.source.unavailable_since = datetime(2024, 5, 6)
+    run.status.addresses.set({"one:1": None, "two:2": datetime(2024, 5, 6)})
     run.status.window = Limit(4)
     run.status.window.enter()
     run.ledger.latencies.hook("postprocess[0]", "my:hook").add(0.25)
@@ -119,6 +120,8 @@ def test_parts_queues_window_and_hooks_have_metrics_from_the_start(fake_run: Any
     assert value(found, "flowrun_ready") == 0
     assert value(found, "flowrun_part_up", part="source") == 0
     assert value(found, "flowrun_part_up", part="transport") == 1
+    assert value(found, "flowrun_address_up", address="one:1") == 1
+    assert value(found, "flowrun_address_up", address="two:2") == 0
     assert value(found, "flowrun_reconnects_total", part="transport") == 3
     assert value(found, "flowrun_generations_total") == 4
     assert value(found, "flowrun_frames_repeated_total", sink="sink[0]") == 5

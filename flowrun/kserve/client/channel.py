@@ -1,17 +1,15 @@
-"""Open a gRPC channel to one or several addresses."""
+"""Open a gRPC channel to one server."""
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import re
-import socket
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import grpc
 
 from flowrun.errors import TransportError
+from flowrun.kserve.client.targets import Target
 from flowrun.spec.flow import Tls, TransportSpec
 
 # Seconds between two pings while calls are open. Servers of gRPC close a connection that pings more
@@ -31,35 +29,41 @@ _OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 ]
-_ROUND_ROBIN = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 
 
-def open_channel(spec: TransportSpec, address: Sequence[str]) -> grpc.Channel:
-    """A channel to `address`; connects lazily. Looks up host names if there are several addresses.
+class Channel(Protocol):
+    """What flowrun uses of a `grpc.Channel`."""
 
-    Calls are balanced over them in `mode: unary`; a stream uses the first that connects. Raises
-    `TransportError` naming `transport.address` or `transport.tls.…`. The server is told
-    `spec.authority`, and its certificate is verified against it.
+    def unary_unary(
+        self, method: str, request_serializer: Any = ..., response_deserializer: Any = ...
+    ) -> Any: ...
+
+    def stream_stream(
+        self, method: str, request_serializer: Any = ..., response_deserializer: Any = ...
+    ) -> Any: ...
+
+    def close(self) -> None: ...
+
+
+def open_channel(spec: TransportSpec, target: Target) -> Channel:
+    """A channel to `target`; connects lazily. Raises `TransportError` naming `transport.address` or
+    `transport.tls.…`.
+
+    The server is told `spec.authority`, or the address in the flow, and its certificate is verified
+    against it.
     """
     options = [*_OPTIONS, ("grpc.keepalive_time_ms", round(KEEPALIVE * 1000))]
-    hosts = [_host(each) for each in address]
-    if all(map(_is_loopback, hosts)):
-        options.append(("grpc.enable_http_proxy", 0))  # a proxy cannot reach this machine
-    if len(address) == 1:
-        target = address[0]
-    else:
-        target = _joined_target(address)
-        if spec.authority is None:
-            options.append(("grpc.default_authority", address[0]))
-        if spec.mode == "unary":
-            options.append(("grpc.service_config", _ROUND_ROBIN))
-    if spec.authority is not None:
-        options.append(("grpc.default_authority", spec.authority))
-        host = re.sub(r":\d+$", "", spec.authority).strip("[]")
+    if target.is_local:
+        options.append(("grpc.enable_http_proxy", 0))
+    authority = spec.authority or (target.address if target.ip else None)
+    if authority is not None:
+        options.append(("grpc.default_authority", authority))
+        host = re.sub(r":\d+$", "", authority).strip("[]")
         options.append(("grpc.ssl_target_name_override", host))
+    where = target.ip or target.address
     if spec.tls is None:
-        return grpc.insecure_channel(target, options=options)
-    return grpc.secure_channel(target, _credentials(spec.tls), options=options)
+        return grpc.insecure_channel(where, options=options)
+    return grpc.secure_channel(where, _credentials(spec.tls), options=options)
 
 
 def call_metadata(spec: TransportSpec) -> tuple[tuple[str, str], ...]:
@@ -80,54 +84,6 @@ def call_metadata(spec: TransportSpec) -> tuple[tuple[str, str], ...]:
             )
         pairs.append((key, value))
     return tuple(pairs)
-
-
-def _host(address: str) -> str:
-    """The host of "host:port"; the whole of an address with a scheme (`unix:`, `dns:`, …)."""
-    match = re.fullmatch(r"(\[[^]]+\]|[^:]+):(\d+)", address)
-    if match:
-        return match[1].strip("[]")
-    if re.match(r"(unix|unix-abstract|dns|ipv4|ipv6|vsock|xds):", address):
-        return address
-    raise TransportError(
-        f"{address!r} is not HOST:PORT",
-        key="transport.address",
-        hint="for instance localhost:9000",
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _joined_target(addresses: Sequence[str]) -> str:
-    """One gRPC target for several addresses: IP addresses of one family."""
-    found: list[dict[int, str]] = []  # the IP address of each, by family
-    for each in addresses:
-        host, port = each.rsplit(":", 1)
-        try:
-            infos = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-        except (OSError, ValueError) as error:
-            raise TransportError(
-                f"cannot connect to {each} (no such host)",
-                key="transport.address",
-                hint="correct the host name",
-            ) from error
-        found.append({info[0]: str(info[4][0]) for info in reversed(infos)})
-    ports = [each.rsplit(":", 1)[1] for each in addresses]
-    for family, scheme, form in (
-        (socket.AF_INET, "ipv4", "{}:{}"),
-        (socket.AF_INET6, "ipv6", "[{}]:{}"),
-    ):
-        if all(family in each for each in found):
-            pairs = zip(found, ports, strict=True)
-            return f"{scheme}:" + ",".join(form.format(p[family], port) for p, port in pairs)
-    raise TransportError(
-        "some of these addresses have IPv4 only and others IPv6 only", key="transport.address"
-    )
 
 
 def _credentials(tls: Tls) -> grpc.ChannelCredentials:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import grpc
 from tritonclient.grpc import service_pb2 as pb
 
-from flowrun.kserve.client.channel import call_metadata, open_channel
+from flowrun.kserve.client.address_states import AddressStates
+from flowrun.kserve.client.balancer import Balancer, is_balanced
+from flowrun.kserve.client.channel import Channel, call_metadata, open_channel
+from flowrun.kserve.client.targets import Target
 from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.spec.flow import TransportSpec
 
@@ -21,7 +23,7 @@ _MOST_ADDRESSES = 2  # in one message
 class Connection:
     """`headers` are the gRPC metadata of every call."""
 
-    channel: grpc.Channel
+    channel: Channel
     spec: TransportSpec
     grpc_errors: GrpcErrors
     headers: tuple[tuple[str, str], ...] = ()
@@ -55,10 +57,24 @@ class Connection:
         return getattr(pb, f"{method}Response").FromString(data)
 
 
-def open_connection(spec: TransportSpec, addresses: Sequence[str]) -> Connection:
-    """Open a channel to `addresses`; it connects with the first call. Raises `TransportError`."""
+def open_connection(
+    spec: TransportSpec, addresses: Sequence[str], states: AddressStates | None = None
+) -> Connection:
+    """Open a channel to `addresses`; it connects with the first call. Raises `TransportError`.
+
+    In `mode: unary` the calls are balanced over all servers at `addresses`, whose availability is
+    written to `states`. Looks up host names if there are several addresses.
+    """
     further = len(addresses) - _MOST_ADDRESSES
     shown = ", ".join(addresses[:_MOST_ADDRESSES])
     errors = GrpcErrors(spec, f"{shown} and {further} more" if further > 0 else shown)
     headers = call_metadata(spec)
-    return Connection(open_channel(spec, addresses), spec, errors, headers)
+
+    def connect(target: Target) -> Connection:
+        channel = open_channel(spec, target)
+        return Connection(channel, spec, GrpcErrors(spec, str(target)), headers)
+
+    if spec.shared_memory is None and is_balanced(spec.mode, addresses):
+        balancer = Balancer(addresses, connect, states or AddressStates())
+        return Connection(balancer, spec, errors, headers)
+    return Connection(open_channel(spec, Target(addresses[0])), spec, errors, headers)

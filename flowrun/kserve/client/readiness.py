@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.message import DecodeError
 
-from flowrun.kserve.client.connection import Connection
+if TYPE_CHECKING:
+    from flowrun.kserve.client.connection import Connection
 
 RESPONSE_TIMEOUT = 2.0  # seconds for a server that is connected
 

@@ -8,6 +8,7 @@ import grpc
 from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import ContractError, RunError
+from flowrun.kserve.client.channel import Channel
 from flowrun.kserve.client.connection import SERVICE
 from flowrun.kserve.grpc_errors import OUTAGE_STATUSES, GrpcErrors
 from flowrun.kserve.shared_memory.region import Region, is_left_over
@@ -28,7 +29,7 @@ class Registration:
     at most `CALL_TIMEOUT`, and raise `grpc.RpcError`."""
 
     def __init__(
-        self, channel: grpc.Channel, grpc_errors: GrpcErrors, headers: tuple[tuple[str, str], ...]
+        self, channel: Channel, grpc_errors: GrpcErrors, headers: tuple[tuple[str, str], ...]
     ) -> None:
         self._channel = channel
         self._grpc_errors = grpc_errors

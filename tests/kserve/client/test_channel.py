@@ -15,6 +15,8 @@ import pytest
 from flowrun.errors import TransportError
 from flowrun.inference import Request
 from flowrun.kserve.client.channel import call_metadata, open_channel
+from flowrun.kserve.client.connection import open_connection
+from flowrun.kserve.client.targets import Target
 from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.spec.flow import Tls, TransportSpec
 
@@ -34,14 +36,14 @@ def refused(build: Callable[[], Any]) -> str:
 
 @pytest.mark.parametrize("address", ["localhost", "http://localhost:9000", "embedded", ":9000"])
 def test_an_address_has_a_host_and_a_port(address: str) -> None:
-    assert refused(lambda: open_channel(spec(address), [address])) == (
+    assert refused(lambda: open_channel(spec(address), Target(address))) == (
         f"transport.address: {address!r} is not HOST:PORT\n  for instance localhost:9000"
     )
 
 
 def test_every_one_of_several_addresses_must_exist() -> None:
     addresses = ["127.0.0.1:9000", "nowhere.invalid:9000"]
-    assert refused(lambda: open_channel(spec(*addresses), addresses)) == (
+    assert refused(lambda: open_connection(spec(*addresses), addresses)) == (
         "transport.address: cannot connect to nowhere.invalid:9000 (no such host)\n"
         "  correct the host name"
     )
@@ -68,7 +70,7 @@ def test_a_missing_file_names_its_key(tmp_path: Path, key: str) -> None:
         (tmp_path / name).write_text("x")
     files[key] = str(tmp_path / "missing")
     shown = "the file" if key == "key" else repr(files[key])
-    assert refused(lambda: open_channel(spec("a:1", tls=Tls(**files)), ["a:1"])) == (
+    assert refused(lambda: open_channel(spec("a:1", tls=Tls(**files)), Target("a:1"))) == (
         f"transport.tls.{key}: cannot read {shown}: No such file or directory\n"
         "  relative paths are relative to the working directory"
     )
@@ -76,7 +78,7 @@ def test_a_missing_file_names_its_key(tmp_path: Path, key: str) -> None:
 
 @pytest.mark.parametrize(("given", "missing"), [("cert", "key"), ("key", "cert")])
 def test_certificate_and_key_belong_together(given: str, missing: str) -> None:
-    assert refused(lambda: open_channel(spec("a:1", tls=Tls(**{given: "x"})), ["a:1"])) == (
+    assert refused(lambda: open_channel(spec("a:1", tls=Tls(**{given: "x"})), Target("a:1"))) == (
         f"transport.tls.{missing}: a client certificate needs both `cert` and `key`"
     )
 
@@ -173,6 +175,25 @@ def test_the_certificate_is_verified_against_the_authority(
     transport = connect(server, mode, tls=tls, authority=authority)
     assert transport.submit(Request({"": np.ones((1, 1, 3), np.uint8)})).result(LIMIT) is not None
     assert server.hosts == [authority]
+
+
+def test_each_address_of_a_list_is_verified_by_its_own_name(
+    scripted: Build,
+    connect: Build,
+    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
+) -> None:
+    certificates = [
+        signed_for(tmp_path_factory, f"{name}") for name in ("DNS:localhost", "IP:127.0.0.1")
+    ]
+    servers = [with_tls(scripted(), each) for each in certificates]
+    servers[0].address = servers[0].address.replace("127.0.0.1", "localhost")
+    ca = tmp_path / "ca.pem"
+    ca.write_text("".join((each / "cert.pem").read_text() for each in certificates))
+    transport = connect(servers, "unary", tls=Tls(ca=str(ca)))
+    for _ in range(10):
+        transport.submit(Request({"": np.ones((1, 1, 3), np.uint8)})).result(LIMIT)
+    assert [len(server.requests) for server in servers] == [5, 5]
 
 
 @pytest.mark.parametrize("authority", [None, "other.example.org"])

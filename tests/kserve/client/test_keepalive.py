@@ -18,6 +18,7 @@ import pytest
 from flowrun.inference import Request
 from flowrun.kserve.client import channel
 from flowrun.kserve.client.channel import open_channel
+from flowrun.kserve.client.targets import Target
 from flowrun.spec.flow import TransportSpec
 
 LIMIT = 30.0  # seconds, a guard against hanging
@@ -67,7 +68,7 @@ def test_a_server_with_the_default_ping_policy_keeps_idle_connections(
 
         def opened(keepalive: float) -> Any:
             monkeypatch.setattr(channel, "KEEPALIVE", keepalive * SCALE)
-            return open_channel(spec, spec.address)
+            return open_channel(spec, Target(address))
 
         with opened(channel.KEEPALIVE) as kept, opened(20.0) as cut:
             going = threading.Event()

@@ -7,6 +7,7 @@
     ├── RunError                    the run failed                                     (exit 1)
     │   ├── SourceError             the source has no frames; `reason` is the cause
     │   ├── ContractError           server or model do not match the flow
+    │   │   └── ModelNotReadyError  the model is not ready
     │   ├── TransportError          a request got no usable response
     │   │   ├── DeadlineError       no response within `transport.timeout`
     │   │   └── OutageError         the model server accepts no requests now
@@ -79,6 +80,10 @@ class SourceError(RunError):
 
 class ContractError(RunError):
     """The metadata of the server or of the model does not match the flow."""
+
+
+class ModelNotReadyError(ContractError):
+    """The server has the model, but it is not ready."""
 
 
 Condition = Literal[

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from flowrun.image.buffers import Buffers
 from flowrun.kserve.connect import open_supervised
 from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.kserve.server.embedded import serving
+from flowrun.kserve.startup import ServerWait
 from flowrun.ledger.ledger import Ledger
 from flowrun.ledger.summary import Summary
 from flowrun.media.claims import Claims
@@ -52,6 +54,7 @@ class Run:
         self.flow = flow
         self.ledger = Ledger()
         self._shutdown = Shutdown(DRAIN + flow.transport.timeout)
+        self._server_wait = ServerWait(flow.transport)
         self._status = Status(flow, self.ledger, self._shutdown)
         self._listeners = ExitStack()  # they get every fate, so they are closed after the ledger
         self._claims = Claims()
@@ -128,6 +131,10 @@ class Run:
         preprocess = self._hooks(parts, "preprocess")
         postprocess = self._hooks(parts, "postprocess")
         buffers = Buffers()
+        self._shutdown.when_stopped(self._server_wait.stop)
+        waits = flow.source.live and policies.waits_for_server(flow, live=True)
+        if waits and not self._server_wait.wait():  # before the source is open: its frames age
+            return
         source, info = self._open_source(parts, flow.source, buffers)
         if info is None:
             return  # stopped before the first frame
@@ -136,6 +143,8 @@ class Run:
         self._status.window = policies.window(flow, self.ledger.clock)
         on_outage = policies.on_outage(flow, live=info.live)
         transport = self._open_transport(parts, on_outage, info, buffers)
+        if transport is None:
+            return
         threads = RunThreads()
         self._shutdown.when_aborted(threads.main.stop)
         try:
@@ -207,14 +216,16 @@ class Run:
 
     def _open_transport(
         self, parts: ExitStack, on_outage: OnOutage, info: VideoInfo, buffers: Buffers
-    ) -> ModelTransport:
+    ) -> ModelTransport | None:
+        """Open the transport; `None` if the run is stopped while it waits for the server."""
         flow, like, unchanged = self.flow, None, False
         if not flow.preprocess:  # otherwise the first frame shows what they make of it
             blank = np.zeros((info.height, info.width, 3), np.uint8)
             like = to_request(blank, flow.transport, flow.source.color)
             (tensor,) = like.inputs.values()
             unchanged = np.may_share_memory(tensor, blank) and tensor.flags.c_contiguous
-        transport = self._status.transport = open_supervised(
+        opened = partial(
+            open_supervised,
             flow.transport,
             on_outage,
             address=parts.enter_context(serving(flow.transport)),
@@ -223,6 +234,11 @@ class Run:
             buffers=buffers if unchanged else None,
             states=self._status.addresses,
         )
+        waits = policies.waits_for_server(flow, live=info.live)
+        transport = self._server_wait.open(opened) if waits else opened()
+        if transport is None:
+            return None
+        self._status.transport = transport
         parts.callback(transport.close)
         self._shutdown.when_stopped(transport.release)
         return transport

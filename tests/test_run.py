@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,14 @@ from flowrun.run import Run
 from flowrun.spec.flow import Flow, Limits, SinkSpec, SourceSpec, TransportSpec
 
 LIMIT = 30.0  # seconds, a guard against hanging
+
+
+@pytest.fixture
+def unused_address() -> Iterator[str]:
+    """An address at which no server listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{bound.getsockname()[1]}"
 
 
 @pytest.mark.parametrize("beside", [[], ["null"]])
@@ -67,6 +77,19 @@ def test_the_window_that_auto_has_found_is_logged_at_the_end(
     assert summary.delivered == 100
     assert 1 <= summary.window <= 256
     assert f"in_flight: auto has found a window of {summary.window}" in caplog.messages
+
+
+def test_a_stop_ends_the_wait_for_the_model_server(unused_address: str) -> None:
+    transport = TransportSpec("unary", (unused_address,), "identity", startup="wait")
+    run = Run(Flow("f", SourceSpec("test:64x48@30"), transport, (SinkSpec("null"),)))
+    ended: list[int] = []
+    running = threading.Thread(target=lambda: ended.append(run.run().captured))
+    running.start()
+    while f"transport: {unused_address} is not open yet" not in run.status()["waiting_for"]:
+        pass
+    run.stop()
+    running.join(LIMIT)
+    assert ended == [0]
 
 
 def test_the_status_of_a_run_is_available_before_during_and_after_it() -> None:

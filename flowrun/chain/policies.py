@@ -44,6 +44,13 @@ def on_outage(flow: Flow, *, live: bool) -> OnOutage:
     return "drop" if live else "hold"
 
 
+def waits_for_server(flow: Flow, *, live: bool) -> bool:
+    """Resolve `transport.startup`: whether to wait for a model server that is unavailable at
+    startup. The embedded server is not waited for."""
+    startup = flow.transport.startup
+    return not flow.transport.embedded and (startup == "wait" or (startup == "auto" and live))
+
+
 def window(flow: Flow, clock: Callable[[], float]) -> Limit:
     """The in-flight window of a flow whose `backpressure.policy` is resolved: `in_flight`, which is
     only the maximum of an adaptive window where late frames are dropped or `in_flight` is
@@ -60,7 +67,7 @@ def foreseen(flow: Flow) -> dict[str, str]:
     """By key, how each `auto` of `flow` will be resolved in a run, as far as that is known before
     the source is open."""
     live, recorded = decided(flow, live=True), decided(flow, live=False)
-    policies = {
+    policies: dict[str, tuple[str, str]] = {
         "backpressure.policy": (live.backpressure.policy, recorded.backpressure.policy),
         "transport.on_outage": (live.transport.on_outage, recorded.transport.on_outage),
     }
@@ -69,6 +76,8 @@ def foreseen(flow: Flow) -> dict[str, str]:
         False: "{1}, as the source is not live",
         None: "{1} for a video of known length, else {0}",
     }[flow.source.live]
+    if not flow.transport.embedded and flow.transport.startup == "auto":
+        policies["transport.startup"] = ("wait", "fail")
     found = {key: text.format(*both) for key, both in policies.items() if both[0] != both[1]}
     if flow.source.pace == "auto" and not flow.source.live:
         found["source.pace"] = paced(flow).source.pace

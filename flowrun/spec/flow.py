@@ -18,6 +18,7 @@ Parameter = bool | int | float | str
 OnError = Literal["fail", "drop", "passthrough"]
 Color = Literal["rgb", "bgr"]
 RtspTransport = Literal["tcp", "udp"]
+Startup = Literal["auto", "wait", "fail"]
 OnOutage = Literal["hold", "passthrough", "drop", "fail"]
 
 
@@ -43,7 +44,7 @@ class SourceSpec:
     rtsp_transport: RtspTransport = "tcp"
     open_timeout: float = 10.0
     read_timeout: float = 5.0
-    startup: Literal["auto", "wait", "fail"] = "auto"
+    startup: Startup = "auto"
     on_loss: Literal["freeze", "placeholder", "stop"] = "freeze"
     poll: float | None = None
     ffmpeg: Mapping[str, Any] = field(default_factory=dict)  # input options
@@ -90,6 +91,7 @@ class TransportSpec:
     shared_memory: Literal["system"] | None = None
     in_flight: int | Literal["auto"] = 4
     timeout: float = 10.0
+    startup: Startup = "auto"
     on_error: OnError = "drop"
     on_outage: Literal["auto", "hold", "passthrough", "drop", "fail"] = "auto"
     tls: Tls | None = None

@@ -124,3 +124,21 @@ def test_the_policy_is_logged_with_its_reason() -> None:
         "backpressure: every_frame, as set in the flow: no frame is dropped, a slow stage makes"
         " the source wait"
     )
+
+
+@pytest.mark.parametrize(
+    ("startup", "live", "address", "waits"),
+    [
+        ("auto", True, "h:1", True),
+        ("auto", False, "h:1", False),
+        ("wait", False, "h:1", True),
+        ("fail", True, "h:1", False),
+        ("wait", True, "embedded", False),
+    ],
+)
+def test_a_live_source_waits_for_the_model_server_at_startup(
+    startup: Any, live: bool, address: str, waits: bool
+) -> None:
+    transport = TransportSpec("unary", (address,), "m", startup=startup)
+    made = Flow("f", SourceSpec("test"), transport, (SinkSpec("null"),))
+    assert policies.waits_for_server(made, live=live) is waits

@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from flowrun.errors import ContractError, TransportError
+from flowrun.errors import ContractError, ModelNotReadyError, TransportError
 from flowrun.kserve.client.metadata_calls import MetadataCalls
 from flowrun.kserve.contract.suggestions import unknown_name
 from flowrun.spec.flow import TransportSpec
@@ -46,7 +46,7 @@ def why_missing(calls: MetadataCalls, error: grpc.RpcError) -> ContractError | T
     return calls.failed(error)
 
 
-def not_ready(calls: MetadataCalls) -> ContractError:
+def not_ready(calls: MetadataCalls) -> ModelNotReadyError:
     """The error for a model that is not ready, with the server's reason if it has one."""
     name = calls.connection.spec.model
     return _not_ready(calls, [model for model in _index(calls) if model.name == name])
@@ -62,10 +62,10 @@ def wrong_version(spec: TransportSpec, versions: Sequence[str]) -> ContractError
     )
 
 
-def _not_ready(calls: MetadataCalls, states: Sequence[Any]) -> ContractError:
+def _not_ready(calls: MetadataCalls, states: Sequence[Any]) -> ModelNotReadyError:
     quoted = calls.connection.grpc_errors.quoted
     why = "; ".join(quoted(each.reason) for each in states if each.reason)
-    return ContractError(
+    return ModelNotReadyError(
         f"model {calls.connection.spec.model!r} is not ready"
         + (f" (the server reports: {why})" if why else ""),
         key="transport.model",

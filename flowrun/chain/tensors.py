@@ -78,14 +78,14 @@ def to_picture(result: Result, spec: TransportSpec) -> Image:
 
 
 def _output(result: Result, spec: TransportSpec) -> tuple[str, Tensor]:
-    if spec.output is not None:
-        tensor = result.as_numpy(spec.output)
+    if spec.picture is not None:
+        tensor = result.as_numpy(spec.picture)
         if tensor is None:
             raise ContractError(
-                f"the response has no output {spec.output!r}, only {_names(result)}",
+                f"the response has no output {spec.picture!r}, only {_names(result)}",
                 key="transport.output",
             )
-        return spec.output, tensor
+        return spec.picture, tensor
     if len(result.outputs) != 1:
         raise ContractError(
             f"the response has the outputs {_names(result)}; the flow does not set which one is"

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from flowrun.kserve.client.stream import StreamTransport
 from flowrun.kserve.client.unary import UnaryTransport
 from flowrun.kserve.contract.compare import check, mismatches
 from flowrun.kserve.contract.model_info import ModelInfo, ModelTransport
+from flowrun.kserve.contract.outputs import requested
 from flowrun.spec.flow import OnOutage, TransportSpec
 
 if TYPE_CHECKING:
@@ -119,7 +121,8 @@ def _open(
         for remark in model.remarks:
             _log.warning("%s", remark)
         check(model, spec, sample, shown=shown)
-        plain = TRANSPORTS[spec.mode](connection, model)
+        spec = replace(spec, outputs=requested(model, spec, shown=shown) or None)
+        plain = TRANSPORTS[spec.mode](replace(connection, spec=spec), model)
         transport: ModelTransport = plain
         allocate = plain.encoder.allocate
         if spec.shared_memory is not None:

@@ -68,6 +68,7 @@ def _transport(data: Data) -> TransportSpec:
             data,
             address=lambda value: tuple(value) if isinstance(value, list) else (value,),
             version=str,
+            outputs=tuple,
             in_flight=lambda value: value if value == "auto" else int(value),
             timeout=duration,
             tls=lambda value: Tls(**value),

@@ -83,6 +83,7 @@ class TransportSpec:
     version: str | None = None
     input: str | None = None
     output: str | None = None
+    outputs: tuple[str, ...] | None = None
     correlation: Literal["auto", "timestamp", "id"] = "auto"
     dtype: Literal["uint8", "int8", "uint16", "int16", "int32", "fp16", "fp32", "fp64"] = "uint8"
     layout: Literal["HWC", "CHW"] = "HWC"
@@ -97,6 +98,13 @@ class TransportSpec:
     tls: Tls | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # secret
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+    @property
+    def picture(self) -> str | None:
+        """The output that becomes the picture without postprocess hooks; `None`: the only one."""
+        if self.output is None and self.outputs is not None and len(self.outputs) == 1:
+            return self.outputs[0]
+        return self.output
 
     @property
     def embedded(self) -> bool:

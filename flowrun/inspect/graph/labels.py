@@ -72,6 +72,7 @@ def transport(flow: Flow) -> Iterator[Stage]:
     form += ", a batch of 1" if spec.batch else ""
     yield Stage("transport.input", f"{spec.input or 'the only input'}: {form}")
     outputs = "all outputs" if flow.postprocess else "the only output"
+    outputs = ", ".join(spec.outputs or (outputs,))
     yield Stage("transport.output", spec.output or outputs)
     yield Stage("transport.on_error", f"{spec.on_error}, timeout {spec.timeout:g} s")
     outage = policies.foreseen(flow).get("transport.on_outage", spec.on_outage)

@@ -44,5 +44,6 @@ class RequestEncoder:
             name_inputs(request.inputs, self._model, self._spec),
             parameters,
             request.placement,
+            self._spec.outputs or (),
         )
         return partial(self._send_buffers.message, pieces, request)

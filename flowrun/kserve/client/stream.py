@@ -52,7 +52,9 @@ class StreamTransport:
             self._parameters[ENABLE_FINAL] = True
         how = correlation(spec, model.server)
         self._has_timestamps = how == "timestamp"
-        outputs = [spec.output] if spec.output else [tensor.name for tensor in model.outputs or ()]
+        outputs = spec.outputs or (
+            [spec.output] if spec.output else [tensor.name for tensor in model.outputs or ()]
+        )
         self._open_call = partial(
             connection.stream("ModelStreamInfer"), metadata=connection.headers
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowrun.errors import ContractError
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.picture_formats import CHANNELS, is_known
+from flowrun.kserve.contract.servers import OVMS
 from flowrun.kserve.contract.suggestions import unknown_name
 from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.spec.flow import TransportSpec
@@ -15,14 +16,40 @@ _DIMENSIONS = 3  # of a picture
 _SHOWN = ("UINT8", "FP16", "FP32", "FP64")  # can be converted to one
 
 
+def requested(model: ModelInfo, spec: TransportSpec, *, shown: bool) -> tuple[str, ...]:
+    """The outputs that a request names; empty: none, and the server sends all that the model has.
+
+    These are `spec.outputs`, or `spec.output` if it is the picture (`shown`) and the server reports
+    others, too. OpenVINO Model Server is only asked if the flow has `outputs`.
+    """
+    if spec.outputs is not None:
+        return spec.outputs
+    names = {tensor.name for tensor in model.outputs or ()}
+    if shown and spec.output and len(names) > 1 and model.server != OVMS:
+        return (spec.output,)
+    return ()
+
+
 def wrong_outputs(model: ModelInfo, spec: TransportSpec, *, shown: bool) -> Iterator[ContractError]:
     """Yield what is wrong with the outputs that the flow relies on; as `mismatches`."""
+    if spec.output and spec.outputs is not None and spec.output not in spec.outputs:
+        yield ContractError(
+            f"{spec.output!r} is not among `transport.outputs`",
+            key="transport.output",
+            hint="add it to `outputs`, which has all outputs that are requested",
+        )
+        return
     outputs = {tensor.name: tensor for tensor in model.outputs or ()}
     if not outputs:
         return
+    what = f"model {model.name!r} has no output"
     if spec.output and spec.output not in outputs:
-        what = f"model {model.name!r} has no output"
         yield unknown_name(what, spec.output, list(outputs), "transport.output")
+    for number, name in enumerate(spec.outputs or ()):
+        if name not in outputs:
+            yield unknown_name(what, name, list(outputs), f"transport.outputs[{number}]")
+    if spec.outputs is not None:
+        outputs = {name: tensor for name, tensor in outputs.items() if name in spec.outputs}
     if not shown:
         return
     hint = "use a postprocess hook to make a picture from it"

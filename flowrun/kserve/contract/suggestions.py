@@ -32,12 +32,13 @@ def unknown_name(what: str, name: str, names: Sequence[str], key: str) -> Contra
     first, and what to write under `transport` if only one can be meant."""
     near = sorted(names, key=lambda each: -SequenceMatcher(None, name, each).ratio())
     meant = near if len(near) == 1 else get_close_matches(name, near, n=1)
+    one_line = re.fullmatch(r"transport\.\w+", key)  # not an item of a list, not a hook
     hints = []
-    if len(near) > 1 or not key.startswith("transport."):
+    if len(near) > 1 or not one_line:
         more = len(near) - _MAX_NAMES
         shown = ", ".join(map(repr, near[:_MAX_NAMES]))
         hints.append(f"it has {shown}" + (f" and {more} more" if more > 0 else ""))
-    if meant and key.startswith("transport."):
+    if meant and one_line:
         hints.append(yaml_lines({key.rpartition(".")[2]: meant[0]}))
     return ContractError(f"{what} {name!r}", key=key, hint="\n".join(hints) or None)
 

@@ -42,7 +42,7 @@ class SharedMemoryTransport:
         self._inner = inner
         self._spec = spec
         self._pool = pool
-        self._outputs = [tensor.name for tensor in inner.model.outputs or ()]
+        self._outputs = spec.outputs or [tensor.name for tensor in inner.model.outputs or ()]
         self._sending = threading.Lock()  # one thread at a time submits
         self._sizes: tuple[_Form, dict[str, int]] = ((), {})  # of the outputs, for a form
 

@@ -47,9 +47,10 @@ def pieces(
     inputs: Mapping[str, Tensor],
     parameters: Mapping[str, Parameter],
     placement: Placement = NOT_SHARED,
+    outputs: Sequence[str] = (),
 ) -> list[bytes | memoryview]:
     """The parts of a ModelInferRequest, for `join`: a contiguous array is one of them, not a copy,
-    and one in shared memory is only referred to.
+    and one in shared memory is only referred to. Without `outputs` the server sends all.
 
     Raises `TransportError` for what the protocol cannot carry.
     """
@@ -65,8 +66,8 @@ def pieces(
             continue
         raw = to_raw(array, datatype)
         contents += (field_header(_RAW_INPUTS, len(raw)), raw)
-    for name, place in placement.outputs.items():
-        output = message.outputs.add(name=name)
+    for name in placement.outputs or outputs:
+        output, place = message.outputs.add(name=name), placement.outputs.get(name)
         if place is not None:
             _refer_to(output, place)
     parts = [message.SerializeToString(), *contents]  # in the order of their numbers

@@ -507,3 +507,27 @@ def test_a_first_request_that_does_not_fit_is_not_sent(
 def test_a_refusal_leaves_no_thread(refused: Build, threads: Build, mode: str) -> None:
     refused(mode, {"model": "mdl"})
     assert threads() == []
+
+
+@pytest.mark.parametrize(
+    ("flow", "text"),
+    [
+        (
+            {"outputs": ("a", "bb")},
+            "transport.outputs[1]: model 'model' has no output 'bb'\n  it has 'b', 'a'",
+        ),
+        (
+            {"output": "b", "outputs": ("a",)},
+            "transport.output: 'b' is not among `transport.outputs`\n"
+            "  add it to `outputs`, which has all outputs that are requested",
+        ),
+    ],
+)
+def test_requested_outputs_exist(refused: Build, flow: Any, text: str) -> None:
+    outputs = [("a", "INVALID", ()), ("b", "INVALID", ())]
+    assert refused(flow=flow, outputs=outputs) == text
+
+
+def test_the_picture_is_chosen_among_the_requested_outputs(scripted: Build, connect: Build) -> None:
+    outputs = [("boxes", "FP32", (1, 1, 200, 7)), ("mask", "UINT8", (-1, -1, 3))]
+    connect(scripted(outputs=outputs), "unary", shown=True, outputs=("mask",))

@@ -35,6 +35,12 @@ _REASONS: list[tuple[str, str, str, str]] = [
         "correct the host name",
     ),
     (
+        r"connect\(\) timed out|tcp handshaker shutdown",
+        "cannot connect to {} (connection timed out)",
+        "transport.address",
+        "correct the address, or check whether a firewall blocks the port",
+    ),
+    (
         "certificate_verify_failed",
         "cannot connect to {} (certificate verification failed)",
         "transport.tls.ca",

@@ -62,6 +62,21 @@ def test_a_connection_that_the_server_closed_has_one_message(details: str) -> No
     assert error.message == "cannot connect to server:9 (connection reset)"
 
 
+@pytest.mark.parametrize(
+    "details",
+    [
+        "UNKNOWN: ipv4:10.9.9.2:9: Failed to connect to remote host: connect() timed out",
+        "UNKNOWN: ipv4:10.9.9.2:9: tcp handshaker shutdown",  # with and without TLS
+    ],
+)
+def test_a_connection_that_times_out_is_not_a_matter_of_tls(details: str) -> None:
+    error = GrpcErrors(spec("server:9"), "server:9").unreachable(details)
+    assert (error.key, error.message) == (
+        "transport.address",
+        "cannot connect to server:9 (connection timed out)",
+    )
+
+
 @pytest.mark.parametrize("key", ["ca", "cert", "key"])
 def test_a_missing_file_names_its_key(tmp_path: Path, key: str) -> None:
     files = {}

@@ -47,7 +47,7 @@ INSIDE: dict[str, list[set[str]]] = {
         {"contract"},
         {"client"},
         {"shared_memory"},
-        {"connect"},
+        {"connect", "startup"},
     ],
 }
 OWNERS = {  # library → the only places that import it

@@ -247,6 +247,7 @@ def test_a_stream_of_known_length_is_only_complete_near_its_end(last: float, cap
 
 
 def test_a_live_source_that_ends_or_fails_is_reopened(caplog: Any) -> None:
+    caplog.set_level("INFO", "flowrun")
     world = World([
         FakeSession(),
         FakeSession(error("refused", "no")),
@@ -269,6 +270,7 @@ def test_a_live_source_that_ends_or_fails_is_reopened(caplog: Any) -> None:
         "source: rtsp://***@camera/1 is available again",
         "source: torn",
         "source: rtsp://***@camera/1 is available again",
+        "source: rtsp://***@camera/1 ended at its length, 0.1 s",
     ]
 
 

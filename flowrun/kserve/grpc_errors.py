@@ -17,9 +17,6 @@ _HIDDEN = "***"
 _OTHER_PORT = "use the server's gRPC port, not its REST port"
 _NEEDS_TLS = "if the server uses TLS, write `tls: {}` at least"
 
-# The names of the statuses of an outage: a server that shuts down gracefully cancels its calls.
-OUTAGE_STATUSES = frozenset({"UNAVAILABLE", "CANCELLED"})
-
 # Connection failures: (pattern in gRPC's details, message, key, hint).
 _REASONS: list[tuple[str, str, str, str]] = [
     (

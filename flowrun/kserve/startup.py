@@ -10,12 +10,10 @@ from contextlib import closing
 from typing import TypeVar
 
 from flowrun.errors import ContractError, ModelNotReadyError, RunError, TransportError
-from flowrun.kserve.client.backoff import pause_after
+from flowrun.kserve.client.backoff import LONGEST_PAUSE, pause_after
 from flowrun.kserve.client.connection import open_connection
 from flowrun.kserve.client.metadata import fetch_model_info
 from flowrun.spec.flow import TransportSpec
-
-LONGEST_PAUSE = 1.0  # seconds between two attempts
 
 _TEMPORARY = frozenset({"UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
 _BY_THE_SERVER = frozenset({"transport", "transport.address"})  # keys; not TLS, not headers

@@ -13,7 +13,7 @@ import grpc
 
 from flowrun.errors import TransportError
 from flowrun.kserve.client.address_states import AddressStates
-from flowrun.kserve.client.backoff import FIRST_PAUSE, pause_after
+from flowrun.kserve.client.backoff import LONGEST_PAUSE, pause_after, pause_beyond
 from flowrun.kserve.client.balanced_call import BalancedCall
 from flowrun.kserve.client.endpoint import Endpoint
 from flowrun.kserve.client.readiness import is_ready
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 LOOKUP_INTERVAL = 20.0  # seconds between two lookups of the host names
 CHECK_INTERVAL = 0.25  # seconds between two searches for servers that do not respond
 CONNECT_TIMEOUT = 2.0  # seconds that a probe waits for a connection
-LONGEST_PAUSE = 1.0  # seconds between two probes
 
 _NO_RESPONSE = (
     grpc.StatusCode.UNAVAILABLE,
@@ -153,7 +152,7 @@ class Balancer:
                     text = "the model server at %s is available again after %.1f s"
                     _log.info(text, endpoint.target, seconds)
                 return
-            timeout, pause = CONNECT_TIMEOUT, min(max(2 * pause, FIRST_PAUSE), LONGEST_PAUSE)
+            timeout, pause = CONNECT_TIMEOUT, pause_beyond(pause, LONGEST_PAUSE)
             with self._changed:
                 others = any(not each.avoided for each in self._endpoints)
                 moved = list(endpoint.calls) if others else []

@@ -12,13 +12,12 @@ from typing import Literal
 
 from flowrun.errors import ContractError, RunError, TransportError
 from flowrun.inference import Request, Result
-from flowrun.kserve.client.backoff import FIRST_PAUSE, pause_after
+from flowrun.kserve.client.backoff import LONGEST_PAUSE, pause_after, pause_beyond
 from flowrun.kserve.client.outage_log import unavailable
 from flowrun.kserve.client.send_window import SendWindow
 from flowrun.kserve.conditions import NOT_NOW
 
 MAX_ATTEMPTS = 5  # a request that fails so often alone may be what crashes the server
-LONGEST_PAUSE = 1.0  # seconds
 _SUSPICIOUS = 2  # outages without a response in between: from then on requests are sent alone
 
 Step = Literal["doubt", "outage", "send", "wait", "end"]
@@ -60,7 +59,7 @@ class Outage:
             self.error.condition = "unavailable"
 
     def lengthen(self) -> None:
-        self.pause = min(max(2 * self.pause, FIRST_PAUSE), LONGEST_PAUSE)
+        self.pause = pause_beyond(self.pause, LONGEST_PAUSE)
 
 
 class OutageState:

@@ -10,12 +10,14 @@ from tritonclient.grpc import service_pb2 as pb
 from flowrun.errors import ContractError, RunError
 from flowrun.kserve.client.channel import Channel
 from flowrun.kserve.client.connection import SERVICE
-from flowrun.kserve.grpc_errors import OUTAGE_STATUSES, GrpcErrors
+from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.kserve.shared_memory.region import Region, is_left_over
 
 CALL_TIMEOUT = 2.0  # seconds that the server has for each call
 KEY = "transport.shared_memory"
 
+# After these the server may have lost its registrations; one that shuts down cancels its calls.
+OUTAGE_STATUSES = frozenset({"UNAVAILABLE", "CANCELLED"})
 _UNAVAILABLE = OUTAGE_STATUSES | {"DEADLINE_EXCEEDED"}  # within `CALL_TIMEOUT`
 
 

@@ -14,9 +14,9 @@ from flowrun.errors import TransportError
 from flowrun.inference import NOT_SHARED, Place, Placement, Request, Result, Tensor, new_future
 from flowrun.kserve.contract.compare import name_inputs
 from flowrun.kserve.contract.model_info import ModelTransport
-from flowrun.kserve.grpc_errors import OUTAGE_STATUSES
 from flowrun.kserve.shared_memory.pool import Pool
 from flowrun.kserve.shared_memory.region import PAGE, Region
+from flowrun.kserve.shared_memory.registration import OUTAGE_STATUSES
 from flowrun.kserve.wire.tensors import BYTES, DATATYPES, datatype_of
 from flowrun.spec.flow import TransportSpec
 

@@ -72,7 +72,7 @@ class StreamInfoParser:
         `live` `None`: live if its duration is unknown."""
         self.complete.wait(1.0)
         stream, duration = self.stream, self.duration
-        timing = self.timing() if live is not False else "stream"
+        timing = self.timing(live)
         fps = spec.fps or (None if timing == "arrival" else stream.fps)
         return VideoInfo(
             *size,
@@ -89,8 +89,10 @@ class StreamInfoParser:
             pixel_aspect=stream.pixel_aspect,
         )
 
-    def timing(self) -> Timing:
-        """What the times of the source are, if it is live."""
+    def timing(self, live: bool | None = None) -> Timing:
+        """What the times of the source are; `live` as that of `video_info`."""
+        if live is False:
+            return "stream"
         if self.duration is None and self.format in _WITHOUT_TIMES:
             return "arrival"
         return "bursts" if self.duration is None and self.format in _SEGMENTED else "stream"

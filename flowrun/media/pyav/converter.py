@@ -14,6 +14,7 @@ from flowrun.image.buffers import Buffers
 from flowrun.media import colors
 from flowrun.media.pixel_aspect import WHOLE, Share, Size
 from flowrun.media.pyav.filters import buffer_filter, filter_graph
+from flowrun.media.pyav.fitting import degrees
 from flowrun.media.tone_map import ToneMap
 from flowrun.spec.flow import SourceSpec
 
@@ -64,7 +65,7 @@ class Converter:
     def image(self, frame: VideoFrame, size: Size, scaling: str, share: Share) -> Image:
         """`frame` in the colours of the flow, scaled to its share of `size` with the flags
         `scaling` of swscale."""
-        turn = frame.rotation if self._rotation is None else self._rotation
+        turn = degrees(frame, self._rotation)
         key = (buffer_filter(frame, labels=self._labels), turn, size, scaling, share)
         with self._lock:
             graph = self._graphs.pop(key, None) or self._build(*key)

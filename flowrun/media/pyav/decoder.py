@@ -23,7 +23,7 @@ from flowrun.media.clock_jumps import RecordedTimeline
 from flowrun.media.pyav.converter import Converter
 from flowrun.media.pyav.error_text import error_text
 from flowrun.media.pyav.filters import RateFilter
-from flowrun.media.pyav.fitting import Fitting, turned
+from flowrun.media.pyav.fitting import Fitting, degrees, turned
 from flowrun.media.pyav.inputs import Input
 from flowrun.media.tone_map import tone_map_for
 from flowrun.spec.flow import SourceSpec
@@ -76,8 +76,8 @@ class AvDecoder:
         rotation = self._input.rotation()
         size = turned(self._first, rotation)
         declared = self._input.info(self._stream, size, _time_base(self._first))
-        degrees = self._first.rotation if rotation is None else rotation
-        info = pixel_aspect.of_frames(declared, degrees, self._spec.size)
+        turn = degrees(self._first, rotation)
+        info = pixel_aspect.of_frames(declared, turn, self._spec.size)
         self._fitting = Fitting(info, size, rotation)
         tone_map = tone_map_for(self._spec, info)
         info = info if tone_map is None else tone_map.mapped(info)

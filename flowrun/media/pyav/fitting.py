@@ -38,11 +38,16 @@ class Fitting:
             self._last = size
         if size == self._first:
             return WHOLE
-        degrees = frame.rotation if self._rotation is None else self._rotation
-        return pixel_aspect.share(self._info, size, pixel_aspect.rotated(aspect, degrees))
+        shown = pixel_aspect.rotated(aspect, degrees(frame, self._rotation))
+        return pixel_aspect.share(self._info, size, shown)
+
+
+def degrees(frame: VideoFrame, rotation: int | None) -> int:
+    """By how many degrees counterclockwise `frame` is turned; `rotation` as that of `Converter`."""
+    return frame.rotation if rotation is None else rotation
 
 
 def turned(frame: VideoFrame, rotation: int | None) -> Size:
     """The size of `frame` after its rotation; `rotation` as that of `Converter`."""
-    degrees = frame.rotation if rotation is None else rotation
-    return (frame.height, frame.width) if degrees % 180 else (frame.width, frame.height)
+    size = (frame.width, frame.height)
+    return size[::-1] if degrees(frame, rotation) % 180 else size

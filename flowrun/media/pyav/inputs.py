@@ -164,7 +164,7 @@ class FetchedInput:
         return self._parser.video_info(self._spec, size, tick, live=self._live)
 
     def timing(self) -> Timing:
-        return "stream" if self._live is False else self._parser.timing()
+        return self._parser.timing(self._live)
 
     def rotation(self) -> int | None:
         self._parser.complete.wait(1.0)

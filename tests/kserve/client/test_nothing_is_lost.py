@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from flowrun.errors import DeadlineError, TransportError
 from flowrun.inference import Request, Result
+from flowrun.kserve.client.backoff import LONGEST_PAUSE
 from flowrun.kserve.client.outage import OutageTransport
-from flowrun.kserve.client.outage_state import LONGEST_PAUSE, MAX_ATTEMPTS
+from flowrun.kserve.client.outage_state import MAX_ATTEMPTS
 from flowrun.kserve.contract.model_info import ModelInfo
 
 LIMIT = 10.0  # seconds, a guard against hanging

@@ -75,16 +75,21 @@ def test_footage_is_the_same(footage: Path, name: str) -> None:
     assert same(SourceSpec(str(footage / name))) > 50
 
 
+def turned(path: Path, folder: Path, degrees: int) -> Path:
+    """The same video with a rotation in its container."""
+    made = folder / "turned.mp4"
+    subprocess.run(
+        [executable(), "-v", "error", "-display_rotation", str(degrees), "-i", str(path),
+         "-c", "copy", str(made)],
+        check=True, timeout=60, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    return made
+
+
 @pytest.mark.usefixtures("pyav")
 @pytest.mark.parametrize("degrees", [90, -90, 180])
 def test_a_rotated_video_is_turned(make: Any, tmp_path: Path, degrees: int) -> None:
-    path = tmp_path / "turned.mp4"
-    subprocess.run(
-        [executable(), "-v", "error", "-display_rotation", str(degrees), "-i", str(make("a.mp4")),
-         "-c", "copy", str(path)],
-        check=True, timeout=60, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert same(SourceSpec(str(path))) == 20
+    assert same(SourceSpec(str(turned(make("a.mp4"), tmp_path, degrees)))) == 20
 
 
 @pytest.mark.usefixtures("pyav")
@@ -176,12 +181,7 @@ def test_ffmpeg_decodes_what_cannot_pass_the_pipe(make: Any, name: str, caplog: 
 @pytest.mark.usefixtures("pyav")
 @pytest.mark.parametrize("degrees", [90, 180])
 def test_what_ffmpeg_fetches_is_turned(make: Any, tmp_path: Path, degrees: int) -> None:
-    path = tmp_path / "turned.mp4"
-    subprocess.run(
-        [executable(), "-v", "error", "-display_rotation", str(degrees), "-i", str(make("a.mp4")),
-         "-c", "copy", str(path)],
-        check=True, timeout=60, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    path = turned(make("a.mp4"), tmp_path, degrees)
     _, frames = fetched(path, "av")
     _, wanted = fetched(path, "ffmpeg")
     assert all((a.image == b.image).all() for a, b in zip(frames, wanted, strict=True))

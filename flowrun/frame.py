@@ -46,8 +46,7 @@ class Frame:
                 where flowrun still needs it (see the hooks guide); copy before drawing. Of a
                 decoded frame it is made at the first look, on the thread that looks.
     `index`     the source's sequence number, from 0, without gaps.
-    `time`      presentation time in seconds: a recording's own, which need not start at 0; of a
-                live source since its first frame.
+    `time`      presentation time in seconds since the first frame of the source.
     `duration`  seconds until the next picture is due; 0.0 if unknown.
     `captured`  `time.monotonic()` when the picture became available to flowrun.
     `data`      what hooks attached, by name; a `.jsonl` sink writes it.

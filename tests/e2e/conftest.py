@@ -37,6 +37,11 @@ class Video:
         return [float(time * self.tick) for time in self.times]
 
     @property
+    def since_first(self) -> list[float]:
+        """`seconds`, counted from the first frame."""
+        return [float((time - self.times[0]) * self.tick) for time in self.times]
+
+    @property
     def length(self) -> float:
         return float((self.times[-1] + self.durations[-1] - self.times[0]) * self.tick)
 

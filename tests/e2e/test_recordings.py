@@ -36,7 +36,7 @@ def passes(
         summary = json.loads((tmp_path / "summary.json").read_text())
         assert summary["captured"] == summary["delivered"] == len(before.times)
         assert after.size == before.size
-        assert after.seconds == pytest.approx(before.seconds, abs=1e-6)
+        assert after.seconds == pytest.approx(before.since_first, abs=1e-6)
         assert after.length == pytest.approx(before.length, abs=float(2 * before.tick))
         assert psnr(source, tmp_path / "out.mp4") >= 40
         size: tuple[int, int] = after.size

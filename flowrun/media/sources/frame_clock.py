@@ -48,8 +48,7 @@ def _recorded() -> Callable[[Frame], tuple[float, float]]:
     def counted(frame: Frame) -> tuple[float, float]:
         nonlocal start
         start = frame.time if start is None else start
-        return round(
-            frame.time - start, 9
-        ), frame.captured  # whole nanoseconds, as 1.44 - 1.4 is not
+        nanoseconds = round((frame.time - start) * 1e9)  # whole ones, as 1.44 - 1.4 is not 0.04
+        return nanoseconds / 1e9, frame.captured
 
     return counted

@@ -119,9 +119,14 @@ def test_the_frames_of_a_variable_rate_keep_their_times(make: Any, decoder: Any)
 
 
 def test_times_are_counted_from_the_first_frame(make: Any, decoder: Any) -> None:
-    path = make("a.mkv", "-output_ts_offset", "1.5")
-    _, frames = frames_of(SourceSpec(str(path), decoder=decoder))
-    assert [frame.time for frame in frames] == pytest.approx([n / 25 for n in range(20)], abs=1e-3)
+    late = make("a.mkv", "-output_ts_offset", "1.5")
+    after_sound = make("b.mkv", "-f", "lavfi", "-i", "anullsrc=d=2", "-vf", "setpts=PTS+0.5/TB",
+                       "-fps_mode", "passthrough", "-c:a", "pcm_s16le")  # fmt: skip
+    for path in (late, after_sound):
+        _, frames = frames_of(SourceSpec(str(path), decoder=decoder))
+        assert [frame.time for frame in frames] == pytest.approx(
+            [n / 25 for n in range(20)], abs=1e-3
+        )
 
 
 def test_the_clock_of_a_recording_that_starts_again_is_continued_with_one_warning(

@@ -11,6 +11,7 @@ from av.video.frame import VideoFrame
 
 from flowrun.frame import Image, Picture, VideoInfo
 from flowrun.image.buffers import Buffers
+from flowrun.image.scaling import FILTERS, scaled
 from flowrun.media import colors
 from flowrun.media.pixel_aspect import WHOLE, Share, Size
 from flowrun.media.pyav.filters import buffer_filter, filter_graph
@@ -93,23 +94,25 @@ class Converter:
 
 
 class DecodedPicture(Picture):
-    """A frame of PyAV. Holds its memory, and that of its image once that is made."""
+    """A frame of PyAV. Holds its memory until the image is made, and from then on only that."""
 
     def __init__(self, frame: VideoFrame, converter: Converter, size: Size, share: Share) -> None:
         self.width, self.height = size
         self._share = share
-        self._frame = frame
         self._converter = converter
         self._lock = threading.Lock()
-        self._image: Image | None = None
+        self._held: VideoFrame | Image = frame
 
     @property
     def image(self) -> Image:
         with self._lock:
-            if self._image is None:
+            if isinstance(self._held, VideoFrame):
                 size = (self.width, self.height)
-                self._image = self._converter.image(self._frame, size, colors.EXACT, self._share)
-            return self._image
+                self._held = self._converter.image(self._held, size, colors.EXACT, self._share)
+            return self._held
 
     def scaled(self, size: Size, filter: str) -> Image:  # noqa: A002
-        return self._converter.image(self._frame, size, colors.SCALING[filter], self._share)
+        held = self._held
+        if isinstance(held, VideoFrame):
+            return self._converter.image(held, size, colors.SCALING[filter], self._share)
+        return scaled(held, size, FILTERS[filter])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
@@ -13,7 +11,9 @@ from prometheus_client.exposition import choose_encoder
 from flowrun.chain.status import Status
 from flowrun.observe.prometheus import RunCollector
 from flowrun.spec.flow import MetricsSpec
-from flowrun.system.http_server import JSON, HttpServer, Request, Response
+from flowrun.system.http.access import Access
+from flowrun.system.http.messages import JSON, Request, Response
+from flowrun.system.http.server import HttpServer
 
 log = logging.getLogger("flowrun")
 
@@ -41,10 +41,11 @@ class Metrics:
             "/readyz": self._readyz,
             "/status": lambda _: Response(_json(status), JSON),
         }
-        self._server = HttpServer(spec.address, routes, key="metrics.address")
+        self._server = HttpServer(
+            spec.address, routes, key="metrics.address", access=Access(spec.hosts)
+        )
         self.url = self._server.url
-        host = urlsplit(self.url).hostname or ""
-        scope = "" if ip_address(host).is_loopback else ", reachable from other machines"
+        scope = "" if self._server.is_loopback else ", reachable from other machines"
         log.info("metrics: %s/metrics%s", self.url, scope)
 
     def close(self) -> None:
@@ -52,7 +53,10 @@ class Metrics:
         self._server.close()
 
     def _metrics(self, request: Request) -> Response:
-        encode, kind = choose_encoder(request.headers.get("Accept", ""))
+        try:
+            encode, kind = choose_encoder(request.headers.get("Accept", ""))
+        except Exception:  # the library expects that versions in the header are numbers
+            encode, kind = choose_encoder("")
         return Response(encode(self._registry), kind)
 
     def _readyz(self, _: Request) -> Response:

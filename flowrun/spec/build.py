@@ -36,7 +36,7 @@ def build(data: Data, *, name: str) -> Flow:
         sinks=tuple(map(_sink, sinks)),
         backpressure=_backpressure(data.get("backpressure", {})),
         limits=Limits(**_fields(data.get("limits", {}), frames=int, duration=duration)),
-        metrics=None if metrics is None else MetricsSpec(**_long(metrics, "address")),
+        metrics=None if metrics is None else _metrics(metrics),
         traces=None if traces is None else _traces(traces),
     )
 
@@ -84,6 +84,7 @@ def _sink(value: Any) -> SinkSpec:
             bitrate=str,
             quality=float,
             fps=float,
+            hosts=tuple,
             reconnect=_reconnect,
         )
     )
@@ -91,6 +92,10 @@ def _sink(value: Any) -> SinkSpec:
 
 def _backpressure(value: Any) -> BackpressureSpec:
     return BackpressureSpec(**_fields(_long(value, "policy"), max_age=duration, buffer=int))
+
+
+def _metrics(value: Any) -> MetricsSpec:
+    return MetricsSpec(**_fields(_long(value, "address"), hosts=tuple))
 
 
 def _traces(value: Any) -> TracesSpec:

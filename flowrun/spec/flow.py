@@ -123,6 +123,8 @@ class SinkSpec:
     timing: Literal["auto", "source", "clock"] = "auto"
     overwrite: bool = False
     audio: Literal["drop", "copy"] = "drop"
+    token: str | None = field(default=None, repr=False)  # of the page; secret
+    hosts: tuple[str, ...] = ()  # more names by which the page answers on a loopback address
     reconnect: Reconnect = Reconnect()
 
     @property
@@ -156,6 +158,7 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class MetricsSpec:
     address: str
+    hosts: tuple[str, ...] = ()  # more names by which it answers on a loopback address
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,9 @@ def is_secret(path: Sequence[str | int]) -> bool:
 
 def secrets_of(flow: Flow) -> frozenset[str]:
     """The secret texts of a flow, to be masked in messages of libraries and servers: header values,
-    and the user info of its URLs (as written and percent-decoded)."""
+    tokens, and the user info of its URLs (as written and percent-decoded)."""
     found = set(flow.transport.headers.values())
+    found |= {sink.token for sink in flow.sinks if sink.token is not None}
     for name, value in flow.source.ffmpeg.items():
         if is_secret(("source", "ffmpeg", name)):
             found |= {str(value)}

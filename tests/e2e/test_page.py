@@ -21,14 +21,19 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from flowrun.system.http.messages import Response
+from flowrun.system.http.server import HttpServer
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="hands pipes to the browser")
 
 LIMIT = 60.0  # seconds, a guard against hanging
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--host-resolver-rules=MAP rebound.example 127.0.0.1",
 )
 YELLOW = (235, 221, 40)  # a stripe of the test pattern
+CSP = "Content-Security-Policy"
 DESK, PHONE = (1280, 900), (390, 844)
 
 # The command line, but the page can fetch the last figures for as long as a busy machine needs.
@@ -226,3 +231,54 @@ def test_a_page_reports_that_its_run_was_killed_and_keeps_its_figures(
         said,
     )
     assert browser.value("Number(document.querySelector('#numbers dd')?.textContent) > 0")
+
+
+# What scripts of another page can read of a run at {0}: texts, and sizes of pictures.
+READ_ALL = """
+(async () => {{
+  const found = [];
+  for (const path of ["/", "/status", "/stream"])
+    for (const mode of ["cors", "no-cors"])
+      try {{ found.push(await (await fetch("{0}" + path, {{mode}})).text()) }} catch (error) {{}}
+  await new Promise(done => {{
+    const image = new Image();
+    image.onload = () => {{ found.push(image.naturalWidth); done() }};
+    image.onerror = done;
+    image.src = "{0}/stream";
+  }});
+  return found.filter(Boolean);
+}})()
+"""
+
+
+def test_pages_of_other_sites_read_nothing_of_the_run(
+    flow: Any, started: Callable[..., Any], browser: Browser
+) -> None:
+    url = address(started(flow(source="'test:64x48@30'", sink="'web:127.0.0.1:0'", limits=None)))
+    browser.open(url)
+    browser.wait_for("document.getElementById('picture')?.naturalWidth === 64")
+    assert "captured" in browser.value("fetch('/status').then(response => response.text())")
+    routes = {"/": lambda _: Response(b"other", "text/html", headers={CSP: "default-src *"})}
+    with contextlib.closing(HttpServer("127.0.0.1:0", routes, key="other")) as other:
+        browser.open(other.url)
+        browser.wait_for("document.body?.textContent === 'other'")
+        assert browser.value(READ_ALL.format(url)) == []
+    browser.open(url.replace("127.0.0.1", "rebound.example"))
+    browser.wait_for("document.body?.textContent.includes('rebound.example')")
+    assert browser.value("document.body.textContent").startswith("this address does not answer to")
+
+
+def test_the_address_with_the_token_opens_the_page_and_is_not_kept(
+    flow: Any, started: Callable[..., Any], browser: Browser
+) -> None:
+    sink = "{uri: 'web:127.0.0.1:0', token: a-long-token}"
+    url = address(started(flow(source="'test:64x48@30'", sink=sink, limits=None)))
+    assert url.endswith("/?token=…")
+    url = url.partition("?")[0]
+    browser.open(url)
+    browser.wait_for("document.body?.textContent.includes('token')")
+    browser.open(f"{url}?token=a-long-token")
+    browser.wait_for("document.getElementById('picture')?.naturalWidth === 64")
+    browser.wait_for("Number(document.querySelector('#numbers dd')?.textContent) > 0")
+    assert browser.value("location.href") == url
+    assert browser.complaints == []

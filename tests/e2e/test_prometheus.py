@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from flowrun.system.http_server import HttpServer, Response
+from flowrun.system.http.messages import Response
+from flowrun.system.http.server import HttpServer
 from tests.testbed.process import until
 
 LIMIT = 60.0  # seconds, a guard against hanging

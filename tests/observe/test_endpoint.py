@@ -219,6 +219,7 @@ def test_metrics_come_as_text_and_as_openmetrics_with_those_of_the_process(
     status, kind, text = get(url)
     assert (status, kind.partition(";")[0]) == (200, "text/plain")
     assert "\nprocess_cpu_seconds_total " in text
+    assert get(url, "text/plain; version=a.b.c")[:2] == (status, kind)
     status, kind, text = get(url, "application/openmetrics-text")
     assert (status, kind.partition(";")[0]) == (200, "application/openmetrics-text")
     assert text.endswith("# EOF\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import threading
@@ -16,13 +15,19 @@ from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks.latest_jpeg import LatestJpeg
 from flowrun.media.sinks.placeholder import OutagePlaceholder
 from flowrun.spec.flow import SinkSpec
-from flowrun.system.http_server import HTML, JSON, HttpServer, Request, Response
+from flowrun.system.http.access import Access
+from flowrun.system.http.messages import HTML, JSON, Request, Response
+from flowrun.system.http.server import HttpServer
 
 log = logging.getLogger("flowrun")
 
 ADDRESS = "127.0.0.1:8080"
 LINGER = 0.8  # seconds for open pages to fetch the last figures: they poll every 0.3 s
 _PAGE = Path(__file__).with_suffix(".html")
+_POLICY = (
+    "default-src 'none'; img-src 'self' data:; connect-src 'self'; style-src 'unsafe-inline';"
+    " script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _BOUNDARY = b"--picture\r\n"
 _WAIT = 0.5  # seconds for a new picture
 _RESEND_AFTER = 4  # waits; sending the old picture again detects clients that have disconnected
@@ -54,11 +59,22 @@ class WebSink:
         self._aborted = threading.Event()
         routes = {"/": self._page, "/status": self._status, "/stream": self._stream}
         address = spec.uri.partition(":")[2] or ADDRESS
-        self._server = HttpServer(address, routes, key=context.key)
+        access = Access(spec.hosts, spec.token)
+        self._server = HttpServer(address, routes, key=context.key, access=access)
         self.url = self._server.url
-        log.info("%s: watch the run at %s", context.key, self.url)
-        if not _loopback(self.url):
-            log.warning("%s: anyone who can reach %s can watch the run", context.key, self.url)
+        log.info(
+            "%s: watch the run at %s%s",
+            *(
+                context.key,
+                self.url,
+                "" if spec.token is None else "/?token=… (the flow's `token`)",
+            ),
+        )
+        if not self._server.is_loopback and spec.token is None:
+            log.warning(
+                "%s: anyone who can reach %s can watch the run; `token` in the flow prevents that",
+                *(context.key, self.url),
+            )
 
     def write(self, frame: Frame) -> None:
         self._aspect = pixel_aspect.of_frame(frame, self._context.info)
@@ -82,7 +98,7 @@ class WebSink:
         self._server.close()
 
     def _page(self, request: Request) -> Response:
-        return Response(_PAGE.read_bytes(), HTML)
+        return Response(_PAGE.read_bytes(), HTML, headers={"Content-Security-Policy": _POLICY})
 
     def _status(self, request: Request) -> Response:
         self._polled = self._clock()
@@ -104,8 +120,3 @@ class WebSink:
                 yield head.encode() + jpeg + b"\r\n" + _BOUNDARY
             else:
                 yield b""
-
-
-def _loopback(url: str) -> bool:
-    host = url.removeprefix("http://").rpartition(":")[0].strip("[]")
-    return ipaddress.ip_address(host).is_loopback

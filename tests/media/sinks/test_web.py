@@ -227,5 +227,25 @@ def test_an_address_other_than_loopback_is_logged_with_a_warning(
         "sink: watch the run at http://127.0.0.1:N",
         "sink: watch the run at http://[::1]:N",
         "sink: watch the run at http://0.0.0.0:N",
-        "sink: anyone who can reach http://0.0.0.0:N can watch the run",
+        "sink: anyone who can reach http://0.0.0.0:N can watch the run; `token` in the flow"
+        " prevents that",
     ]
+
+
+def test_a_token_protects_the_page_its_stream_and_its_figures(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "flowrun")
+    spec = SinkSpec("web:0.0.0.0:0", token="a-long-token")
+    sink = WebSink(spec, SinkContext(VideoInfo(64, 48)))
+    port = urlsplit(sink.url).port
+    for path in ("/", "/stream", "/status"):
+        connection = http.client.HTTPConnection("127.0.0.1", port or 0, timeout=LIMIT)
+        connection.request("GET", path)
+        assert connection.getresponse().status == 401
+        connection.request("GET", path, headers={"Authorization": "Bearer a-long-token"})
+        assert connection.getresponse().status == 200
+        connection.close()
+    sink.close()
+    assert "a-long-token" not in caplog.text
+    assert [message for message in caplog.messages if "anyone" in message] == []

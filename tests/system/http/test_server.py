@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from flowrun.errors import RunError
-from flowrun.system import http_server
-from flowrun.system.http_server import JSON, HttpServer, Request, Response, Route
+from flowrun.system.http import handler
+from flowrun.system.http import server as http_server
+from flowrun.system.http.messages import JSON, Request, Response, Route
+from flowrun.system.http.server import HttpServer
 
 LIMIT = 10.0  # seconds, a guard against hanging
 Serve = Callable[..., HttpServer]
@@ -26,7 +30,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     monkeypatch.setattr(http_server, "_CLOSE_TIMEOUT", LIMIT)
     servers: list[HttpServer] = []
 
-    def serve(routes: dict[str, Route], **options: int) -> HttpServer:
+    def serve(routes: dict[str, Route], **options: Any) -> HttpServer:
         servers.append(HttpServer("127.0.0.1:0", routes, key="metrics.address", **options))
         return servers[-1]
 
@@ -123,7 +127,7 @@ def test_a_stream_continues_until_the_server_closes_which_does_not_wait_for_the_
     assert answer.fp.readline() == b"first\n"
     began = time.monotonic()
     server.close()
-    assert time.monotonic() - began < http_server._TIMEOUT / 2
+    assert time.monotonic() - began < handler.TIMEOUT / 2
     assert pieces.closed.is_set()
     assert answer.read() == b""
     connection.close()
@@ -166,7 +170,7 @@ def test_a_client_that_does_not_read_does_not_delay_closing(serve: Serve) -> Non
     assert full.wait(LIMIT)
     began = time.monotonic()
     server.close()
-    assert time.monotonic() - began < http_server._TIMEOUT / 2
+    assert time.monotonic() - began < handler.TIMEOUT / 2
     connection.close()
 
 
@@ -197,6 +201,68 @@ def test_connections_beyond_the_limit_get_a_503_until_others_end(
     while (status := get(server, "/slow")[0]) == 503 and time.monotonic() < end:
         pass  # the thread ends a moment after the client has its response
     assert status == 200
+
+
+@pytest.mark.parametrize(
+    ("head", "wanted"),
+    [
+        (b"GET http://[::1/say HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"400 Bad Request"),
+        (b"GET http://127.0.0.1:x/say HTTP/1.1\r\n\r\n", b"400 Bad Request"),
+        (b"GET /say HTTP/9.x\r\n\r\n", b"400 "),
+        (b"GET /say now please\r\n\r\n", b"400 "),
+        (b"GET /say HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", b"400 Bad"),
+        (b"GET /say HTTP/1.1\r\n" + b"a: b\r\n" * 200 + b"\r\n", b"431 "),
+        (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", b"414 "),
+        (b"GET http://evil.example/say HTTP/1.1\r\nHost: localhost\r\n\r\n", b"421 Misdirected"),
+        (b"GET http://localhost/say HTTP/1.1\r\nHost: evil.example\r\n\r\n", b"203 "),
+        (b"GET /say HTTP/1.1\r\nHost: evil.example\r\n\r\n", b"421 Misdirected"),
+        (b"GET /say HTTP/1.1\r\nhost: \xff\xfe\r\n\r\n", b"421 Misdirected"),
+        (b"GET /say?%ff=%00&a=%zz HTTP/1.1\r\n\r\n", b"203 "),
+    ],
+)
+def test_a_malformed_request_is_refused_without_a_word_in_the_log(
+    serve: Serve, caplog: pytest.LogCaptureFixture, head: bytes, wanted: bytes
+) -> None:
+    caplog.set_level("INFO", "flowrun")
+    url = urlsplit(serve({"/say": say}).url)
+    assert url.port
+    with socket.create_connection((url.hostname, url.port), timeout=LIMIT) as client:
+        client.sendall(head)
+        received = b""
+        with contextlib.suppress(ConnectionResetError):  # of a request that is not read whole
+            while piece := client.recv(65536):
+                received += piece
+    assert received.startswith(b"HTTP/1.0 " + wanted), received[:200]
+    assert b"nosniff" in received
+    assert caplog.messages == []
+
+
+def test_every_response_may_be_read_by_its_own_site_only(serve: Serve) -> None:
+    connection = connect(serve({"/say": say}))
+    for path in ("/say", "/other"):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["X-Frame-Options"] == "DENY"
+    connection.close()
+
+
+def test_probes_are_answered_while_other_clients_never_complete_their_requests(
+    serve: Serve,
+) -> None:
+    server = serve({"/say": say}, connections=4)
+    url = urlsplit(server.url)
+    assert url.port
+    with contextlib.ExitStack() as stack:
+        for _ in range(10):
+            client = stack.enter_context(
+                socket.create_connection((url.hostname, url.port), timeout=LIMIT)
+            )
+            client.sendall(b"GET /say HTTP/1.1\r\nX-Slow: ")
+        assert get(server, "/say")[0] == 203
 
 
 def test_a_port_that_is_taken_is_an_error_with_the_key_the_address_and_what_to_do(

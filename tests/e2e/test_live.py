@@ -205,6 +205,27 @@ def test_a_wrong_password_ends_the_run_at_once_and_is_not_shown(world: World) ->
     assert "hunter2" not in said
 
 
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads Linux's /proc")
+def test_a_password_is_in_no_process_list_while_its_stream_plays(world: World) -> None:
+    world.source.start()
+    world.model.start()
+    world.source.url = lambda _: f"rtsp://viewer:pass@127.0.0.1:{world.source.port}/secret"
+    live = world.begin(sink="null", limits="{frames: 30}")
+    until(lambda: b"-copyinkf" in _command_lines(), "no ffmpeg fetches the stream")
+    assert b"viewer" not in _command_lines()
+    code, summary, said = live.ends()
+    assert (code, summary["captured"]) == (0, 30), said
+
+
+def _command_lines() -> bytes:
+    """Those of all processes, as every user of the machine sees them."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            lines.append(path.read_bytes())
+    return b"\n".join(lines)
+
+
 @pytest.mark.parametrize(
     "state",
     ["running", "waiting for the source", "source unavailable", "destination unavailable",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import subprocess
 import sys
@@ -39,8 +40,9 @@ def process_group(platform: str = sys.platform) -> dict[str, Any]:
 class Process:
     """A running ffmpeg with a log of its standard error.
 
-    `arguments` follow the path of the executable; they include `LOG_LEVEL`. A thread of its own
-    reads standard error, and calls `on_line` with each line.
+    `arguments` follow the path of the executable; they include `LOG_LEVEL`. `input`, a few hundred
+    bytes, is all that is written to its standard input. A thread of its own reads standard error,
+    and calls `on_line` with each line.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Process:
         *,
         on_line: Callable[[str], None] = lambda line: None,
         pass_fds: Sequence[int] = (),
+        input: bytes = b"",  # noqa: A002
         stdin: int = subprocess.DEVNULL,
         stdout: int = subprocess.DEVNULL,
     ) -> None:
@@ -57,7 +60,7 @@ class Process:
         try:
             self._popen = subprocess.Popen(
                 [executable(), *arguments],
-                stdin=stdin,
+                stdin=subprocess.PIPE if input else stdin,
                 stdout=stdout,
                 stderr=subprocess.PIPE,
                 bufsize=0,
@@ -68,6 +71,8 @@ class Process:
         except OSError as error:
             raise RunError(f"ffmpeg does not start: {error}") from error
         self.stdin: Any = self._popen.stdin
+        if input:
+            self._write_all(input)
         self.stdout: Any = self._popen.stdout
         self.pipe_capacity = 0  # of each of its pipes in bytes, 0 where unknown
         for pipe in (self.stdin, self.stdout):
@@ -77,6 +82,12 @@ class Process:
             target=self._read_stderr, name="flowrun-ffmpeg", daemon=True
         )
         self._reader.start()
+
+    def _write_all(self, text: bytes) -> None:
+        with contextlib.suppress(OSError):  # it ended; its standard error says why
+            self.stdin.write(text)
+        self.stdin.close()
+        self.stdin = None
 
     @property
     def running(self) -> bool:

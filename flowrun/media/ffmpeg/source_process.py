@@ -12,6 +12,7 @@ from typing import Any
 
 from flowrun.errors import SourceError
 from flowrun.media import clock_jumps, source_errors
+from flowrun.media.ffmpeg.hidden_url import hide_url
 from flowrun.media.ffmpeg.process import Process
 from flowrun.media.ffmpeg.watchdog import Watchdog
 from flowrun.spec.flow import SourceSpec
@@ -43,13 +44,15 @@ class SourceProcess:
         pass_fds: Sequence[int] = (),
     ) -> bool:
         """Start ffmpeg, after the end of one that was started before; `on_line` gets each line of
-        its standard error. False if `stop` came before."""
+        its standard error. False if `stop` came before. The process list shows no password."""
         with self._starting:
             if self.stopped.is_set():
                 return False
             self._release()
+            arguments, listed = hide_url(arguments, self._spec.uri)
             self._process = Process(
                 arguments,
+                input=listed,
                 on_line=partial(self._read_line, on_line),
                 pass_fds=pass_fds,
                 stdout=subprocess.PIPE,

@@ -59,6 +59,12 @@ ENTRIES: dict[str, Entry] = {
         output="street.mkv",
         variables={"INPUT": "http://{web}/street.mp4"},
     ),
+    "live_stream": Entry(
+        "The edges of a live stream over SRT, by the embedded server.",
+        "Real but for the source: a clip instead of a stream.",
+        output="live.mp4",
+        variables={"INPUT": "street.mp4"},
+    ),
     "person_vehicle_unary": Entry(
         "People and vehicles on a street, in boxes, and as lines of JSON in a second file.",
         "Stand-in model for person-vehicle-bike-detection of Open Model Zoo.",

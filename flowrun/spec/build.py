@@ -46,7 +46,7 @@ def _source(value: Any) -> SourceSpec:
     uri = str(long["uri"])
     return SourceSpec(
         **_fields(
-            {**long, "uri": f"camera:{uri}" if uri.isdigit() else uri},
+            {**long, "uri": f"camera:{uri}" if uri.isdigit() else _url(uri)},
             size=size,
             fps=float,
             open_timeout=duration,
@@ -80,7 +80,7 @@ def _sink(value: Any) -> SinkSpec:
     long = _long(value, "uri")
     return SinkSpec(
         **_fields(
-            {**long, "uri": "null" if long["uri"] is None else long["uri"]},
+            {**long, "uri": "null" if long["uri"] is None else _url(long["uri"])},
             bitrate=str,
             quality=float,
             fps=float,
@@ -88,6 +88,12 @@ def _sink(value: Any) -> SinkSpec:
             reconnect=_reconnect,
         )
     )
+
+
+def _url(uri: str) -> str:
+    """`uri` with its scheme in lower case, as ffmpeg requires."""
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme.lower()}{separator}{rest}" if separator else uri
 
 
 def _backpressure(value: Any) -> BackpressureSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal, cast
 
-SourceKind = Literal["camera", "rtsp", "http", "test", "file"]
+SourceKind = Literal["camera", "rtsp", "stream", "http", "test", "file"]
 SinkKind = Literal["null", "screen", "web", "rtsp", "jsonl", "video"]
 
 # HOST:PORT to listen on; port 0 is any free port.
@@ -18,6 +18,7 @@ _ADDRESS = (
 SOURCE_PATTERNS: dict[str, str] = {
     "camera": r"camera:.+|\d+",
     "rtsp": r"(?i:rtsps?)://.+",
+    "stream": r"(?i:rtmps?|srt|udp|rtp)://.+",
     "http": r"(?i:https?)://.+",
     "test": r"test(:\d+x\d+(@\d+(\.\d+)?)?)?",
 }
@@ -34,6 +35,7 @@ FILE_SINKS: frozenset[SinkKind] = frozenset({"jsonl", "video"})
 LIVE: dict[SourceKind, bool | None] = {
     "camera": True,
     "rtsp": True,
+    "stream": True,
     "http": None,  # a video of known length is read like a file
     "test": False,
     "file": False,

@@ -45,7 +45,7 @@ def test_every_key_of_the_schema_has_a_row() -> None:
         "| `uri` | text, integer | required | `camera:0` (or a bare number), ",
         "| `size` | size, `null` | `null` | Scale the frames to this size, such as `1280x720`; a",
         "| `loop` | `true`, `false` | `false` | Restart a file at its end. Does not apply to a"
-        " camera, to an RTSP stream, to the test pattern or with `poll`. |",
+        " camera, to an RTSP stream, to a live stream, to the test pattern or with `poll`. |",
         "| `shared_memory` | `system`, `null` | `null` | ",
         "| `quality` | number 0 to 100, `null` | `null` | ",
         "| `max_age` | duration, `null` | `null` | ",

@@ -12,6 +12,7 @@ from flowrun.media.sources.http import http
 from flowrun.media.sources.paced import PacedSource
 from flowrun.media.sources.pattern import PatternSource
 from flowrun.media.sources.rtsp import rtsp
+from flowrun.media.sources.stream import stream
 from flowrun.spec.flow import SourceSpec
 from flowrun.spec.kinds import SourceKind
 
@@ -20,6 +21,7 @@ SOURCES: dict[SourceKind, Callable[[SourceSpec, Buffers], Source]] = {
     "file": file,
     "http": http,
     "rtsp": rtsp,
+    "stream": stream,
     "test": lambda spec, _: PatternSource(spec),
 }
 

@@ -1,4 +1,4 @@
-"""Open a file, numbered pictures, or anything else of finite length that ffmpeg opens."""
+"""Open a file, or numbered pictures."""
 
 from __future__ import annotations
 
@@ -28,8 +28,6 @@ def _inputs(spec: SourceSpec) -> list[str]:
 
 def _file_url(uri: str) -> str:
     """The URL for ffmpeg; raises `SourceError` for a missing file."""
-    if "://" in uri:
-        return uri
     if not os.path.exists(uri):
         raise SourceError(
             f"there is no file {uri}",

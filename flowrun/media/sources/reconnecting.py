@@ -66,7 +66,7 @@ class ReconnectingSource:
 
     def open(self) -> VideoInfo | None:
         retried = {"wait": _ALL, "fail": _NONE, "auto": _NONE}
-        if self._spec.kind in ("rtsp", "http"):
+        if self._spec.kind in ("rtsp", "stream", "http"):
             retried["auto"] = _TRANSIENT
         info = self._connect(retried[self._spec.startup])
         if info is not None and info.tone_mapped:

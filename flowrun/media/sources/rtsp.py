@@ -18,7 +18,7 @@ log = logging.getLogger("flowrun")
 
 # Decode without waiting for later frames, and probe the stream only until its size is known.
 # (`-fflags nobuffer` would discard the frames that arrive meanwhile.)
-_LOW_DELAY = ("-flags", "low_delay", "-fpsprobesize", "0")
+LOW_DELAY = ("-flags", "low_delay", "-fpsprobesize", "0")
 _OTHER: dict[RtspTransport, RtspTransport] = {"tcp": "udp", "udp": "tcp"}
 
 
@@ -37,7 +37,7 @@ def rtsp(spec: SourceSpec, buffers: Buffers) -> Source:
 
 def rtsp_input(spec: SourceSpec) -> list[str]:
     """ffmpeg's input options."""
-    return [*_LOW_DELAY, "-rtsp_transport", spec.rtsp_transport, "-i", spec.uri]
+    return [*LOW_DELAY, "-rtsp_transport", spec.rtsp_transport, "-i", spec.uri]
 
 
 class TransportFallback:

@@ -34,12 +34,20 @@ def test_http_is_read_as_it_is_and_again_with_loop() -> None:
 
 @pytest.mark.parametrize(
     ("uri", "kind"),
-    [("rtsp://h/a", "rtsp"), ("http://h/a", "http"), ("camera:0", "camera"), ("a.mp4", "file")],
+    [
+        *(
+            ("rtsp://h/a", "rtsp"),
+            ("http://h/a", "http"),
+            ("camera:0", "camera"),
+            ("a.mp4", "file"),
+        ),
+        *((f"{scheme}://h:1", "stream") for scheme in ("rtmp", "rtmps", "srt", "udp", "rtp")),
+    ],
 )
 def test_every_source_that_ffmpeg_opens_reconnects(uri: str, kind: str) -> None:
     source = make_source(SourceSpec(uri))
     assert SourceSpec(uri).kind == kind
-    assert set(SOURCES) == {"camera", "file", "http", "rtsp", "test"}
+    assert set(SOURCES) == {"camera", "file", "http", "rtsp", "stream", "test"}
     assert isinstance(source, ReconnectingSource)
     source.close()
 

@@ -30,6 +30,7 @@ from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.kserve.server.embedded import serving
 from flowrun.kserve.startup import ServerWait
 from flowrun.ledger.ledger import Ledger
+from flowrun.ledger.losses import nothing_delivered
 from flowrun.ledger.summary import Summary
 from flowrun.media.claims import Claims
 from flowrun.media.lines.jsonl import JsonLinesSink
@@ -176,7 +177,7 @@ class Run:
             log.info("in_flight: auto has found a window of %d", self._status.window.settled)
         if branches.errors and not self._shutdown.aborted:
             raise branches.errors[0]
-        self._check_delivered(stages)
+        self._check_delivered()
 
     def _subscribe(self, chain: Observable[Frame], main: LoopScheduler) -> None:
         errors: list[Exception] = []
@@ -193,11 +194,10 @@ class Run:
         if errors and not self._shutdown.aborted:
             raise errors[0]
 
-    def _check_delivered(self, stages: Stages) -> None:
-        counts = self.ledger.counts()
-        nothing = counts.captured and not counts.fates["delivered"]
-        if nothing and stages.last_error and not self._shutdown.stopping:
-            raise RunError(f"no frame was delivered; the last error: {stages.last_error}")
+    def _check_delivered(self) -> None:
+        problem = nothing_delivered(self.ledger.counts())
+        if problem is not None and not self._shutdown.stopping:
+            raise RunError(problem)
 
     def _hooks(self, parts: ExitStack, key: str) -> tuple[Hook, ...]:
         hooks = open_hooks(getattr(self.flow, key), key)

@@ -63,7 +63,7 @@ class SinkBranch:
 class _Undecided:
     sinks: int
     accepted: bool = False
-    failed: bool = False
+    error: SinkError | None = None  # of a sink that failed
 
 
 class FanOut:
@@ -96,15 +96,15 @@ class FanOut:
     def write(self, branch: SinkBranch, frame: Frame) -> Frame:
         """Write `frame` to the sink, and return it."""
         if branch.error is not None:
-            self._failed(branch, frame)
+            self._failed(branch, frame, branch.error)
             return frame
         began = self._ledger.clock()
         try:
             branch.sink.write(frame)
-        except SinkUnavailableError:
-            self._failed(branch, frame)
+        except SinkUnavailableError as error:
+            self._failed(branch, frame, error)
         except SinkError as error:
-            self._failed(branch, frame)
+            self._failed(branch, frame, error)
             self._disable(branch, error)
         else:
             self._accepted(branch, frame, self._ledger.clock() - began)
@@ -142,11 +142,11 @@ class FanOut:
                 self._ledger.delivered(frame)
             self._decide(frame, undecided)
 
-    def _failed(self, branch: SinkBranch, frame: Frame) -> None:
+    def _failed(self, branch: SinkBranch, frame: Frame, error: SinkError) -> None:
         with self._lock:
             branch.failed += 1
             undecided = self._undecided[frame.index]
-            undecided.failed = True
+            undecided.error = undecided.error or error
             self._decide(frame, undecided)
 
     def _decide(self, frame: Frame, undecided: _Undecided) -> None:
@@ -156,8 +156,8 @@ class FanOut:
         del self._undecided[frame.index]
         if undecided.accepted:
             return
-        if undecided.failed:
-            self._ledger.failed(frame, "sink")
+        if undecided.error is not None:
+            self._ledger.failed(frame, "sink", undecided.error)
         else:
             self._ledger.superseded(frame)
 

@@ -49,13 +49,13 @@ class HookCalls:
                 if hook.on_error == "passthrough":
                     self._warnings.warn(error)
                     continue
-                self._ledger.failed(frame, self._stage)
+                self._ledger.failed(frame, self._stage, error)
                 if hook.on_error == "fail":
                     raise
                 self._warnings.warn(error)
                 return None
             if made is None:
-                self._ledger.dropped(frame, "hook")
+                self._ledger.dropped(frame, "hook", f"{hook.key}: {hook.path} returned None")
                 return None
             if not isinstance(made, Frame):
                 return frame, made

@@ -43,11 +43,9 @@ class RequestFailures:
         passthrough = isinstance(error, TransportError) and policy == "passthrough"
         if not passthrough:
             cause: FailCause = "timeout" if isinstance(error, DeadlineError) else "transport"
-            self._ledger.failed(frame, cause)
+            self._ledger.failed(frame, cause, error)
         if not isinstance(error, TransportError) or policy == "fail":
             raise error
-        if outage:
-            self._warnings.note(error)
-        else:
+        if not outage:
             self._warnings.warn(error)
         return passthrough

@@ -82,12 +82,12 @@ class Stages:
         color: Color = "rgb",
     ) -> None:
         self._spec = spec
-        self._warnings = ThrottledWarnings()
-        self._preprocess = HookCalls("preprocess", preprocess, ledger, self._warnings)
+        warnings = ThrottledWarnings()
+        self._preprocess = HookCalls("preprocess", preprocess, ledger, warnings)
         self._made_by = preprocess[-1].key if preprocess else "transport"  # if it makes tensors
         self._transport = transport
-        self._failures = RequestFailures(spec, ledger, self._warnings)
-        self._postprocess = HookCalls("postprocess", postprocess, ledger, self._warnings)
+        self._failures = RequestFailures(spec, ledger, warnings)
+        self._postprocess = HookCalls("postprocess", postprocess, ledger, warnings)
         self._has_postprocess = bool(postprocess)
         self._ledger = ledger
         self.window = window
@@ -96,11 +96,6 @@ class Stages:
         # Whether a stage after the model may need the source's picture.
         self._keep_picture = bool(postprocess) or "passthrough" in (spec.on_error, spec.on_outage)
         self._color: Color = color
-
-    @property
-    def last_error(self) -> str | None:
-        """The last error that cost a frame and not the run."""
-        return self._warnings.last
 
     def capture(self, source: Iterable[Frame]) -> Iterator[Frame]:
         """The frames of `source`; records how long each took."""
@@ -157,7 +152,7 @@ class Stages:
         self._ledger.took("transport", job.received - job.sent, job.frame, others=others)
         self._ledger.took("order", now - job.received, job.frame)
         if outcome.value is None or not (outcome.value.outputs or self._has_postprocess):
-            self._ledger.dropped(job.frame, "no_response")
+            self._ledger.dropped(job.frame, "no_response", "the model sent no output for it")
             return None
         if self._has_postprocess:
             self._failures.note_usable()
@@ -187,8 +182,8 @@ class Stages:
             image = to_picture(result, self._spec)
         except ContractError as error:
             return frame if self._failures.unusable(frame, error) else None
-        except BaseException:
-            self._ledger.failed(frame, "postprocess")
+        except BaseException as error:
+            self._ledger.failed(frame, "postprocess", error)
             raise
         self._failures.note_usable()
         return frame.with_image(image)

@@ -13,15 +13,9 @@ class ThrottledWarnings:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
-        self.last: str | None = None  # the text of the last error, logged or not
-
-    def note(self, error: Exception) -> None:
-        """Keep the text of `error`, which was logged elsewhere."""
-        self.last = str(error)
 
     def warn(self, error: Exception) -> None:
         """Log the 1st, 10th, 100th … error of the same type and key."""
-        self.note(error)
         kind = f"{type(error).__name__} {getattr(error, 'key', '')}"
         self._counts[kind] += 1
         times = self._counts[kind]

@@ -25,6 +25,16 @@ STAGES: tuple[Stage, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class Undelivered:
+    """A frame that was not delivered, and why; `reason` is one line, `None` where the cause is all
+    there is to say."""
+
+    index: int
+    cause: DropCause | FailCause
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Fate:
     """What became of a frame. `took` holds seconds: the stages that it passed, and `end_to_end`,
     the time since it was captured. `data` is what hooks attached."""

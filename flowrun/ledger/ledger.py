@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flowrun.errors import LedgerError
+from flowrun.errors import FlowrunError, LedgerError
 from flowrun.frame import Frame
-from flowrun.ledger.fates import DropCause, FailCause, Fate, FateName, Stage
+from flowrun.ledger.fates import DropCause, FailCause, Fate, FateName, Stage, Undelivered
 from flowrun.ledger.fps_meter import FpsMeter
 from flowrun.ledger.histogram import Histogram
 from flowrun.ledger.latencies import Latencies
@@ -28,13 +28,15 @@ class _Entry:
 class Counts:
     """The counters of a ledger at one moment.
 
-    `fates` has `"delivered"`, `"aborted"`, `("dropped", cause)` and `("failed", cause)`. `seconds`
-    is the time since the first frame was captured, until `close`; `period` the median time between
-    captured frames on the source's time line, in seconds, `None` without two frames.
+    `fates` has `"delivered"`, `"aborted"`, `("dropped", cause)` and `("failed", cause)`; `first`
+    the earliest frame of each cause. `seconds` is the time since the first frame was captured,
+    until `close`; `period` the median time between captured frames on the source's time line, in
+    seconds, `None` without two frames.
     """
 
     captured: int
     fates: Counter[Any]
+    first: tuple[Undelivered, ...]
     seconds: float
     period: float | None
 
@@ -55,6 +57,7 @@ class Ledger:
         self._listeners: list[Callable[[Fate], None]] = []
         self._captured = 0
         self._fates: Counter[Any] = Counter()
+        self._first: dict[DropCause | FailCause, Undelivered] = {}
         self._gaps = Histogram()  # between captured frames, on the source's time line
         self._time = 0.0  # of the last captured frame there
         self._start = 0.0  # of the first one there
@@ -88,15 +91,15 @@ class Ledger:
         self.latencies.end_to_end.add(now - frame.captured)
         self._settle(frame, "delivered", at=now)
 
-    def dropped(self, frame: Frame, cause: DropCause) -> None:
-        self._settle(frame, "dropped", cause)
+    def dropped(self, frame: Frame, cause: DropCause, reason: str | None = None) -> None:
+        self._settle(frame, "dropped", cause, reason=reason)
 
     def superseded(self, frame: Frame) -> None:
         """A newer frame replaced `frame` in a queue."""
         self.dropped(frame, "superseded")
 
-    def failed(self, frame: Frame, cause: FailCause) -> None:
-        self._settle(frame, "failed", cause)
+    def failed(self, frame: Frame, cause: FailCause, error: BaseException | None = None) -> None:
+        self._settle(frame, "failed", cause, reason=_one_line(error) if error else None)
 
     def took(
         self, stage: Stage, seconds: float, frame: Frame | None = None, *, others: int = 0
@@ -129,6 +132,7 @@ class Ledger:
             return Counts(
                 self._captured,
                 Counter(self._fates),
+                tuple(self._first.values()),
                 0.0 if self._began is None else max(0.0, end - self._began),
                 self._gaps.percentile(0.5),
             )
@@ -158,8 +162,9 @@ class Ledger:
         fate: FateName,
         cause: DropCause | FailCause | None = None,
         at: float | None = None,
+        reason: str | None = None,
     ) -> None:
-        """`at` is when a frame was delivered."""
+        """`at` is when a frame was delivered, `reason` why it was not."""
         with self._lock:
             if self._ended is not None:
                 return  # the ledger is closed, and has counted the frame as aborted
@@ -168,6 +173,8 @@ class Ledger:
                 name = f"{fate}.{cause}" if cause else fate
                 raise LedgerError(f"frame {frame.index} met a second fate: {name}")
             self._fates[(fate, cause) if cause else fate] += 1
+            if cause and (cause not in self._first or frame.index < self._first[cause].index):
+                self._first[cause] = Undelivered(frame.index, cause, reason)
             if at is not None:
                 self._delivering.add(at)
         if self._listeners:
@@ -184,3 +191,12 @@ class Ledger:
         took: dict[str, float] = {"end_to_end": self.clock() - entry.captured, **entry.took}
         for listener in self._listeners:
             listener(Fate(index, entry.time, fate, cause, took, data))
+
+
+def _one_line(error: BaseException) -> str:
+    """Key and message of an error of flowrun, type and text of any other."""
+    if isinstance(error, FlowrunError):
+        text = f"{error.key}: {error.message}" if error.key else error.message
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return " ".join(text.split())

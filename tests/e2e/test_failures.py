@@ -175,5 +175,34 @@ def test_a_run_in_which_every_frame_failed_has_failed(flow: Any, flowrun: Any) -
     Path(flow().parent, "broken.py").write_text("def model(image):\n    raise ValueError('no')\n")
     done = flowrun(flow(transport="{mode: unary, address: embedded, model: 'broken:model'}"))
     assert done.returncode == 1
-    assert "no frame was delivered; the last error: transport" in done.stderr
+    assert "error: no frame was delivered (transport 20); the first was frame 0: " in done.stderr
     assert "captured 20 = delivered 0 + dropped 0 + failed 20 (transport 20)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "hook"),
+    [("preprocess", "def drop(frame):"), ("postprocess", "def drop(frame, result):")],
+)
+def test_a_run_whose_hook_drops_every_frame_has_failed(
+    flow: Any, flowrun: Any, tmp_path: Path, key: str, hook: str
+) -> None:
+    (tmp_path / "forgets.py").write_text(f"{hook}\n    frame.image.copy()\n")
+    done = flowrun(flow(**{key: "['forgets:drop']"}))
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "flowrun: error: no frame was delivered (hook 20); the first was frame 0:"
+        f" {key}[0]: forgets:drop returned None\n"
+    )
+
+
+@pytest.mark.parametrize("backpressure", ["every_frame", "latest"])
+def test_a_run_in_which_every_call_of_a_hook_fails_has_failed(
+    flow: Any, flowrun: Any, tmp_path: Path, backpressure: str
+) -> None:
+    (tmp_path / "broken.py").write_text("def hook(frame):\n    raise ValueError('no')\n")
+    hook = "[{hook: 'broken:hook', on_error: drop}]"
+    done = flowrun(flow(preprocess=hook, backpressure=backpressure))
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("flowrun: error: no frame was delivered (")
+    assert "preprocess[0]: broken:hook raised ValueError: no at frame" in last

@@ -1,0 +1,56 @@
+"""Describe in one line which frames a run did not deliver, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from flowrun.ledger.fates import DROP_CAUSES, FAIL_CAUSES
+from flowrun.ledger.ledger import Counts
+
+# The causes that break the promise of `every_frame`. A hook may drop a frame, and a model may send
+# no response.
+_LOST = frozenset({"superseded", "stale", *FAIL_CAUSES})
+_TEXTS = {
+    "superseded": "a newer frame took its place in a queue",
+    "stale": "it waited for longer than backpressure.max_age",
+}
+
+
+def lost_frames(counts: Counts) -> str | None:
+    """How many frames a run lost that had promised all of them, and why; `None` if it kept the
+    promise."""
+    lost = _by_cause(counts, _LOST)
+    if not lost:
+        return None
+    number = sum(lost.values())
+    return (
+        f"{number} of {counts.captured} frames {'was' if number == 1 else 'were'} lost"
+        f" ({_listed(lost)}), and backpressure: every_frame promises to deliver all;"
+        f" {_first(counts, lost)}"
+    )
+
+
+def nothing_delivered(counts: Counts) -> str | None:
+    """That a run delivered none of its frames, and why; `None` if it delivered one, or captured
+    none."""
+    found = _by_cause(counts, {*DROP_CAUSES, *FAIL_CAUSES})
+    if counts.fates["delivered"] or not found:
+        return None
+    return f"no frame was delivered ({_listed(found)}); {_first(counts, found)}"
+
+
+def _by_cause(counts: Counts, causes: Collection[str]) -> dict[str, int]:
+    """How many frames were dropped or failed for each of `causes`; only those with a frame."""
+    numbers: dict[str, int] = {cause: counts.fates["dropped", cause] for cause in DROP_CAUSES}
+    numbers |= {cause: counts.fates["failed", cause] for cause in FAIL_CAUSES}
+    return {cause: n for cause, n in numbers.items() if n and cause in causes}
+
+
+def _listed(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{cause} {n}" for cause, n in numbers.items())
+
+
+def _first(counts: Counts, causes: Collection[str]) -> str:
+    first = min((it for it in counts.first if it.cause in causes), key=lambda it: it.index)
+    reason = first.reason or _TEXTS.get(first.cause, first.cause)
+    return f"the first was frame {first.index}: {reason}"

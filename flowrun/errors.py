@@ -22,7 +22,7 @@ Every error has the key of the flow that it is about and, if possible, a hint wh
 from __future__ import annotations
 
 from textwrap import indent
-from typing import Literal
+from typing import ClassVar, Literal
 
 SourceReason = Literal[
     "not found",
@@ -38,7 +38,10 @@ SourceReason = Literal[
 
 class FlowrunError(Exception):
     """`message` is one sentence without a final full stop; `key` a flow key such as
-    `transport.input`; `hint` what to do next, on one line or several."""
+    `transport.input`; `hint` what to do next, on one line or several. `exit_code` is that of a
+    command that ends with the error."""
+
+    exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, key: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -54,9 +57,13 @@ class FlowrunError(Exception):
 class InvalidFlowError(FlowrunError):
     """The flow is well-formed, but uses something that does not exist."""
 
+    exit_code = 78
+
 
 class UsageError(FlowrunError):
     """The command line is invalid."""
+
+    exit_code = 2
 
 
 class RunError(FlowrunError):
@@ -138,3 +145,14 @@ class SinkUnavailableError(SinkError):
 
 class LedgerError(FlowrunError):
     """The fates do not add up. A bug in flowrun."""
+
+    exit_code = 70
+
+
+def one_line(error: BaseException) -> str:
+    """Key and message of an error of flowrun, type and text of any other, without line breaks."""
+    if isinstance(error, FlowrunError):
+        text = f"{error.key}: {error.message}" if error.key else error.message
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return " ".join(text.split())

@@ -65,16 +65,17 @@ class Run:
 
         When this returns or raises, every frame has its fate and `summary` is final.
         """
-        with self._listeners:
+        with self._status.noting_error(), self._listeners:
             self._listeners.callback(self._claims.close)
             try:
-                self._claim_files()
-                with ExitStack() as parts:
-                    self._go(parts)
+                with self._status.noting_error():
+                    self._claim_files()
+                    with ExitStack() as parts:
+                        self._go(parts)
             finally:
                 self._shutdown.close()
                 self.ledger.close()
-                self._status.ended = True
+                self._status.end()
         return self.summary()
 
     def summary(self) -> Summary:
@@ -141,6 +142,7 @@ class Run:
             return  # stopped before the first frame
         flow = policies.decided(flow, live=info.live)
         log.info(policies.reason(self.flow, flow.backpressure.policy, live=info.live))
+        self._status.promises_all = flow.backpressure.policy == "every_frame"
         self._status.window = policies.window(flow, self.ledger.clock)
         on_outage = policies.on_outage(flow, live=info.live)
         transport = self._open_transport(parts, on_outage, info, buffers)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Literal
 
 from flowrun.chain.fan_out import SinkBranch
 from flowrun.chain.shutdown import Shutdown
+from flowrun.errors import LedgerError, one_line
 from flowrun.frame import Frame, VideoInfo
 from flowrun.kserve.client.address_states import AddressStates
 from flowrun.kserve.client.outage import OutageTransport
 from flowrun.ledger.histogram import Histogram
 from flowrun.ledger.ledger import Ledger
+from flowrun.ledger.losses import EXIT_CODE, lost_frames
 from flowrun.ledger.summary import Summary, summarize
 from flowrun.media.protocols import RemoteSink, Source
 from flowrun.operators.limit import Limit
@@ -39,7 +43,10 @@ class Status:
         self.transport: OutageTransport | None = None
         self.addresses = AddressStates()
         self.branches: tuple[SinkBranch, ...] = ()
-        self.ended = False
+        self.promises_all = False  # once it is known whether frames may be dropped
+        self.started = datetime.now().astimezone()
+        self.ended: datetime | None = None
+        self._error: BaseException | None = None
         self._shutdown = shutdown
 
     @property
@@ -49,6 +56,19 @@ class Status:
         if self._shutdown.stopping:
             return "stopping"
         return "running" if self.branches else "starting"
+
+    def end(self) -> None:
+        """The run has ended: every frame has its fate."""
+        self.ended = datetime.now().astimezone()
+
+    @contextmanager
+    def noting_error(self) -> Iterator[None]:
+        """Note the error with which the block, and so the run, ends."""
+        try:
+            yield
+        except BaseException as error:
+            self._error = error
+            raise
 
     def unavailable(self) -> dict[str, str]:
         """Those of source, transport and sinks that are unavailable, by key of the flow, with the
@@ -78,6 +98,7 @@ class Status:
         """The summary so far."""
         sinks = [branch.counts() for branch in self.branches]
         reopened = self.transport.reopened if self.transport else 0
+        exit_code, error = self._outcome()
         return summarize(
             self.ledger,
             self.flow.name,
@@ -90,7 +111,21 @@ class Status:
             repeated=sum(each["repeated"] for each in sinks),
             generation=reopened + 1 if self.flow.transport.mode == "stream" else 1,
             sinks=sinks,
+            started=self.started,
+            ended=self.ended,
+            exit_code=exit_code,
+            error=error,
         )
+
+    def _outcome(self) -> tuple[int | None, str | None]:
+        """The exit code and the error of the summary."""
+        if self._error is not None:
+            code = getattr(self._error, "exit_code", LedgerError.exit_code)
+            return code, redact(one_line(self._error))
+        if not self.ended:
+            return None, None
+        lost = lost_frames(self.ledger.counts()) if self.promises_all else None
+        return (EXIT_CODE, lost) if lost else (0, None)
 
     def to_json(self) -> dict[str, Any]:
         """The status for JSON; see `Run.status`."""

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from flowrun.cli import bench, devices, explain, graph, report, run, schema, serve, validate
-from flowrun.cli.exit_codes import FAILED, INTERNAL, INTERRUPTED, exit_code
+from flowrun.cli.exit_codes import FAILED, INTERNAL, INTERRUPTED
 from flowrun.cli.stderr import print_stderr
 from flowrun.errors import FlowrunError, InvalidFlowError
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_stderr(
             str(error) if isinstance(error, InvalidFlowError) else f"flowrun: error: {error}"
         )
-        return exit_code(error)
+        return error.exit_code
     except KeyboardInterrupt:  # not in a run, which handles signals itself
         return INTERRUPTED
     except BrokenPipeError:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowrun.cli.exit_codes import DONE, exit_code
+from flowrun.cli.exit_codes import DONE
 from flowrun.cli.override_flags import add_overrides, complete_bare_web
 from flowrun.cli.parser import Parser
 from flowrun.cli.stderr import log_to_stderr, print_stderr
@@ -54,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
         if problem is None:
             raise
         print_stderr(str(problem))
-        return exit_code(error)
+        return error.exit_code
     return DONE
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from flowrun import __version__
-from flowrun.cli.exit_codes import DONE, FAILED, exit_code
+from flowrun.cli.exit_codes import DONE, FAILED
 from flowrun.cli.output_file import check_output
 from flowrun.cli.override_flags import add_overrides, complete_bare_web
 from flowrun.cli.parser import Parser
@@ -80,8 +80,11 @@ def main(argv: Sequence[str]) -> int:
             if options.verbose:
                 traceback.print_exc()
             print_stderr(str(problem))
-            return exit_code(error)
-    reported = _report(run, options)
+            return error.exit_code
+    reported = _report(run, options, signals.first)
+    lost = run.summary().error
+    if lost is not None:
+        print_stderr(f"flowrun: error: {lost}")
     return 128 + signals.first if signals.first else reported
 
 
@@ -103,10 +106,12 @@ def _check_summary(target: str, path: str, flow: Flow, *, replace_others: bool) 
     )
 
 
-def _report(run: Run, options: argparse.Namespace) -> int:
+def _report(run: Run, options: argparse.Namespace, signal: int = 0) -> int:
     """Print the summary to stderr, if anything was captured, and write it as JSON if requested.
-    Returns the exit code."""
+    `signal` is the number of the one that ends the command, if one does. Returns the exit code."""
     summary = run.summary()
+    if signal:
+        summary = replace(summary, exit_code=128 + signal)
     if summary.captured:
         print_stderr(str(summary))
     if options.benchmark:
@@ -114,24 +119,22 @@ def _report(run: Run, options: argparse.Namespace) -> int:
 
         print(json.dumps(benchmark(run.ledger, summary)), flush=True)
     target = options.summary
-    if target is None:
-        return DONE
     text = json.dumps(summary.to_json(), indent=2)
     if target == "-":
         print(text, flush=True)
-        return DONE
-    try:
-        Path(target).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        print_stderr(f"flowrun: error: --summary {target}: {error.strerror}")
-        return FAILED
-    return DONE
+    elif target is not None:
+        try:
+            Path(target).write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            print_stderr(f"flowrun: error: --summary {target}: {error.strerror}")
+            return FAILED
+    return summary.exit_code or DONE
 
 
 def _force_exit(run: Run, options: argparse.Namespace, number: int, progress: Progress) -> NoReturn:
     """Report and exit without waiting for a thread that is stuck in code of others."""
     progress.close()
     run.ledger.close()
-    _report(run, options)
+    _report(run, options, number)
     print_stderr("flowrun: a hook, a model or a server did not return; exiting without waiting")
     os._exit(128 + number)

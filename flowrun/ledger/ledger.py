@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flowrun.errors import FlowrunError, LedgerError
+from flowrun.errors import LedgerError, one_line
 from flowrun.frame import Frame
 from flowrun.ledger.fates import DropCause, FailCause, Fate, FateName, Stage, Undelivered
 from flowrun.ledger.fps_meter import FpsMeter
@@ -99,7 +99,7 @@ class Ledger:
         self.dropped(frame, "superseded")
 
     def failed(self, frame: Frame, cause: FailCause, error: BaseException | None = None) -> None:
-        self._settle(frame, "failed", cause, reason=_one_line(error) if error else None)
+        self._settle(frame, "failed", cause, reason=one_line(error) if error else None)
 
     def took(
         self, stage: Stage, seconds: float, frame: Frame | None = None, *, others: int = 0
@@ -191,12 +191,3 @@ class Ledger:
         took: dict[str, float] = {"end_to_end": self.clock() - entry.captured, **entry.took}
         for listener in self._listeners:
             listener(Fate(index, entry.time, fate, cause, took, data))
-
-
-def _one_line(error: BaseException) -> str:
-    """Key and message of an error of flowrun, type and text of any other."""
-    if isinstance(error, FlowrunError):
-        text = f"{error.key}: {error.message}" if error.key else error.message
-    else:
-        text = f"{type(error).__name__}: {error}"
-    return " ".join(text.split())

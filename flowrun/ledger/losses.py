@@ -7,6 +7,8 @@ from collections.abc import Collection
 from flowrun.ledger.fates import DROP_CAUSES, FAIL_CAUSES
 from flowrun.ledger.ledger import Counts
 
+EXIT_CODE = 3  # of a run that broke the promise of `every_frame`
+
 # The causes that break the promise of `every_frame`. A hook may drop a frame, and a model may send
 # no response.
 _LOST = frozenset({"superseded", "stale", *FAIL_CAUSES})
@@ -22,10 +24,9 @@ def lost_frames(counts: Counts) -> str | None:
     lost = _by_cause(counts, _LOST)
     if not lost:
         return None
-    number = sum(lost.values())
     return (
-        f"{number} of {counts.captured} frames {'was' if number == 1 else 'were'} lost"
-        f" ({_listed(lost)}), and backpressure: every_frame promises to deliver all;"
+        f"{sum(lost.values())} of {counts.captured} frames lost ({_listed(lost)}), and"
+        " backpressure: every_frame promises to deliver all;"
         f" {_first(counts, lost)}"
     )
 
@@ -36,7 +37,9 @@ def nothing_delivered(counts: Counts) -> str | None:
     found = _by_cause(counts, {*DROP_CAUSES, *FAIL_CAUSES})
     if counts.fates["delivered"] or not found:
         return None
-    return f"no frame was delivered ({_listed(found)}); {_first(counts, found)}"
+    late = {"superseded", "stale"}  # often a consequence of the others
+    reasons = (found.keys() & set(FAIL_CAUSES)) or (found.keys() - late) or found
+    return f"no frame was delivered ({_listed(found)}); {_first(counts, reasons)}"
 
 
 def _by_cause(counts: Counts, causes: Collection[str]) -> dict[str, int]:

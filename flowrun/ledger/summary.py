@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from flowrun import __version__
 from flowrun.ledger.bottleneck import WORKING, describe, per_frame, slowest
 from flowrun.ledger.fates import DROP_CAUSES, FAIL_CAUSES
 from flowrun.ledger.histogram import Histogram
@@ -18,6 +21,10 @@ from flowrun.ledger.ledger import Ledger
 class Summary:
     """What a run did. `to_json()` has the keys of `--summary`, always all of them.
 
+    `started` and `ended` are local times (ISO 8601, with the zone), `ended` is `None` while the run
+    lasts; `host` is the name of the machine, `version` that of flowrun. `exit_code` is that of the
+    command, `None` while the run lasts: 3 if it lost frames although its policy is `every_frame`.
+    `error` is one line about what ended the run, or about those frames, otherwise `None`.
     `generation` counts the streams to the model; a stateful graph starts anew with each.
     `duration_s` is wall-clock time from the first captured frame to the end; `fps` delivered
     frames per second of it. `latency_ms` holds p50, p95, p99 and max in milliseconds, `None`
@@ -32,6 +39,12 @@ class Summary:
     """
 
     flow: str
+    started: str | None
+    ended: str | None
+    host: str
+    version: str
+    exit_code: int | None
+    error: str | None
     captured: int
     delivered: int
     dropped: dict[str, int]
@@ -91,9 +104,13 @@ def summarize(
     repeated: int = 0,
     generation: int = 1,
     sinks: Sequence[Mapping[str, Any]] = (),
+    started: datetime | None = None,
+    ended: datetime | None = None,
+    exit_code: int | None = None,
+    error: str | None = None,
 ) -> Summary:
     """The summary so far of the run of `flow`: the counters of `ledger`, and what the other parts
-    have counted. From any thread."""
+    have counted; `started` and `ended` with their time zone. From any thread."""
     counts, latencies = ledger.counts(), ledger.latencies
     fates, seconds, period = counts.fates, counts.seconds, counts.period
     late = fates["dropped", "superseded"] + fates["dropped", "stale"]
@@ -105,6 +122,12 @@ def summarize(
     histograms = {"end_to_end": latencies.end_to_end, **latencies.stages}
     return Summary(
         flow=flow,
+        started=_iso(started),
+        ended=_iso(ended),
+        host=platform.node(),
+        version=__version__,
+        exit_code=exit_code,
+        error=error,
         captured=counts.captured,
         delivered=fates["delivered"],
         dropped={cause: fates["dropped", cause] for cause in DROP_CAUSES},
@@ -123,6 +146,10 @@ def summarize(
         window=window,
         sinks=[dict(each) for each in sinks],
     )
+
+
+def _iso(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat(timespec="milliseconds")
 
 
 def _in_ms(histogram: Histogram) -> dict[str, float | None]:

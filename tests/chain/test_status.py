@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 import json
+import platform
 from collections import deque
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowrun import __version__
 from flowrun.chain.status import bars
-from flowrun.errors import SinkError
+from flowrun.errors import ContractError, LedgerError, SinkError, TransportError
 from flowrun.frame import Frame
 from flowrun.ledger.histogram import Histogram
 from flowrun.operators.limit import Limit
@@ -111,9 +114,70 @@ def test_a_run_that_stops_is_not_ready_and_one_that_has_ended_waits_for_nothing(
     run.shutdown.stop()
     run.shutdown.close()
     assert state(run) == ("stopping", False, [])
-    run.status.ended = True
+    run.status.end()
     run.source.unavailable_since = NOON
     assert state(run) == ("ended", False, [])
+
+
+def outcome(run: Any) -> tuple[Any, ...]:
+    summary = status_of(run)
+    return tuple(summary[key] for key in ("exit_code", "error"))
+
+
+def lose_a_frame(run: Any) -> None:
+    lost = Frame(IMAGE, 0, 0.0, 0.1, 100.0)
+    run.ledger.captured(lost)
+    run.ledger.failed(lost, "transport", TransportError("no answer"))
+
+
+def test_a_run_has_times_with_a_zone_and_an_exit_code_once_it_has_ended(fake_run: Any) -> None:
+    run = fake_run()
+    summary = status_of(run)
+    assert datetime.fromisoformat(summary["started"]).tzinfo is not None
+    assert (summary["ended"], *outcome(run)) == (None, None, None)
+    assert (summary["host"], summary["version"]) == (platform.node(), __version__)
+    run.status.end()
+    summary = status_of(run)
+    times = [datetime.fromisoformat(summary[key]) for key in ("started", "ended")]
+    assert times == sorted(times)
+    assert outcome(run) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [
+        (
+            SinkError("no space on rtsp://me:secret@x", hint="a hint"),
+            (1, "no space on rtsp://***@x"),
+        ),
+        (ContractError("too small", key="transport.input"), (1, "transport.input: too small")),
+        (LedgerError("a difference"), (70, "a difference")),
+        (ValueError("a bug"), (70, "ValueError: a bug")),
+    ],
+)
+def test_the_error_that_ends_a_run_is_in_its_summary(
+    fake_run: Any, error: Exception, found: tuple[int, str]
+) -> None:
+    run = fake_run()
+    run.status.promises_all = True
+    lose_a_frame(run)
+    with pytest.raises(type(error)), run.status.noting_error():
+        raise error
+    run.status.end()
+    assert outcome(run) == found
+
+
+def test_a_lost_frame_is_exit_code_3_only_if_every_frame_was_promised(fake_run: Any) -> None:
+    run = fake_run()
+    lose_a_frame(run)
+    run.status.end()
+    assert outcome(run) == (0, None)
+    run.status.promises_all = True
+    assert outcome(run) == (
+        3,
+        "1 of 1 frames lost (transport 1), and backpressure: every_frame promises to deliver"
+        " all; the first was frame 0: transport: no answer",
+    )
 
 
 def test_queues_have_their_depth_and_the_age_of_the_oldest_frame(fake_run: Any) -> None:

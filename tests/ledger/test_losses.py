@@ -40,7 +40,7 @@ def test_a_frame_is_lost_to_anything_but_a_hook_and_the_silence_of_the_model() -
     assert lost_frames(ledger.counts()) is None
     ledger.superseded(frames[2])
     assert lost_frames(ledger.counts()) == (
-        "1 of 9 frames was lost (superseded 1), and backpressure: every_frame promises to deliver"
+        "1 of 9 frames lost (superseded 1), and backpressure: every_frame promises to deliver"
         " all; the first was frame 2: a newer frame took its place in a queue"
     )
     for frame, cause in zip(frames[3:8], FAIL_CAUSES, strict=True):
@@ -49,7 +49,7 @@ def test_a_frame_is_lost_to_anything_but_a_hook_and_the_silence_of_the_model() -
     text = lost_frames(ledger.counts())
     assert text is not None
     assert text.startswith(
-        "7 of 9 frames were lost (superseded 1, stale 1, preprocess 1, transport 1, timeout 1,"
+        "7 of 9 frames lost (superseded 1, stale 1, preprocess 1, transport 1, timeout 1,"
         " postprocess 1, sink 1), and "
     )
 
@@ -81,4 +81,17 @@ def test_a_run_whose_hook_drops_every_frame_has_delivered_nothing() -> None:
     assert nothing_delivered(ledger.counts()) == (
         "no frame was delivered (hook 2); the first was frame 0: postprocess[0]: my:hook returned"
         " None"
+    )
+
+
+def test_a_frame_that_failed_says_more_than_one_that_was_dropped() -> None:
+    ledger = Ledger()
+    frames = captured(ledger, 3)
+    ledger.superseded(frames[0])
+    assert "frame 0: a newer frame" in str(nothing_delivered(ledger.counts()))
+    ledger.dropped(frames[1], "hook", "preprocess[0]: my:hook returned None")
+    assert "frame 1: preprocess[0]" in str(nothing_delivered(ledger.counts()))
+    ledger.failed(frames[2], "sink", SinkError("broken", key="sink"))
+    assert nothing_delivered(ledger.counts()) == (
+        "no frame was delivered (superseded 1, hook 1, sink 1); the first was frame 2: sink: broken"
     )

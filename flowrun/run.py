@@ -57,6 +57,7 @@ class Run:
         self._shutdown = Shutdown(DRAIN + flow.transport.timeout)
         self._server_wait = ServerWait(flow.transport)
         self._status = Status(flow, self.ledger, self._shutdown)
+        self._status.server_wait = self._server_wait.downtime
         self._listeners = ExitStack()  # they get every fate, so they are closed after the ledger
         self._claims = Claims()
 

@@ -135,6 +135,7 @@ class FakePart:
     address = "rtsp://***@out/b"
     every, repeated, reconnects, reopened = 0.1, 5, 2, 3
     unavailable_since: datetime | None = None
+    unavailable_s = 0.0
 
     def write(self, frame: Frame) -> None: ...
     def tick(self) -> None: ...

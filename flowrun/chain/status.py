@@ -23,6 +23,7 @@ from flowrun.operators.limit import Limit
 from flowrun.operators.occupancy import Occupancy
 from flowrun.spec.flow import Flow
 from flowrun.spec.secrets import redact
+from flowrun.system.downtime import Downtime
 
 State = Literal["starting", "running", "stopping", "ended"]
 
@@ -42,11 +43,13 @@ class Status:
         self.info: VideoInfo | None = None  # once the source is open
         self.transport: OutageTransport | None = None
         self.addresses = AddressStates()
+        self.server_wait = Downtime()  # of the model server, before the transport is open
         self.branches: tuple[SinkBranch, ...] = ()
         self.promises_all = False  # once it is known whether frames may be dropped
         self.started = datetime.now().astimezone()
         self.ended: datetime | None = None
         self._error: BaseException | None = None
+        self._unavailable_s: dict[str, float] = {}  # at the end
         self._shutdown = shutdown
 
     @property
@@ -58,7 +61,8 @@ class Status:
         return "running" if self.branches else "starting"
 
     def end(self) -> None:
-        """The run has ended: every frame has its fate."""
+        """The run has ended: every frame has its fate, and nothing changes any more."""
+        self._unavailable_s = self.unavailable_s()
         self.ended = datetime.now().astimezone()
 
     @contextmanager
@@ -94,6 +98,18 @@ class Status:
                 found[branch.key] = _unavailable(branch.sink.address, branch.sink.unavailable_since)
         return found
 
+    def unavailable_s(self) -> dict[str, float]:
+        """For how many seconds source, transport and sinks have been unavailable, until `end`."""
+        if self.ended:
+            return self._unavailable_s
+        sinks = (branch.sink for branch in self.branches)
+        return {
+            "source": self.source.unavailable_s if self.source else 0.0,
+            "transport": self.server_wait.seconds
+            + (self.transport.unavailable_s if self.transport else 0.0),
+            "sink": sum(sink.unavailable_s for sink in sinks if isinstance(sink, RemoteSink)),
+        }
+
     def summary(self) -> Summary:
         """The summary so far."""
         sinks = [branch.counts() for branch in self.branches]
@@ -108,6 +124,7 @@ class Status:
                 "transport": reopened,
                 "sink": sum(each["reconnects"] for each in sinks),
             },
+            unavailable_s=self.unavailable_s(),
             repeated=sum(each["repeated"] for each in sinks),
             generation=reopened + 1 if self.flow.transport.mode == "stream" else 1,
             sinks=sinks,

@@ -14,6 +14,7 @@ from flowrun.kserve.client.backoff import LONGEST_PAUSE, pause_after
 from flowrun.kserve.client.connection import open_connection
 from flowrun.kserve.client.metadata import fetch_model_info
 from flowrun.spec.flow import TransportSpec
+from flowrun.system.downtime import Downtime
 
 _TEMPORARY = frozenset({"UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
 _BY_THE_SERVER = frozenset({"transport", "transport.address"})  # keys; not TLS, not headers
@@ -36,9 +37,11 @@ def is_retried(error: RunError, spec: TransportSpec) -> bool:
 
 
 class ServerWait:
-    """Waits until the server at `spec.address` is ready and its model, too, or until `stop`."""
+    """Waits until the server at `spec.address` is ready and its model, too, or until `stop`.
+    `downtime` measures the wait."""
 
     def __init__(self, spec: TransportSpec) -> None:
+        self.downtime = Downtime()
         self._spec = spec
         self._stopped = Future[None]()
         self._failures = 0
@@ -55,6 +58,7 @@ class ServerWait:
         while not self._stopped.done():
             error = self._attempt()
             if error is None:
+                self.downtime.end()
                 return not self._stopped.done()
             self._failed(error)
         return False
@@ -74,6 +78,7 @@ class ServerWait:
         """Pause, or raise the error."""
         if not is_retried(error, self._spec):
             raise error
+        self.downtime.begin()
         self._failures += 1
         if error.message != self._logged:
             self._logged = error.message

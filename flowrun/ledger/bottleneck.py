@@ -16,10 +16,14 @@ def per_frame(seconds: float, frames: int, taken: int) -> float | None:
     return round(seconds / max(frames, taken) * 1000, 3) if frames else None
 
 
-def slowest(costs: Mapping[str, float | None], late: int) -> str | None:
-    """The stage with the highest cost per frame; `None` if nothing was measured. Not the source if
-    frames were `late` (superseded or stale): it may just wait for its next frame."""
-    able = {name: cost for name, cost in costs.items() if cost and not (late and name == "source")}
+def slowest(costs: Mapping[str, float | None], *, not_source: bool) -> str | None:
+    """The stage with the highest cost per frame; `None` if nothing was measured.
+
+    `not_source`: it is certainly not the source, which may just wait for its next frame. Frames
+    were superseded or stale, or the model server or a sink was unavailable."""
+    able = {
+        name: cost for name, cost in costs.items() if cost and not (not_source and name == "source")
+    }
     return max(able, key=lambda name: able[name], default=None)
 
 

@@ -25,6 +25,8 @@ class Summary:
     lasts; `host` is the name of the machine, `version` that of flowrun. `exit_code` is that of the
     command, `None` while the run lasts: 3 if it lost frames although its policy is `every_frame`.
     `error` is one line about what ended the run, or about those frames, otherwise `None`.
+    `unavailable_s` is for how many seconds source, model server and sinks were unavailable, before
+    the first frame, too; of several sinks it is the sum.
     `generation` counts the streams to the model; a stateful graph starts anew with each.
     `duration_s` is wall-clock time from the first captured frame to the end; `fps` delivered
     frames per second of it. `latency_ms` holds p50, p95, p99 and max in milliseconds, `None`
@@ -52,6 +54,7 @@ class Summary:
     aborted: int
     repeated: int
     reconnects: dict[str, int]
+    unavailable_s: dict[str, float]
     generation: int
     duration_s: float
     fps: float
@@ -86,6 +89,11 @@ class Summary:
                 f", latency ms: {milliseconds('end_to_end')}",
                 f"  bottleneck: {self._bottleneck()}"
                 + "".join(f", {name} reconnects: {n}" for name, n in self.reconnects.items() if n)
+                + "".join(
+                    f", {name} unavailable for {seconds:.1f} s"
+                    for name, seconds in self.unavailable_s.items()
+                    if seconds
+                )
                 + (f", frames repeated: {self.repeated}" if self.repeated else ""),
                 *slow_hook_lines(self.hooks, self.period_ms),
             ]
@@ -95,12 +103,16 @@ class Summary:
         return describe(self.bottleneck, self.busy_ms, self.period_ms, self.captured, self.dropped)
 
 
+_PARTS = ("source", "transport", "sink")
+
+
 def summarize(
     ledger: Ledger,
     flow: str,
     *,
     window: int = 1,
     reconnects: Mapping[str, int] = MappingProxyType({}),
+    unavailable_s: Mapping[str, float] = MappingProxyType({}),
     repeated: int = 0,
     generation: int = 1,
     sinks: Sequence[Mapping[str, Any]] = (),
@@ -119,6 +131,7 @@ def summarize(
         stage: per_frame(latencies.busy(stage), latencies.stages[stage].count, taken)
         for stage in WORKING
     }
+    elsewhere = any(seconds for part, seconds in unavailable_s.items() if part != "source")
     histograms = {"end_to_end": latencies.end_to_end, **latencies.stages}
     return Summary(
         flow=flow,
@@ -134,11 +147,12 @@ def summarize(
         failed={cause: fates["failed", cause] for cause in FAIL_CAUSES},
         aborted=fates["aborted"],
         repeated=repeated,
-        reconnects={name: reconnects.get(name, 0) for name in ("source", "transport", "sink")},
+        reconnects={part: reconnects.get(part, 0) for part in _PARTS},
+        unavailable_s={part: round(unavailable_s.get(part, 0.0), 3) for part in _PARTS},
         duration_s=round(seconds, 3),
         fps=round(fates["delivered"] / seconds, 2) if seconds else 0.0,
         latency_ms={name: _in_ms(histogram) for name, histogram in histograms.items()},
-        bottleneck=slowest(busy, late),
+        bottleneck=slowest(busy, not_source=bool(late or elsewhere)),
         busy_ms=busy,
         period_ms=None if period is None else round(period * 1000, 3),
         hooks=shares(latencies.hooks, period),

@@ -16,13 +16,16 @@ class Source(Protocol):
     """An iterable of frames, for one iteration on one thread. `__init__` opens nothing.
 
     `reconnects` counts how often it was reopened; `unavailable_since` is the local time since which
-    it yields no frames, `None` while it does. Any thread may read both.
+    it yields no frames, `None` while it does; `unavailable_s` for how many seconds it has been
+    unavailable altogether. Any thread may read them.
     """
 
     @property
     def reconnects(self) -> int: ...
     @property
     def unavailable_since(self) -> datetime | None: ...
+    @property
+    def unavailable_s(self) -> float: ...
 
     def open(self) -> VideoInfo | None:
         """Wait for the first frame; `None` if `stop` is called before it. Raises `SourceError`.
@@ -107,7 +110,12 @@ class LiveSink(Sink, Protocol):
 @runtime_checkable
 class RemoteSink(Sink, Protocol):
     """A sink at a network `address` (without secrets). `unavailable_since` is the local time since
-    which it is unavailable, `None` while it is available. Any thread may read both."""
+    which it is unavailable, `None` while it is available; `unavailable_s` for how many seconds it
+    has been unavailable altogether. Any thread may read them."""
 
     address: str
-    unavailable_since: datetime | None
+
+    @property
+    def unavailable_since(self) -> datetime | None: ...
+    @property
+    def unavailable_s(self) -> float: ...

@@ -21,6 +21,7 @@ from flowrun.errors import ContractError, LedgerError, SinkError, TransportError
 from flowrun.frame import Frame
 from flowrun.ledger.histogram import Histogram
 from flowrun.operators.limit import Limit
+from flowrun.system.downtime import Downtime
 
 NOON = datetime(2024, 5, 6, 12, 0, 1)
 IMAGE = np.zeros((2, 2, 3), np.uint8)
@@ -117,6 +118,23 @@ def test_a_run_that_stops_is_not_ready_and_one_that_has_ended_waits_for_nothing(
     run.status.end()
     run.source.unavailable_since = NOON
     assert state(run) == ("ended", False, [])
+
+
+def test_the_seconds_without_a_part_are_counted_until_the_end(fake_run: Any) -> None:
+    run = fake_run()
+    now = 0.0
+    run.status.server_wait = Downtime(lambda: now)
+    run.status.server_wait.begin()
+    now = 1.5
+    assert status_of(run)["unavailable_s"] == {"source": 0.0, "transport": 1.5, "sink": 0.0}
+    run.status.server_wait.end()
+    run.open()
+    run.source.unavailable_s, run.transport.unavailable_s, run.sink.unavailable_s = 1.0, 2.0, 3.0
+    found = {"source": 1.0, "transport": 3.5, "sink": 3.0}
+    assert status_of(run)["unavailable_s"] == found
+    run.status.end()
+    run.source.unavailable_s = 100.0
+    assert status_of(run)["unavailable_s"] == found
 
 
 def outcome(run: Any) -> tuple[Any, ...]:

@@ -109,6 +109,8 @@ def test_a_file_waits_for_its_server_and_no_frame_is_dropped(
     assert code == 0, said
     assert summary["captured"] == summary["delivered"] == FRAMES
     assert summary["reconnects"]["transport"] == 1
+    assert summary["unavailable_s"]["transport"] > 0
+    assert summary["bottleneck"] != "source"
     assert summary["generation"] == (2 if mode == "stream" else 1)
     generations = running.generations()
     assert len(generations) == FRAMES

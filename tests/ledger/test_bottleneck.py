@@ -49,10 +49,10 @@ def test_a_frame_dropped_by_a_hook_costs_nothing_and_a_late_one_does_not_count()
 
 def test_where_frames_are_late_the_source_is_not_the_bottleneck() -> None:
     costs = {**dict.fromkeys(WORKING), "source": 33.0, "transport": 25.0}
-    assert slowest(costs, 0) == "source"
-    assert slowest(costs, 1) == "transport"
-    assert slowest({**costs, "transport": None}, 1) is None
-    assert slowest(dict.fromkeys(WORKING), 0) is None
+    assert slowest(costs, not_source=False) == "source"
+    assert slowest(costs, not_source=True) == "transport"
+    assert slowest({**costs, "transport": None}, not_source=True) is None
+    assert slowest(dict.fromkeys(WORKING), not_source=False) is None
 
 
 @given(st.floats(0, 1e4), st.floats(0.1, 1e4))

@@ -96,18 +96,41 @@ def test_the_summary_has_all_keys_from_the_start_and_is_json() -> None:
     assert list(summary) == [
         *("flow", "started", "ended", "host", "version", "exit_code", "error"),
         *("captured", "delivered", "dropped", "failed", "aborted", "repeated"),
-        *("reconnects", "generation", "duration_s", "fps", "latency_ms", "bottleneck"),
-        *("busy_ms", "period_ms", "hooks", "window", "sinks"),
+        *("reconnects", "unavailable_s", "generation", "duration_s", "fps", "latency_ms"),
+        *("bottleneck", "busy_ms", "period_ms", "hooks", "window", "sinks"),
     ]
     assert list(summary["dropped"]) == ["superseded", "stale", "hook", "no_response"]
     assert list(summary["failed"]) == ["preprocess", "transport", "timeout", "postprocess", "sink"]
     assert summary["reconnects"] == {"source": 0, "transport": 0, "sink": 0}
+    assert summary["unavailable_s"] == {"source": 0.0, "transport": 0.0, "sink": 0.0}
     assert list(summary["latency_ms"]) == ["end_to_end", *STAGES]
     for points in summary["latency_ms"].values():
         assert points == {"p50": None, "p95": None, "p99": None, "max": None}
     assert (summary["bottleneck"], summary["period_ms"]) == (None, None)
     working = ("source", "preprocess", "transport", "postprocess", "sink")
     assert summary["busy_ms"] == dict.fromkeys(working)
+
+
+@pytest.mark.parametrize(
+    ("unavailable", "bottleneck"),
+    [
+        ({}, "source"),
+        ({"source": 2.0}, "source"),
+        ({"transport": 2.0}, "transport"),
+        ({"sink": 2.0}, "transport"),
+    ],
+)
+def test_the_source_is_not_the_bottleneck_of_a_run_that_waited_for_server_or_sink(
+    unavailable: dict[str, float], bottleneck: str
+) -> None:
+    ledger = Ledger(Clock())
+    ledger.captured(frame(0))
+    ledger.took("source", 0.4)
+    ledger.took("transport", 0.1)
+    summary = summarize(ledger, "f", unavailable_s=unavailable)
+    assert summary.bottleneck == bottleneck
+    for part, seconds in unavailable.items():
+        assert f", {part} unavailable for {seconds:.1f} s" in str(summary)
 
 
 def test_rates_latencies_and_the_bottleneck_come_from_the_clock() -> None:

@@ -48,7 +48,8 @@ class OutageTransport:
     `is_ready`, with the seconds for which it may wait for a connection, and `fits`, which returns
     false if it could not find out. Futures are completed by the thread that brings the result, by
     `flowrun-outage`, and by the caller of `release` or `close`. `unavailable_since` is when the
-    server was found not ready, in local time, `None` while it is ready.
+    server was found not ready, in local time, `None` while it is ready; `unavailable_s` for how
+    many seconds it was not, altogether.
     """
 
     def __init__(
@@ -80,7 +81,11 @@ class OutageTransport:
 
     @property
     def unavailable_since(self) -> datetime | None:
-        return self._recovery.unavailable_since
+        return self._recovery.downtime.since
+
+    @property
+    def unavailable_s(self) -> float:
+        return self._recovery.downtime.seconds
 
     def submit(self, request: Request) -> Future[Result | None]:
         future = new_future()

@@ -6,13 +6,13 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from datetime import datetime
 from functools import partial
 
 from flowrun.errors import ContractError, DeadlineError, TransportError
 from flowrun.inference import Request, Result, Transport
 from flowrun.kserve.client.outage_log import OutageLog
 from flowrun.kserve.client.outage_state import Ended, Job, Outage, OutageState
+from flowrun.system.downtime import Downtime
 
 CONNECT_TIMEOUT = 2.0  # seconds that a question waits for a connection
 
@@ -42,7 +42,7 @@ class Recovery:
         wait: Wait,
         clock: Callable[[], float],
     ) -> None:
-        self.unavailable_since: datetime | None = None
+        self.downtime = Downtime(clock)
         self.thread: threading.Thread | None = None  # guarded by `changed`
         self.closed = threading.Event()
         self.sending = threading.Lock()
@@ -179,7 +179,7 @@ class Recovery:
             )
             if self._state.outage is not None:
                 self._state.resume()
-        self.unavailable_since = None
+        self.downtime.end()
 
     def _still_fits(self, request: Request) -> bool:
         with self.changed:
@@ -213,7 +213,7 @@ class Recovery:
         if not outage.noticed:
             outage.notice()
             self._log.began(outage.error)
-            self.unavailable_since = datetime.now()
+            self.downtime.begin()
 
     def _note_end(self, outage: Outage) -> None:
         if outage.noticed:

@@ -20,6 +20,7 @@ from flowrun.media.sinks.placeholder import placeholder
 from flowrun.media.sinks.rtsp_session import RtspSession
 from flowrun.spec.flow import SinkSpec
 from flowrun.spec.secrets import redact
+from flowrun.system.downtime import Downtime
 
 log = logging.getLogger("flowrun")
 
@@ -42,7 +43,6 @@ class RtspSink:
         self.repeated = 0
         self.reconnects = 0
         self.address = redact(spec.uri)
-        self.unavailable_since: datetime | None = None
         interval = 1 / (spec.fps or context.info.fps or _DEFAULT_FPS)
         self.every = interval / 2
         self._spec, self._context = spec, context
@@ -51,6 +51,7 @@ class RtspSink:
         self._size: tuple[int, int] | None = None  # of the stream
         self._resized_from: tuple[int, int] | None = None  # the size of the last resized frame
         self._last: Frame | None = None
+        self._downtime = Downtime()
         self._backoff = Backoff(spec.reconnect)
         self._closed = threading.Event()
         self._lock = threading.Lock()  # guards `_latest` against `abort`
@@ -59,6 +60,14 @@ class RtspSink:
         self._error: SinkError | None = None  # after `give_up_after`
         self._thread: threading.Thread | None = None
         self._check_reachable()
+
+    @property
+    def unavailable_since(self) -> datetime | None:
+        return self._downtime.since
+
+    @property
+    def unavailable_s(self) -> float:
+        return self._downtime.seconds
 
     def write(self, frame: Frame) -> None:
         if self._error is not None:
@@ -121,7 +130,7 @@ class RtspSink:
             session.write(frame)
         except SinkError as error:
             self._session = None
-            self.unavailable_since = datetime.now()
+            self._downtime.begin()
             session.discard()
             if not self._closed.is_set():
                 log.warning("%s: %s; trying again", self._context.key, error.message)
@@ -152,7 +161,7 @@ class RtspSink:
                 log.debug("%s: %s", self._context.key, error.message)
                 continue
             self.reconnects += 1
-            self.unavailable_since = None
+            self._downtime.end()
             log.warning("%s: %s is available again", self._context.key, self.address)
             self._session = session
             return

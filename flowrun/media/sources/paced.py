@@ -39,6 +39,10 @@ class PacedSource:
     def unavailable_since(self) -> datetime | None:
         return self._source.unavailable_since
 
+    @property
+    def unavailable_s(self) -> float:
+        return self._source.unavailable_s
+
     def open(self) -> VideoInfo | None:
         self._info = self._source.open()
         return self._info

@@ -32,6 +32,7 @@ class PatternSource:
 
     reconnects = 0
     unavailable_since = None
+    unavailable_s = 0.0
 
     def __init__(self, spec: SourceSpec) -> None:
         match = _URI.fullmatch(spec.uri)

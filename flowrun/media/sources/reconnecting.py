@@ -16,6 +16,7 @@ from flowrun.media.sources.frame_clock import FrameClock
 from flowrun.media.sources.pacer import Wait
 from flowrun.spec.flow import SourceSpec
 from flowrun.spec.secrets import redact
+from flowrun.system.downtime import Downtime
 
 log = logging.getLogger("flowrun")
 
@@ -51,12 +52,12 @@ class ReconnectingSource:
         clock: Callable[[], float] = time.monotonic,
         wait: Wait = threading.Event.wait,
     ) -> None:
-        self.unavailable_since: datetime | None = None
         self.reconnects = 0
         self._spec = spec
         self._make = make
         self._clock = clock
         self._wait = wait
+        self._downtime = Downtime(clock)
         self._backoff = Backoff(spec.reconnect)
         self._uri = redact(spec.uri)
         self._stopped = threading.Event()
@@ -64,11 +65,20 @@ class ReconnectingSource:
         self._session: Session | None = None
         self._info: VideoInfo | None = None
 
+    @property
+    def unavailable_since(self) -> datetime | None:
+        return self._downtime.since
+
+    @property
+    def unavailable_s(self) -> float:
+        return self._downtime.seconds
+
     def open(self) -> VideoInfo | None:
         retried = {"wait": _ALL, "fail": _NONE, "auto": _NONE}
         if self._spec.kind in ("rtsp", "stream", "http"):
             retried["auto"] = _TRANSIENT
         info = self._connect(retried[self._spec.startup])
+        self._downtime.end()
         if info is not None and info.tone_mapped:
             log.info(
                 "source: %s is HDR (%s); it is converted to SDR, unless `source.tone_map` is false",
@@ -86,7 +96,7 @@ class ReconnectingSource:
             error = SourceError(f"{self._uri} ended")
             try:
                 for frame in session:
-                    self.unavailable_since = None
+                    self._downtime.end()
                     last_arrival, pts = self._clock(), frame.time
                     placed = place(frame)
                     if placed is None:
@@ -105,7 +115,7 @@ class ReconnectingSource:
                 return
             if not info.live or self._spec.on_loss == "stop":
                 raise error
-            self.unavailable_since = datetime.now()
+            self._downtime.begin()
             log.warning("source: %s", error.message)
             session.close()
             # A stall at the end does not count as a healthy connection.
@@ -145,6 +155,7 @@ class ReconnectingSource:
                     return None
                 if error.reason not in retried:
                     raise
+                self._downtime.begin()
                 if error.message != logged:
                     logged = error.message
                     log.warning("source: %s; trying again", logged)

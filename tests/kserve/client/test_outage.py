@@ -214,6 +214,7 @@ def test_with_hold_everything_is_sent_again_in_the_order_of_submission(
     made.inner.wait_for(0, 1, 2, 3, 0, 2, 3, 4, 5)
     is_over()
     assert made.transport.unavailable_since is None
+    assert made.transport.unavailable_s == pytest.approx(3.2)
     made.inner.answer(5, 4, 3, 2, 0)
     assert outcomes(futures) == [0, 1, 2, 3, 4, 5]
     assert caplog.messages == [

@@ -28,6 +28,7 @@ class Recording:
         self.now = 1000.0
         self.reconnects = 3
         self.unavailable_since: datetime | None = datetime(2024, 5, 6)
+        self.unavailable_s = 1.5
         self.stopped = self.closed = 0
         self.on_wait: Callable[[], object] = lambda: None
 
@@ -148,5 +149,6 @@ def test_everything_else_is_delegated_to_the_source() -> None:
     paced = recording.paced()
     assert paced.open() is recording.info
     assert (paced.reconnects, paced.unavailable_since) == (3, datetime(2024, 5, 6))
+    assert paced.unavailable_s == 1.5
     paced.close()
     assert (recording.stopped, recording.closed) == (1, 1)

@@ -309,6 +309,31 @@ def test_unavailable_since_is_set_until_the_next_frame() -> None:
     assert still >= pausing
 
 
+def test_unavailable_s_counts_the_wait_at_startup_and_every_outage() -> None:
+    world = World(
+        [
+            FakeSession(error("refused")),
+            FakeSession(error("refused")),
+            FakeSession(ends=error("failed")),
+            FakeSession(error("refused")),
+            FakeSession(),
+        ],
+        keys={"startup": "wait"},
+    )
+    seen: list[float] = []
+
+    def look_and_stop() -> None:
+        seen.append(world.source.unavailable_s)
+        world.source.stop()
+
+    world.sessions[2].on_open = lambda: seen.append(world.source.unavailable_s)
+    world.sessions[2].on_end = lambda: seen.append(world.source.unavailable_s)
+    world.sessions[4].on_end = look_and_stop
+    world.play()
+    assert world.waits == [1.0, 2.0, 4.0, 8.0]
+    assert seen == pytest.approx([3.0, 3.0, 3.0 + 12.0])
+
+
 def test_only_a_session_with_frames_for_long_enough_resets_the_delays() -> None:
     def session(frames: int, stall: float = 0.0) -> FakeSession:
         return FakeSession(frames=frames, stall=stall)

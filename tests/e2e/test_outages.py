@@ -53,6 +53,17 @@ class Run:
     def open_gate(self) -> None:
         (self.folder / "gate").write_bytes(b"")
 
+    def recovers(self) -> tuple[str, dict[str, Any]]:
+        """The server is available again, and the run delivers all of its frames: the line of the
+        log, and the summary."""
+        line = self.until_logged("is available again after")
+        self.stands_at(100)
+        self.open_gate()
+        code, summary, said = self.ends()
+        assert code == 0, said
+        assert summary["captured"] == summary["delivered"] == FRAMES
+        return line, summary
+
     def generations(self) -> list[int]:
         lines = (self.folder / "seen").read_text().splitlines()
         return [int(line.split()[1]) for line in lines]
@@ -100,14 +111,8 @@ def test_a_file_waits_for_its_server_and_no_frame_is_dropped(
         "; frames are held until it is available again\n"
     )
     embedded.start()
-    assert re.search(
-        r"resent: [1-9]\d*, failed: 0\n$", running.until_logged("is available again after")
-    )
-    running.stands_at(100)
-    running.open_gate()
-    code, summary, said = running.ends()
-    assert code == 0, said
-    assert summary["captured"] == summary["delivered"] == FRAMES
+    line, summary = running.recovers()
+    assert re.search(r"resent: [1-9]\d*, failed: 0\n$", line)
     assert summary["reconnects"]["transport"] == 1
     assert summary["unavailable_s"]["transport"] > 0
     assert summary["bottleneck"] != "source"
@@ -229,12 +234,7 @@ def test_triton_unloads_and_loads_the_model(run: Any, triton: Any, mode: str) ->
     running.open_gate()
     running.until_logged("the model is not ready")
     ask_triton(triton.address, "RepositoryModelLoad")
-    running.until_logged("is available again after")
-    running.stands_at(100)
-    running.open_gate()
-    code, summary, said = running.ends()
-    assert code == 0, said
-    assert summary["captured"] == summary["delivered"] == FRAMES
+    running.recovers()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -246,10 +246,5 @@ def test_triton_is_killed_and_its_model_takes_a_while_to_load(
     running.open_gate()
     running.until_logged("the model server is unavailable")
     triton.start()
-    running.until_logged("is available again after")
-    running.stands_at(100)
-    running.open_gate()
-    code, summary, said = running.ends()
-    assert code == 0, said
-    assert summary["captured"] == summary["delivered"] == FRAMES
+    _, summary = running.recovers()
     assert summary["reconnects"]["transport"] == 1

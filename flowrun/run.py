@@ -14,7 +14,7 @@ from reactivex import Observable
 
 from flowrun.chain import policies
 from flowrun.chain.compile import Threads, compile_flow
-from flowrun.chain.fan_out import FanOut, SinkBranch, queue_for
+from flowrun.chain.fan_out import FanOut, SinkBranch, queue_for, recount
 from flowrun.chain.queues import delivers_apart, several
 from flowrun.chain.shutdown import Shutdown
 from flowrun.chain.stages import Stages
@@ -75,6 +75,7 @@ class Run:
                         self._go(parts)
             finally:
                 self._shutdown.close()
+                recount(self.ledger, self._status.branches)
                 self.ledger.close()
                 self._status.end()
         return self.summary()

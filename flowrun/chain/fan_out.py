@@ -13,7 +13,7 @@ from flowrun.chain.threads import RunThreads
 from flowrun.errors import SinkError, SinkUnavailableError
 from flowrun.frame import Frame
 from flowrun.ledger.ledger import Ledger
-from flowrun.media.protocols import LiveSink, Sink
+from flowrun.media.protocols import FileSink, LiveSink, Sink
 from flowrun.operators.bounded import WhenFull
 from flowrun.operators.occupancy import Occupancy
 from flowrun.operators.scheduler import WaitableScheduler
@@ -160,6 +160,18 @@ class FanOut:
             self._ledger.failed(frame, "sink", undecided.error)
         else:
             self._ledger.superseded(frame)
+
+
+def recount(ledger: Ledger, branches: Sequence[SinkBranch]) -> None:
+    """Count frames as failed that a sink accepted and that are not in its file after all. Call it
+    when the sinks are closed."""
+    before = max((branch.delivered for branch in branches), default=0)
+    for branch in branches:
+        if isinstance(branch.sink, FileSink):
+            branch.delivered -= branch.sink.missing
+            branch.failed += branch.sink.missing
+    # A frame that another sink has is delivered.
+    ledger.retract(before - max((branch.delivered for branch in branches), default=0))
 
 
 def queue_for(spec: SinkSpec, flow: Flow, threads: RunThreads, *, several: bool) -> Queue | None:

@@ -101,6 +101,13 @@ class Ledger:
     def failed(self, frame: Frame, cause: FailCause, error: BaseException | None = None) -> None:
         self._settle(frame, "failed", cause, reason=one_line(error) if error else None)
 
+    def retract(self, frames: int) -> None:
+        """The sink lost so many delivered frames: they have failed. Before `close`; listeners are
+        not called again."""
+        with self._lock:
+            self._fates["delivered"] -= frames
+            self._fates["failed", "sink"] += frames
+
     def took(
         self, stage: Stage, seconds: float, frame: Frame | None = None, *, others: int = 0
     ) -> None:

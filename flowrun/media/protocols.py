@@ -108,6 +108,14 @@ class LiveSink(Sink, Protocol):
 
 
 @runtime_checkable
+class FileSink(Sink, Protocol):
+    """A sink that writes a file. `missing` is how many frames `write` has accepted that are not in
+    the file, because it could not be finished: known after `close`."""
+
+    missing: int
+
+
+@runtime_checkable
 class RemoteSink(Sink, Protocol):
     """A sink at a network `address` (without secrets). `unavailable_since` is the local time since
     which it is unavailable, `None` while it is available; `unavailable_s` for how many seconds it

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowrun.chain.fan_out import FanOut, SinkBranch, queue_for
+from flowrun.chain.fan_out import FanOut, SinkBranch, queue_for, recount
 from flowrun.errors import SinkError, SinkUnavailableError
 from flowrun.frame import Frame
 from flowrun.ledger.fates import Fate
@@ -87,6 +87,36 @@ class World:
     @property
     def undecided(self) -> int:
         return len(self.fan_out._undecided)
+
+
+class File(Sink):
+    missing = 0
+
+
+@pytest.mark.parametrize(
+    ("missing", "delivered"), [((3,), 7), ((10,), 0), ((3, 0), 10), ((4, 6), 6)]
+)
+def test_a_frame_that_is_in_no_file_after_all_has_failed(
+    missing: tuple[int, ...], delivered: int
+) -> None:
+    world = World(len(missing), File)
+    for index in range(10):
+        offered = world.offer(index)
+        for sink in range(len(missing)):
+            world.act(sink, offered, "accept")
+    for file, number in zip(world.sinks, missing, strict=True):
+        file.missing = number  # type: ignore[attr-defined]
+    recount(world.ledger, world.each)
+    world.ledger.close()
+    counts = world.ledger.counts().fates
+    assert (counts["delivered"], counts["failed", "sink"]) == (delivered, 10 - delivered)
+    assert [(it.delivered, it.failed) for it in world.each] == [(10 - n, n) for n in missing]
+
+
+def test_a_run_without_sinks_has_nothing_to_recount() -> None:
+    world = World(0)
+    recount(world.ledger, world.each)
+    world.ledger.close()
 
 
 # --- one sink

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
 from collections.abc import Iterator
@@ -153,8 +154,10 @@ def test_an_unknown_encoder_is_reported_with_the_message_of_ffmpeg(flow: Any, fl
 
 @pytest.mark.usefixtures("pyav")
 @pytest.mark.skipif(sys.platform == "win32", reason="limits files as POSIX does")
-def test_a_full_disk_of_an_in_process_encoder_is_reported_and_the_file_plays(
-    flow: Any, flowrun: Any, probe: Any, tmp_path: Path
+@pytest.mark.parametrize("encoder", ["av", "ffmpeg"])
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_on_a_full_disk_the_recording_plays_and_has_the_frames_that_count_as_delivered(
+    flow: Any, flowrun: Any, probe: Any, tmp_path: Path, encoder: str, ending: str
 ) -> None:
     (tmp_path / "small.py").write_text(
         "import resource\n"
@@ -162,13 +165,20 @@ def test_a_full_disk_of_an_in_process_encoder_is_reported_and_the_file_plays(
         "def hook(frame, result):\n"
         "    return frame\n"
     )
-    sink = "{uri: out.mp4, encoder: av, codec: mpeg4, quality: 1}"
-    done = flowrun(flow(sink=sink, postprocess="[small:hook]", limits="{frames: 500}"))
+    sink = f"{{uri: out.{ending}, encoder: {encoder}, preset: ultrafast, quality: 1}}"
+    path = flow(sink=sink, postprocess="[small:hook]", limits="{frames: 500}")
+    done = flowrun(path, "--summary", "summary.json")
     assert done.returncode == 1
-    wrong = "error: sink: av could not write out.part.mp4: File too large"
-    assert wrong in done.stderr
+    assert f"error: sink: {encoder} could not write out.part.{ending}: " in done.stderr
+    assert "File too large" in done.stderr or "File size limit exceeded" in done.stderr
     assert "Traceback" not in done.stderr
-    assert len(probe(tmp_path / "out.mp4").times) > 1
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["delivered"] == len(probe(tmp_path / f"out.{ending}").times) > 1
+    assert summary["sinks"][0]["delivered"] == summary["delivered"]
+    assert summary["failed"]["sink"] > 1
+    lost = summary["failed"]["sink"] + summary["aborted"]
+    assert summary["captured"] == summary["delivered"] + lost
+    assert f"delivered {summary['delivered']} " in done.stderr
 
 
 def test_a_run_in_which_every_frame_failed_has_failed(flow: Any, flowrun: Any) -> None:

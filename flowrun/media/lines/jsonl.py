@@ -39,13 +39,15 @@ class JsonLinesSink:
     """One line per captured frame, in the order in which their fates are decided:
     `{"index", "time", "fate", "cause", "latency_ms": {"end_to_end", "<stage>": …}, "data": {…}}`.
 
-    Each line is flushed to the file at once. Frames are accepted and discarded.
+    Each line is flushed to the file at once. Frames are accepted and discarded. `missing` is 1 if
+    the first line that was not written is that of a delivered frame.
     """
 
     def __init__(self, spec: SinkSpec, context: SinkContext) -> None:
         self._key, self._claims = context.key, context.claims
         self._path = Path(spec.uri)
         self._lock = threading.Lock()
+        self.missing = 0
         self._error: SinkError | None = None
         self._claims.take(self._path, self._key, overwrite=spec.overwrite)
         try:
@@ -81,6 +83,7 @@ class JsonLinesSink:
                 self._file.write(line + "\n")
             except OSError as error:
                 self._error = self._failure(error)
+                self.missing += fate.fate == "delivered"
                 log.warning("%s; no more lines are written", self._error)
 
     def write(self, frame: Frame) -> None:

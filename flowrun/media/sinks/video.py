@@ -9,7 +9,7 @@ from pathlib import Path
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
 from flowrun.media.encoding import supports_bitrate
-from flowrun.media.ffmpeg.playable import plays
+from flowrun.media.ffmpeg.playable import count_frames, plays
 from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks.avi import AviTimes
 from flowrun.media.sinks.encoders import ENCODERS, FileEncoder
@@ -29,7 +29,8 @@ class VideoSink:
 
     No file is lost: what a killed run has left becomes `name.part-1.mp4`, a file that does not play
     stays `name.part.mp4`, and if there is a `name.mp4` at the end that was not there at the start,
-    the recording becomes `name-1.mp4` and `close` raises. `__init__` raises `InvalidFlowError` if
+    the recording becomes `name-1.mp4` and `close` raises. `missing` counts the frames that an
+    encoder accepted and did not write before it failed. `__init__` raises `InvalidFlowError` if
     the encoder is not installed, and `SinkError` if the path is claimed (see `Claims`).
     """
 
@@ -39,6 +40,8 @@ class VideoSink:
         self._parts = 0
         self._open = ENCODERS[spec.encoder](context.key)
         self._encoder: FileEncoder | None = None
+        self.missing = 0
+        self._written = 0  # frames, to the current file
         self._aborted = False
         self._taken: list[str] = []  # final names that were not free, as messages
         context.claims.take(self._path, context.key, overwrite=spec.overwrite)
@@ -67,6 +70,7 @@ class VideoSink:
                 self._finish()
             self._encoder = self._next_part(frame)
         self._encoder.write(frame)
+        self._written += 1
 
     def close(self) -> None:
         try:
@@ -87,6 +91,7 @@ class VideoSink:
         if self._aborted:
             raise SinkError(f"{self._path} was aborted", key=self._context.key)
         self._parts += 1
+        self._written = 0
         path, size = self._name(self._parts), (first.width, first.height)
         if self._parts > 1:
             self._context.claims.take(path, self._context.key, overwrite=True)
@@ -120,6 +125,7 @@ class VideoSink:
         try:
             self._encoder.close()  # `abort` may interrupt this
         except SinkError:
+            self._count_missing()
             self._salvage()
             raise
         finally:
@@ -129,10 +135,23 @@ class VideoSink:
         elif self._target.exists():
             self._publish()
         else:
+            self.missing += self._written
             raise SinkError(
                 f"{self._target} was removed or renamed during the run; there is no recording",
                 key=self._context.key,
             )
+
+    def _count_missing(self) -> None:
+        """Count the frames that the encoder has not written into the current file."""
+        found = count_frames(self._target) if self._target.exists() else 0
+        if found is None:
+            log.warning(
+                "%s: the frames in %s were not counted, it is too long; some that count as"
+                " delivered may be missing",
+                *(self._context.key, self._target),
+            )
+        else:
+            self.missing += max(0, self._written - found)
 
     def _salvage(self) -> None:
         """Give the file of an encoder that may not have finished it its final name if it plays."""

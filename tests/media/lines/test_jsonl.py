@@ -252,6 +252,7 @@ def test_a_full_disk_is_logged_once_and_ends_the_sink(caplog: Any) -> None:
     sink.note(Fate())
     sink.note(Fate())
     assert caplog.messages == [f"{message}; no more lines are written"]
+    assert sink.missing == 1  # the second frame failed
     for act in (partial(sink.write, FRAME), sink.close):
         with pytest.raises(SinkError) as raised:
             act()

@@ -107,7 +107,7 @@ class Status:
             "source": self.source.unavailable_s if self.source else 0.0,
             "transport": self.server_wait.seconds
             + (self.transport.unavailable_s if self.transport else 0.0),
-            "sink": sum(sink.unavailable_s for sink in sinks if isinstance(sink, RemoteSink)),
+            "sink": sum((s.unavailable_s for s in sinks if isinstance(s, RemoteSink)), 0.0),
         }
 
     def summary(self) -> Summary:

@@ -81,6 +81,9 @@ def main(argv: Sequence[str]) -> int:
                 traceback.print_exc()
             print_stderr(str(problem))
             return error.exit_code
+        except Exception:  # a bug; the caller reports it
+            _report(run, options)
+            raise
     reported = _report(run, options, signals.first)
     lost = run.summary().error
     if lost is not None:

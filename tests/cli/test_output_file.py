@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from flowrun.cli import main
+from flowrun.run import Run
 
 FLOW = """\
 source: test:64x48@30
@@ -99,6 +100,17 @@ def test_a_summary_at_the_path_of_a_sink_or_of_the_source_is_an_error(
 def test_a_summary_that_fails_at_the_end_is_exit_code_1(capsys: Any) -> None:
     assert main(["flow.yaml", "--summary", "/dev/full"]) == 1
     assert "error: --summary /dev/full: No space left on device" in capsys.readouterr().err
+
+
+def test_a_run_that_ends_by_a_bug_has_a_summary(capsys: Any, monkeypatch: Any) -> None:
+    def broken(*_: Any) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(Run, "_open_source", broken)
+    assert main(["flow.yaml", "--summary", "run.json"]) == 70
+    summary = json.loads(Path("run.json").read_text())
+    assert (summary["exit_code"], summary["error"]) == (70, "ValueError: a bug")
+    assert "this is a bug in flowrun" in capsys.readouterr().err
 
 
 def test_y_overwrites_the_files_of_the_sinks(capsys: Any) -> None:

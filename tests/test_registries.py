@@ -72,6 +72,13 @@ def test_every_hook_that_flowrun_brings_has_a_flow_and_a_line_in_the_docs() -> N
     assert len(documented) == len(library())
 
 
+def test_the_schema_knows_the_name_of_every_hook_that_flowrun_brings() -> None:
+    assert schema()["$defs"]["hook_path"]["examples"] == library()
+    names = "|".join(library())
+    assert schema()["$defs"]["hook_path"]["pattern"].startswith(f"^({names}|")
+    assert f"(?!({names}):)" in schema()["$defs"]["hook_path"]["pattern"]
+
+
 def test_every_built_in_model_is_in_the_registry_and_in_the_docs() -> None:
     modules = [module.name for module in pkgutil.iter_modules(models.__path__)]
     found = {name: importlib.import_module(f"{models.__name__}.{name}") for name in modules}

@@ -20,6 +20,7 @@ from flowrun.spec.flow import (
 )
 from flowrun.spec.units import duration, size
 
+LIBRARY = "flowrun.hooks"  # the package of the hooks that flowrun brings
 Data = Mapping[str, Any]
 
 
@@ -59,6 +60,8 @@ def _source(value: Any) -> SourceSpec:
 
 def _hook(value: Any) -> HookSpec:
     fields = dict(_long(value, "hook"))
+    name = fields["hook"]
+    fields["hook"] = name if ":" in name else f"{LIBRARY}.{name}:{name}"
     return HookSpec(with_=fields.pop("with", {}), **fields)
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
+from flowrun.spec.corrections import corrections
 from flowrun.spec.nodes import Node, Path, dotted
 from flowrun.spec.scalars import scalar
 from flowrun.spec.schema import Schema, inlined, types
 
 _MAX_COMPARED = 60  # characters; comparing takes quadratic time
+_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "srt", "udp", "rtp", "http", "https")
+# Not misspelt, but not supported: the message lists what is.
+_OTHER_SCHEMES = ("ftp", "sftp", "file", "s3", "gs", "ws", "wss", "mms", "smb", "tcp", "data")
 _BOOLEAN_WORDS = {
     "on": "true",
     "yes": "true",
@@ -23,11 +28,14 @@ _BOOLEAN_WORDS = {
 
 @lru_cache(maxsize=1024)
 def closest_match(word: str, words: tuple[str, ...]) -> str | None:
-    """The one of `words` that is most similar to `word`; None if none is similar."""
+    """The one of `words` that is most similar to `word`, first of all one with the same letters;
+    None if none is similar."""
     if len(word) > _MAX_COMPARED:
         return None
     by_fold = {each.casefold(): each for each in words}
-    found = difflib.get_close_matches(word.casefold(), by_fold, n=1)
+    letters = sorted(word.casefold())
+    swapped = [each for each in by_fold if sorted(each) == letters]
+    found = swapped or difflib.get_close_matches(word.casefold(), by_fold, n=1)
     return by_fold[found[0]] if found else None
 
 
@@ -57,20 +65,80 @@ def unknown_key(path: Path, of: Schema) -> str:
 
 def wrong_value(node: Node, of: Schema) -> str:
     """The hint for a value that the schema does not allow; empty if there is none."""
-    text = node.value
+    value = node.value
     if node.style == "empty":
         return "give it a value, or remove the key"
-    if not isinstance(text, str) or not text:
-        return ""
-    allowed = types(of)
-    read = _type(scalar(text))
-    if node.style == "quoted" and read != "string" and read in allowed:
+    if isinstance(value, str):
+        return _wrong_text(value, node.style == "quoted", of) if value else ""
+    if value is True and "object" in types(of) and not of.get("required"):
+        return "write `{}` for the defaults"
+    plain = [item.value for item in value] if isinstance(value, list) else value
+    return _meant(corrections(plain, of))
+
+
+def _wrong_text(text: str, quoted: bool, of: Schema) -> str:
+    if quoted and _fits_unquoted(text, of):
         return "remove the quotes"
-    if "boolean" in allowed and text.lower() in _BOOLEAN_WORDS:
+    if types(of) == ["array"] and _is_short(text):
+        return f"write it as a list: `[{text}]`"
+    if "boolean" in types(of) and text.lower() in _BOOLEAN_WORDS:
         return f"write `{_BOOLEAN_WORDS[text.lower()]}`"
-    near = closest_match(text, tuple(filter(None, of.get("enum", ()))))
-    words = [near] if near else _corrections(text, of["pattern"]) if "pattern" in of else []
-    return f"did you mean `{words[0]}`?" if words else ""
+    return _special(text, of) or _similar(text, of)
+
+
+def _special(text: str, of: Schema) -> str:
+    """The hint for a mistake that another spelling of the value alone does not correct."""
+    if text.upper() in ("NCHW", "NHWC") and text.upper()[1:] in of.get("enum", ()):
+        return f"did you mean `{text.upper()[1:]}`? `batch: true` adds the N"
+    if text.endswith(".py") and re.search(of.get("pattern", "^$"), "package.module:name"):
+        module = re.sub(r"[/\\]+", ".", text.removesuffix(".py")).strip(".")
+        return f"write `{module}:NAME`, where NAME is the function or the class in that file"
+    return ""
+
+
+def _similar(text: str, of: Schema) -> str:
+    near = (
+        _with_scheme(text, of)
+        or _library_hook(text, of)
+        or closest_match(text, tuple(of.get("examples", ())))
+        or next(corrections(text, of), None)
+        or closest_match(text, tuple(filter(None, of.get("enum", ()))))
+    )
+    return f"did you mean `{near}`?" if near else ""
+
+
+def _with_scheme(text: str, of: Schema) -> str:
+    """`text` with the scheme that is most similar to its own and allowed; empty if none is."""
+    scheme, separator, rest = text.partition("://")
+    if not separator or not _is_short(text):
+        return ""
+    near = None if scheme.lower() in _OTHER_SCHEMES else closest_match(scheme, _SCHEMES)
+    better = f"{near}://{rest}" if near else ""
+    return better if re.search(of.get("pattern", "^$"), better) else ""
+
+
+def _library_hook(text: str, of: Schema) -> str:
+    """The dotted path of the hook of flowrun's whose name is similar to that in `text`."""
+    module = text.rpartition(".")[2].partition(":")[0]
+    if not text.startswith("flowrun.hooks."):
+        return ""
+    near = closest_match(module, tuple(of.get("examples", ())))
+    return f"flowrun.hooks.{near}:{near}" if near else ""
+
+
+def _meant(words: Iterator[str]) -> str:
+    word = next(words, None)
+    return f"did you mean `{word}`?" if word else ""
+
+
+def _fits_unquoted(text: str, of: Schema) -> bool:
+    read = scalar(text)
+    names = {bool: "boolean", int: "integer", float: "number", type(None): "null"}
+    return read != text and (names.get(type(read)) in types(of) or read == of.get("const"))
+
+
+def _is_short(text: str) -> bool:
+    return len(text) <= _MAX_COMPARED
 
 
 def _unique_path(key: str) -> Path | None:
@@ -80,21 +148,3 @@ def _unique_path(key: str) -> Path | None:
         return (key,)
     holders = [name for name, of in root.items() if key in of.get("properties", {})]
     return (holders[0], key) if len(holders) == 1 else None
-
-
-def _corrections(text: str, pattern: str) -> list[str]:
-    """Variants of `text` that match the pattern: without blanks, in lower case, without the scheme
-    of an address, with a port, with the colon of a dotted path."""
-    if len(text) > _MAX_COMPARED:
-        return []
-    without = re.sub(r"\s", "", text)
-    words = [without, without.lower(), ":".join(text.rsplit(".", 1))]
-    if not re.search(pattern, "localhost") and re.search(pattern, "localhost:9000"):
-        host = text.partition("://")[2].rpartition("@")[2].partition("/")[0] or text
-        words += [host, f"{host}:9000"] if host != "embedded" else []
-    return [word for word in words if word != text and re.search(pattern, word)]
-
-
-def _type(value: object) -> str:
-    names = {bool: "boolean", int: "integer", float: "number", type(None): "null"}
-    return names.get(type(value), "string")

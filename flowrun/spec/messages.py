@@ -19,6 +19,7 @@ _NAMES = {
     "array": "a list",
     "null": "`null`",
 }
+_FEW = 4  # keys of a mapping that a message lists
 
 
 def describe_value(node: Node, path: Path) -> str:
@@ -43,13 +44,20 @@ def expected(of: Schema) -> str:
     if "enum" in of:
         return f"expected {join_alternatives(of['enum'])}"
     names = [_NAMES[name] for name in types(of) if name != "null"]
-    return f"expected {' or '.join(names)}{_range(of)}"
+    keys = _keys(of) if names == ["a mapping"] else ""
+    return f"expected {' or '.join(names)}{keys}{_range(of)}"
 
 
 def join_alternatives(values: Sequence[str]) -> str:
     """`a`, `b` or `c`."""
     *most, last = [f"`{value}`" for value in values]
     return f"{', '.join(most)} or {last}" if most else last
+
+
+def _keys(of: Schema) -> str:
+    """The keys of a mapping, if they are few."""
+    names = [f"`{key}`" for key in of.get("properties", {})]
+    return f" with {', '.join(names)}" if 0 < len(names) <= _FEW else ""
 
 
 def _range(of: Schema) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from flowrun.spec import hints
+from flowrun.spec.lookalikes import lookalike
 from flowrun.spec.messages import describe_value, expected
 from flowrun.spec.nodes import (
     Finding,
@@ -50,6 +51,8 @@ def validate(root: Node) -> list[Finding]:
             name = dotted(path)
             message = f"`{name}` has a user name or a password that is not percent-encoded"
             findings[path] = Finding(message, node.location, name, ENCODE)
+        elif (found := lookalike(path, node)) is not None:
+            findings[path] = found
     for path, finding in same_files(root):
         findings.setdefault(path, finding)
     return list(findings.values())
@@ -88,7 +91,8 @@ def _findings(error: ValidationError, root: Node) -> Iterator[tuple[Path, Findin
         yield (*path, key), Finding(message, _key_location(entry), dotted((*path, key)))
     else:
         location = node.location if _is_short(node) else _key_location(node)
-        known = error.validator not in ("x-planned", "const") and not is_secret(path)
+        quoted = error.validator == "const" and node.style == "quoted"  # `version: "1"`
+        known = (error.validator not in ("x-planned", "const") or quoted) and not is_secret(path)
         hint = hints.wrong_value(node, of) if known else ""
         yield path, Finding(_message(error, path, node), location, dotted(path), hint)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import yaml
 
+from flowrun.spec.lookalikes import missing_blank
 from flowrun.spec.nodes import Location, MalformedMessageError
 
 # A part of the message of both of PyYAML's parsers, and our message and hint.
@@ -39,6 +40,8 @@ def syntax_error(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> Malformed
     tab = re.match(r" *\t", lines[line])
     if tab:
         return _at(line, tab.end() - 1, "a tab cannot indent YAML", "indent with blanks")
+    if (missing := missing_blank(lines, line)) is not None:
+        return missing
     if error.context_mark and ("expected ',' or" in problem or "end of stream" in problem):
         return _unclosed(_inside(error.context_mark, lines), (line, column), lines)
     for part, (message, hint) in _MESSAGES.items():

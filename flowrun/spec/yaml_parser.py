@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from flowrun.spec.lookalikes import check_spaces
 from flowrun.spec.nodes import Finding, Location, MalformedMessageError, Node, printable
 from flowrun.spec.scalars import scalar
 from flowrun.spec.yaml_errors import syntax_error
@@ -40,6 +41,7 @@ def parse_yaml(text: str) -> tuple[Node, list[Finding]]:
             location,
             "is this a text file?",
         )
+    check_spaces(lines)
     try:
         return _Composer(yaml.parse(text, Loader=_LOADER)).document()
     except yaml.MarkedYAMLError as error:

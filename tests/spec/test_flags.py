@@ -140,6 +140,7 @@ def test_a_page_and_an_output_of_the_command_line_are_both_sinks(load: Any, base
 def test_an_invalid_address_for_the_page_is_shown_as_typed(complain: Any, base: str) -> None:
     assert complain(base, [Flag("--web", "sink", "8080", "web")]) == [
         f"--web:1:7: error: `sink[1]` is 'web:8080', {EXPECTED_SINKS}\n    --web 8080\n          ^"
+        "\n    did you mean `web:127.0.0.1:8080`?"
     ]
 
 

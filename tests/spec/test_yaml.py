@@ -246,3 +246,24 @@ def test_only_the_first_hundred_problems_are_listed(complain: Any, base: str) ->
     assert problems[-1] == (
         "flow.yaml:104:1: error: 150 further problems are not shown\n    k100: 1\n    ^"
     )
+
+
+@pytest.mark.parametrize("space", ["\u00a0", "\u2003", "\u200b", "\u202f", "\u3000"])
+@pytest.mark.parametrize(
+    ("line", "column"),
+    [("source:{}test", 8), ("source: {}test", 9), ("{}source: test", 1), ("source: [{}test]", 10)],
+)
+def test_a_space_that_is_no_blank_is_found_where_it_matters(
+    space: str, line: str, column: int
+) -> None:
+    with pytest.raises(MalformedMessageError) as caught:
+        parse_yaml(f"version: 1\n{line.format(space)}\n")
+    finding = caught.value.finding
+    assert (finding.location.line, finding.location.column) == (2, column)
+    assert f"U+{ord(space):04X}" in finding.message
+    assert "replace it with a blank" in finding.hint
+
+
+@pytest.mark.parametrize("text", ['a: "x\u00a0y"', "a: caf\u00e9\u00a0b", "a: 1  # \u00a0note"])
+def test_such_a_space_inside_a_text_or_a_comment_is_one_of_it(text: str) -> None:
+    parse_yaml(text)

@@ -9,7 +9,6 @@ from flowrun.media.sources.reconnecting import ReconnectingSource
 from flowrun.media.sources.rtsp import LOW_DELAY
 from flowrun.spec.flow import SourceSpec
 
-
 # Microseconds. Containers that may announce another stream at any time, such as MPEG-TS, are probed
 # for five seconds otherwise.
 _PROBE = ("-analyzeduration", "500000")

@@ -34,7 +34,8 @@ def describe(
     captured: int,
     dropped: Mapping[str, int],
 ) -> str:
-    """`transport 41 ms per frame > 33 ms frame period: 24 % dropped`, from the summary's values.
+    """`transport 41 ms per frame > 33 ms frame period: 24 % dropped`, or `…: keeps up`, from the
+    summary's values.
 
     The percentage is that of superseded and stale frames only: frames that a hook dropped or the
     model did not answer were not too slow. `-` without a bottleneck.
@@ -52,7 +53,10 @@ def describe(
     late = dropped["superseded"] + dropped["stale"]
     if late:
         return f"{text}: {_percent(late / captured)} dropped"
-    return text
+    if stage == "source":
+        return f"{text}: the other stages keep up"
+    slack = period_ms is not None and short(busy) != short(period_ms) and busy < period_ms
+    return f"{text}: keeps up" if slack else text
 
 
 def short(milliseconds: float) -> str:

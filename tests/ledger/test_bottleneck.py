@@ -16,10 +16,12 @@ DROPPED = {"superseded": 0, "stale": 0, "hook": 0, "no_response": 0}
     [
         ("transport", 41.2, 33.3, {"superseded": 20, "stale": 4},
          "transport 41 ms per frame > 33 ms frame period: 24 % dropped"),
-        ("transport", 12.0, 33.3, {}, "transport 12 ms per frame < 33 ms frame period"),
-        ("source", 33.1, 33.3, {}, "source 33 ms per frame = 33 ms frame period"),
+        ("transport", 12.0, 33.3, {}, "transport 12 ms per frame < 33 ms frame period: keeps up"),
+        ("source", 33.1, 33.3, {},
+         "source 33 ms per frame = 33 ms frame period: the other stages keep up"),
+        ("transport", 33.1, 33.3, {}, "transport 33 ms per frame = 33 ms frame period"),
         ("preprocess", 4.14, 16.7, {"hook": 90, "no_response": 9},
-         "preprocess hooks 4.1 ms per frame < 17 ms frame period"),
+         "preprocess hooks 4.1 ms per frame < 17 ms frame period: keeps up"),
         ("postprocess", 9.96, None, {}, "postprocess hooks 10 ms per frame"),
         ("sink", 50.0, 40.0, {"superseded": 100}, "sink 50 ms per frame > 40 ms frame period:"
          " 100 % dropped"),

@@ -10,6 +10,7 @@
     │   │   └── ModelNotReadyError  the model is not ready
     │   ├── TransportError          a request got no usable response
     │   │   ├── DeadlineError       no response within `transport.timeout`
+    │   │   │   └── FirstDeadlineError  no first response within `transport.first_timeout`
     │   │   └── OutageError         the model server accepts no requests now
     │   ├── HookError               a hook raised, or returned an invalid value
     │   └── SinkError               frames could not be written
@@ -124,6 +125,10 @@ class TransportError(RunError):
 
 class DeadlineError(TransportError):
     """No response within `transport.timeout`."""
+
+
+class FirstDeadlineError(DeadlineError):
+    """The model has not responded at all, within `transport.first_timeout`. It ends the run."""
 
 
 class OutageError(TransportError):

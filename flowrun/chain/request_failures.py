@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from flowrun.chain.throttled_warnings import ThrottledWarnings
-from flowrun.errors import ContractError, DeadlineError, OutageError, TransportError
+from flowrun.errors import (
+    ContractError,
+    DeadlineError,
+    FirstDeadlineError,
+    OutageError,
+    TransportError,
+)
 from flowrun.frame import Frame
 from flowrun.ledger.fates import FailCause
 from flowrun.ledger.ledger import Ledger
@@ -32,13 +38,14 @@ class RequestFailures:
 
     def settle(self, frame: Frame, error: BaseException) -> bool:
         """Whether `frame` continues without a result. Otherwise it has failed; raises `error` if
-        that ends the run, as it does if no response has been usable so far."""
+        that ends the run, as it does if no response has been usable so far, or none has arrived
+        within `transport.first_timeout`."""
         # With `hold` there is an outage error only if the run stops during the outage. The
         # transport has logged the outage.
         outage = isinstance(error, OutageError)
         policy = self._spec.on_outage if outage else self._spec.on_error
         malformed = isinstance(error, TransportError) and error.condition == "malformed"
-        if malformed and not self._any_usable:
+        if isinstance(error, FirstDeadlineError) or (malformed and not self._any_usable):
             policy = "fail"
         passthrough = isinstance(error, TransportError) and policy == "passthrough"
         if not passthrough:

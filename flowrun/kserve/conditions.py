@@ -34,7 +34,7 @@ _DISCONNECTED = re.compile(
     r"|handshake|certificate|wrong_version|ssl_error|\btls\b|http1|http2 header"
     r"|failed parsing http/2|settings|keepalive|ping timeout|goaway|endpoint|stream removed"
     r"|transport (is )?clos|network|unreachable|no route|host is down|channel|rst_stream"
-    r"|refused_stream",
+    r"|refused_stream|cancell?ing all calls",
     re.IGNORECASE,
 )
 

@@ -77,7 +77,11 @@ def open_supervised(
     connection = open_connection(spec, addresses, states)
     inner = _open(connection, addresses, sample, shown=shown, buffers=buffers)
     return OutageTransport(
-        inner, partial(is_ready, connection), policy, fits=partial(_fits, connection, shown)
+        inner,
+        partial(is_ready, connection),
+        policy,
+        fits=partial(_fits, connection, shown),
+        recovered=connection.first.await_again,
     )
 
 

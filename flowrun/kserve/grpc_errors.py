@@ -6,7 +6,7 @@ import re
 
 import grpc
 
-from flowrun.errors import Condition, DeadlineError, TransportError
+from flowrun.errors import Condition, DeadlineError, FirstDeadlineError, TransportError
 from flowrun.kserve import conditions
 from flowrun.spec.flow import TransportSpec
 
@@ -91,6 +91,8 @@ class GrpcErrors:
     def __init__(self, spec: TransportSpec, address: str) -> None:
         self.address = address
         self.timeout = spec.timeout
+        self._first_timeout = spec.first_timeout
+        self._model = spec.model
         self._other_mode = "unary" if spec.mode == "stream" else "stream"
         values = {piece for value in spec.headers.values() for piece in (value, *value.split())}
         secrets = sorted((v for v in values if len(v) >= _MIN_SECRET), key=len, reverse=True)
@@ -182,6 +184,18 @@ class GrpcErrors:
             code=grpc.StatusCode.DEADLINE_EXCEEDED.name,
             condition=condition,
             key="transport.timeout",
+        )
+
+    def first_deadline_exceeded(self, more: str = "", *, after_outage: bool) -> FirstDeadlineError:
+        """The error for a model that has not responded at all in time."""
+        when = "its first request after an outage" if after_outage else "its first request"
+        return FirstDeadlineError(
+            f"model {self._model!r} at {self.address} has not responded to {when} within"
+            f" {self._first_timeout:g} s{more}",
+            code=grpc.StatusCode.DEADLINE_EXCEEDED.name,
+            condition="doubtful",
+            key="transport.first_timeout",
+            hint="set it higher if the model needs longer to start, or see the server's log",
         )
 
     def closed(self) -> TransportError:

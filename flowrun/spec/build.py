@@ -74,6 +74,7 @@ def _transport(data: Data) -> TransportSpec:
             outputs=tuple,
             in_flight=lambda value: value if value == "auto" else int(value),
             timeout=duration,
+            first_timeout=duration,
             tls=lambda value: Tls(**value),
         )
     )

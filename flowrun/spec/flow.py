@@ -92,6 +92,7 @@ class TransportSpec:
     shared_memory: Literal["system"] | None = None
     in_flight: int | Literal["auto"] = 4
     timeout: float = 10.0
+    first_timeout: float = 60.0
     startup: Startup = "auto"
     on_error: OnError = "drop"
     on_outage: Literal["auto", "hold", "passthrough", "drop", "fail"] = "auto"

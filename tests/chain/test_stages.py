@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 
 from flowrun.chain.stages import Job, JobResult, Stages
-from flowrun.errors import DeadlineError, HookError, OutageError, TransportError
+from flowrun.errors import (
+    DeadlineError,
+    FirstDeadlineError,
+    HookError,
+    OutageError,
+    TransportError,
+)
 from flowrun.frame import Frame
 from flowrun.hooks.loader import Hook
 from flowrun.inference import Request, Result
@@ -278,6 +284,14 @@ def test_with_on_error_fail_it_ends_the_run() -> None:
     with pytest.raises(TransportError, match="gone"):
         bench.stages.settle(Outcome(bench.job(), error=TransportError("gone")))
     assert bench.fates() == {"transport": 1}
+
+
+@pytest.mark.parametrize("on_error", ["drop", "passthrough", "fail"])
+def test_a_model_that_does_not_respond_at_all_ends_the_run(on_error: str) -> None:
+    bench = Bench(on_error=on_error)
+    with pytest.raises(FirstDeadlineError, match="no response at all"):
+        bench.stages.settle(Outcome(bench.job(), error=FirstDeadlineError("no response at all")))
+    assert bench.fates() == {"timeout": 1}
 
 
 def test_with_on_error_passthrough_the_original_reaches_the_sink() -> None:

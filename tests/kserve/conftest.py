@@ -41,11 +41,11 @@ class ScriptedServer:
     OVMS has a graph, unless `inputs` are given.
 
     Actions: "answer", "never", "late" (after the next request), "drain" (when the client has
-    half-closed), "twice", "unknown" (with an id and a timestamp of no request), "other output",
-    "nothing" (a response without outputs), "half" (the first output only, not final), "error" (in
-    the stream, without an id), "error with id", "malformed" (the tensor is too short), "garbage"
-    (no message at all), "status X" (the RPC ends with X), "end" (the RPC ends well), "silence"
-    (nothing until the client cancels).
+    half-closed), "gated" (when `gate` is set), "twice", "unknown" (with an id and a timestamp of no
+    request), "other output", "nothing" (a response without outputs), "half" (the first output only,
+    not final), "error" (in the stream, without an id), "error: TEXT", "error with id", "malformed"
+    (the tensor is too short), "garbage" (no message at all), "status X" (the RPC ends with X),
+    "end" (the RPC ends well), "silence" (nothing until the client cancels).
     """
 
     style: str = "plain"  # a key of NAMES, or "plain"
@@ -73,6 +73,7 @@ class ScriptedServer:
         default_factory=threading.Event
     )  # set when a client has cancelled
     half_closed: threading.Event = field(default_factory=threading.Event)
+    gate: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Condition = field(default_factory=threading.Condition)
 
     def __post_init__(self) -> None:
@@ -181,6 +182,8 @@ class ScriptedServer:
         if not request.inputs:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a request without inputs")
         action = self._next(request)
+        if action == "gated":
+            self.gate.wait(LIMIT)
         if action in ("never", "silence"):
             self._wait(context)
         if action.startswith("status "):
@@ -208,6 +211,8 @@ class ScriptedServer:
                     context.abort(grpc.StatusCode.INVALID_ARGUMENT, "timestamps must increase")
                 last = timestamp
             ready, late = late, []
+            if action == "gated":
+                self.gate.wait(LIMIT)
             if action == "silence":
                 self._wait(context)
                 return
@@ -235,7 +240,8 @@ class ScriptedServer:
             yield b"\xff\xff\xff"
             return
         if action.startswith("error"):
-            error = pb.ModelStreamInferResponse(error_message="this picture is bad")
+            text = action.partition(": ")[2] or "this picture is bad"
+            error = pb.ModelStreamInferResponse(error_message=text)
             if action == "error with id":
                 error.infer_response.id = request.id
             yield bytes(error.SerializeToString())
@@ -331,6 +337,7 @@ def connect() -> Iterator[Callable[..., ModelTransport]]:
     ) -> ModelTransport:
         servers = server if isinstance(server, list) else [server]
         fields = {"timeout": LIMIT, "model": "model", **fields}
+        fields = {"first_timeout": fields["timeout"], **fields}
         spec = TransportSpec(mode=mode, address=tuple(s.address for s in servers), **fields)
         transports.append(open_transport(spec, sample=sample, shown=shown))
         return transports[-1]

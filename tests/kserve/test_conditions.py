@@ -16,6 +16,7 @@ from flowrun.kserve.conditions import of_status, of_text
         ("UNAVAILABLE", "failed to connect to all addresses; Connection refused", "unavailable"),
         ("UNAVAILABLE", "Connection reset by peer", "unavailable"),
         ("UNAVAILABLE", "Socket closed", "unavailable"),
+        ("UNAVAILABLE", "Cancelling all calls", "unavailable"),  # a server of gRPC that shuts down
         ("UNAVAILABLE", "recvmsg:Broken pipe", "unavailable"),
         ("UNAVAILABLE", "DNS resolution failed for nowhere:9000", "unavailable"),
         ("UNAVAILABLE", "keepalive watchdog timeout", "unavailable"),

@@ -30,6 +30,8 @@ MODELS = {
     "repeat": ("Repeat", 1, True),
     "decode": ("Decode", 1, False),
     "grow": ("Grow", 1, False),
+    "slow_stream": ("Slow", 1, False),  # one for each mode: only the first response is slow
+    "slow_unary": ("Slow", 1, False),
 }
 
 

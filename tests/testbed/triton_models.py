@@ -111,6 +111,17 @@ class Decode:
         return answers
 
 
+class Slow(Identity):
+    """Identity that takes three seconds for its first response."""
+
+    pause = 3.0
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        time.sleep(self.pause)
+        self.pause = 0.0
+        return super().execute(requests)
+
+
 class Signed:
     """The model of `signatures.py` under whose name Triton serves it. Triton has no ABORTED for a
     model that has found nothing: then it is an error."""

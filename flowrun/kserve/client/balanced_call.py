@@ -31,7 +31,7 @@ class BalancedCall:
     ) -> None:
         self.timeout = timeout
         self._balancer = balancer
-        self._method = method
+        self.method = method
         self._message = message
         self._options = options
         self._tried: set[Endpoint] = set()
@@ -85,9 +85,10 @@ class BalancedCall:
 
     def _send(self, endpoint: Endpoint) -> None:
         self._tried.add(endpoint)
+        timeout = endpoint.timeout_of(self.method, self.timeout)
         try:
-            inner = endpoint.unary(self._method).future(
-                self._message, timeout=self.timeout, **self._options
+            inner = endpoint.unary(self.method).future(
+                self._message, timeout=timeout, **self._options
             )
         except ValueError:  # closed
             self._balancer.release(self, endpoint, None)

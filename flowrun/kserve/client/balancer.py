@@ -106,14 +106,14 @@ class Balancer:
             return found
 
     def release(self, call: BalancedCall, endpoint: Endpoint, ended: Any) -> None:
-        """A call of `endpoint` has ended."""
+        """A call of `endpoint` has ended; `None`: it was not made."""
         with self._changed:
             endpoint.calls.pop(call, None)
             if ended is None or self._closed.is_set():
                 return
             code = ended.code()
             if code not in _NO_RESPONSE:
-                endpoint.failures = 0
+                endpoint.responded(call.method)
                 return
         self._avoid(endpoint, endpoint.connection.grpc_errors.failed(code, ended.details()))
 
@@ -146,6 +146,8 @@ class Balancer:
                     endpoint.avoided = False
                     endpoint.failures += error.code is not None  # it had failed a call
                     since, endpoint.unavailable_since = endpoint.unavailable_since, None
+                    if since is not None:
+                        endpoint.connection.first.await_again()
                     self._publish()
                 if since is not None:
                     seconds = time.monotonic() - began

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tritonclient.grpc import service_pb2 as pb
@@ -11,6 +11,7 @@ from tritonclient.grpc import service_pb2 as pb
 from flowrun.kserve.client.address_states import AddressStates
 from flowrun.kserve.client.balancer import Balancer, is_balanced
 from flowrun.kserve.client.channel import Channel, call_metadata, open_channel
+from flowrun.kserve.client.first_response import FirstResponse
 from flowrun.kserve.client.targets import Target
 from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.spec.flow import TransportSpec
@@ -27,6 +28,12 @@ class Connection:
     spec: TransportSpec
     grpc_errors: GrpcErrors
     headers: tuple[tuple[str, str], ...] = ()
+    first: FirstResponse = field(default_factory=FirstResponse)
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for the response to a request that is sent now."""
+        return self.spec.first_timeout if self.first.awaited else self.spec.timeout
 
     def unary(self, method: str) -> Any:
         """The unary call `method`, from bytes to bytes."""

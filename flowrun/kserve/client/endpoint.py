@@ -13,6 +13,8 @@ from flowrun.kserve.client.targets import Target
 if TYPE_CHECKING:
     from flowrun.kserve.client.connection import Connection
 
+_INFER = "/ModelInfer"
+
 
 class Endpoint:
     """The lock of the balancer guards the attributes.
@@ -39,10 +41,24 @@ class Endpoint:
             self._methods[method] = self.connection.channel.unary_unary(method)
         return self._methods[method]
 
+    def timeout_of(self, method: str, timeout: float) -> float:
+        """Seconds for a call that otherwise has `timeout`: the first response of this server to a
+        request may take longer."""
+        connection = self.connection
+        first = connection.first.awaited and method.endswith(_INFER)
+        return max(timeout, connection.spec.first_timeout) if first else timeout
+
+    def responded(self, method: str) -> None:
+        """A call has got its response."""
+        self.failures = 0
+        if method.endswith(_INFER):
+            self.connection.first.received()
+
     def silent_for(self) -> float | None:
         """Seconds without a response to a call, once for each quarter of its time."""
         now = time.monotonic()
-        spent = [(now - since, call.timeout) for call, since in self.calls.items()]
+        most = self.connection.spec.timeout
+        spent = [(now - since, min(call.timeout, most)) for call, since in self.calls.items()]
         longest = max((seconds for seconds, limit in spent if seconds > limit / 4), default=None)
         if longest is not None:
             self.calls = dict.fromkeys(self.calls, now)

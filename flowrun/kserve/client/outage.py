@@ -45,8 +45,9 @@ class OutageTransport:
     `MAX_ATTEMPTS` times, and not by overload, ends with the `TransportError` of the last time.
 
     The thread `flowrun-outage` exists only while something of this is to be done. It calls
-    `is_ready`, with the seconds for which it may wait for a connection, and `fits`, which returns
-    false if it could not find out. Futures are completed by the thread that brings the result, by
+    `is_ready`, with the seconds for which it may wait for a connection, `fits`, which returns
+    false if it could not find out, and `recovered` before it sends requests to a server that was
+    unavailable or without its model. Futures are completed by the thread that brings the result, by
     `flowrun-outage`, and by the caller of `release` or `close`. `unavailable_since` is when the
     server was found not ready, in local time, `None` while it is ready; `unavailable_s` for how
     many seconds it was not, altogether.
@@ -59,6 +60,7 @@ class OutageTransport:
         policy: OnOutage,
         *,
         fits: Callable[[Request], bool] = lambda _: True,
+        recovered: Callable[[], None] = lambda: None,
         wait: Wait = wait_with_jitter,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -71,6 +73,7 @@ class OutageTransport:
             OutageLog(policy),
             is_ready=is_ready,
             fits=fits,
+            recovered=recovered,
             wait=wait,
             clock=clock,
         )

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Literal
 
-from flowrun.errors import ContractError, RunError, TransportError
+from flowrun.errors import ContractError, FirstDeadlineError, RunError, TransportError
 from flowrun.inference import Request, Result
 from flowrun.kserve.client.backoff import LONGEST_PAUSE, pause_after, pause_beyond
 from flowrun.kserve.client.outage_log import unavailable
@@ -51,6 +51,11 @@ class Outage:
     to_resend: int = 0
     resent: int = 0
     failed: int = 0
+
+    @property
+    def resets_model(self) -> bool:
+        """Whether the model may have been started again meanwhile."""
+        return self.noticed or self.error.condition in ("unavailable", "not ready")
 
     def notice(self) -> None:
         """The server was found not ready: this is more than an overload."""
@@ -128,6 +133,8 @@ class OutageState:
         """What the failure of a request means: its end, nothing before the server was asked, or an
         outage."""
         condition = error.condition
+        if isinstance(error, FirstDeadlineError):
+            return "doubt"
         if condition in ("doubtful", "not ready"):
             known = self.outage is not None or (condition == "not ready" and self.failures > 0)
             return "outage" if known else "doubt"
@@ -144,6 +151,8 @@ class OutageState:
     def settle_doubt(self, *, ready: bool) -> tuple[Job, TransportError, bool]:
         """The first doubt, now that the server was asked, and whether it is an outage."""
         job, error = self._doubts.pop(0)
+        if isinstance(error, FirstDeadlineError):
+            return job, error, not ready
         reloaded = error.condition == "not ready" and self.hold and self._answered
         return job, error, self.outage is not None or not ready or reloaded
 

@@ -39,6 +39,7 @@ class Recovery:
         *,
         is_ready: Callable[[float], bool],
         fits: Callable[[Request], bool],
+        recovered: Callable[[], None],
         wait: Wait,
         clock: Callable[[], float],
     ) -> None:
@@ -52,6 +53,7 @@ class Recovery:
         self._log = log
         self._is_ready = is_ready
         self._fits = fits
+        self._recovered = recovered
         self._wait = wait
         self._clock = clock
 
@@ -173,10 +175,12 @@ class Recovery:
         if outage.error.condition == "overloaded" and not outage.noticed:
             self._log.overloaded(outage.error)
         with self.changed:
-            # Requests sent before the outage come first; they end within `transport.timeout`.
+            # Requests sent before the outage come first; they end within their deadline.
             self.changed.wait_for(
                 lambda: not (self._state.in_flight and self._state.hold) or self.closed.is_set()
             )
+            if outage.resets_model:
+                self._recovered()
             if self._state.outage is not None:
                 self._state.resume()
         self.downtime.end()

@@ -17,7 +17,7 @@ from flowrun.kserve.client.request_encoder import RequestEncoder
 from flowrun.kserve.client.session import Session
 from flowrun.kserve.client.stream_state import StreamState
 from flowrun.kserve.client.window import Pending, complete
-from flowrun.kserve.conditions import NOT_NOW
+from flowrun.kserve.conditions import NOT_NOW, of_text
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.servers import correlation, marks_final_response
 from flowrun.kserve.wire.messages import Response, decode_stream
@@ -47,6 +47,7 @@ class StreamTransport:
         self._connection = connection
         self._spec = spec
         self._grpc_errors = connection.grpc_errors
+        self._first = connection.first
         self._parameters: dict[str, Parameter] = dict(spec.parameters)
         if marks_final_response(model.server):
             self._parameters[ENABLE_FINAL] = True
@@ -85,7 +86,9 @@ class StreamTransport:
         except (TransportError, ContractError) as error:
             future.set_exception(error)
             return future
-        pending = Pending(key, message, time.monotonic() + self._spec.timeout, future)
+        deadline = time.monotonic() + self._connection.timeout
+        first = self._first if self._first.awaited else None
+        pending = Pending(key, message, deadline, future, first)
         with self._changed:
             if self._closing:
                 raise self._grpc_errors.closed()
@@ -192,6 +195,10 @@ class StreamTransport:
                 completions = session.window.receive_malformed(response)
             else:
                 completions = session.window.receive(response)
+            if self._first.awaited and session.window.answered and _has_responded(response):
+                self._first.received()
+                self._state.shorten(time.monotonic())
+                self._changed.notify_all()
         complete(completions)
 
     def _ended(self, session: Session, code: grpc.StatusCode, details: str | None) -> None:
@@ -222,3 +229,9 @@ class StreamTransport:
             f" response within {self._spec.timeout:g} s",
             condition="interrupted",
         )
+
+
+def _has_responded(response: Response | TransportError) -> bool:
+    """Whether this is a response of the model: not that it accepts no requests now."""
+    error = None if isinstance(response, TransportError) else response.error
+    return error is None or of_text(error) not in NOT_NOW

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from flowrun.errors import TransportError
 from flowrun.kserve.client.backoff import pause_after
 from flowrun.kserve.client.session import Session
-from flowrun.kserve.client.window import Completion, Pending, Window, copy_of
+from flowrun.kserve.client.window import Completion, Pending, Window, copy_of, late
 from flowrun.kserve.conditions import NOT_NOW
 from flowrun.kserve.contract.servers import Correlation
 from flowrun.kserve.grpc_errors import GrpcErrors
@@ -64,14 +64,22 @@ class StreamState:
         message, pending.message = pending.message, bytes
         return message
 
+    def shorten(self, now: float) -> None:
+        """Set the deadlines that were those of a first response to `timeout` from `now`."""
+        for pending in self.unsent:
+            pending.deadline = min(pending.deadline, now + self._timeout)
+        if self.session is not None:
+            self.session.window.shorten(now + self._timeout)
+
     def expire(self, now: float) -> list[Completion]:
         """End the requests whose deadline has passed, and half-close the stream if there are any,
         so that the server reports what is wrong with it."""
         completions: list[Completion] = []
         while self.unsent and self.unsent[0].deadline <= now:
             why = "; ".join(filter(None, ("the request was not sent", self._last_end)))
-            error = self._grpc_errors.deadline_exceeded(f" ({why})", condition="interrupted")
-            completions.append((self.unsent.popleft(), error))
+            pending = self.unsent.popleft()
+            error = late(self._grpc_errors, pending, f" ({why})", condition="interrupted")
+            completions.append((pending, error))
         if self.session is not None:
             completions += self.session.window.expire(now)
             if completions:

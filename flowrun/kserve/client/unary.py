@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -14,9 +15,13 @@ from flowrun.errors import ContractError, TransportError
 from flowrun.inference import Placement, Request, Result, new_future
 from flowrun.kserve.client.connection import Connection
 from flowrun.kserve.client.request_encoder import RequestEncoder
+from flowrun.kserve.conditions import NOT_NOW
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.servers import aborts_without_result
 from flowrun.kserve.wire.messages import decode
+
+# A call that ends so many seconds before its deadline was ended by a server or a proxy.
+_EARLY = 0.1
 
 
 class UnaryTransport:
@@ -55,13 +60,13 @@ class UnaryTransport:
         with self._lock:
             if self._closed:
                 raise self._grpc_errors.closed()
-            call = self._infer.future(
-                message(), timeout=self._spec.timeout, metadata=self._connection.headers
-            )
+            limit = self._connection.timeout
+            first_by = time.monotonic() + limit if self._connection.first.awaited else None
+            call = self._infer.future(message(), timeout=limit, metadata=self._connection.headers)
             self._open[future] = call
             self._sent += 1
             number = self._sent
-        call.add_done_callback(partial(self._done, future, number, request.placement))
+        call.add_done_callback(partial(self._done, future, number, first_by, request.placement))
         return future
 
     def close(self) -> None:
@@ -75,13 +80,18 @@ class UnaryTransport:
         self._connection.channel.close()
 
     def _done(
-        self, future: Future[Result | None], number: int, placement: Placement, call: Any
+        self,
+        future: Future[Result | None],
+        number: int,
+        first_by: float | None,
+        placement: Placement,
+        call: Any,
     ) -> None:
         with self._lock:
             if self._open.pop(future, None) is None:
                 return  # closed
         try:
-            result = self._result(call, number, placement)
+            result = self._result(call, number, first_by, placement)
         except TransportError as error:
             # Its stack frames would keep shared memory alive as long as the error.
             future.set_exception(error.with_traceback(None))
@@ -92,9 +102,13 @@ class UnaryTransport:
         else:
             future.set_result(result)
 
-    def _result(self, call: Any, number: int, placement: Placement) -> Result | None:
-        code = call.code()
+    def _result(
+        self, call: Any, number: int, first_by: float | None, placement: Placement
+    ) -> Result | None:
+        """`first_by` is when the model has to have responded, if this may be its first response."""
+        code, first = call.code(), self._connection.first
         if code is grpc.StatusCode.OK:
+            first.received()
             response = decode(call.result(), placement)
             if response.problem is not None:
                 raise response.problem
@@ -104,8 +118,14 @@ class UnaryTransport:
                     self._sent_before = None
             return Result(response.outputs, response.parameters) if response.outputs else None
         if code is grpc.StatusCode.ABORTED and aborts_without_result(self.model.server):
+            first.received()
             return Result({}, responses=0)
+        late = code is grpc.StatusCode.DEADLINE_EXCEEDED
+        if late and first.awaited and first_by is not None and time.monotonic() > first_by - _EARLY:
+            raise self._grpc_errors.first_deadline_exceeded(after_outage=first.after_outage)
         error = self._grpc_errors.failed(code, call.details())
+        if not late and error.condition not in NOT_NOW:
+            first.received()
         if error.condition == "unavailable":
             with self._lock:
                 self._sent_before = self._sent

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from flowrun.errors import Condition, RunError, TransportError
 from flowrun.inference import Parameter, Result, Tensor
+from flowrun.kserve.client.first_response import FirstResponse
 from flowrun.kserve.contract.servers import Correlation
 from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.kserve.wire.messages import Response
@@ -22,12 +23,14 @@ from flowrun.kserve.wire.parameters import FINAL, TIMESTAMP
 class Pending:
     """A request until it has ended. `key` is its id and its timestamp, larger than all before it;
     `message` makes the message, an empty one after it was sent; `deadline` is in seconds of
-    `time.monotonic()`. `missing` are the outputs that have not arrived."""
+    `time.monotonic()`; `first` is set if the response may be the model's first. `missing` are the
+    outputs that have not arrived."""
 
     key: int
     message: Callable[[], bytes]
     deadline: float
     future: Future[Result | None]
+    first: FirstResponse | None = None
     outputs: dict[str, Tensor] = field(default_factory=dict)
     parameters: dict[str, Parameter] = field(default_factory=dict)
     responses: int = 0
@@ -79,6 +82,11 @@ class Window:
         pending.missing = set(self._outputs)
         self._open[pending.key] = pending
 
+    def shorten(self, deadline: float) -> None:
+        """Set later deadlines to this one."""
+        for pending in self._open.values():
+            pending.deadline = min(pending.deadline, deadline)
+
     def deadline(self) -> float | None:
         """The earliest one."""
         return min((pending.deadline for pending in self._open.values()), default=None)
@@ -116,8 +124,8 @@ class Window:
         completions: list[Completion] = []
         for pending in expired:
             del self._open[pending.key]
-            error = self._grpc_errors.deadline_exceeded(self._details(pending))
-            completions.append((pending, error))
+            details = self._details(pending)
+            completions.append((pending, late(self._grpc_errors, pending, details)))
         if expired and self._correlation == "order":  # whose response comes next is unknown
             text = "an earlier frame got no response, so that of this frame cannot be identified"
             completions += [
@@ -221,6 +229,16 @@ class Window:
         if self.ignored:
             return f" (responses that match no request: {self.ignored})"
         return ""
+
+
+def late(
+    errors: GrpcErrors, pending: Pending, details: str, *, condition: Condition = "doubtful"
+) -> TransportError:
+    """The error for a request whose deadline has passed."""
+    first = pending.first
+    if first is not None and first.awaited:
+        return errors.first_deadline_exceeded(details, after_outage=first.after_outage)
+    return errors.deadline_exceeded(details, condition=condition)
 
 
 def copy_of(error: TransportError, condition: Condition) -> TransportError:

@@ -181,11 +181,14 @@ def test_requests_to_a_server_that_hangs_are_sent_to_another_one(
 
 
 def test_a_server_that_is_slow_but_ready_keeps_its_requests(scripted: Build, client: Build) -> None:
-    one, two = scripted(plan=["silence"] * 100), scripted(plan=["silence"] * 100)
+    plan = ["answer", *["silence"] * 100]
+    one, two = scripted(plan=plan), scripted(plan=plan)
     sender = client(one.address, two.address, timeout=0.5)
     for future in sender.send(2):
+        assert future.result(LIMIT) is not None
+    for future in sender.send(2):
         assert "within 0.5 s" in str(future.exception(LIMIT))
-    assert (len(one.requests), len(two.requests)) == (1, 1)
+    assert (len(one.requests), len(two.requests)) == (2, 2)
 
 
 def test_with_all_addresses_unavailable_the_server_is(scripted: Build, client: Build) -> None:

@@ -65,6 +65,19 @@ def test_what_exceeds_the_queue_of_triton_is_sent_again(triton_address: str, mod
         transport.close()
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_the_first_response_of_triton_may_take_longer_than_the_timeout(
+    triton_address: str, mode: Any
+) -> None:
+    spec = TransportSpec(mode, (triton_address,), f"slow_{mode}", timeout=1.0)
+    transport = open_supervised(spec, "hold")
+    try:
+        futures = [transport.submit(Request({"": noise(seed)})) for seed in range(8)]
+        assert all(future.result(LIMIT) is not None for future in futures)
+    finally:
+        transport.close()
+
+
 @pytest.mark.parametrize(
     ("mode", "model"),
     [("stream", "jitter"), ("stream", "jitter_decoupled"), ("unary", "jitter")],

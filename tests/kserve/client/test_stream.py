@@ -184,7 +184,8 @@ def test_a_stream_that_has_ended_leaves_no_thread_to_take_requests(
 def test_what_a_server_does_not_read_ends_with_its_deadline(
     scripted: Build, connect: Build
 ) -> None:
-    transport = connect(scripted("plain", ["silence"] * 4), timeout=SHORT)
+    transport = connect(scripted("plain", ["answer", *["silence"] * 4]), timeout=SHORT)
+    assert outcomes(submit(transport, 0)) == [0]
     image = np.zeros((2000, 2000, 3), np.uint8)
     futures = [transport.submit(Request({"": image})) for _ in range(4)]
     assert outcomes(futures) == [DeadlineError] * 4
@@ -208,9 +209,9 @@ class Blocked:
 def test_what_cannot_be_sent_ends_with_its_deadline(threads: Build) -> None:
     spec = TransportSpec("stream", ("server:9",), "model", input="image", timeout=SHORT)
     channel: Any = Blocked()
-    transport = StreamTransport(
-        Connection(channel, spec, GrpcErrors(spec, "server:9")), ModelInfo("model")
-    )
+    connection = Connection(channel, spec, GrpcErrors(spec, "server:9"))
+    connection.first.received()
+    transport = StreamTransport(connection, ModelInfo("model"))
     (future,) = submit(transport, 0)
     assert str(future.exception(LIMIT)) == (
         "transport.timeout: no response from server:9 within 0.2 s (the request was not sent)"
@@ -302,8 +303,9 @@ def test_after_a_deadline_the_stream_is_half_closed_and_the_others_still_get_res
 def test_the_status_that_follows_a_half_close_is_logged(
     scripted: Build, connect: Build, caplog: Any
 ) -> None:
-    server = scripted("ovms", ["never"], at_half_close="INVALID_ARGUMENT")
+    server = scripted("ovms", ["answer", "never"], at_half_close="INVALID_ARGUMENT")
     transport = connect(server, timeout=SHORT)
+    assert outcomes(submit(transport, 0)) == [0]
     assert outcomes(submit(transport, 0)) == [DeadlineError]
     while outcomes(submit(transport, 1)) != [1]:
         pass

@@ -64,8 +64,9 @@ def test_requests_carry_model_version_parameters_and_headers(
 def test_no_response_in_time_is_a_deadline_error_and_fails_one_frame(
     scripted: Build, connect: Build
 ) -> None:
-    server = scripted(plan=["never"])
+    server = scripted(plan=["answer", "never"])
     transport = connect(server, "unary", timeout=SHORT)
+    assert submit(transport, 0)[0].result(LIMIT) is not None
     (late,) = submit(transport, 1)
     assert isinstance(error(late), DeadlineError)
     assert str(error(late)) == f"transport.timeout: no response from {server.address} within 0.2 s"

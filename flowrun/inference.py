@@ -39,12 +39,14 @@ class Request:
     on datatype and shape: `transport`, or the hook that made them, such as `preprocess[1]`.
     `placement` says which of them are in shared memory. `releasable`: the arrays have no other use,
     so a transport may replace them in `inputs` by equal views of its message, to free memory.
+    `last`: no request follows; only set with `transport.sequence`.
     """
 
     inputs: Mapping[str, Tensor]
     made_by: str = "transport"
     placement: Placement = NOT_SHARED
     releasable: bool = False
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,7 @@ from flowrun.media.protocols import LiveSink
 from flowrun.operators.bounded import bounded
 from flowrun.operators.filter_map import filter_map
 from flowrun.operators.in_flight import in_flight
+from flowrun.operators.mark_last import mark_last
 from flowrun.operators.multicast import multicast
 from flowrun.operators.pull import pull
 from flowrun.operators.scheduler import WaitableScheduler
@@ -45,8 +46,9 @@ def compile_flow(
     """The frames that a sink has written, in source order for each sink.
 
     `flow` has its policy. Bounds: `backpressure.buffer` frames in the buffer (one with `latest`),
-    one in preprocessing, and the window of `stages` between the request and the end of the sink's
-    write; the source holds one more, and each sink with a queue what that holds.
+    one in preprocessing (and one more with `transport.sequence`), and the window of `stages`
+    between the request and the end of the sink's write; the source holds one more, and each sink
+    with a queue what that holds.
     """
     queue = buffer(flow)
     frames = pull(stages.capture(source), on.source).pipe(
@@ -61,8 +63,10 @@ def compile_flow(
         ),
         filter_map(stages.fresh),  # after this, no frame is dropped for being late
     )
-    return frames.pipe(
-        filter_map(stages.preprocess),  # Frame -> Job
+    jobs = frames.pipe(filter_map(stages.preprocess))  # Frame -> Job
+    if flow.transport.sequence:
+        jobs = jobs.pipe(mark_last(stages.mark_last))
+    return jobs.pipe(
         in_flight(stages.submit, stages.window, on.deliver),
         filter_map(stages.settle),  # Outcome -> JobResult
         filter_map(stages.postprocess),  # JobResult -> Frame

@@ -51,11 +51,19 @@ def waits_for_server(flow: Flow, *, live: bool) -> bool:
     return not flow.transport.embedded and (startup == "wait" or (startup == "auto" and live))
 
 
+def is_one_at_a_time(flow: Flow) -> bool:
+    """Whether a request is only sent after the end of the one before: unary calls, which have no
+    order, to a stateful model."""
+    return flow.transport.sequence and flow.transport.mode == "unary"
+
+
 def window(flow: Flow, clock: Callable[[], float]) -> Limit:
     """The in-flight window of a flow whose `backpressure.policy` is resolved: `in_flight`, which is
     only the maximum of an adaptive window where late frames are dropped or `in_flight` is
     `auto`."""
     limit = flow.transport.in_flight
+    if is_one_at_a_time(flow):
+        return Limit(1)
     if limit == "auto":
         return AdaptiveLimit(MAX_IN_FLIGHT, clock)
     if flow.backpressure.policy == "every_frame":
@@ -64,8 +72,8 @@ def window(flow: Flow, clock: Callable[[], float]) -> Limit:
 
 
 def foreseen(flow: Flow) -> dict[str, str]:
-    """By key, how each `auto` of `flow` will be resolved in a run, as far as that is known before
-    the source is open."""
+    """By key, how each `auto` of `flow` will be resolved in a run, and what replaces another value,
+    as far as that is known before the source is open."""
     live, recorded = decided(flow, live=True), decided(flow, live=False)
     policies: dict[str, tuple[str, str]] = {
         "backpressure.policy": (live.backpressure.policy, recorded.backpressure.policy),
@@ -79,6 +87,8 @@ def foreseen(flow: Flow) -> dict[str, str]:
     if not flow.transport.embedded and flow.transport.startup == "auto":
         policies["transport.startup"] = ("wait", "fail")
     found = {key: text.format(*both) for key, both in policies.items() if both[0] != both[1]}
+    if is_one_at_a_time(flow) and flow.transport.in_flight != 1:
+        found["transport.in_flight"] = "1, as the unary requests of a sequence go one at a time"
     if flow.source.pace == "auto" and not flow.source.live:
         found["source.pace"] = paced(flow).source.pace
     return found

@@ -134,6 +134,11 @@ class Stages:
         self._ledger.took("preprocess", self._ledger.clock() - began, frame)
         return job
 
+    def mark_last(self, job: Job) -> Job:
+        """No request follows that of `job`."""
+        job.request.last = True
+        return job
+
     def submit(self, job: Job) -> Future[Result | None]:
         """Send the request; the thread that receives the response records its time."""
         job.sent = self._ledger.clock()

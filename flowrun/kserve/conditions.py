@@ -38,6 +38,12 @@ _DISCONNECTED = re.compile(
     re.IGNORECASE,
 )
 
+# Triton: "inference request for sequence 7 to model 'm' must specify the START flag on the first
+# request of the sequence": it has ended the sequence, by default after a second without requests.
+_SEQUENCE_LOST = re.compile("must specify the START flag")
+# … "to model 'm' must specify a non-zero or non-empty correlation ID"
+_NO_SEQUENCE = re.compile("must specify a non-zero or non-empty correlation ID")
+
 _OF_CODE: dict[grpc.StatusCode, Condition] = {
     grpc.StatusCode.CANCELLED: "unavailable",  # by a server that shuts down gracefully
     grpc.StatusCode.NOT_FOUND: "not ready",
@@ -65,6 +71,16 @@ def of_text(text: str) -> Condition:
     if _OVERLOADED.search(text):
         return "overloaded"
     return "not ready" if _NOT_READY.search(text) else "doubtful"
+
+
+def sequence_is_lost(text: str | None) -> bool:
+    """Whether the server does not know the sequence of a request."""
+    return _SEQUENCE_LOST.search(text or "") is not None
+
+
+def needs_sequence(text: str) -> bool:
+    """Whether the model is stateful and the request has no sequence."""
+    return sequence_is_lost(text) or _NO_SEQUENCE.search(text) is not None
 
 
 def _of_unknown(text: str) -> Condition:

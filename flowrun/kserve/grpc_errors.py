@@ -93,6 +93,7 @@ class GrpcErrors:
         self.timeout = spec.timeout
         self._first_timeout = spec.first_timeout
         self._model = spec.model
+        self._has_sequence = spec.sequence
         self._other_mode = "unary" if spec.mode == "stream" else "stream"
         values = {piece for value in spec.headers.values() for piece in (value, *value.split())}
         secrets = sorted((v for v in values if len(v) >= _MIN_SECRET), key=len, reverse=True)
@@ -112,6 +113,8 @@ class GrpcErrors:
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return self.deadline_exceeded()
         condition = conditions.of_status(code, details)
+        if conditions.needs_sequence(quote):
+            return self._without_sequence(text)
         if code is grpc.StatusCode.UNAVAILABLE and condition == "unavailable":
             return self.unreachable(details)
         if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
@@ -132,6 +135,8 @@ class GrpcErrors:
 
     def in_stream(self, text: str) -> TransportError:
         """The error for the text of an error in a stream."""
+        if conditions.needs_sequence(text):
+            return self._without_sequence(self.quoted(text))
         return TransportError(
             f"the server answered with an error: {self.quoted(text)}",
             condition=conditions.of_text(text),
@@ -146,6 +151,21 @@ class GrpcErrors:
                 condition="interrupted",
             )
         return self.failed(code, details)
+
+    def _without_sequence(self, text: str) -> TransportError:
+        """The error for a request to a stateful model that knows no sequence of it."""
+        if self._has_sequence:
+            return TransportError(
+                f"the server has ended the sequence: {text}",
+                condition="interrupted",
+                key="transport.sequence",
+                hint="raise `max_sequence_idle_microseconds` of the model if frames are rare",
+            )
+        return TransportError(
+            f"the model is stateful: {text}",
+            key="transport.sequence",
+            hint="write `sequence: true` under `transport`",
+        )
 
     def unreachable(self, details: str | None) -> TransportError:
         """The error for a connection that cannot be made or was lost."""

@@ -85,6 +85,7 @@ class TransportSpec:
     output: str | None = None
     outputs: tuple[str, ...] | None = None
     correlation: Literal["auto", "timestamp", "id"] = "auto"
+    sequence: bool = False
     dtype: Literal["uint8", "int8", "uint16", "int16", "int32", "fp16", "fp32", "fp64"] = "uint8"
     layout: Literal["HWC", "CHW"] = "HWC"
     batch: bool = False

@@ -83,6 +83,7 @@ class World:
         self.queues: list[Queue | None] = [None]
         self.free = 0.0  # when a serial server is
         self.requests = 0
+        self.last: list[int] = []  # the numbers of the requests that no other one follows
         self.error: Exception | None = None
 
     def beside(self, when_full: WhenFull, capacity: int, **sink: Any) -> None:
@@ -108,6 +109,7 @@ class World:
                 self.virtual.spend(max(0.0, (index + 1) / FPS - self.virtual.now))
 
     def submit(self, request: Request) -> Future[Result | None]:
+        self.last += [self.requests] if request.last else []
         self.requests += 1
         future: Future[Result | None] = Future()
         result = Result({"output": request.inputs[""]})
@@ -158,6 +160,15 @@ def test_ten_minutes_of_a_file_are_complete_and_in_order(seconds: int) -> None:
     assert world.written == list(range(seconds * FPS))
     assert summary["captured"] == summary["delivered"] == seconds * FPS
     assert world.virtual.now == pytest.approx(seconds * FPS * 0.04, rel=0.01)
+
+
+@pytest.mark.parametrize("sequence", [True, False])
+def test_with_a_sequence_the_last_request_is_marked(sequence: bool) -> None:
+    of = flow(frames=40)
+    world = World(replace(of, transport=replace(of.transport, sequence=sequence)))
+    summary = world.run()
+    assert summary["delivered"] == 40
+    assert world.last == ([39] if sequence else [])
 
 
 def test_a_live_source_ten_times_too_fast_is_thinned_out_before_the_server() -> None:

@@ -115,6 +115,16 @@ def test_the_window_is_adaptive_where_frames_are_dropped_and_with_auto(
     assert largest == most
 
 
+@pytest.mark.parametrize(("mode", "size"), [("unary", 1), ("stream", 4)])
+def test_the_unary_requests_of_a_sequence_go_one_at_a_time(mode: Any, size: int) -> None:
+    of = flow(policy="every_frame")
+    of = replace(of, transport=replace(of.transport, mode=mode, sequence=True))
+    assert policies.window(of, lambda: 0.0).value == size
+    explained = policies.foreseen(of).get("transport.in_flight")
+    one = "1, as the unary requests of a sequence go one at a time"
+    assert explained == (one if mode == "unary" else None)
+
+
 def test_the_policy_is_logged_with_its_reason() -> None:
     assert policies.reason(flow(), "latest", live=True) == (
         "backpressure: latest, as the source is live: a frame that is superseded while it waits is"

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 import pytest
@@ -44,7 +44,7 @@ class ScriptedServer:
     half-closed), "gated" (when `gate` is set), "twice", "unknown" (with an id and a timestamp of no
     request), "other output", "nothing" (a response without outputs), "half" (the first output only,
     not final), "error" (in the stream, without an id), "error: TEXT", "error with id", "malformed"
-    (the tensor is too short), "garbage" (no message at all), "status X" (the RPC ends with X),
+    (the tensor is too short), "garbage" (no message at all), "status X: TEXT" (the RPC ends so),
     "end" (the RPC ends well), "silence" (nothing until the client cancels).
     """
 
@@ -187,7 +187,7 @@ class ScriptedServer:
         if action in ("never", "silence"):
             self._wait(context)
         if action.startswith("status "):
-            context.abort(grpc.StatusCode[action.split()[1]], "as the script says")
+            _abort(context, action)
         if action == "garbage":
             return b"\xff\xff\xff"
         message = self._answers(request)[0]
@@ -219,7 +219,7 @@ class ScriptedServer:
             if action == "end":
                 return
             if action.startswith("status "):
-                context.abort(grpc.StatusCode[action.split()[1]], "as the script says")
+                _abort(context, action)
             answers = list(self._messages(action, request))
             if action == "late":
                 late += answers
@@ -304,6 +304,12 @@ class ScriptedServer:
         if context.add_callback(gone.set) and not gone.wait(LIMIT):
             return
         self.left.set()
+
+
+def _abort(context: grpc.ServicerContext, action: str) -> NoReturn:
+    """End the RPC as "status CODE" or "status CODE: TEXT" says."""
+    status, _, text = action.partition(": ")
+    context.abort(grpc.StatusCode[status.split()[1]], text or "as the script says")
 
 
 @pytest.fixture

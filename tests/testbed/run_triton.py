@@ -34,6 +34,17 @@ MODELS = {
     "slow_unary": ("Slow", 1, False),
 }
 
+SEQUENCE = """
+sequence_batching {
+  max_sequence_idle_microseconds: 1000000
+  control_input [
+    { name: "START" control [{ kind: CONTROL_SEQUENCE_START int32_false_true: [0, 1] }] },
+    { name: "END" control [{ kind: CONTROL_SEQUENCE_END int32_false_true: [0, 1] }] },
+    { name: "READY" control [{ kind: CONTROL_SEQUENCE_READY int32_false_true: [0, 1] }] }
+  ]
+}
+"""
+
 
 def config(
     inputs: Declared,
@@ -77,6 +88,8 @@ def described(name: str) -> tuple[str, str]:
     if name == "queue":  # `jitter` that refuses what exceeds one request and one that waits
         queue = "dynamic_batching { default_queue_policy { max_queue_size: 1 } }"
         return "Jitter", config({"image": IMAGE}, {"output": IMAGE}, more=queue)
+    if name.startswith("stateful"):
+        return "Stateful", config({"image": IMAGE}, {"output": IMAGE}, more=SEQUENCE)
     cls, instances, decoupled = MODELS[name]
     image = {"image": COMPRESSED if name == "decode" else IMAGE}
     return cls, config(image, {"output": IMAGE}, instances=instances, decoupled=decoupled)
@@ -105,7 +118,8 @@ def main(port: str, directory: Path, models: list[str]) -> None:
     if spec is None or spec.origin is None:
         sys.exit(f"{sys.executable} has no nvidia-pytriton")
     wheel = Path(spec.origin).parent
-    write_repository(directory / "models", models or [*MODELS, "label", "queue", *SIGNATURES])
+    others = ["label", "queue", "stateful_stream", "stateful_unary", *SIGNATURES]
+    write_repository(directory / "models", models or [*MODELS, *others])
     prepare_backend(wheel, directory / "backends")
     libraries = str(wheel.parent / "nvidia_pytriton.libs")
     environment = os.environ | {

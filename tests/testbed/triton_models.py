@@ -122,6 +122,27 @@ class Slow(Identity):
         return super().execute(requests)
 
 
+class Stateful:
+    """The image, whose first pixel becomes (sequences started, requests of this one, whether it is
+    the last)."""
+
+    started = requests = 0
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        return [answer(self._counted(request)) for request in requests]
+
+    def _counted(self, request: Any) -> Any:
+        start, end = (
+            int(pb_utils.get_input_tensor_by_name(request, name).as_numpy().reshape(-1)[0])
+            for name in ("START", "END")
+        )
+        self.started += start
+        self.requests = 1 if start else self.requests + 1
+        image = image_of(request).copy()
+        image[0, 0] = (self.started, self.requests, end)
+        return image
+
+
 class Signed:
     """The model of `signatures.py` under whose name Triton serves it. Triton has no ABORTED for a
     model that has found nothing: then it is an error."""

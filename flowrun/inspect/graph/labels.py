@@ -99,8 +99,8 @@ def policy(flow: Flow) -> str:
 
 def window(flow: Flow) -> tuple[str, ...]:
     """The window of a flow that has no `auto` left."""
-    size = flow.transport.in_flight
+    size = 1 if policies.is_one_at_a_time(flow) else flow.transport.in_flight
     number = "1 request" if size == 1 else f"{size} requests"
-    if flow.backpressure.policy != "every_frame":
+    if flow.backpressure.policy != "every_frame" and size != 1:
         number = f"at most {number}, as many as increase the throughput"
     return (f"window: {number}", "a slot is freed when its frame has reached the sink")

@@ -70,7 +70,8 @@ def open_connection(
     """Open a channel to `addresses`; it connects with the first call. Raises `TransportError`.
 
     In `mode: unary` the calls are balanced over all servers at `addresses`, whose availability is
-    written to `states`. Looks up host names if there are several addresses.
+    written to `states`, unless they are those of a sequence. Looks up host names if there are
+    several addresses.
     """
     further = len(addresses) - _MOST_ADDRESSES
     shown = ", ".join(addresses[:_MOST_ADDRESSES])
@@ -81,7 +82,8 @@ def open_connection(
         channel = open_channel(spec, target)
         return Connection(channel, spec, GrpcErrors(spec, str(target)), headers)
 
-    if spec.shared_memory is None and is_balanced(spec.mode, addresses):
+    one_server = spec.shared_memory is not None or spec.sequence
+    if not one_server and is_balanced(spec.mode, addresses):
         balancer = Balancer(addresses, connect, states or AddressStates())
         return Connection(balancer, spec, errors, headers)
     return Connection(open_channel(spec, Target(addresses[0])), spec, errors, headers)

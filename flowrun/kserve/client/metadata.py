@@ -39,6 +39,7 @@ def fetch_model_info(connection: Connection) -> ModelInfo:
     if model_ready and server_ready is False:  # because of another model, perhaps
         remarks.append(f"the server at {address} reports that it is not ready")
     server_name = server.name if server else None
+    config = _config(calls) if server_name == TRITON else None
     if model is None:
         if server is None and server_ready is None and not calls.implements_inference():
             raise connection.grpc_errors.unsupported_server()
@@ -55,7 +56,8 @@ def fetch_model_info(connection: Connection) -> ModelInfo:
         server=server_name,
         inputs=_tensors(model.inputs),
         outputs=_tensors(model.outputs),
-        decoupled=server_name == TRITON and _is_decoupled(calls),
+        decoupled=config is not None and config.model_transaction_policy.decoupled,
+        stateful=config is not None and config.HasField("sequence_batching"),
         remarks=tuple(remarks),
     )
 
@@ -76,13 +78,14 @@ def _model_ready(calls: MetadataCalls) -> bool | None:
     return None if response is None else bool(response.ready)
 
 
-def _is_decoupled(calls: MetadataCalls) -> bool:
+def _config(calls: MetadataCalls) -> Any:
+    """Triton's configuration of the model; `None` if the server does not implement the call."""
     spec = calls.connection.spec
     try:
         response = calls.ask("ModelConfig", name=spec.model, version=spec.version)
     except grpc.RpcError as error:
         raise calls.failed(error) from error
-    return response is not None and bool(response.config.model_transaction_policy.decoupled)
+    return None if response is None else response.config
 
 
 def _tensors(declared: Any) -> tuple[TensorInfo, ...] | None:

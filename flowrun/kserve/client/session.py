@@ -18,7 +18,7 @@ class Session:
 
     The lock of the transport guards the attributes. `accepts` is true until the stream is
     half-closed or has ended; `cancel_at`, in seconds of `time.monotonic()`, is when a half-closed
-    stream is to be cancelled.
+    stream is to be cancelled. `starts_sequence`: the next request is the first of a sequence.
     """
 
     def __init__(self, window: Window, generation: int) -> None:
@@ -26,6 +26,7 @@ class Session:
         self.generation = generation
         self.accepts = True
         self.cancel_at: float | None = None
+        self.starts_sequence = True
         self._call: Any = None
         self._cancelled = False
         self._lock = threading.Lock()

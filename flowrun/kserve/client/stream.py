@@ -14,10 +14,11 @@ from flowrun.errors import ContractError, TransportError
 from flowrun.inference import NOT_SHARED, Parameter, Placement, Request, Result, new_future
 from flowrun.kserve.client.connection import Connection
 from flowrun.kserve.client.request_encoder import RequestEncoder
+from flowrun.kserve.client.sequence import START_BYTES, Sequence
 from flowrun.kserve.client.session import Session
 from flowrun.kserve.client.stream_state import StreamState
 from flowrun.kserve.client.window import Pending, complete
-from flowrun.kserve.conditions import NOT_NOW, of_text
+from flowrun.kserve.conditions import NOT_NOW, of_text, sequence_is_lost
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.servers import correlation, marks_final_response
 from flowrun.kserve.wire.messages import Response, decode_stream
@@ -49,6 +50,7 @@ class StreamTransport:
         self._grpc_errors = connection.grpc_errors
         self._first = connection.first
         self._parameters: dict[str, Parameter] = dict(spec.parameters)
+        self._sequence = Sequence() if spec.sequence else None
         if marks_final_response(model.server):
             self._parameters[ENABLE_FINAL] = True
         how = correlation(spec, model.server)
@@ -80,9 +82,13 @@ class StreamTransport:
         # Microseconds since the epoch, always increasing: the one clock that every server of
         # timestamps accepts, also when its graph outlives a stream.
         key = self._key = max(time.time_ns() // 1000, self._key + 1)
-        timestamp = {TIMESTAMP: key} if self._has_timestamps else {}
+        parameters = dict(self._parameters)
+        if self._has_timestamps:
+            parameters[TIMESTAMP] = key
+        if self._sequence is not None:
+            parameters.update(self._sequence.parameters(last=request.last))
         try:
-            message = self.encoder.encode(request, str(key), {**self._parameters, **timestamp})
+            message = self.encoder.encode(request, str(key), parameters)
         except (TransportError, ContractError) as error:
             future.set_exception(error)
             return future
@@ -178,7 +184,9 @@ class StreamTransport:
             if not session.accepts:
                 return None
             message = self._state.take(session)
-        return message()
+            starts = session.starts_sequence and self._sequence is not None
+            session.starts_sequence = False
+        return message() + START_BYTES if starts else message()
 
     # The thread that reads the responses.
 
@@ -195,6 +203,8 @@ class StreamTransport:
                 completions = session.window.receive_malformed(response)
             else:
                 completions = session.window.receive(response)
+            if isinstance(response, Response) and sequence_is_lost(response.error):
+                session.starts_sequence = True
             if self._first.awaited and session.window.answered and _has_responded(response):
                 self._first.received()
                 self._state.shorten(time.monotonic())

@@ -15,7 +15,8 @@ from flowrun.errors import ContractError, TransportError
 from flowrun.inference import Placement, Request, Result, new_future
 from flowrun.kserve.client.connection import Connection
 from flowrun.kserve.client.request_encoder import RequestEncoder
-from flowrun.kserve.conditions import NOT_NOW
+from flowrun.kserve.client.sequence import START, Sequence
+from flowrun.kserve.conditions import NOT_NOW, sequence_is_lost
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.servers import aborts_without_result
 from flowrun.kserve.wire.messages import decode
@@ -37,6 +38,9 @@ class UnaryTransport:
         self._spec = connection.spec
         self._grpc_errors = connection.grpc_errors
         self._infer = connection.unary("ModelInfer")
+        # With a sequence, the caller has one request in flight.
+        self._sequence = Sequence() if self._spec.sequence else None
+        self._starts_sequence = True
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
         self._open: dict[Future[Result | None], Any] = {}
@@ -52,8 +56,12 @@ class UnaryTransport:
 
     def submit(self, request: Request) -> Future[Result | None]:
         future = new_future()
+        parameters = dict(self._spec.parameters)
+        if self._sequence is not None:
+            parameters.update(self._sequence.parameters(last=request.last))
+            parameters.update(START if self._starts_sequence else {})
         try:
-            message = self.encoder.encode(request, str(next(self._ids)), self._spec.parameters)
+            message = self.encoder.encode(request, str(next(self._ids)), parameters)
         except (TransportError, ContractError) as error:
             future.set_exception(error)
             return future
@@ -109,6 +117,7 @@ class UnaryTransport:
         code, first = call.code(), self._connection.first
         if code is grpc.StatusCode.OK:
             first.received()
+            self._starts_sequence = False
             response = decode(call.result(), placement)
             if response.problem is not None:
                 raise response.problem
@@ -126,6 +135,8 @@ class UnaryTransport:
         error = self._grpc_errors.failed(code, call.details())
         if not late and error.condition not in NOT_NOW:
             first.received()
+        if error.condition in ("unavailable", "not ready") or sequence_is_lost(call.details()):
+            self._starts_sequence = True
         if error.condition == "unavailable":
             with self._lock:
                 self._sent_before = self._sent

@@ -9,8 +9,15 @@ from flowrun.inference import Request, Tensor
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.outputs import wrong_outputs
 from flowrun.kserve.contract.picture_formats import CHANNELS, fits, is_known, suggest_changes
-from flowrun.kserve.contract.servers import OVMS, correlation, decodes_pictures, requires_all_inputs
+from flowrun.kserve.contract.servers import (
+    MLSERVER,
+    OVMS,
+    correlation,
+    decodes_pictures,
+    requires_all_inputs,
+)
 from flowrun.kserve.contract.suggestions import unknown_name, yaml_lines
+from flowrun.kserve.wire.parameters import SEQUENCE_ID
 from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.kserve.wire.tensors import BYTES, datatype_of
 from flowrun.spec.flow import TransportSpec
@@ -94,6 +101,18 @@ def _mode(model: ModelInfo, spec: TransportSpec) -> Iterator[ContractError]:
             " stream",
             key="transport.mode",
             hint=yaml_lines({"mode": "stream", **one}),
+        )
+    if model.stateful and not spec.sequence and SEQUENCE_ID not in spec.parameters:
+        yield ContractError(
+            f"model {model.name!r} is stateful: its requests need a sequence",
+            key="transport.sequence",
+            hint=yaml_lines({"sequence": True}),
+        )
+    if spec.sequence and model.server in (OVMS, MLSERVER):
+        yield ContractError(
+            f"{model.server} does not support Triton's sequences",
+            key="transport.sequence",
+            hint="remove `sequence`",
         )
     if spec.mode == "stream" and model.server == OVMS and any(map(is_known, model.inputs or ())):
         yield ContractError(

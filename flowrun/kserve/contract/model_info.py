@@ -15,7 +15,8 @@ class ModelInfo:
 
     Tensors may have the datatype "INVALID" and the shape (): then only their names are known.
     `server` is the name that the server gives itself, such as "triton". `decoupled`: one request
-    may have any number of responses. `remarks` are warnings for the user.
+    may have any number of responses. `stateful`: requests need a sequence. `remarks` are warnings
+    for the user.
     """
 
     name: str
@@ -24,6 +25,7 @@ class ModelInfo:
     inputs: tuple[TensorInfo, ...] | None = None
     outputs: tuple[TensorInfo, ...] | None = None
     decoupled: bool = False
+    stateful: bool = False
     remarks: tuple[str, ...] = ()
 
     @property

@@ -92,6 +92,14 @@ def join(pieces: Sequence[bytes | memoryview], request: Request) -> bytes:
     return message
 
 
+def parameter_bytes(parameters: Mapping[str, Parameter]) -> bytes:
+    """What adds `parameters` to the message of a request, at its end: protobuf merges the two."""
+    message = pb.ModelInferRequest()
+    for name, value in parameters.items():
+        _set(message.parameters[name], name, value)
+    return bytes(message.SerializeToString())
+
+
 def decode(data: bytes, placement: Placement = NOT_SHARED) -> Response:
     """Decode the response to a unary call; its tensors are views of `data` or of shared memory.
     Raises `TransportError` if it is not a ModelInferResponse."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
 import pytest
 
 from flowrun.errors import ContractError, TransportError
-from flowrun.inference import Request
+from flowrun.inference import Request, Result
 from flowrun.kserve.connect import open_supervised, open_transport
 from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.spec.flow import TransportSpec
@@ -76,6 +77,40 @@ def test_the_first_response_of_triton_may_take_longer_than_the_timeout(
         assert all(future.result(LIMIT) is not None for future in futures)
     finally:
         transport.close()
+
+
+def state(future: Future[Result | None]) -> list[int]:
+    result = future.result(LIMIT)
+    assert result is not None
+    return [int(value) for value in result.only[0, 0]]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_stateful_model_of_triton_gets_one_sequence(triton_address: str, mode: Any) -> None:
+    spec = TransportSpec(mode, (triton_address,), f"stateful_{mode}", sequence=True)
+    transport = open_supervised(spec, "hold")
+    try:
+        for number in range(1, 5):
+            request = Request({"": noise(1)}, last=number == 4)
+            assert state(transport.submit(request)) == [1, number, number == 4]
+        # Triton knows no such sequence any more, as after a second without a request.
+        assert state(transport.submit(Request({"": noise(1)}))) == [2, 1, 0]
+        assert state(transport.submit(Request({"": noise(1)}))) == [2, 2, 0]
+    finally:
+        transport.close()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_stateful_model_of_triton_needs_a_sequence(
+    triton_address: str, opened: Open, mode: str
+) -> None:
+    with pytest.raises(ContractError) as caught:
+        opened(triton_address, mode, f"stateful_{mode}")
+    assert str(caught.value) == (
+        f"transport.sequence: model 'stateful_{mode}' is stateful: its requests need a sequence\n"
+        "  write under `transport`:\n"
+        "    sequence: true"
+    )
 
 
 @pytest.mark.parametrize(

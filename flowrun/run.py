@@ -90,7 +90,7 @@ class Run:
         `state`        "starting", "running", "stopping" or "ended"
         `ready`        whether it runs, and source, model server and sinks are available
         `waiting_for`  a sentence for each part that is not, such as "source: rtsp://… is
-                       unavailable since 12:00:01"
+                       unavailable since 12:00:01", and for a model server that is overloaded
         `queues`       for each `name` ("buffer", or the sink's key), `depth` and `capacity` in
                        frames, and `oldest_s`, the time since the oldest frame was captured
         `in_flight`    current number of requests, and `window`, the number allowed

@@ -136,6 +136,7 @@ class FakePart:
     every, repeated, reconnects, reopened = 0.1, 5, 2, 3
     unavailable_since: datetime | None = None
     unavailable_s = 0.0
+    overloaded_since: datetime | None = None
 
     def write(self, frame: Frame) -> None: ...
     def tick(self) -> None: ...

@@ -110,6 +110,17 @@ class Status:
             "sink": sum((s.unavailable_s for s in sinks if isinstance(s, RemoteSink)), 0.0),
         }
 
+    def waiting_for(self) -> list[str]:
+        """A sentence for each part that is unavailable, and for a model server that is overloaded:
+        it is available, but frames wait for it."""
+        unavailable = self.unavailable()
+        found = [f"{key}: {what}" for key, what in unavailable.items()]
+        since = self.transport.overloaded_since if self.transport is not None else None
+        if since is not None and "transport" not in unavailable and not self.ended:
+            address = redact(", ".join(self.flow.transport.address))
+            found.append(f"transport: {address} is overloaded since {since:%H:%M:%S}")
+        return found
+
     def summary(self) -> Summary:
         """The summary so far."""
         sinks = [branch.counts() for branch in self.branches]
@@ -151,7 +162,7 @@ class Status:
             **self.summary().to_json(),
             "state": state,
             "ready": state == "running" and not unavailable,
-            "waiting_for": [f"{key}: {what}" for key, what in unavailable.items()],
+            "waiting_for": self.waiting_for(),
             "queues": self.queues(),
             "in_flight": self.window.inside,
             "window": self.window.value,

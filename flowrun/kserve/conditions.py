@@ -21,6 +21,11 @@ _OVERLOADED = re.compile(
     r"(429|502|503|504)\b",
     re.IGNORECASE,
 )
+# Not 502 to 504: then the server behind the proxy may be unavailable.
+_RATE_LIMITED = re.compile(
+    r"too many requests|rate.?limit|resource.?exhausted|http.{0,40}\bstatus\D{0,40}429\b",
+    re.IGNORECASE,
+)
 # Triton: "Request for unknown model", "is not ready", "has no available versions", "unloading",
 # "Server is stopping, scheduler for model has stopped accepting"; OVMS: "is not found", "retired".
 _NOT_READY = re.compile(
@@ -71,6 +76,14 @@ def of_text(text: str) -> Condition:
     if _OVERLOADED.search(text):
         return "overloaded"
     return "not ready" if _NOT_READY.search(text) else "doubtful"
+
+
+def is_rate_limited(code: grpc.StatusCode, details: str | None) -> bool:
+    """Whether the server is available and refuses any call as one too many."""
+    text = details or ""
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return of_status(code, text) == "overloaded"
+    return _RATE_LIMITED.search(text) is not None
 
 
 def sequence_is_lost(text: str | None) -> bool:

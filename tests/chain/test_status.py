@@ -60,6 +60,17 @@ def test_a_run_that_starts_reports_what_is_not_open_yet(fake_run: Any) -> None:
     }
 
 
+def test_an_overloaded_server_is_available(fake_run: Any) -> None:
+    run = fake_run()
+    run.open()
+    run.transport.overloaded_since = NOON
+    overloaded = "transport: one:1, two:2 is overloaded since 12:00:01"
+    assert state(run) == ("running", True, [overloaded])
+    run.transport.unavailable_since = NOON
+    unavailable = "transport: one:1, two:2 is unavailable since 12:00:01"
+    assert state(run) == ("running", False, [unavailable])
+
+
 def test_a_run_is_ready_when_everything_is_open_and_available(fake_run: Any) -> None:
     run = fake_run()
     run.open()

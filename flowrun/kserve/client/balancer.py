@@ -141,7 +141,7 @@ class Balancer:
         began = time.monotonic()
         timeout, pause = 0.0, pause_after(endpoint.failures, LONGEST_PAUSE)
         while not endpoint.closed.wait(pause):
-            if is_ready(endpoint.connection, timeout):
+            if _is_available(endpoint, timeout):
                 with self._changed:
                     endpoint.avoided = False
                     endpoint.failures += error.code is not None  # it had failed a call
@@ -227,6 +227,13 @@ class Balancer:
             self._publish()
         for endpoint in gone:
             endpoint.closed.set()  # ends its probes
+
+
+def _is_available(endpoint: Endpoint, connect_timeout: float) -> bool:
+    try:
+        return is_ready(endpoint.connection, connect_timeout)
+    except TransportError:  # it is, and overloaded
+        return True
 
 
 class _Unary:

@@ -50,7 +50,8 @@ class OutageTransport:
     unavailable or without its model. Futures are completed by the thread that brings the result, by
     `flowrun-outage`, and by the caller of `release` or `close`. `unavailable_since` is when the
     server was found not ready, in local time, `None` while it is ready; `unavailable_s` for how
-    many seconds it was not, altogether.
+    many seconds it was not, altogether; `overloaded_since` when it refused a request by overload,
+    until it responds to one.
     """
 
     def __init__(
@@ -89,6 +90,10 @@ class OutageTransport:
     @property
     def unavailable_s(self) -> float:
         return self._recovery.downtime.seconds
+
+    @property
+    def overloaded_since(self) -> datetime | None:
+        return self._recovery.overloaded_since
 
     def submit(self, request: Request) -> Future[Result | None]:
         future = new_future()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from google.protobuf.message import DecodeError
 
+from flowrun.kserve.conditions import is_rate_limited
+
 if TYPE_CHECKING:
     from flowrun.kserve.client.connection import Connection
 
@@ -19,12 +21,19 @@ def is_ready(connection: Connection, connect_timeout: float) -> bool:
 
     Waits up to `connect_timeout` seconds for a connection and the first response; 0 uses the
     connection that exists or can be made at once. Then each response may take `RESPONSE_TIMEOUT`.
+
+    Raises `TransportError`, with the condition `overloaded`, if the server refuses the question as
+    one call too many: it is available, but accepts no requests.
     """
     spec = connection.spec
     try:
         server = _ask(connection, "ServerReady", connect_timeout)
         model = _ask(connection, "ModelReady", name=spec.model, version=spec.version)
-    except (grpc.RpcError, DecodeError):
+    except grpc.RpcError as error:
+        if is_rate_limited(error.code(), error.details()):
+            raise connection.grpc_errors.failed(error.code(), error.details()) from None
+        return False
+    except DecodeError:
         return False
     except ValueError:  # the channel was closed meanwhile
         return False

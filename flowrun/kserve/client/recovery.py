@@ -6,9 +6,10 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from functools import partial
 
-from flowrun.errors import ContractError, DeadlineError, TransportError
+from flowrun.errors import Condition, ContractError, DeadlineError, TransportError
 from flowrun.inference import Request, Result, Transport
 from flowrun.kserve.client.outage_log import OutageLog
 from flowrun.kserve.client.outage_state import Ended, Job, Outage, OutageState
@@ -44,6 +45,7 @@ class Recovery:
         clock: Callable[[], float],
     ) -> None:
         self.downtime = Downtime(clock)
+        self.overloaded_since: datetime | None = None
         self.thread: threading.Thread | None = None  # guarded by `changed`
         self.closed = threading.Event()
         self.sending = threading.Lock()
@@ -65,6 +67,7 @@ class Recovery:
             self._state.ended(job)
             if failure is None:
                 self._state.answered()
+                self.overloaded_since = None
             elif isinstance(failure, TransportError) and not self.closed.is_set():
                 failure = self._failed(job, failure)
                 if failure is None:
@@ -94,6 +97,8 @@ class Recovery:
         # If no thread can start, nothing would end an outage.
         if self._state.begins(job) and self.start():
             self._state.begin(job, error, self._clock())
+            if error.condition == "overloaded" and self.overloaded_since is None:
+                self.overloaded_since = datetime.now()
         return self._state.failed(job, error)
 
     def start(self) -> bool:
@@ -147,7 +152,10 @@ class Recovery:
             if self.closed.is_set():
                 return
             job, error = self._state.next_doubt()
-        ready = self._is_ready(0.0)
+        found = self._found(0.0)
+        ready = found is None
+        if found == "overloaded":
+            error.condition = found
         if ready and self._state.unconfirmed and not isinstance(error, DeadlineError):
             ready = self._still_fits(job.request)
         with self.changed:
@@ -160,19 +168,24 @@ class Recovery:
 
     def _wait_for_server(self, outage: Outage) -> None:
         """Ask until the server is ready, its model fits, and what was sent before has ended."""
-        timeout = 0.0
+        timeout, reported = 0.0, False
         while not self.closed.is_set():
             if outage.pause:
                 self._wait(self.closed, outage.pause)
-            ready = self._is_ready(timeout)
+            found = self._found(timeout)
+            ready = found is None
             if ready and (outage.noticed or outage.error.condition != "overloaded"):
                 ready = self._still_fits(outage.request)
             if ready or self._state.misfit is not None:
                 break
-            self._note_begin(outage)
+            if found != "overloaded" or outage.error.condition != "overloaded":
+                self._note_begin(outage)
+            elif not reported:
+                self._log.overloaded(outage.error)
+                reported = True
             timeout = CONNECT_TIMEOUT
             outage.lengthen()
-        if outage.error.condition == "overloaded" and not outage.noticed:
+        if outage.error.condition == "overloaded" and not (outage.noticed or reported):
             self._log.overloaded(outage.error)
         with self.changed:
             # Requests sent before the outage come first; they end within their deadline.
@@ -184,6 +197,13 @@ class Recovery:
             if self._state.outage is not None:
                 self._state.resume()
         self.downtime.end()
+
+    def _found(self, connect_timeout: float) -> Condition | None:
+        """Ask the server: `None` if it is ready."""
+        try:
+            return None if self._is_ready(connect_timeout) else "unavailable"
+        except TransportError as error:
+            return error.condition
 
     def _still_fits(self, request: Request) -> bool:
         with self.changed:
@@ -218,6 +238,7 @@ class Recovery:
             outage.notice()
             self._log.began(outage.error)
             self.downtime.begin()
+            self.overloaded_since = None
 
     def _note_end(self, outage: Outage) -> None:
         if outage.noticed:

@@ -387,6 +387,45 @@ def test_closing_in_an_outage_ends_everything(bench: Any) -> None:
         made.submit(3)
 
 
+@pytest.mark.parametrize("first", ["overloaded", "doubtful"])
+def test_a_server_that_refuses_even_the_question_as_one_too_many_is_overloaded(
+    bench: Any, caplog: Any, first: Condition
+) -> None:
+    made = bench("hold")
+    (future,) = made.submit(0)
+    made.inner.fail(0, error=TransportError("too many", condition=first))
+    many = TransportError("too many", condition="overloaded")
+    for _ in range(4):
+        made.say(many)
+        made.asked.get(timeout=LIMIT)
+    assert made.transport.overloaded_since is not None
+    assert made.transport.unavailable_since is None
+    made.say(True, True)
+    made.inner.wait_for(0, 0)
+    made.inner.answer(0)
+    assert outcomes([future]) == [0]
+    is_over()
+    assert made.transport.overloaded_since is None
+    assert caplog.messages == [
+        "the model server is overloaded: too many; frames wait and are sent again (1 times so far)"
+    ]
+
+
+def test_a_server_that_becomes_unavailable_during_an_overload_is_reported(bench: Any) -> None:
+    made = bench("hold")
+    (future,) = made.submit(0)
+    made.inner.fail(0, error=TransportError("too many", condition="overloaded"))
+    made.say(False, False)
+    for _ in range(3):
+        made.asked.get(timeout=LIMIT)
+    assert made.transport.overloaded_since is None
+    assert made.transport.unavailable_since is not None
+    made.say(True)
+    made.inner.wait_for(0, 0)
+    made.inner.answer(0)
+    assert outcomes([future]) == [0]
+
+
 def test_a_bug_in_is_ready_leaves_no_future_open(bench: Any, monkeypatch: Any) -> None:
     seen: list[Any] = []
     monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(args.exc_type))

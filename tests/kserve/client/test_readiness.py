@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from flowrun.errors import TransportError
 from flowrun.kserve.client import readiness
 from flowrun.kserve.client.connection import Connection, open_connection
 from flowrun.spec.flow import TransportSpec
@@ -55,6 +56,22 @@ def test_a_server_is_ready_when_its_model_is(
     server = scripted(**fields)
     assert ask(server.address, connect_timeout, version="1") is is_ready
     assert all(headers["who"] == "me" for headers in server.headers)
+
+
+@pytest.mark.parametrize(
+    ("status", "overloaded"),
+    [("RESOURCE_EXHAUSTED", True), ("UNAVAILABLE", False), ("INTERNAL", False)],
+)
+def test_a_server_that_refuses_the_question_as_too_many_is_overloaded(
+    scripted: Build, ask: Ask, status: str, overloaded: bool
+) -> None:
+    server = scripted(models=(), missing=status)
+    if not overloaded:
+        assert ask(server.address) is False
+        return
+    with pytest.raises(TransportError) as caught:
+        ask(server.address)
+    assert caught.value.condition == "overloaded"
 
 
 @pytest.mark.parametrize("method", ["ServerReady", "ModelReady"])

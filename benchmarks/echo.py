@@ -19,7 +19,7 @@ from typing import Any
 import grpc
 from tritonclient.grpc import service_pb2 as pb
 
-from flowrun.kserve.wire.fields import extract_field, field_header
+from flowrun.kserve.wire.fields import REQUEST, Splitter, field_header
 from flowrun.system.malloc import keep_freed_memory
 
 MODEL = "identity"
@@ -32,8 +32,8 @@ _RESPONSE = 2  # infer_response of an answer in a stream
 
 def answer(data: bytes) -> list[bytes | memoryview]:
     """The pieces of the ModelInferResponse that returns the tensor of a request."""
-    rest, contents = extract_field([memoryview(data)], _CONTENTS)
-    request = pb.ModelInferRequest.FromString(rest)
+    reduced, contents = Splitter().reduce(memoryview(data), REQUEST, _CONTENTS)
+    request = pb.ModelInferRequest.FromString(b"".join(reduced))
     message = pb.ModelInferResponse(model_name=MODEL, model_version="1", id=request.id)
     for tensor in request.inputs:
         message.outputs.add(name="output", datatype=tensor.datatype, shape=tensor.shape)

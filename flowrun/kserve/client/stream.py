@@ -195,7 +195,7 @@ class StreamTransport:
         try:
             response = decode_stream(data, lambda key: self._placements.get(key, NOT_SHARED))
         except TransportError as error:
-            response = error
+            response = error.with_traceback(None)  # whose stack frames would keep `data` alive
         with self._changed:
             if session is not self._state.session:
                 return

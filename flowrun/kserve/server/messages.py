@@ -21,7 +21,7 @@ from flowrun.errors import TransportError
 from flowrun.inference import Tensor
 from flowrun.kserve.server.invocation import RefusedError, fits, invalid
 from flowrun.kserve.server.models import Model
-from flowrun.kserve.wire.fields import extract_field, field_header
+from flowrun.kserve.wire.fields import REQUEST, Splitter, field_header
 from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.kserve.wire.tensors import BYTES, datatype_of, from_raw, to_raw
 
@@ -42,8 +42,10 @@ class Request:
     @classmethod
     def read(cls, data: bytes) -> Request:
         """Raises `MalformedMessageError` or protobuf's `DecodeError` for other bytes."""
-        rest, contents = extract_field([memoryview(data)], _RAW_INPUTS)
-        return cls(pb.ModelInferRequest.FromString(rest), contents)
+        pieces, contents = Splitter().reduce(memoryview(data), REQUEST, _RAW_INPUTS)
+        message = pb.ModelInferRequest.FromString(b"".join(pieces))
+        del message.raw_input_contents[:]  # which are empty
+        return cls(message, contents)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

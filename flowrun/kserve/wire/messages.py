@@ -14,15 +14,32 @@ from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import TransportError
 from flowrun.inference import NOT_SHARED, Parameter, Place, Placement, Request, Tensor
-from flowrun.kserve.wire.fields import MalformedMessageError, extract_field, field_header, fields
-from flowrun.kserve.wire.tensors import datatype_of, from_contents, from_raw, size_of, to_raw
+from flowrun.kserve.wire.fields import (
+    MAX_FIELDS,
+    RESPONSE,
+    MalformedMessageError,
+    Splitter,
+    TooManyFieldsError,
+    field_header,
+)
+from flowrun.kserve.wire.tensors import (
+    MAX_DIMENSIONS,
+    datatype_of,
+    from_contents,
+    from_raw,
+    size_of,
+    to_raw,
+)
 
 _INT64 = range(-(2**63), 2**63)
 _UINT64 = range(2**64)
 _MAX_SIZE = 2**31 - 1  # bytes of a message, by protobuf
 _RAW_INPUTS = 7  # the last field of ModelInferRequest
 _RAW_OUTPUTS = 6  # the last field of ModelInferResponse
-_ERROR, _RESPONSE = 1, 2  # the fields of ModelStreamInferResponse
+_OWN = {3, 4, 5, _RAW_OUTPUTS}  # those with a number that ModelStreamInferResponse does not have
+_IN_STREAM = 2  # the field of ModelStreamInferResponse with a ModelInferResponse
+_MAX_ERROR = 4096  # characters of an error in a stream
+_MAX_NAME = 60  # characters of a name in a message to the user
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,11 +119,12 @@ def parameter_bytes(parameters: Mapping[str, Parameter]) -> bytes:
 
 def decode(data: bytes, placement: Placement = NOT_SHARED) -> Response:
     """Decode the response to a unary call; its tensors are views of `data` or of shared memory.
-    Raises `TransportError` if it is not a ModelInferResponse."""
-    try:
-        return _response([memoryview(data)], lambda _: placement)
-    except (MalformedMessageError, DecodeError) as error:
-        raise _malformed(data) from error
+    Raises `TransportError`, and nothing else, if it is not a ModelInferResponse or has more than
+    `MAX_FIELDS` fields."""
+    found = _parsed(data, _bare)
+    if isinstance(found, TransportError):
+        raise found
+    return _response(*found, lambda _: placement)
 
 
 def decode_stream(
@@ -116,17 +134,10 @@ def decode_stream(
 
     MLServer sends a bare ModelInferResponse where the protocol requires a ModelStreamInferResponse.
     """
-    try:
-        envelope = list(fields(memoryview(data)))
-        if any(each.number > _RESPONSE for each in envelope):
-            return _response([memoryview(data)], placement)
-        held = [(each.number, each.content) for each in envelope if each.content is not None]
-        # Repeated fields: the last text counts, and messages are merged, as protobuf does.
-        texts = [str(content, "utf-8") for number, content in held if number == _ERROR]
-        responses = [content for number, content in held if number == _RESPONSE]
-        return _response(responses, placement, texts[-1] or None if texts else None)
-    except (MalformedMessageError, DecodeError, UnicodeDecodeError) as error:
-        raise _malformed(data) from error
+    found = _parsed(data, _in_stream)
+    if isinstance(found, TransportError):
+        raise found
+    return _response(*found, placement)
 
 
 def _set(slot: Any, name: str, value: Parameter) -> None:
@@ -153,19 +164,59 @@ def _refer_to(tensor: Any, place: Place) -> None:
     tensor.parameters["shared_memory_offset"].int64_param = 0
 
 
-def _malformed(data: bytes) -> TransportError:
-    return TransportError(
-        f"the server sent {len(data)} bytes that are not a valid response", condition="malformed"
-    )
+_Parsed = tuple[Any, Sequence[memoryview], str | None]  # message, raw contents, error
+
+
+def _parsed(data: bytes, parse: Callable[[memoryview], _Parsed]) -> _Parsed | TransportError:
+    """What `parse` returns, or the error. That is to be raised where no other one is handled, whose
+    stack frames would keep `data` alive as long as the error."""
+    try:
+        return parse(memoryview(data))
+    except TooManyFieldsError:
+        why = f"that have more than {MAX_FIELDS} fields"
+    except (MalformedMessageError, DecodeError):
+        why = "that are not a valid response"
+    return TransportError(f"the server sent {len(data)} bytes {why}", condition="malformed")
+
+
+def _bare(data: memoryview) -> _Parsed:
+    """Parse a ModelInferResponse: protobuf parses all of it but the raw contents, which are not
+    copied."""
+    pieces, raws = Splitter().reduce(data, RESPONSE, _RAW_OUTPUTS)
+    return pb.ModelInferResponse.FromString(b"".join(pieces)), raws, None
+
+
+def _in_stream(data: memoryview) -> _Parsed:
+    """Parse a ModelStreamInferResponse. If protobuf would find no response in it, but in the same
+    bytes a ModelInferResponse, it is one."""
+    splitter = Splitter()
+    try:
+        pieces, raws = splitter.reduce_nested(data, {1: None}, _IN_STREAM, RESPONSE, _RAW_OUTPUTS)
+        envelope = pb.ModelStreamInferResponse.FromString(b"".join(pieces))
+    except TooManyFieldsError:
+        raise
+    except (MalformedMessageError, DecodeError):
+        return _bare(data)
+    message = envelope.infer_response
+    if not message.ListFields() and splitter.numbers & _OWN:
+        try:
+            bare = _bare(data)
+        except TooManyFieldsError:
+            raise
+        except (MalformedMessageError, DecodeError):
+            pass
+        else:
+            if {field.number for field, _ in bare[0].ListFields()} & _OWN:
+                return bare
+    return message, raws, envelope.error_message[:_MAX_ERROR] or None
 
 
 def _response(
-    parts: Sequence[memoryview], placement: Callable[[str], Placement], error: str | None = None
+    message: Any,
+    raws: Sequence[memoryview],
+    error: str | None,
+    placement: Callable[[str], Placement],
 ) -> Response:
-    """Decode a ModelInferResponse in several `parts`: protobuf decodes all of it but the raw
-    contents, which are not copied."""
-    rest, raws = extract_field(parts, _RAW_OUTPUTS)
-    message = pb.ModelInferResponse.FromString(rest)
     parameters: dict[str, Parameter] = {}
     for name, value in message.parameters.items():
         kind = value.WhichOneof("parameter_choice")
@@ -173,10 +224,10 @@ def _response(
             parameters[name] = getattr(value, kind)
     try:
         outputs = _tensors(message, raws, placement(message.id))
-        return Response(message.id, parameters, error, outputs)
     except TransportError as problem:
         problem.condition = "malformed"
-        return Response(message.id, parameters, error, problem=problem)
+        return Response(message.id, parameters, error, problem=problem.with_traceback(None))
+    return Response(message.id, parameters, error, outputs)
 
 
 def _tensors(message: Any, raws: Sequence[memoryview], placement: Placement) -> dict[str, Tensor]:
@@ -186,23 +237,29 @@ def _tensors(message: Any, raws: Sequence[memoryview], placement: Placement) -> 
         )
     tensors: dict[str, Tensor] = {}
     for index, output in enumerate(message.outputs):
-        shape = tuple(output.shape)
         raw = raws[index] if raws else None
-        place = placement.outputs.get(output.name)
-        try:
-            if place is not None and not raw:  # empty: it is in shared memory
-                raw = place[1][: size_of(output.datatype, shape)]
-            tensors[output.name] = (
-                from_raw(raw, output.datatype, shape)
-                if raw is not None
-                else from_contents(output.contents, output.datatype, shape)
+        tensor = _tensor(output, raw, placement.outputs.get(output.name))
+        if isinstance(tensor, TransportError):
+            name = output.name[:_MAX_NAME]
+            raise TransportError(
+                f"output {name!r} is malformed: {tensor.message}", hint=tensor.hint
             )
-        except TransportError as error:
-            raise TransportError(
-                f"output {output.name!r} is malformed: {error.message}", hint=error.hint
-            ) from error
-        except ValueError as error:  # more dimensions, or a larger size, than numpy supports
-            raise TransportError(
-                f"output {output.name!r} is malformed: the shape {list(shape)} is not supported"
-            ) from error
+        tensors[output.name] = tensor
     return tensors
+
+
+def _tensor(output: Any, raw: memoryview | None, place: Place | None) -> Tensor | TransportError:
+    """The tensor, or the error without its stack frames."""
+    if len(output.shape) > MAX_DIMENSIONS:
+        return TransportError(
+            f"the shape has {len(output.shape)} dimensions, at most {MAX_DIMENSIONS} are supported"
+        )
+    shape = tuple(output.shape)
+    try:
+        if place is not None and not raw:  # empty: it is in shared memory
+            raw = place[1][: size_of(output.datatype, shape)]
+        if raw is not None:
+            return from_raw(raw, output.datatype, shape)
+        return from_contents(output.contents, output.datatype, shape)
+    except TransportError as error:
+        return error.with_traceback(None)

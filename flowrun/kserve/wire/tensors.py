@@ -29,7 +29,11 @@ DATATYPES: dict[str, tuple[np.dtype[Any], str]] = {
 }
 BYTES = "BYTES"
 _NAMES = {(dtype.kind, dtype.itemsize): name for name, (dtype, _) in DATATYPES.items()}
+MAX_DIMENSIONS = 64  # of an array of numpy
+MAX_ELEMENTS = 1_000_000  # of BYTES, each an object of its own
 _LENGTH = struct.Struct("<I")
+_MAX_SIZE = 2**63 - 1  # bytes of an array
+_MAX_NAME = 60  # characters of a datatype in a message to the user
 
 
 def datatype_of(array: Tensor) -> str:
@@ -76,7 +80,7 @@ def from_raw(raw: bytes | memoryview, datatype: str, shape: tuple[int, ...]) -> 
         return _objects(_split(bytes(raw), count), shape)
     if len(raw) != (size := size_of(datatype, shape)):
         raise TransportError(f"{datatype} {list(shape)} needs {size} bytes, but has {len(raw)}")
-    return np.frombuffer(raw, _dtype(datatype)).reshape(shape)
+    return _shaped(np.frombuffer(raw, _dtype(datatype)), shape)
 
 
 def size_of(datatype: str, shape: tuple[int, ...]) -> int:
@@ -88,25 +92,36 @@ def from_contents(contents: Any, datatype: str, shape: tuple[int, ...]) -> Tenso
     """The array in an `InferTensorContents`; read-only. Raises `TransportError` as `from_raw`."""
     count = _count(shape)
     if datatype == BYTES:
-        return _objects(_counted(list(contents.bytes_contents), count, shape), shape)
+        return _objects(list(_counted(contents.bytes_contents, count, shape)), shape)
     dtype = _dtype(datatype)
     _, field = DATATYPES[datatype]
     if not field:  # MLServer sends raw bytes
         return from_raw(b"".join(contents.bytes_contents), datatype, shape)
     # The fields for small integers are wider than what they carry.
     widest = np.dtype(f"{dtype.kind}8") if dtype.kind in "ui" else dtype
-    wide = np.array(_counted(getattr(contents, field), count, shape), widest)
+    wide = np.fromiter(_counted(getattr(contents, field), count, shape), widest, count)
     array = wide.astype(dtype)
     if dtype.kind in "ui" and not np.array_equal(array, wide):
         raise TransportError(f"{datatype} {list(shape)} has values out of range")
     array.flags.writeable = False
-    return array.reshape(shape)
+    return _shaped(array, shape)
+
+
+def _shaped(array: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """`array` in a shape of as many elements."""
+    sides = [size for size in shape if size]  # numpy counts with them if there is a 0, too
+    if math.prod(sides) * array.itemsize <= _MAX_SIZE:
+        try:
+            return array.reshape(shape)
+        except ValueError:  # numpy 1 has 32 dimensions
+            pass
+    raise TransportError(f"the shape {list(shape)} is not supported")
 
 
 def _dtype(datatype: str) -> np.dtype[Any]:
     if datatype not in DATATYPES:
         raise TransportError(
-            f"datatype {datatype!r} is not supported",
+            f"datatype {datatype[:_MAX_NAME]!r} is not supported",
             hint=f"flowrun supports {', '.join(DATATYPES)} and {BYTES}",
         )
     return DATATYPES[datatype][0]
@@ -128,6 +143,8 @@ def _counted(values: Any, count: int, shape: tuple[int, ...]) -> Any:
 
 def _split(raw: bytes, count: int) -> list[bytes]:
     elements: list[bytes] = []
+    if count > MAX_ELEMENTS:
+        raise TransportError(f"{BYTES} has {count} elements, at most {MAX_ELEMENTS} are supported")
     start = 0
     while start < len(raw) and len(elements) < count:
         if start + _LENGTH.size > len(raw):
@@ -144,4 +161,4 @@ def _objects(elements: list[bytes], shape: tuple[int, ...]) -> npt.NDArray[np.ob
     array = np.empty(len(elements), object)
     array[:] = elements
     array.flags.writeable = False
-    return array.reshape(shape)
+    return _shaped(array, shape)

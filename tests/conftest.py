@@ -27,7 +27,7 @@ from flowrun.chain.fan_out import Queue, SinkBranch
 from flowrun.chain.shutdown import Shutdown
 from flowrun.chain.status import Status
 from flowrun.frame import Frame, VideoInfo
-from flowrun.kserve.wire import messages
+from flowrun.kserve.wire import requests
 from flowrun.ledger.ledger import Ledger
 from flowrun.spec.flow import Flow, SinkSpec, SourceSpec, TransportSpec
 from tests import testbed
@@ -118,14 +118,14 @@ def free_address() -> Callable[[], str]:
 def joined(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sizes in bytes of all messages that are joined from now on, by copying their parts."""
     found: list[int] = []
-    join = messages.join
+    join = requests.join
 
     def noting(*arguments: Any) -> bytes:
         data = join(*arguments)
         found.append(len(data))
         return data
 
-    monkeypatch.setattr(messages, "join", noting)
+    monkeypatch.setattr(requests, "join", noting)
     return found
 
 

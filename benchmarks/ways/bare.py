@@ -26,7 +26,7 @@ from flowrun.inference import Placement, Request
 from flowrun.kserve.client.connection import SERVICE
 from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.kserve.shared_memory.pool import Pool
-from flowrun.kserve.wire.messages import pieces
+from flowrun.kserve.wire.requests import pieces
 from flowrun.kserve.wire.send_buffers import SendBuffers
 from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks import open_sink

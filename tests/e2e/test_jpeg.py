@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowrun.chain.tensors import to_request
-from flowrun.kserve.wire.messages import pieces
+from flowrun.kserve.wire.requests import pieces
 from flowrun.media.sources import make_source
 from flowrun.spec.flow import SourceSpec, TransportSpec
 

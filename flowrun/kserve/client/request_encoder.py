@@ -8,7 +8,7 @@ from functools import partial
 from flowrun.inference import Parameter, Request
 from flowrun.kserve.contract.compare import check, name_inputs
 from flowrun.kserve.contract.model_info import ModelInfo
-from flowrun.kserve.wire import messages
+from flowrun.kserve.wire import requests
 from flowrun.kserve.wire.send_buffers import SendBuffers
 from flowrun.spec.flow import TransportSpec
 
@@ -37,7 +37,7 @@ class RequestEncoder:
         if not self._checked:
             check(self._model, self._spec, request)
             self._checked = True
-        pieces = messages.pieces(
+        pieces = requests.pieces(
             self._spec.model,
             self._spec.version,
             request_id,

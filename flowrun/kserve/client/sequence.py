@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Mapping
 
 from flowrun.inference import Parameter
-from flowrun.kserve.wire.messages import parameter_bytes
 from flowrun.kserve.wire.parameters import SEQUENCE_END, SEQUENCE_ID, SEQUENCE_START
+from flowrun.kserve.wire.requests import parameter_bytes
 
 START: Mapping[str, Parameter] = {SEQUENCE_START: True}
 START_BYTES = parameter_bytes(START)  # to append to a message that has been made

@@ -21,8 +21,8 @@ from flowrun.kserve.client.window import Pending, complete
 from flowrun.kserve.conditions import NOT_NOW, of_text, sequence_is_lost
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.servers import correlation, marks_final_response
-from flowrun.kserve.wire.messages import Response, decode_stream
 from flowrun.kserve.wire.parameters import ENABLE_FINAL, TIMESTAMP
+from flowrun.kserve.wire.responses import Response, decode_stream
 
 CLOSE_GRACE = 0.5  # seconds for what is in flight when the transport closes
 

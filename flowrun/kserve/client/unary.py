@@ -19,7 +19,7 @@ from flowrun.kserve.client.sequence import START, Sequence
 from flowrun.kserve.conditions import NOT_NOW, sequence_is_lost
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.servers import aborts_without_result
-from flowrun.kserve.wire.messages import decode
+from flowrun.kserve.wire.responses import decode
 
 # A call that ends so many seconds before its deadline was ended by a server or a proxy.
 _EARLY = 0.1

@@ -15,8 +15,8 @@ from flowrun.inference import Parameter, Result, Tensor
 from flowrun.kserve.client.first_response import FirstResponse
 from flowrun.kserve.contract.servers import Correlation
 from flowrun.kserve.grpc_errors import GrpcErrors
-from flowrun.kserve.wire.messages import Response
 from flowrun.kserve.wire.parameters import FINAL, TIMESTAMP
+from flowrun.kserve.wire.responses import Response
 
 
 @dataclass(slots=True, eq=False)

@@ -11,7 +11,7 @@ import numpy as np
 
 from flowrun.image.buffers import Memory, address_of
 from flowrun.inference import Request
-from flowrun.kserve.wire import messages
+from flowrun.kserve.wire import requests
 
 _WITH_ONE_TENSOR = 3  # pieces: the message without contents, the header of the content, the content
 
@@ -49,7 +49,7 @@ class SendBuffers:
 
     def message(self, pieces: Sequence[bytes | memoryview], request: Request) -> bytes:
         """The message of `request`, whose `pieces` these are: the one that contains its tensor, the
-        first time that it is asked for, otherwise a new one, from `messages.join`."""
+        first time that it is asked for, otherwise a new one, from `requests.join`."""
         *headers, tensor = pieces
         if len(pieces) == _WITH_ONE_TENSOR and isinstance(tensor, memoryview) and tensor:
             header = b"".join(headers)
@@ -58,7 +58,7 @@ class SendBuffers:
                 ctypes.memmove(_address(message), header, len(header))
                 return message
             self._form = (len(header), len(tensor))
-        return messages.join(pieces, request)
+        return requests.join(pieces, request)
 
     def _forget(self, begin: int, _: bytes) -> None:
         self._open.pop(begin, None)

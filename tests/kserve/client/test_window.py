@@ -12,8 +12,8 @@ from flowrun.errors import DeadlineError, TransportError
 from flowrun.inference import Parameter, Result
 from flowrun.kserve.client.window import Completion, Pending, Window
 from flowrun.kserve.grpc_errors import GrpcErrors
-from flowrun.kserve.wire.messages import Response
 from flowrun.kserve.wire.parameters import FINAL, TIMESTAMP
+from flowrun.kserve.wire.responses import Response
 from flowrun.spec.flow import TransportSpec
 
 ERRORS = GrpcErrors(

@@ -17,7 +17,7 @@ from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import TransportError
 from flowrun.kserve.wire.fields import MAX_FIELDS, field_header
-from flowrun.kserve.wire.messages import Response, decode, decode_stream
+from flowrun.kserve.wire.responses import Response, decode, decode_stream
 from flowrun.kserve.wire.tensors import DATATYPES
 
 LIMIT = 100.0  # seconds, a guard against hanging

@@ -17,7 +17,8 @@ from tritonclient.grpc import service_pb2 as pb
 from flowrun.errors import TransportError
 from flowrun.inference import Placement, Request
 from flowrun.kserve.wire.fields import field_header
-from flowrun.kserve.wire.messages import Response, decode, decode_stream, join, pieces
+from flowrun.kserve.wire.requests import join, pieces
+from flowrun.kserve.wire.responses import Response, decode, decode_stream
 from flowrun.kserve.wire.tensors import DATATYPES, datatype_of, from_contents, from_raw, to_raw
 
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from flowrun.image.buffers import Buffers
 from flowrun.inference import Request
-from flowrun.kserve.wire.messages import join, pieces
+from flowrun.kserve.wire.requests import join, pieces
 from flowrun.kserve.wire.send_buffers import SendBuffers
 
 SHAPE = (4, 6, 3)

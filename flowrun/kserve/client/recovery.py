@@ -176,7 +176,7 @@ class Recovery:
             ready = found is None
             if ready and (outage.noticed or outage.error.condition != "overloaded"):
                 ready = self._still_fits(outage.request)
-            if ready or self._state.misfit is not None:
+            if ready or self._state.misfit is not None or self.closed.is_set():
                 break
             if found != "overloaded" or outage.error.condition != "overloaded":
                 self._note_begin(outage)

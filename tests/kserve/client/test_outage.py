@@ -426,6 +426,21 @@ def test_a_server_that_becomes_unavailable_during_an_overload_is_reported(bench:
     assert outcomes([future]) == [0]
 
 
+def test_closing_during_a_question_reports_no_outage(
+    bench: Any, caplog: Any, monkeypatch: Any
+) -> None:
+    made = bench("hold")
+    close = made.inner.close
+    monkeypatch.setattr(made.inner, "close", lambda: (made.say(False), close()))
+    (future,) = made.submit(0)
+    made.inner.fail(0, error=TransportError("too many", condition="overloaded"))
+    made.asked.get(timeout=LIMIT)
+    made.transport.close()
+    assert outcomes([future]) == [OutageError]
+    is_over()
+    assert not any("unavailable" in message for message in caplog.messages)
+
+
 def test_a_bug_in_is_ready_leaves_no_future_open(bench: Any, monkeypatch: Any) -> None:
     seen: list[Any] = []
     monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(args.exc_type))

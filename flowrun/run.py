@@ -23,7 +23,7 @@ from flowrun.chain.tensors import to_request
 from flowrun.chain.threads import RunThreads
 from flowrun.errors import RunError
 from flowrun.frame import Frame, VideoInfo
-from flowrun.hooks.loader import Hook, open_hooks
+from flowrun.hooks.loader import Hook, open_hooks, outputs_read
 from flowrun.image.buffers import Buffers
 from flowrun.kserve.connect import open_supervised
 from flowrun.kserve.contract.model_info import ModelTransport
@@ -147,7 +147,8 @@ class Run:
         self._status.promises_all = flow.backpressure.policy == "every_frame"
         self._status.window = policies.window(flow, self.ledger.clock)
         on_outage = policies.on_outage(flow, live=info.live)
-        transport = self._open_transport(parts, on_outage, info, buffers)
+        reads = outputs_read(postprocess) if postprocess else None
+        transport = self._open_transport(parts, on_outage, info, buffers, reads)
         if transport is None:
             return
         threads = RunThreads()
@@ -219,9 +220,15 @@ class Run:
         return source, self._status.info
 
     def _open_transport(
-        self, parts: ExitStack, on_outage: OnOutage, info: VideoInfo, buffers: Buffers
+        self,
+        parts: ExitStack,
+        on_outage: OnOutage,
+        info: VideoInfo,
+        buffers: Buffers,
+        reads: Sequence[str] | None,
     ) -> ModelTransport | None:
-        """Open the transport; `None` if the run is stopped while it waits for the server."""
+        """Open the transport, for hooks that read the outputs `reads`; `None` if the run is stopped
+        while it waits for the server."""
         flow, like, unchanged = self.flow, None, False
         if not flow.preprocess:  # otherwise the first frame shows what they make of it
             blank = np.zeros((info.height, info.width, 3), np.uint8)
@@ -235,6 +242,7 @@ class Run:
             address=parts.enter_context(serving(flow.transport)),
             sample=like,
             shown=not flow.postprocess,
+            reads=reads,
             buffers=buffers if unchanged else None,
             states=self._status.addresses,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -14,9 +15,12 @@ from typing import Any
 import pytest
 
 from flowrun.frame import Frame
+from flowrun.kserve.server.embedded import EmbeddedServer
+from flowrun.kserve.server.models import Model
+from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.ledger.fates import Fate
 from flowrun.run import Run
-from flowrun.spec.flow import Flow, Limits, SinkSpec, SourceSpec, TransportSpec
+from flowrun.spec.flow import Flow, HookSpec, Limits, SinkSpec, SourceSpec, TransportSpec
 
 LIMIT = 30.0  # seconds, a guard against hanging
 
@@ -77,6 +81,35 @@ def test_the_window_that_auto_has_found_is_logged_at_the_end(
     assert summary.delivered == 100
     assert 1 <= summary.window <= 256
     assert f"in_flight: auto has found a window of {summary.window}" in caplog.messages
+
+
+LOOK = """
+seen = set()
+def look(frame, result):
+    seen.update(result.outputs)
+    return frame
+"""
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_the_server_is_only_asked_for_the_outputs_that_the_hooks_declare(
+    folder: Path, declared: bool
+) -> None:
+    declaration = 'look.reads_outputs = ("b",)\n' if declared else ""
+    (folder / "looking.py").write_text(LOOK + declaration)
+    image, a, b = (TensorInfo(name, "UINT8", (-1, -1, 3)) for name in ("image", "a", "b"))
+    model = Model("two", lambda: lambda image: {"a": image, "b": image}, (image,), (a, b))
+    with EmbeddedServer({"two": model}) as server:
+        flow = Flow(
+            "f",
+            SourceSpec("test:64x48@30"),
+            TransportSpec("unary", (server.address,), "two"),
+            (SinkSpec("null"),),
+            postprocess=(HookSpec("looking:look"),),
+            limits=Limits(frames=3),
+        )
+        assert Run(flow).run().delivered == 3
+    assert sys.modules["looking"].seen == ({"b"} if declared else {"a", "b"})
 
 
 def test_a_stop_ends_the_wait_for_the_model_server(unused_address: str) -> None:

@@ -37,6 +37,7 @@ class decode_boxes:
         self._boxes = boxes
         self._scores = scores
         self._classes = classes
+        self.reads_outputs = (boxes, scores, classes)
         self._normalized = options.boolean("normalized", normalized)
         self._threshold = options.number("threshold", threshold)
         self._names = read_labels(labels)

@@ -30,6 +30,7 @@ class decode_classes:
         labels: Labels | None = None,
     ) -> None:
         self._output = output
+        self.reads_outputs = None if output is None else (output,)
         self._k = options.integer("k", k)
         self._threshold = options.number("threshold", threshold)
         self._softmax = options.boolean("softmax", softmax)

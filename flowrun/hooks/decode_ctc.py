@@ -47,6 +47,7 @@ class decode_ctc:
             options.reject("blank", blank, f"one of the characters of {alphabet!r}")
         self._texts = texts
         self._coordinates = coordinates
+        self.reads_outputs = (texts, coordinates)
         self._alphabet = alphabet
         self._blank = alphabet.index(blank)
         self._threshold = options.number("threshold", threshold)

@@ -32,6 +32,7 @@ class decode_ssd:
         labels: Labels | None = None,
     ) -> None:
         self._output = output
+        self.reads_outputs = (output,)
         self._threshold = options.number("threshold", threshold)
         self._names = read_labels(labels)
 

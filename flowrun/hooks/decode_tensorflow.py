@@ -42,6 +42,7 @@ class decode_tensorflow:
         self._scores = scores
         self._classes = classes
         self._count = count
+        self.reads_outputs = (boxes, scores, classes, count)
         self._threshold = options.number("threshold", threshold)
         self._names = read_labels(labels, options.integer("first_id", first_id, 0))
 

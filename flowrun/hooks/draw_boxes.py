@@ -28,6 +28,8 @@ class draw_boxes:
     returned unchanged.
     """
 
+    reads_outputs = ()
+
     def __init__(
         self,
         thickness: int | None = None,

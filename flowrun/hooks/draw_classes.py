@@ -17,6 +17,8 @@ class draw_classes:
     returned unchanged.
     """
 
+    reads_outputs = ()
+
     def __init__(self, k: int = 3, corner: str = "top-left") -> None:
         self._k = options.integer("k", k)
         self._corner = options.choice("corner", corner, CORNERS)

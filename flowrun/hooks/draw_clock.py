@@ -18,6 +18,8 @@ class draw_clock:
     `corner` is top-left, top-right, bottom-left or bottom-right.
     """
 
+    reads_outputs = ()
+
     def __init__(self, corner: str = "top-right", wall: bool = False) -> None:
         self._corner = options.choice("corner", corner, CORNERS)
         self._wall = options.boolean("wall", wall)

@@ -20,6 +20,8 @@ class draw_texts:
     detections is returned unchanged.
     """
 
+    reads_outputs = ()
+
     def __init__(self, thickness: int | None = None) -> None:
         self._thickness = options.thickness("thickness", thickness)
 

@@ -18,13 +18,15 @@ from flowrun.spec.flow import HookSpec, OnError
 @dataclass(frozen=True, slots=True)
 class Hook:
     """A hook that is open. `call` takes a frame (and for postprocess a result); `close`, called
-    once at the end, raises `HookError`."""
+    once at the end, raises `HookError`. `reads_outputs` are the outputs of the model that the hook
+    reads; `None` if it does not declare them."""
 
     key: str  # of the flow, such as `preprocess[0]`
     path: str
     on_error: OnError
     call: Callable[..., Any]
     close: Callable[[], None]
+    reads_outputs: tuple[str, ...] | None = None
 
     def __call__(self, frame: Frame, *result: Any) -> Any:
         """Call the user's callable. Any exception, also `SystemExit`, becomes a `HookError`."""
@@ -51,6 +53,17 @@ def open_hooks(specs: Sequence[HookSpec], key: str) -> tuple[Hook, ...]:
     return tuple(hooks)
 
 
+def outputs_read(hooks: Sequence[Hook]) -> tuple[str, ...] | None:
+    """The outputs of the model that postprocess hooks read; `None` if not all of them declare
+    it."""
+    read: dict[str, None] = {}
+    for hook in hooks:
+        if hook.reads_outputs is None:
+            return None
+        read.update(dict.fromkeys(hook.reads_outputs))
+    return tuple(read)
+
+
 def check_hooks(specs: Sequence[HookSpec], key: str) -> list[InvalidFlowError]:
     """Find the errors in the hooks of one list without calling them. Imports user code."""
     found = []
@@ -70,13 +83,35 @@ def _open(spec: HookSpec, key: str) -> Hook:
         def call(*arguments: Any) -> Any:
             return target(*arguments, **with_)
 
-        return Hook(key, spec.hook, spec.on_error, call, lambda: None)
+        return Hook(key, spec.hook, spec.on_error, call, lambda: None, _reads(spec, key, target))
     instance = _call(key, spec.hook, "in its constructor", partial(target, **with_))
 
     def close() -> None:
         _call(key, spec.hook, "in its close()", getattr(instance, "close", lambda: None))
 
-    return Hook(key, spec.hook, spec.on_error, instance, close)
+    try:
+        reads = _reads(spec, key, instance)
+    except BaseException:
+        close()
+        raise
+    return Hook(key, spec.hook, spec.on_error, instance, close, reads)
+
+
+def _reads(spec: HookSpec, key: str, hook: object) -> tuple[str, ...] | None:
+    """The attribute `reads_outputs` of a hook."""
+    names = _call(
+        key, spec.hook, "in its reads_outputs", lambda: getattr(hook, "reads_outputs", None)
+    )
+    if names is None:
+        return None
+    if isinstance(names, (tuple, list)):
+        return tuple(name for name in names if isinstance(name, str))  # no model has others
+    raise InvalidFlowError(
+        f"reads_outputs of {spec.hook} is {type(names).__name__}, expected a tuple of the names of"
+        " the outputs that it reads",
+        key=f"{key}.hook",
+        hint='such as `reads_outputs = ("boxes", "scores")`',
+    )
 
 
 def _call(key: str, path: str, where: str, call: Callable[[], Any]) -> Any:

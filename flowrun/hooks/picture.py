@@ -26,6 +26,7 @@ class picture:
 
     def __init__(self, output: str | None = None, size: str = "source") -> None:
         self._output = output
+        self.reads_outputs = None if output is None else (output,)
         self._in_place = options.choice("size", size, ("source", "model")) == "source"
 
     def __call__(self, frame: Frame, result: Result) -> Frame:

@@ -42,19 +42,21 @@ def open_transport(
     address: Sequence[str] | None = None,
     sample: Request | None = None,
     shown: bool = False,
+    reads: Sequence[str] | None = None,
 ) -> ModelTransport:
     """Connect, compare flow and model, and return a transport that works; within `spec.timeout`
     (2 s at least).
 
     `address` replaces `spec.address` (for the embedded server). `sample` is a request like those
     that will follow, if that is known. `shown`: the output becomes the picture, without a
-    postprocess hook. In any case the first request is compared with the metadata: if it does not
-    fit, it is not sent, and its future ends with a `ContractError`.
+    postprocess hook; otherwise hooks read the outputs `reads`, if these are known. In any case the
+    first request is compared with the metadata: if it does not fit, it is not sent, and its future
+    ends with a `ContractError`.
 
     Raises `TransportError` if there is no response and `ContractError` if the model does not fit.
     """
     addresses = spec.address if address is None else address
-    return _open(open_connection(spec, addresses), addresses, sample, shown=shown)
+    return _open(open_connection(spec, addresses), addresses, sample, shown=shown, reads=reads)
 
 
 def open_supervised(
@@ -64,6 +66,7 @@ def open_supervised(
     address: Sequence[str] | None = None,
     sample: Request | None = None,
     shown: bool = False,
+    reads: Sequence[str] | None = None,
     buffers: Buffers | None = None,
     states: AddressStates | None = None,
 ) -> OutageTransport:
@@ -75,7 +78,7 @@ def open_supervised(
     """
     addresses = spec.address if address is None else address
     connection = open_connection(spec, addresses, states)
-    inner = _open(connection, addresses, sample, shown=shown, buffers=buffers)
+    inner = _open(connection, addresses, sample, shown=shown, reads=reads, buffers=buffers)
     return OutageTransport(
         inner,
         partial(is_ready, connection),
@@ -117,6 +120,7 @@ def _open(
     sample: Request | None,
     *,
     shown: bool,
+    reads: Sequence[str] | None,
     buffers: Buffers | None = None,
 ) -> ModelTransport:
     spec = connection.spec
@@ -125,7 +129,7 @@ def _open(
         for remark in model.remarks:
             _log.warning("%s", remark)
         check(model, spec, sample, shown=shown)
-        spec = replace(spec, outputs=requested(model, spec, shown=shown) or None)
+        spec = replace(spec, outputs=requested(model, spec, reads, shown=shown) or None)
         plain = TRANSPORTS[spec.mode](replace(connection, spec=spec), model)
         transport: ModelTransport = plain
         allocate = plain.encoder.allocate

@@ -13,7 +13,7 @@ import pytest
 import flowrun.hooks.loader
 from flowrun.errors import HookError, InvalidFlowError
 from flowrun.frame import Frame
-from flowrun.hooks.loader import check_hooks, open_hooks
+from flowrun.hooks.loader import check_hooks, open_hooks, outputs_read
 from flowrun.inference import Result
 from flowrun.spec.flow import HookSpec
 
@@ -65,6 +65,13 @@ class Leaves:
         sys.exit(3)
     def close(self):
         sys.exit(3)
+def scored(frame, result):
+    return None
+scored.reads_outputs = ("scores",)
+class Boxed(Tracker):
+    reads_outputs = ["boxes", "scores"]
+class Misread(Tracker):
+    reads_outputs = "boxes"
 """
 
 
@@ -225,6 +232,36 @@ def test_a_hook_that_cannot_be_called_is_reported_before_the_first_frame(
     with pytest.raises(InvalidFlowError) as raised:
         opened(name, key, **with_)
     assert str(raised.value).partition(": ")[2] == text
+
+
+@pytest.mark.usefixtures("module")
+def test_hooks_declare_the_outputs_that_they_read() -> None:
+    def read(*hooks: str) -> tuple[str, ...] | None:
+        return outputs_read(open_hooks([HookSpec(hook) for hook in hooks], "postprocess"))
+
+    assert read("user_hooks:scored") == ("scores",)
+    assert read("user_hooks:scored", "user_hooks:Boxed") == ("scores", "boxes")
+    assert read("user_hooks:scored", "user_hooks:both") is None
+    assert read("flowrun.hooks.draw_boxes:draw_boxes") == ()
+
+
+@pytest.mark.usefixtures("module")
+def test_a_declaration_that_is_no_tuple_is_reported_and_the_hook_closed() -> None:
+    with pytest.raises(InvalidFlowError) as caught:
+        open_hooks([HookSpec("user_hooks:Misread")], "postprocess")
+    assert str(caught.value) == (
+        "postprocess[0].hook: reads_outputs of user_hooks:Misread is str, expected a tuple of the"
+        " names of the outputs that it reads\n"
+        '  such as `reads_outputs = ("boxes", "scores")`'
+    )
+    assert sys.modules["user_hooks"].events == ["closed"]
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in LIBRARY.glob("decode_*.py")))
+def test_every_decoding_hook_declares_the_outputs_that_it_reads(name: str) -> None:
+    with_ = {"output": "scores"} if name == "decode_classes" else {}
+    hooks = open_hooks([HookSpec(f"flowrun.hooks.{name}:{name}", with_)], "postprocess")
+    assert outputs_read(hooks)
 
 
 @pytest.mark.usefixtures("module")

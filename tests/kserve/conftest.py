@@ -339,13 +339,14 @@ def connect() -> Iterator[Callable[..., ModelTransport]]:
         *,
         sample: Any = None,
         shown: bool = False,
+        reads: Sequence[str] | None = None,
         **fields: Any,
     ) -> ModelTransport:
         servers = server if isinstance(server, list) else [server]
         fields = {"timeout": LIMIT, "model": "model", **fields}
         fields = {"first_timeout": fields["timeout"], **fields}
         spec = TransportSpec(mode=mode, address=tuple(s.address for s in servers), **fields)
-        transports.append(open_transport(spec, sample=sample, shown=shown))
+        transports.append(open_transport(spec, sample=sample, shown=shown, reads=reads))
         return transports[-1]
 
     yield build

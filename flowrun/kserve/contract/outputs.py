@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from flowrun.errors import ContractError
 from flowrun.kserve.contract.model_info import ModelInfo
@@ -16,18 +16,23 @@ _DIMENSIONS = 3  # of a picture
 _SHOWN = ("UINT8", "FP16", "FP32", "FP64")  # can be converted to one
 
 
-def requested(model: ModelInfo, spec: TransportSpec, *, shown: bool) -> tuple[str, ...]:
+def requested(
+    model: ModelInfo, spec: TransportSpec, reads: Sequence[str] | None, *, shown: bool
+) -> tuple[str, ...]:
     """The outputs that a request names; empty: none, and the server sends all that the model has.
 
-    These are `spec.outputs`, or `spec.output` if it is the picture (`shown`) and the server reports
-    others, too. OpenVINO Model Server is only asked if the flow has `outputs`.
+    These are `spec.outputs`; or, if the server reports others, too, `spec.output` if it is the
+    picture (`shown`), or those that the postprocess hooks read (`reads`; `None`: unknown). OpenVINO
+    Model Server is only asked if the flow has `outputs`.
     """
     if spec.outputs is not None:
         return spec.outputs
-    names = {tensor.name for tensor in model.outputs or ()}
-    if shown and spec.output and len(names) > 1 and model.server != OVMS:
-        return (spec.output,)
-    return ()
+    names = [tensor.name for tensor in model.outputs or ()]
+    if len(names) < 2 or model.server == OVMS:  # noqa: PLR2004
+        return ()
+    if shown:
+        return (spec.output,) if spec.output else ()
+    return tuple(name for name in names if name in (reads or ()))
 
 
 def wrong_outputs(model: ModelInfo, spec: TransportSpec, *, shown: bool) -> Iterator[ContractError]:

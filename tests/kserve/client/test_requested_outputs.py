@@ -26,31 +26,39 @@ Build = Callable[..., Any]
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
-    ("shown", "flow", "style", "outputs", "named"),
+    ("reads", "flow", "style", "outputs", "named"),
     [
-        (False, {"outputs": ("mask",)}, "triton", TWO, ["mask"]),
-        (False, {"outputs": ("mask", "image")}, "triton", TWO, ["mask", "image"]),
-        (False, {"outputs": ("mask",)}, "ovms", TWO, ["mask"]),
-        (False, {}, "triton", TWO, []),
-        (False, {"output": "image"}, "triton", TWO, []),  # a hook may read the other one
-        (True, {"output": "image"}, "triton", TWO, ["image"]),
-        (True, {"output": "image"}, "triton", ONE, []),
-        (True, {"output": "image"}, "ovms", TWO, []),
-        (True, {}, "triton", ONE, []),
+        (None, {"outputs": ("mask",)}, "triton", TWO, ["mask"]),
+        (None, {"outputs": ("mask", "image")}, "triton", TWO, ["mask", "image"]),
+        (None, {"outputs": ("mask",)}, "ovms", TWO, ["mask"]),
+        (None, {}, "triton", TWO, []),
+        (None, {"output": "image"}, "triton", TWO, []),  # a hook may read the other one
+        (("mask",), {}, "triton", TWO, ["mask"]),
+        (("mask", "other", "image"), {}, "triton", TWO, ["image", "mask"]),
+        (("mask",), {"outputs": ("image",)}, "triton", TWO, ["image"]),
+        (("image",), {}, "triton", ONE, []),
+        (("mask",), {}, "ovms", TWO, []),
+        (("other",), {}, "triton", TWO, []),  # the hook reports what is missing
+        ((), {}, "triton", TWO, []),
+        ("shown", {"output": "image"}, "triton", TWO, ["image"]),
+        ("shown", {"output": "image"}, "triton", ONE, []),
+        ("shown", {"output": "image"}, "ovms", TWO, []),
+        ("shown", {}, "triton", ONE, []),
     ],
 )
 def test_a_request_names_the_outputs_that_somebody_reads(
     scripted: Build,
     connect: Build,
     mode: str,
-    shown: bool,
+    reads: Any,
     flow: dict[str, Any],
     style: str,
     outputs: Any,
     named: list[str],
 ) -> None:
     server = scripted(style, outputs=outputs)
-    transport = connect(server, mode, shown=shown, **flow)
+    shown = reads == "shown"
+    transport = connect(server, mode, shown=shown, reads=None if shown else reads, **flow)
     transport.submit(Request({"": PICTURE})).result(LIMIT)
     (request,) = server.requests
     assert [each.name for each in request.outputs] == named

@@ -14,6 +14,7 @@ from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.kserve.connect import open_transport
 from flowrun.kserve.contract.model_info import ModelTransport
+from flowrun.kserve.wire.fields import MAX_FIELDS
 from flowrun.spec.flow import TransportSpec
 
 LIMIT = 10.0  # seconds, a guard against hanging
@@ -34,6 +35,9 @@ GRAPH: Tensors = (("image", "INVALID", ()),)  # what OVMS reports for a MediaPip
 GRAPH_OUTPUT: Tensors = (("output", "INVALID", ()),)
 
 
+JUNK = b"\x78\x01" * (MAX_FIELDS + 1)  # a message with fields that the protocol does not have
+
+
 @dataclass
 class ScriptedServer:
     """Responds to each request with its own tensor, unless `plan` has another action for it.
@@ -44,8 +48,9 @@ class ScriptedServer:
     half-closed), "gated" (when `gate` is set), "twice", "unknown" (with an id and a timestamp of no
     request), "other output", "nothing" (a response without outputs), "half" (the first output only,
     not final), "error" (in the stream, without an id), "error: TEXT", "error with id", "malformed"
-    (the tensor is too short), "garbage" (no message at all), "status X: TEXT" (the RPC ends so),
-    "end" (the RPC ends well), "silence" (nothing until the client cancels).
+    (the tensor is too short), "garbage" (no message at all), "junk" (`JUNK`),
+    "status X: TEXT" (the RPC ends so), "end" (the RPC ends well), "silence" (nothing until the
+    client cancels).
     """
 
     style: str = "plain"  # a key of NAMES, or "plain"
@@ -190,6 +195,8 @@ class ScriptedServer:
             _abort(context, action)
         if action == "garbage":
             return b"\xff\xff\xff"
+        if action == "junk":
+            return JUNK
         message = self._answers(request)[0]
         if action == "nothing":
             message = pb.ModelInferResponse(id=request.id)
@@ -236,8 +243,8 @@ class ScriptedServer:
         yield from drained
 
     def _messages(self, action: str, request: Any) -> Iterator[bytes]:
-        if action == "garbage":
-            yield b"\xff\xff\xff"
+        if action in ("garbage", "junk"):
+            yield JUNK if action == "junk" else b"\xff\xff\xff"
             return
         if action.startswith("error"):
             text = action.partition(": ")[2] or "this picture is bad"

@@ -48,6 +48,21 @@ def outcomes(futures: Sequence[Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("response", ["junk", "garbage", "malformed"])
+def test_a_hostile_response_costs_one_frame(
+    scripted: Build, supervised: Build, mode: str, response: str
+) -> None:
+    server = scripted("triton", ["answer", response])
+    transport = supervised(server, mode)
+    ends = [outcomes(submit(transport, number))[0] for number in range(4)]
+    assert [ends[0], *ends[2:]] == [0, 2, 3]
+    assert isinstance(ends[1], TransportError)
+    assert ends[1].condition == "malformed"
+    assert transport.reopened == 0
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("status", ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "NOT_FOUND", "CANCELLED"])
 def test_what_a_server_rejects_for_a_while_is_sent_again(
     scripted: Build, supervised: Build, mode: str, status: str

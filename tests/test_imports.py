@@ -42,7 +42,7 @@ INSIDE: dict[str, list[set[str]]] = {
         {"sinks"},
     ],
     "kserve": [
-        {"conditions", "wire"},
+        {"conditions", "connection_failures", "wire"},
         {"grpc_errors", "server"},
         {"contract"},
         {"client"},

@@ -8,72 +8,12 @@ import grpc
 
 from flowrun.errors import Condition, DeadlineError, FirstDeadlineError, TransportError
 from flowrun.kserve import conditions
+from flowrun.kserve.connection_failures import Failure, explain
 from flowrun.spec.flow import TransportSpec
 
 _MAX_QUOTE = 300  # characters
 _MIN_SECRET = 4  # characters; shorter values are not hidden
 _HIDDEN = "***"
-
-_OTHER_PORT = "use the server's gRPC port, not its REST port"
-_NEEDS_TLS = "if the server uses TLS, write `tls: {}` at least"
-
-# Connection failures: (pattern in gRPC's details, message, key, hint).
-_REASONS: list[tuple[str, str, str, str]] = [
-    (
-        "connection refused",
-        "cannot connect to {} (connection refused)",
-        "transport.address",
-        "start the model server, or correct the address",
-    ),
-    (
-        "lookup error|dns resolution failed|domain name not found|name or service not known",
-        "cannot connect to {} (no such host)",
-        "transport.address",
-        "correct the host name",
-    ),
-    (
-        r"connect\(\) timed out|tcp handshaker shutdown",
-        "cannot connect to {} (connection timed out)",
-        "transport.address",
-        "correct the address, or check whether a firewall blocks the port",
-    ),
-    (
-        "certificate_verify_failed",
-        "cannot connect to {} (certificate verification failed)",
-        "transport.tls.ca",
-        "set `ca` to the certificate of the authority that signed the server's",
-    ),
-    (
-        "hostname verification",
-        "cannot connect to {} (its certificate is for another host)",
-        "transport.authority",
-        "set `authority` to a host that the certificate names",
-    ),
-    (
-        r"handshake|wrong_version_number|ssl_error|\btls\b",
-        "cannot connect to {} (TLS handshake failed)",
-        "transport.tls",
-        "if the server does not use TLS, remove `tls`",
-    ),
-    (
-        "socket closed|connection reset|broken pipe",
-        "cannot connect to {} (connection reset)",
-        "transport.address",
-        f"see the server's log; {_NEEDS_TLS}",
-    ),
-    (
-        "before receiving settings",
-        "the server at {} does not respond",
-        "transport.address",
-        f"{_OTHER_PORT}; {_NEEDS_TLS}",
-    ),
-    (
-        "http1|http2 header with status|failed parsing http/2",
-        "the server at {} is not a gRPC server",
-        "transport.address",
-        _OTHER_PORT,
-    ),
-]
 
 # Statuses that may mean that the model needs the other mode: key and hint.
 _OTHER_MODE = {
@@ -93,6 +33,7 @@ class GrpcErrors:
         self.timeout = spec.timeout
         self._first_timeout = spec.first_timeout
         self._model = spec.model
+        self._spec = spec
         self._has_sequence = spec.sequence
         self._other_mode = "unary" if spec.mode == "stream" else "stream"
         values = {piece for value in spec.headers.values() for piece in (value, *value.split())}
@@ -127,6 +68,8 @@ class GrpcErrors:
         key, hint = _OTHER_MODE.get(code, ("transport", None))
         if hint is not None:
             hint = hint.format(self._other_mode)
+        elif re.search(r"http.{0,40}\bstatus\D{0,40}413\b", quote, re.IGNORECASE):
+            hint = "raise the proxy's limit for the size of a request, or send smaller pictures"
         elif "larger than max" in quote:
             hint = "raise the server's message size limit, or send smaller pictures"
         return TransportError(
@@ -170,20 +113,16 @@ class GrpcErrors:
     def unreachable(self, details: str | None) -> TransportError:
         """The error for a connection that cannot be made or was lost."""
         name = grpc.StatusCode.UNAVAILABLE.name
-        for pattern, reason, key, hint in _REASONS:
-            if re.search(pattern, details or "", re.IGNORECASE):
-                return TransportError(
-                    reason.format(self.address),
-                    code=name,
-                    condition="unavailable",
-                    key=key,
-                    hint=hint,
-                )
+        failure = explain(details or "", self._spec, self.address)
+        if failure is None:
+            reason = self.quoted(details or "unavailable")
+            failure = Failure(f"cannot connect to {{}} ({reason})", "transport.address", None)
         return TransportError(
-            f"cannot connect to {self.address} ({self.quoted(details or 'unavailable')})",
+            failure.text.replace("{}", self.address),
             code=name,
             condition="unavailable",
-            key="transport.address",
+            key=failure.key,
+            hint=failure.hint,
         )
 
     def unsupported_server(self) -> TransportError:

@@ -10,6 +10,7 @@ import grpc
 
 from flowrun.errors import TransportError
 from flowrun.kserve.client.targets import Target
+from flowrun.kserve.client.tls_files import check_files
 from flowrun.spec.flow import Tls, TransportSpec
 
 # Seconds between two pings while calls are open. Servers of gRPC close a connection that pings more
@@ -92,11 +93,9 @@ def _credentials(tls: Tls) -> grpc.ChannelCredentials:
         raise TransportError(
             "a client certificate needs both `cert` and `key`", key=f"transport.tls.{missing}"
         )
-    return grpc.ssl_channel_credentials(
-        root_certificates=_read(tls.ca, "ca"),
-        private_key=_read(tls.key, "key"),
-        certificate_chain=_read(tls.cert, "cert"),
-    )
+    ca, key, cert = _read(tls.ca, "ca"), _read(tls.key, "key"), _read(tls.cert, "cert")
+    check_files(tls)
+    return grpc.ssl_channel_credentials(ca, key, cert)
 
 
 def _read(path: str | None, key: str) -> bytes | None:

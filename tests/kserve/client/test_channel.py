@@ -98,6 +98,36 @@ def test_certificate_and_key_belong_together(given: str, missing: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("broken", "text"),
+    [
+        ("ca", "the file has no certificate in PEM format"),
+        ("cert", "the file has no certificate in PEM format"),
+        ("key", "the file has no private key in PEM format"),
+        ("other", "the key does not belong to the certificate of `cert`"),
+        ("encrypted", "the key is encrypted"),
+    ],
+)
+def test_a_file_that_is_not_what_it_should_be_is_named(
+    certificate: Path, other_certificate: Path, tmp_path: Path, broken: str, text: str
+) -> None:
+    files = {"ca": certificate / "cert.pem", "cert": certificate / "cert.pem"}
+    files["key"] = certificate / "key.pem"
+    (tmp_path / "text").write_text("no PEM")
+    if broken == "encrypted":
+        command = ["openssl", "pkey", "-in", str(files["key"]), "-aes256", "-passout", "pass:long"]
+        files["key"] = tmp_path / "encrypted"
+        subprocess.run([*command, "-out", str(files["key"])], check=True, timeout=60)
+    elif broken == "other":
+        files["key"] = other_certificate / "key.pem"
+    else:
+        files[broken] = tmp_path / "text"
+    key = "key" if broken in ("other", "encrypted") else broken
+    names = {name: str(path) for name, path in files.items()}
+    said = refused(lambda: open_channel(spec("a:1", tls=Tls(**names)), Target("a:1")))
+    assert said.startswith(f"transport.tls.{key}: {text}")
+
+
 def test_headers_become_metadata() -> None:
     headers = {"Authorization": "Bearer abc", "x-tenant": "7"}
     assert call_metadata(spec(headers=headers)) == (

@@ -25,6 +25,8 @@ from __future__ import annotations
 from textwrap import indent
 from typing import ClassVar, Literal
 
+from flowrun import foreign
+
 SourceReason = Literal[
     "not found",
     "refused",
@@ -40,15 +42,17 @@ SourceReason = Literal[
 class FlowrunError(Exception):
     """`message` is one sentence without a final full stop; `key` a flow key such as
     `transport.input`; `hint` what to do next, on one line or several. `exit_code` is that of a
-    command that ends with the error."""
+    command that ends with the error.
+
+    Messages quote other programs: control characters and line breaks are escaped here."""
 
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, key: str | None = None, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = foreign.one_line(foreign.text_of(message))
+        super().__init__(self.message)
         self.key = key
-        self.hint = hint
+        self.hint = None if hint is None else foreign.lines(foreign.text_of(hint))
 
     def __str__(self) -> str:
         text = f"{self.key}: {self.message}" if self.key else self.message

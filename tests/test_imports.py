@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "flowrun"
 
 # The layers from the bottom up. A subpackage imports from the layers below its own; subpackages of
 # one layer never import each other. Modules of the lowest layer may.
-VOCABULARY = {"errors", "view", "frame", "detection", "inference"}
+VOCABULARY = {"errors", "view", "frame", "detection", "inference", "foreign"}
 LAYERS: list[set[str]] = [
     {"system", "image", "spec", "operators"},
     {"ledger", "hooks", "media", "kserve"},

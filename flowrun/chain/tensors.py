@@ -15,17 +15,19 @@ from flowrun.spec.flow import Color, TransportSpec
 _DTYPES: dict[str, Any] = {"fp16": np.float16, "fp32": np.float32, "fp64": np.float64}
 _HINT = "use a postprocess hook to make a picture from it"
 CHANNELS = 3
+MAX_BYTES = 2**31 - 1  # of a message of gRPC
 QUALITY = 90  # of a JPEG, of 100: on footage a thirtieth of the bytes at 46 dB
 
 
 def is_picture(array: Any) -> bool:
-    """Whether `array` is valid as `Frame.image`: uint8, (height, width, 3), not empty."""
+    """Whether `array` is valid as `Frame.image`: uint8, (height, width, 3), not empty, not larger
+    than a message."""
     return (
         isinstance(array, np.ndarray)
         and array.dtype == np.uint8
         and array.ndim == CHANNELS
         and array.shape[2] == CHANNELS
-        and array.size > 0
+        and 0 < array.nbytes <= MAX_BYTES
     )
 
 

@@ -5,49 +5,54 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from flowrun.errors import HookError, InvalidFlowError
+from flowrun.errors import InvalidFlowError
+from flowrun.foreign import exception_text, is_ctrl_c, type_name
 from flowrun.frame import Frame
-from flowrun.spec.dotted_path import DottedPathError, exception_text, raised_at, resolve
+from flowrun.hooks.guard import CallsInProgress
+from flowrun.spec.dotted_path import DottedPathError, defined_at, resolve
 from flowrun.spec.flow import HookSpec, OnError
 
 
 @dataclass(frozen=True, slots=True)
 class Hook:
     """A hook that is open. `call` takes a frame (and for postprocess a result); `close`, called
-    once at the end, raises `HookError`. `reads_outputs` are the outputs of the model that the hook
-    reads; `None` if it does not declare them."""
+    once at the end, raises `HookError`. `place` is `file:line` of its definition, or empty.
+    `reads_outputs` are the outputs of the model that the hook reads; `None` if it does not declare
+    them."""
 
     key: str  # of the flow, such as `preprocess[0]`
     path: str
     on_error: OnError
     call: Callable[..., Any]
     close: Callable[[], None]
+    place: str = ""
+    calls: CallsInProgress = field(default_factory=CallsInProgress, repr=False)
     reads_outputs: tuple[str, ...] | None = None
 
     def __call__(self, frame: Frame, *result: Any) -> Any:
-        """Call the user's callable. Any exception, also `SystemExit`, becomes a `HookError`."""
-        try:
-            return self.call(frame, *result)
-        except (Exception, SystemExit) as error:
-            raise _as_flow_error(error, self.key, self.path, f"at frame {frame.index}") from error
+        """Call the user's callable. Whatever it raises becomes a `HookError`."""
+        return self.calls.call(self.key, self.path, frame.index, self.call, frame, *result)
 
 
-def open_hooks(specs: Sequence[HookSpec], key: str) -> tuple[Hook, ...]:
+def open_hooks(
+    specs: Sequence[HookSpec], key: str, calls: CallsInProgress | None = None
+) -> tuple[Hook, ...]:
     """Import the hooks of one list of the flow and construct the classes with their `with`.
 
-    `key` is `preprocess` or `postprocess`. Imports user code. Raises `InvalidFlowError` for a path
-    that names nothing, a signature that does not fit or an option that a constructor rejects (by an
-    `InvalidFlowError` with the option's name as key), and `HookError` for anything else that a
-    constructor raises. On an error, hooks opened before are closed.
+    `key` is `preprocess` or `postprocess`. Imports user code, whose calls `calls` knows. Raises
+    `InvalidFlowError` for a path that names nothing, a signature that does not fit or an option
+    that a constructor rejects (by an `InvalidFlowError` with the option's name as key), and
+    `HookError` for anything else that a constructor raises. On an error, hooks opened before are
+    closed.
     """
-    hooks = []
+    hooks: list[Hook] = []
     with ExitStack() as opened:
         for n, spec in enumerate(specs):
-            hooks.append(_open(spec, f"{key}[{n}]"))
+            hooks.append(_open(spec, f"{key}[{n}]", calls or CallsInProgress()))
             opened.callback(hooks[-1].close)
         opened.pop_all()
     return tuple(hooks)
@@ -75,64 +80,44 @@ def check_hooks(specs: Sequence[HookSpec], key: str) -> list[InvalidFlowError]:
     return found
 
 
-def _open(spec: HookSpec, key: str) -> Hook:
-    target = _resolve(spec, key)
+def _open(spec: HookSpec, key: str, calls: CallsInProgress) -> Hook:
+    with calls.entered(key, spec.hook, "in its import"):
+        target = _resolve(spec, key)
     with_ = dict(spec.with_)
+    place = defined_at(target)
     if not inspect.isclass(target):
-
-        def call(*arguments: Any) -> Any:
-            return target(*arguments, **with_)
-
-        return Hook(key, spec.hook, spec.on_error, call, lambda: None, _reads(spec, key, target))
-    instance = _call(key, spec.hook, "in its constructor", partial(target, **with_))
-
-    def close() -> None:
-        _call(key, spec.hook, "in its close()", getattr(instance, "close", lambda: None))
-
+        call = partial(target, **with_)
+        reads = _reads(spec, key, target, calls)
+        return Hook(key, spec.hook, spec.on_error, call, lambda: None, place, calls, reads)
+    instance = calls.call(key, spec.hook, "in its constructor", partial(target, **with_))
+    close = partial(calls.call, key, spec.hook, "in its close()", _close, instance)
     try:
-        reads = _reads(spec, key, instance)
+        reads = _reads(spec, key, instance, calls)
     except BaseException:
         close()
         raise
-    return Hook(key, spec.hook, spec.on_error, instance, close, reads)
+    return Hook(key, spec.hook, spec.on_error, instance, close, place, calls, reads)
 
 
-def _reads(spec: HookSpec, key: str, hook: object) -> tuple[str, ...] | None:
+def _reads(
+    spec: HookSpec, key: str, hook: object, calls: CallsInProgress
+) -> tuple[str, ...] | None:
     """The attribute `reads_outputs` of a hook."""
-    names = _call(
-        key, spec.hook, "in its reads_outputs", lambda: getattr(hook, "reads_outputs", None)
-    )
+    names = calls.call(key, spec.hook, "in its reads_outputs", getattr, hook, "reads_outputs", None)
     if names is None:
         return None
     if isinstance(names, (tuple, list)):
         return tuple(name for name in names if isinstance(name, str))  # no model has others
     raise InvalidFlowError(
-        f"reads_outputs of {spec.hook} is {type(names).__name__}, expected a tuple of the names of"
+        f"reads_outputs of {spec.hook} is {type_name(names)}, expected a tuple of the names of"
         " the outputs that it reads",
         key=f"{key}.hook",
         hint='such as `reads_outputs = ("boxes", "scores")`',
     )
 
 
-def _call(key: str, path: str, where: str, call: Callable[[], Any]) -> Any:
-    """Call `call`; any exception becomes a flow error."""
-    try:
-        return call()
-    except (Exception, SystemExit) as error:
-        raise _as_flow_error(error, key, path, where) from error
-
-
-def _as_flow_error(
-    error: BaseException, key: str, path: str, where: str
-) -> HookError | InvalidFlowError:
-    """The exception of a user's callable as an error of the flow's `key`. It may be a `SystemExit`:
-    a hook that was a script before may call `sys.exit`."""
-    if isinstance(error, InvalidFlowError):  # its key is the name of an option
-        option = f"{key}.with.{error.key}" if error.key else f"{key}.with"
-        return InvalidFlowError(error.message, key=option, hint=error.hint)
-    line = raised_at(error, __file__)  # empty for a callable written in C
-    at = f" ({line})" if line else ""
-    return HookError(f"{path} raised {exception_text(error)} {where}{at}", key=key)
+def _close(instance: Any) -> None:
+    getattr(instance, "close", lambda: None)()
 
 
 def _resolve(spec: HookSpec, key: str) -> Callable[..., Any]:
@@ -141,9 +126,23 @@ def _resolve(spec: HookSpec, key: str) -> Callable[..., Any]:
         target = resolve(spec.hook)
     except DottedPathError as error:
         raise InvalidFlowError(error.message, key=f"{key}.hook", hint=error.hint) from error
+    try:
+        return _checked(spec, key, target)
+    except InvalidFlowError:
+        raise
+    except BaseException as error:  # an object may answer anything
+        if is_ctrl_c(error):
+            raise
+        raise InvalidFlowError(
+            f"{spec.hook} cannot be inspected: {exception_text(error)}", key=f"{key}.hook"
+        ) from error
+
+
+def _checked(spec: HookSpec, key: str, target: Any) -> Callable[..., Any]:
+    """`target`, if it can be called as the hook that `spec` names."""
     if not callable(target):
         raise InvalidFlowError(
-            f"{spec.hook} is {type(target).__name__}, expected a callable or a class",
+            f"{spec.hook} is {type_name(target)}, expected a callable or a class",
             key=f"{key}.hook",
         )
     arguments = ("frame",) if key.startswith("preprocess") else ("frame", "result")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
+import inspect
 import pkgutil
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from flowrun.foreign import exception_text, is_ctrl_c, text_of, type_name
 
 
 class DottedPathError(LookupError):
@@ -43,12 +47,10 @@ def resolve(path: str) -> Any:
             found = getattr(found, part)
         except AttributeError as error:
             raise _no_attribute(path, found, part) from error
+        except BaseException as error:  # a module or a class may compute its attributes
+            text = f"looking up {part!r} (in {path!r}) raised {exception_text(error)}"
+            raise _raised(text, error) from error
     return found
-
-
-def exception_text(error: BaseException) -> str:
-    """`ValueError: the message`, or `ValueError` if it has none."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def raised_at(error: BaseException, caller: str = __file__) -> str:
@@ -56,15 +58,32 @@ def raised_at(error: BaseException, caller: str = __file__) -> str:
     library nor an installed package, unless there is no other. Frames of the file `caller`, which
     called the user's code, are skipped. Empty if no frame is left: the error comes from C."""
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<") and Path(frame.filename) != Path(caller)
-    ]
-    own = [frame for frame in frames if not _is_installed(frame.filename)]
-    innermost = (own or frames)[-1:]
-    return "".join(f"{frame.filename}:{frame.lineno}" for frame in innermost)
+        return f"{text_of(error.filename)}:{text_of(error.lineno)}"
+    return innermost(
+        [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != caller]
+    )
+
+
+def innermost(frames: Sequence[traceback.FrameSummary]) -> str:
+    """`file:line` of the last one of `frames` that is user code (see `raised_at`), or empty."""
+    named = [frame for frame in frames if not frame.filename.startswith("<")]
+    own = [frame for frame in named if not _is_installed(frame.filename)]
+    return "".join(f"{frame.filename}:{frame.lineno}" for frame in (own or named)[-1:])
+
+
+def defined_at(target: Any) -> str:
+    """`file:line` of the definition of a callable; empty if it has none, as one written in C."""
+    try:
+        target = inspect.unwrap(target)
+        while isinstance(target, functools.partial):
+            target = target.func
+        if inspect.isclass(target) or not hasattr(target, "__code__"):
+            target = (target if inspect.isclass(target) else type(target)).__call__
+        code = target.__code__
+        place = f"{code.co_filename}:{code.co_firstlineno}"
+    except Exception:  # an object may answer anything
+        return ""
+    return place
 
 
 def _import(path: str, module_name: str) -> ModuleType:
@@ -78,10 +97,7 @@ def _import(path: str, module_name: str) -> ModuleType:
         if error.name and f"{module_name}.".startswith(f"{error.name}."):
             raise _no_module(path, error.name) from error
         raise _import_raised(path, module_name, error) from error
-    except (
-        Exception,
-        SystemExit,
-    ) as error:  # a script may call sys.exit
+    except BaseException as error:  # a script may call sys.exit
         raise _import_raised(path, module_name, error) from error
 
 
@@ -100,17 +116,27 @@ def _no_module(path: str, missing: str) -> DottedPathError:
 
 
 def _no_attribute(path: str, owner: Any, name: str) -> DottedPathError:
-    public = [each for each in dir(owner) if not each.startswith("_")]
-    owner_name = getattr(owner, "__name__", type(owner).__name__)
-    return DottedPathError(
-        f"{owner_name!r} has no {name!r} (in {path!r})",
-        _suggestion(name, public) or f"looked in {getattr(owner, '__file__', owner_name)}",
-    )
+    try:
+        public = [each for each in dir(owner) if not each.startswith("_")]
+        owner_name = getattr(owner, "__name__", type_name(owner))
+        where = f"looked in {getattr(owner, '__file__', owner_name)}"
+        return DottedPathError(
+            f"{owner_name!r} has no {name!r} (in {path!r})", _suggestion(name, public) or where
+        )
+    except Exception:  # a module or a class may compute its attributes
+        return DottedPathError(f"{type_name(owner)!r} has no {name!r} (in {path!r})")
 
 
 def _import_raised(path: str, module_name: str, error: BaseException) -> DottedPathError:
-    place = raised_at(error)
     message = f"importing {module_name!r} (in {path!r}) raised {exception_text(error)}"
+    return _raised(message, error)
+
+
+def _raised(message: str, error: BaseException) -> DottedPathError:
+    """The error for user code that raised `error`, which is raised again if it is Ctrl-C."""
+    if is_ctrl_c(error):
+        raise error
+    place = raised_at(error)
     return DottedPathError(message, f"at {place}" if place else "")
 
 

@@ -60,5 +60,6 @@ class FlowError(InvalidFlowError):
     """The flow is invalid; `problems` has all problems, in the order of the file."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
+        super().__init__("")
+        self.message = "\n".join(map(str, problems))

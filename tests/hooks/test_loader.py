@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 import flowrun.hooks.loader
 from flowrun.errors import HookError, InvalidFlowError
 from flowrun.frame import Frame
+from flowrun.hooks.guard import CallsInProgress
 from flowrun.hooks.loader import check_hooks, open_hooks, outputs_read
 from flowrun.inference import Result
 from flowrun.spec.flow import HookSpec
@@ -72,6 +75,39 @@ class Boxed(Tracker):
     reads_outputs = ["boxes", "scores"]
 class Misread(Tracker):
     reads_outputs = "boxes"
+class Odd(BaseException):
+    def __str__(self):
+        raise RuntimeError("no text")
+def interrupted(frame):
+    raise KeyboardInterrupt
+def odd(frame):
+    raise Odd
+def forged(frame):
+    raise ValueError("no\\nflowrun: INFO: all is well \\x1b[2J")
+class Mute2:
+    def __repr__(self):
+        raise RuntimeError("no text")
+def strange(frame, by=Mute2(), *, more):
+    return frame
+class Unclosable:
+    close = 5
+    def __call__(self, frame):
+        return frame
+class Closed:
+    def __call__(self, frame):
+        return frame
+    @property
+    def close(self):
+        raise Odd
+class Interrupted:
+    def __init__(self):
+        raise KeyboardInterrupt
+    def __call__(self, frame):
+        return frame
+def __getattr__(name):
+    if name == "computed":
+        raise Odd
+    raise AttributeError(name)
 """
 
 
@@ -173,6 +209,100 @@ def test_an_exception_in_close_names_the_hook_and_sys_exit_is_an_error(module: P
         assert str(raised.value) == (
             f"preprocess[0]: user_hooks:Leaves raised SystemExit: 3 {when} ({module}:{line})"
         )
+
+
+@pytest.fixture
+def handled() -> Iterator[None]:
+    """A handler for SIGINT, as in a run: `KeyboardInterrupt` is not Ctrl-C."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("handled")
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("interrupted", "KeyboardInterrupt", "    raise KeyboardInterrupt"),
+        ("odd", "Odd: <Odd without a text>", "    raise Odd"),
+        ("forged", r"ValueError: no flowrun: INFO: all is well \x1b[2J",
+         "    raise ValueError(\"no\\nflowrun: INFO: all is well \\x1b[2J\")"),
+    ],
+)  # fmt: skip
+def test_any_exception_is_reported_as_an_error_of_the_hook(
+    module: Path, name: str, text: str, line: str
+) -> None:
+    number = MODULE.replace("\\\\", "\\").splitlines().index(line.replace("\\\\", "\\")) + 1
+    with pytest.raises(HookError) as raised:
+        opened(name)(FRAME)
+    assert raised.value.message == (
+        f"user_hooks:{name} raised {text} at frame 7 ({module}:{number})"
+    )
+
+
+@pytest.mark.usefixtures("module", "handled")
+def test_a_close_that_cannot_be_called_is_an_error_of_the_hook() -> None:
+    expected = {
+        "Unclosable": "TypeError: 'int' object is not callable in its close()",
+        "Closed": "Odd: <Odd without a text> in its close() (",
+    }
+    for name, text in expected.items():
+        with pytest.raises(HookError) as raised:
+            opened(name).close()
+        assert raised.value.message.startswith(f"user_hooks:{name} raised {text}")
+
+
+@pytest.mark.usefixtures("module", "handled")
+def test_a_constructor_that_raises_keyboard_interrupt_is_an_error_of_the_hook() -> None:
+    with pytest.raises(HookError, match=r"raised KeyboardInterrupt in its constructor \("):
+        opened("Interrupted")
+
+
+@pytest.mark.usefixtures("module", "handled")
+def test_objects_that_cannot_be_inspected_are_errors_of_the_flow() -> None:
+    specs = [HookSpec("user_hooks:strange"), HookSpec("user_hooks:computed")]
+    first, second = check_hooks(specs, "preprocess")
+    assert str(first) == (
+        "preprocess[0].hook: user_hooks:strange cannot be inspected: RuntimeError: no text"
+    )
+    assert str(second).startswith(
+        "preprocess[1].hook: looking up 'computed' (in 'user_hooks:computed') raised Odd: <Odd"
+        " without a text>\n  at "
+    )
+
+
+@pytest.mark.usefixtures("module")
+def test_ctrl_c_in_a_hook_is_no_error_of_the_hook() -> None:
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("only the main thread gets signals")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            opened("interrupted")(FRAME)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_call_that_has_not_returned_is_named_with_its_line(module: Path) -> None:
+    module.write_text(
+        "import threading\n"
+        "entered, held = threading.Event(), threading.Event()\n"
+        "def slow(frame):\n"
+        "    entered.set()\n"
+        "    held.wait()\n"
+    )
+    calls = CallsInProgress()
+    (hook,) = open_hooks([HookSpec("user_hooks:slow")], "preprocess", calls)
+    thread = threading.Thread(target=hook, args=(FRAME,))
+    thread.start()
+    slow = sys.modules["user_hooks"]
+    assert slow.entered.wait(20)
+    assert calls.unreturned() == [f"preprocess[0]: user_hooks:slow at frame 7 ({module}:5)"] or (
+        calls.unreturned() == [f"preprocess[0]: user_hooks:slow at frame 7 ({module}:4)"]
+    )
+    slow.held.set()
+    thread.join()
+    assert calls.unreturned() == []
 
 
 @pytest.mark.usefixtures("module")

@@ -9,6 +9,7 @@ import grpc
 import numpy as np
 
 from flowrun.errors import TransportError
+from flowrun.foreign import exception_text, is_ctrl_c, type_name
 from flowrun.inference import Tensor
 from flowrun.kserve.server.models import Infer, Model, ModelError
 from flowrun.kserve.wire.tensors import datatype_of
@@ -44,7 +45,9 @@ def construct(model: Model) -> Infer:
         raise RefusedError(
             grpc.StatusCode.FAILED_PRECONDITION, f"model {model.name!r} {error}"
         ) from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_ctrl_c(error):
+            raise
         _log.debug("constructing model %r", model.name, exc_info=error)
         raise RefusedError(
             grpc.StatusCode.FAILED_PRECONDITION,
@@ -62,24 +65,45 @@ def run(model: Model, infer: Infer, inputs: Mapping[str, Tensor]) -> dict[str, T
         raise RefusedError(
             grpc.StatusCode.INTERNAL, f"model {model.name!r} {error}", unusable=error.unusable
         ) from error
-    except (Exception, SystemExit) as error:  # SystemExit would leave the call open
+    except BaseException as error:
+        if is_ctrl_c(error):
+            raise
         _log.debug("running model %r", model.name, exc_info=error)
         raise RefusedError(
             grpc.StatusCode.INTERNAL, f"model {model.name!r} raised {_described(error)}"
         ) from error
+    try:
+        return _outputs(model, returned)
+    except RefusedError:
+        raise
+    except BaseException as error:  # an object may answer anything
+        if is_ctrl_c(error):
+            raise
+        text = f"model {model.name!r} returned {type_name(returned)}, which raised"
+        raise RefusedError(grpc.StatusCode.INTERNAL, f"{text} {exception_text(error)}") from error
+
+
+def _outputs(model: Model, returned: object) -> dict[str, Tensor]:
     if returned is None:
         return {}
-    outputs = returned if isinstance(returned, Mapping) else {model.outputs[0].name: returned}
+    outputs = dict(returned if isinstance(returned, Mapping) else {model.outputs[0].name: returned})
     for name, array in outputs.items():
+        if not isinstance(name, str):
+            raise RefusedError(
+                grpc.StatusCode.INTERNAL,
+                f"model {model.name!r} returned a mapping with {type_name(name)} as a name",
+            )
         _check_output(model, name, array)
-    return dict(outputs)
+    return outputs
 
 
 def dispose(model: Model, infer: Infer) -> None:
     """Call the `close` of an instance of a model, if it has one. Its exceptions are logged."""
     try:
         getattr(infer, "close", lambda: None)()
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_ctrl_c(error):
+            raise
         _log.warning("closing model %r raised %s", model.name, _described(error))
 
 
@@ -92,7 +116,7 @@ def fits(shape: tuple[int, ...], declared: tuple[int, ...]) -> bool:
 def _check_output(model: Model, name: str, array: object) -> None:
     returned = f"model {model.name!r} returned"
     if not isinstance(array, np.ndarray):
-        raise _not_an_array(f"{returned} {type(array).__name__} as {name!r}")
+        raise _not_an_array(f"{returned} {type_name(array)} as {name!r}")
     try:
         datatype = datatype_of(array)
     except TransportError as error:
@@ -116,5 +140,4 @@ def _not_an_array(text: str) -> RefusedError:
 
 
 def _described(error: BaseException) -> str:
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return f"{text} (at {raised_at(error)})"
+    return f"{exception_text(error)} (at {raised_at(error)})"

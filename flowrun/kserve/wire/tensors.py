@@ -53,6 +53,11 @@ def datatype_of(array: Tensor) -> str:
     return name
 
 
+def has_datatype(dtype: np.dtype[Any]) -> bool:
+    """Whether the protocol has a datatype for arrays of `dtype`."""
+    return dtype.kind in "OSU" or (dtype.kind, dtype.itemsize) in _NAMES
+
+
 def to_raw(array: Tensor, datatype: str) -> bytes | memoryview:
     """The elements in row-major order, little-endian; each of BYTES preceded by its length. A view
     of the array if its memory has that form."""

@@ -67,6 +67,10 @@ def unlucky(image: npt.NDArray[np.uint8]) -> Any:
     return image
 
 
+def interrupted(image: npt.NDArray[np.uint8]) -> Any:
+    raise KeyboardInterrupt("no \x1b[2J\nline")
+
+
 TEST_MODELS = MODELS | {
     each.name: each
     for each in [
@@ -74,6 +78,8 @@ TEST_MODELS = MODELS | {
         model("broken", Broken),
         model("unlucky", lambda: unlucky),
         model("exit", lambda: lambda image: sys.exit(3)),
+        model("interrupted", lambda: interrupted),
+        model("strange", lambda: lambda image: {5: image}),
         model("silent", lambda: lambda image: None if image.max() > 100 else image),
         model("list", lambda: lambda image: image.tolist()),
         model(
@@ -419,6 +425,18 @@ def test_a_model_that_calls_exit_does_not_leave_the_client_waiting(stub: Any) ->
     error, _ = streamed(stub, request("exit"), request("exit"))
     assert error.error_message.startswith("model 'exit' raised SystemExit: 3 (at ")
     assert failure(lambda: stub.ModelInfer(request("exit"), timeout=LIMIT))[0] == "INTERNAL"
+
+
+def test_a_model_that_raises_any_exception_fails_its_request(stub: Any) -> None:
+    error, _ = streamed(stub, request("interrupted"), request("interrupted"))
+    text = "model 'interrupted' raised KeyboardInterrupt: no \\x1b[2J line (at "
+    assert error.error_message.startswith(text)
+    assert failure(lambda: stub.ModelInfer(request("interrupted"), timeout=LIMIT))[0] == "INTERNAL"
+
+
+def test_a_model_that_returns_names_of_another_type_fails_its_request(stub: Any) -> None:
+    error, _ = streamed(stub, request("strange"), request("strange"))
+    assert error.error_message == ("model 'strange' returned a mapping with int as a name")
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,52 @@ def test_values_without_a_json_type_are_converted(tmp_path: Path, value: Any, fo
     assert strict(path.read_text("utf-8"))["data"] == {"it": found}
 
 
+class Mute:
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def nested(levels: int, times: int = 1) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value] * times
+    return value
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (lambda: 10**5000, None),
+        (lambda: -(10**400), None),
+        (Mute, "<Mute without a JSON form: RuntimeError: no text>"),
+        (lambda: {Mute()}, "<set without a JSON form: RuntimeError: no text>"),
+        (lambda: [1, Mute()], [1, "<Mute without a JSON form: RuntimeError: no text>"]),
+        (lambda: {Mute(): 1}, {"<Mute without a text>": 1}),
+        (lambda: np.array([Mute()], object), ["<Mute without a JSON form: RuntimeError: no text>"]),
+        (lambda: nested(60, times=2), "<more than 100000 values>"),
+        (lambda: [0] * 200_000, "<more than 100000 values>"),
+    ],
+)
+def test_a_value_that_cannot_be_converted_becomes_a_text_in_its_place(
+    tmp_path: Path, make: Any, found: Any
+) -> None:
+    path = tmp_path / "a.jsonl"
+    sink = opened(path)
+    sink.note(Fate(data={"it": make(), "next": [1]}))
+    sink.close()
+    assert written(path)[0]["data"] == {"it": found, "next": [1]}
+
+
+def test_five_thousand_levels_are_cut(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    sink = opened(path)
+    sink.note(Fate(data={"it": nested(5000)}))
+    sink.close()
+    text = path.read_text()
+    assert '["<nested more than 32 levels deep>"]' in text
+    assert len(text) < 1000
+
+
 def test_values_that_cannot_be_copied_or_are_recursive_are_converted(
     tmp_path: Path,
 ) -> None:

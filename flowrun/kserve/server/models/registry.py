@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flowrun.errors import InvalidFlowError
+from flowrun.foreign import exception_text
 from flowrun.kserve.server.models import isolated
 from flowrun.kserve.server.models.edges import edges
 from flowrun.kserve.server.models.face_detection import FACE_DETECTION
@@ -114,6 +115,17 @@ def _callable(name: str, path: str) -> Model:
         raise InvalidFlowError(
             error.message, key="transport.model", hint=error.hint or None
         ) from error
+    try:
+        return _inspected(name, path, found)
+    except InvalidFlowError:
+        raise
+    except Exception as error:  # an object may answer anything
+        raise InvalidFlowError(
+            f"{path!r} cannot be inspected: {exception_text(error)}", key="transport.model"
+        ) from error
+
+
+def _inspected(name: str, path: str, found: Any) -> Model:
     if not callable(found) or (isinstance(found, type) and not _has_call(found)):
         raise InvalidFlowError(
             f"{path!r} is {_what(found)}",

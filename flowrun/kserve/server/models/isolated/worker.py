@@ -112,13 +112,13 @@ class _Served:
         if self._infer is None:
             try:
                 self._infer = self._found() if isinstance(self._found, type) else self._found
-            except (Exception, SystemExit) as error:
+            except BaseException as error:
                 text = f"could not be constructed: {_described(error)}"
                 return {"error": text, "unusable": True}, {}
         given = tensors if "inputs" in self.declared else next(iter(tensors.values()))
         try:
             outputs = self._infer(given)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             return {"error": f"raised {_described(error)}"}, {}
         if outputs is None:
             return {"nothing": True}, {}
@@ -152,7 +152,10 @@ def _load(target: str) -> Any:
 
 def _described(error: BaseException) -> str:
     """The exception, and where it was raised: in the model's own code rather than in a package."""
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    try:
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    except Exception:  # of `__str__`
+        text = type(error).__name__
     frames = [each for each in traceback.extract_tb(error.__traceback__) if _is_model(each)]
     own = [each for each in frames if "site-packages" not in each.filename]
     place = (own or frames)[-1:]
@@ -187,7 +190,7 @@ def main(target: str) -> int:
     try:
         served = _Served(target)
         send(responses, {"declared": served.declared}, {})
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         send(responses, {"error": f"cannot be loaded: {_described(error)}", "unusable": True}, {})
         return 1
     waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()

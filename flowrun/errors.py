@@ -163,5 +163,5 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, FlowrunError):
         text = f"{error.key}: {error.message}" if error.key else error.message
     else:
-        text = f"{type(error).__name__}: {error}"
+        text = foreign.exception_text(error)
     return " ".join(text.split())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
@@ -21,8 +21,9 @@ from flowrun.chain.stages import Stages
 from flowrun.chain.status import Status
 from flowrun.chain.tensors import to_request
 from flowrun.chain.threads import RunThreads
-from flowrun.errors import RunError
+from flowrun.errors import HookError, RunError
 from flowrun.frame import Frame, VideoInfo
+from flowrun.hooks.guard import CallsInProgress
 from flowrun.hooks.loader import Hook, open_hooks, outputs_read
 from flowrun.image.buffers import Buffers
 from flowrun.kserve.connect import open_supervised
@@ -54,6 +55,8 @@ class Run:
     def __init__(self, flow: Flow) -> None:
         self.flow = flow
         self.ledger = Ledger()
+        self.error: BaseException | None = None  # the first one that ends the run
+        self._calls = CallsInProgress()
         self._shutdown = Shutdown(DRAIN + flow.transport.timeout)
         self._server_wait = ServerWait(flow.transport)
         self._status = Status(flow, self.ledger, self._shutdown)
@@ -72,7 +75,11 @@ class Run:
                 with self._status.noting_error():
                     self._claim_files()
                     with ExitStack() as parts:
-                        self._go(parts)
+                        try:
+                            self._go(parts)
+                        except BaseException as error:
+                            self.error = error
+                            raise
             finally:
                 self._shutdown.close()
                 recount(self.ledger, self._status.branches)
@@ -114,6 +121,15 @@ class Run:
         """Abort the frames in flight; `run` returns within a second unless a hook
         blocks its thread. Idempotent."""
         self._shutdown.abort()
+
+    def when_overdue(self, act: Callable[[], None]) -> None:
+        """Call `act`, on a thread of its own, if `run` has not returned soon after an abort, or if
+        the `close()` of hooks takes too long. Call this before `run`."""
+        self._shutdown.when_overdue(act)
+
+    def unreturned(self) -> list[str]:
+        """The calls of hooks that are in progress, each with its hook, frame and line."""
+        return self._calls.unreturned()
 
     def _claim_files(self) -> None:
         for key, spec in _by_key(self.flow.sinks):
@@ -172,12 +188,14 @@ class Run:
                 threads.thread("deliver") if delivers_apart(flow) else threads.main,
             )
             self._subscribe(
-                compile_flow(flow, source, stages, branches, self.ledger, on), threads.main
+                compile_flow(flow, source, stages, branches, self.ledger, on, self._failing),
+                threads.main,
             )
         finally:
             source.stop()
             if not threads.stop(0.2 if self._shutdown.aborted else JOIN):
-                log.warning("the run has ended, but a hook has not returned")
+                for call in self.unreturned() or ["the source or a sink"]:
+                    log.warning("the run has ended, but %s has not returned", call)
         if flow.transport.in_flight == "auto":
             log.info("in_flight: auto has found a window of %d", self._status.window.settled)
         if branches.errors and not self._shutdown.aborted:
@@ -198,6 +216,14 @@ class Run:
             subscription.dispose()
         if errors and not self._shutdown.aborted:
             raise errors[0]
+        if self.error is not None:
+            raise self.error
+
+    def _failing(self, error: Exception) -> None:
+        """An error before the model: the frames before it are finished first, within `DRAIN`."""
+        if not self._shutdown.stopping:
+            self.error = self.error or error
+            self._shutdown.limit()
 
     def _check_delivered(self) -> None:
         problem = nothing_delivered(self.ledger.counts())
@@ -205,10 +231,24 @@ class Run:
             raise RunError(problem)
 
     def _hooks(self, parts: ExitStack, key: str) -> tuple[Hook, ...]:
-        hooks = open_hooks(getattr(self.flow, key), key)
-        for hook in hooks:
-            parts.callback(hook.close)
+        hooks = open_hooks(getattr(self.flow, key), key, self._calls)
+        parts.callback(self._close, hooks)
         return hooks
+
+    def _close(self, hooks: Sequence[Hook]) -> None:
+        """Close all hooks, in reverse order. Raises the first error, if the run has none yet."""
+        self._shutdown.closing()
+        before = self.error
+        for hook in reversed(hooks):
+            try:
+                hook.close()
+            except HookError as error:
+                if self.error is None:
+                    self.error = error
+                else:
+                    log.warning("%s", error)
+        if before is None and self.error is not None:
+            raise self.error
 
     def _open_source(
         self, parts: ExitStack, spec: SourceSpec, buffers: Buffers

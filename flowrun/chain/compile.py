@@ -11,7 +11,7 @@ from reactivex import operators as ops
 
 from flowrun.chain.fan_out import FanOut, SinkBranch
 from flowrun.chain.queues import buffer
-from flowrun.chain.stages import Stages
+from flowrun.chain.stages import Job, Stages
 from flowrun.frame import Frame
 from flowrun.ledger.ledger import Ledger
 from flowrun.media.protocols import LiveSink
@@ -42,18 +42,21 @@ def compile_flow(
     fan_out: FanOut,
     ledger: Ledger,
     on: Threads,
+    failing: Callable[[Exception], None] = lambda _: None,
 ) -> Observable[Frame]:
     """The frames that a sink has written, in source order for each sink.
 
-    `flow` has its policy. Bounds: `backpressure.buffer` frames in the buffer (one with `latest`),
-    one in preprocessing (and one more with `transport.sequence`), and the window of `stages`
-    between the request and the end of the sink's write; the source holds one more, and each sink
-    with a queue what that holds.
+    `flow` has its policy. `failing` is called at once with an error before the model, which arrives
+    after the frames before it. Bounds: `backpressure.buffer` frames in the buffer (one with
+    `latest`), one in preprocessing (and one more with `transport.sequence`), and the window of
+    `stages` between the request and the end of the sink's write; the source holds one more, and
+    each sink with a queue what that holds.
     """
     queue = buffer(flow)
+    report: Callable[[Observable[Job]], Observable[Job]] = ops.do_action(on_error=failing)
     frames = pull(stages.capture(source), on.source).pipe(
         limited(flow.limits),
-        ops.do_action(ledger.captured),
+        ops.do_action(ledger.captured, failing),
         bounded(
             queue.capacity,
             queue.when_full,
@@ -63,7 +66,7 @@ def compile_flow(
         ),
         filter_map(stages.fresh),  # after this, no frame is dropped for being late
     )
-    jobs = frames.pipe(filter_map(stages.preprocess))  # Frame -> Job
+    jobs = frames.pipe(filter_map(stages.preprocess), report)  # Frame -> Job
     if flow.transport.sequence:
         jobs = jobs.pipe(mark_last(stages.mark_last))
     return jobs.pipe(

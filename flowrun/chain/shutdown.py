@@ -1,26 +1,32 @@
-"""Stop a run gracefully, and abort it after a deadline."""
+"""Stop a run gracefully, abort it after a deadline, and report one that does not end."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 
+OVERDUE = 0.8  # seconds after an abort
+CLOSE_TIMEOUT = 10.0  # seconds for the `close()` of all hooks
+
 
 class Shutdown:
-    """The actions of a stop and of an abort, each run once.
+    """The actions of a stop, of an abort, and for a run that is overdue, each run once.
 
     Any thread may call everything here, but no signal handler. `grace` is the time in seconds
-    after which a stop becomes an abort.
+    after which a stop becomes an abort. A run is overdue if it has not ended `OVERDUE` seconds
+    after an abort: the user's code does not return.
     """
 
     def __init__(self, grace: float) -> None:
         self.stopping = False
         self.aborted = False
+        self._overdue = False
         self._grace = grace
         self._lock = threading.Lock()
         self._on_stop: list[Callable[[], None]] = []
         self._on_abort: list[Callable[[], None]] = []
-        self._deadline: threading.Timer | None = None
+        self._on_overdue: list[Callable[[], None]] = []
+        self._deadlines: list[threading.Timer] = []
 
     def stop(self) -> None:
         """Run the actions of a stop, once. Idempotent."""
@@ -29,22 +35,30 @@ class Shutdown:
                 return
             self.stopping = True
             actions = list(self._on_stop)
-            self._deadline = threading.Timer(self._grace, self.abort)
-            self._deadline.daemon = True
-            self._deadline.start()
+        self.limit()
         for act in actions:
             act()
 
     def abort(self) -> None:
         """`stop`, and run the actions of an abort, once. Idempotent."""
-        self.stop()
         with self._lock:
             if self.aborted:
                 return
             self.aborted = True
             actions = list(self._on_abort)
+        self._at(OVERDUE, self._report)
+        self.stop()
         for act in actions:
             act()
+
+    def limit(self) -> None:
+        """Abort the run if it has not ended within `grace`: it is stopping, or has failed."""
+        self._at(self._grace, self.abort)
+
+    def closing(self) -> None:
+        """The hooks are closed now: the run is overdue if it has not ended within
+        `CLOSE_TIMEOUT`."""
+        self._at(CLOSE_TIMEOUT, self._report)
 
     def when_stopped(self, act: Callable[[], None]) -> None:
         """Call `act` at `stop`, or now if that was called already."""
@@ -62,7 +76,29 @@ class Shutdown:
         if late:
             act()
 
+    def when_overdue(self, act: Callable[[], None]) -> None:
+        """Call `act`, on a thread of its own, if the run is overdue. Call this before the run."""
+        self._on_overdue.append(act)
+
     def close(self) -> None:
-        """Cancel the deadline of a stop: the run has ended."""
-        if self._deadline is not None:
-            self._deadline.cancel()
+        """Cancel all deadlines: the run has ended."""
+        with self._lock:
+            self._overdue = True
+            deadlines = list(self._deadlines)
+        for deadline in deadlines:
+            deadline.cancel()
+
+    def _at(self, seconds: float, act: Callable[[], None]) -> None:
+        deadline = threading.Timer(seconds, act)
+        deadline.daemon = True
+        with self._lock:
+            self._deadlines.append(deadline)
+        deadline.start()
+
+    def _report(self) -> None:
+        with self._lock:
+            if self._overdue:
+                return
+            self._overdue = True
+        for act in self._on_overdue:
+            act()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from flowrun.operators.loop import LoopScheduler, ThreadLoop
 
 
@@ -20,8 +22,9 @@ class RunThreads:
         return thread
 
     def stop(self, timeout: float) -> bool:
-        """Stop all threads and wait at most `timeout` seconds for each; whether all have ended."""
+        """Stop all threads and wait at most `timeout` seconds for them; whether all have ended."""
         for thread in self._threads:
             thread.stop()
-        ended = [thread.join(timeout) for thread in self._threads]
+        end = time.monotonic() + timeout
+        ended = [thread.join(max(0.0, end - time.monotonic())) for thread in self._threads]
         return all(ended)

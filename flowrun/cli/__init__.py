@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from flowrun.cli import bench, devices, explain, graph, report, run, schema, serve, validate
 from flowrun.cli.exit_codes import FAILED, INTERNAL, INTERRUPTED
+from flowrun.cli.process_exit import exit_within, owns_process
 from flowrun.cli.stderr import print_stderr
 from flowrun.errors import FlowrunError, InvalidFlowError
 
@@ -26,8 +27,17 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code: 0 done, 1 the run failed, 2 usage, 70 a bug in
-    flowrun, 78 the flow is invalid, 128 + n after signal n."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    flowrun, 78 the flow is invalid, 128 + n after signal n. Without `argv` it is that of the
+    process, which then ends within two seconds of the return."""
+    if argv is not None:
+        return _main(argv)
+    owns_process()
+    code = _main(sys.argv[1:])
+    exit_within(code)
+    return code
+
+
+def _main(arguments: Sequence[str]) -> int:
     verbose = "--verbose" in arguments
     try:
         if arguments and arguments[0] in COMMANDS:

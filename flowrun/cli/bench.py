@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowrun.cli.exit_codes import DONE
+from flowrun.cli.exit_codes import DONE, FAILED
 from flowrun.cli.override_flags import add_overrides, complete_bare_web
 from flowrun.cli.parser import Parser
 from flowrun.cli.stderr import log_to_stderr, print_stderr
@@ -100,7 +100,8 @@ def _execute(flow: Flow) -> Summary:
     from flowrun.run import Run
 
     run = Run(flow)
-    with Signals(run, force=lambda number: os._exit(128 + number)) as signals:
+    with Signals(run) as signals:
+        run.when_overdue(lambda: os._exit(128 + signals.first if signals.first else FAILED))
         summary = run.run()
     if signals.first:
         raise KeyboardInterrupt

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from flowrun.cli.process_exit import within
 from flowrun.cli.stderr import discard_stderr
 from flowrun.spec.flow import Flow
 
@@ -19,6 +20,7 @@ Status = Mapping[str, Any]  # see `Run.status`
 Show = Callable[[float | None, str], None]  # the fraction done (0 to 1), and the line
 
 DRAW_INTERVAL = 0.25  # seconds between updates of the progress bar
+CLOSE_TIMEOUT = 0.3  # seconds, each for the last update and for removing the bar
 LOG_INTERVAL = 10.0  # seconds between log lines; a shorter run has none
 _MIN_FRACTION = 1e-6  # done, below which the remaining time is not estimated
 
@@ -55,9 +57,13 @@ class Progress:
         self.close()
 
     def close(self) -> None:
-        """Stop and remove the progress bar. From any thread; idempotent."""
+        """Stop and remove the progress bar, unless the terminal blocks. From any thread;
+        idempotent."""
         self._over.set()
-        self._thread.join()
+        self._thread.join(CLOSE_TIMEOUT)
+        within(CLOSE_TIMEOUT, self._remove)
+
+    def _remove(self) -> None:
         try:
             self._open.close()
         except OSError:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from flowrun import __version__
-from flowrun.cli.exit_codes import DONE, FAILED
+from flowrun.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from flowrun.cli.output_file import check_output
 from flowrun.cli.override_flags import add_overrides, complete_bare_web
 from flowrun.cli.parser import Parser
+from flowrun.cli.process_exit import exit_within, force_exit, main_place
 from flowrun.cli.stderr import log_to_stderr, print_stderr
-from flowrun.errors import FlowrunError, UsageError
+from flowrun.errors import FlowrunError, UsageError, one_line
 
 if TYPE_CHECKING:
     from flowrun.cli.progress import Progress
     from flowrun.run import Run
     from flowrun.spec.flow import Flow
+    from flowrun.spec.load import LoadedFlow
+
+REPORT_TIMEOUT = 0.8  # seconds of a forced exit
 
 USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--web [HOST:PORT]] [--summary FILE|-] [-y] run it
        flowrun validate PATH… [--imports] [--live] [--format text|json|github]
@@ -68,27 +71,47 @@ def main(argv: Sequence[str]) -> int:
 
     run = Run(flow)
     progress = Progress(flow, run.status)
-    with Signals(run, force=lambda number: _force_exit(run, options, number, progress)) as signals:
+    error: FlowrunError | KeyboardInterrupt | None = None
+    with Signals(run) as signals:
+        run.when_overdue(lambda: _force_exit(run, options, loaded, signals.first, progress))
         try:
             with progress:
                 run.run()
-        except FlowrunError as error:
-            problem = loaded.problem_of(error)
-            _report(run, options)
-            if problem is None:
-                raise
-            if options.verbose:
-                traceback.print_exc()
-            print_stderr(str(problem))
-            return error.exit_code
+        except (FlowrunError, KeyboardInterrupt) as raised:  # one that has replaced the handlers
+            error = raised
         except Exception:  # a bug; the caller reports it
             _report(run, options)
             raise
-    reported = _report(run, options, signals.first)
+    code = _outcome(run, loaded, options, error, signals.first)
+    exit_within(code)  # the hooks are destroyed on return
+    return code
+
+
+def _outcome(
+    run: Run,
+    loaded: LoadedFlow,
+    options: argparse.Namespace,
+    error: FlowrunError | KeyboardInterrupt | None,
+    signal: int,
+) -> int:
+    """Report a run that has ended, with `error` or after `signal` or by itself. Returns the exit
+    code."""
+    if isinstance(error, KeyboardInterrupt):
+        return _report(run, options, INTERRUPTED)
+    if error is not None:
+        _report(run, options)
+        problem = loaded.problem_of(error)
+        if problem is None:
+            raise error
+        if options.verbose:
+            traceback.print_exception(error)
+        print_stderr(str(problem))
+        return error.exit_code
+    code = _report(run, options, 128 + signal if signal else None)
     lost = run.summary().error
     if lost is not None:
         print_stderr(f"flowrun: error: {lost}")
-    return 128 + signals.first if signals.first else reported
+    return code
 
 
 def _check_summary(target: str, path: str, flow: Flow, *, replace_others: bool) -> None:
@@ -109,35 +132,48 @@ def _check_summary(target: str, path: str, flow: Flow, *, replace_others: bool) 
     )
 
 
-def _report(run: Run, options: argparse.Namespace, signal: int = 0) -> int:
-    """Print the summary to stderr, if anything was captured, and write it as JSON if requested.
-    `signal` is the number of the one that ends the command, if one does. Returns the exit code."""
+def _report(
+    run: Run, options: argparse.Namespace, forced: int | None = None, error: str | None = None
+) -> int:
+    """Write the summary as JSON if requested, and print it to stderr if anything was captured.
+    `forced` is the exit code and `error` the reason where they are not those of the run. Returns
+    the exit code."""
     summary = run.summary()
-    if signal:
-        summary = replace(summary, exit_code=128 + signal)
+    if forced is not None:
+        summary = replace(summary, exit_code=forced, error=summary.error or error)
+    target, code = options.summary, summary.exit_code or DONE
+    text = json.dumps(summary.to_json(), indent=2)
+    if target not in (None, "-"):
+        try:
+            Path(target).write_text(text + "\n", encoding="utf-8")
+        except OSError as failure:
+            print_stderr(f"flowrun: error: --summary {target}: {failure.strerror}")
+            code = FAILED if forced is None else forced
     if summary.captured:
         print_stderr(str(summary))
     if options.benchmark:
         from flowrun.cli.benchmark import benchmark
 
         print(json.dumps(benchmark(run.ledger, summary)), flush=True)
-    target = options.summary
-    text = json.dumps(summary.to_json(), indent=2)
     if target == "-":
         print(text, flush=True)
-    elif target is not None:
-        try:
-            Path(target).write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            print_stderr(f"flowrun: error: --summary {target}: {error.strerror}")
-            return FAILED
-    return summary.exit_code or DONE
+    return code
 
 
-def _force_exit(run: Run, options: argparse.Namespace, number: int, progress: Progress) -> NoReturn:
-    """Report and exit without waiting for a thread that is stuck in code of others."""
-    progress.close()
+def _force_exit(
+    run: Run, options: argparse.Namespace, loaded: LoadedFlow, number: int, progress: Progress
+) -> None:
+    """Report and exit without waiting for a thread that is stuck in code of others. `number` is
+    that of the first signal, 0 without one."""
+    code = 128 + number if number else FAILED
+    exit_within(code, REPORT_TIMEOUT)  # standard error may block
     run.ledger.close()
-    _report(run, options, number)
-    print_stderr("flowrun: a hook, a model or a server did not return; exiting without waiting")
-    os._exit(128 + number)
+    unreturned = run.unreturned() or [main_place() or "a model, a server or a sink"]
+    reasons = [f"{each} has not returned" for each in unreturned]
+    progress.close()
+    _report(
+        run, options, code, None if number else one_line(run.error) if run.error else reasons[0]
+    )
+    if isinstance(run.error, FlowrunError):
+        print_stderr(str(loaded.problem_of(run.error) or f"flowrun: error: {run.error}"))
+    force_exit(code, reasons)

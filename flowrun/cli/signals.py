@@ -6,7 +6,6 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -15,23 +14,18 @@ from flowrun.run import Run
 log = logging.getLogger("flowrun")
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
-ABORT_TIMEOUT = 0.8  # seconds between the second signal and the forced exit
 
 
 class Signals:
     """While it is entered (on the main thread), signals stop `run`.
 
     A thread of its own receives them through the wake-up descriptor, which C code writes to at
-    once: a handler in Python waits for the main thread, which a hook may block forever. `force` is
-    called on that thread with the number of the first signal if `run` has not ended `ABORT_TIMEOUT`
-    seconds after the second.
+    once: a handler in Python waits for the main thread, which a hook may block forever.
     """
 
-    def __init__(self, run: Run, force: Callable[[int], None]) -> None:
+    def __init__(self, run: Run) -> None:
         self.first = 0  # number of the first signal, 0 if none has arrived
         self._run = run
-        self._force = force
-        self._over = threading.Event()
         self._before: dict[int, Any] = {}
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
@@ -45,25 +39,26 @@ class Signals:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
         signal.set_wakeup_fd(self._fd_before)
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        self._writer.close()  # the thread reads the signals before it, then the end
+        # The thread reads the signals before this, then the end. Closing would not end its read:
+        # a process that a hook has forked holds the socket too.
+        self._writer.shutdown(socket.SHUT_WR)
         self._thread.join()
+        self._writer.close()
         self._reader.close()
 
     def _act(self) -> None:
         self.first = self._next()
         if not self.first:
             return
-        log.info("stopping: frames in flight are finished first; a second signal aborts")
-        self._run.stop()
-        if not self._next():
-            return
-        threading.Thread(target=self._run.abort, name="flowrun-abort", daemon=True).start()
-        if not self._over.wait(ABORT_TIMEOUT):
-            self._force(self.first)
+        # On threads of their own: nothing may hold up the next signal, not even standard error.
+        text = "stopping: frames in flight are finished first; a second signal aborts"
+        threading.Thread(target=log.info, args=(text,), name="flowrun-log", daemon=True).start()
+        threading.Thread(target=self._run.stop, name="flowrun-stop", daemon=True).start()
+        if self._next():
+            threading.Thread(target=self._run.abort, name="flowrun-abort", daemon=True).start()
 
     def _next(self) -> int:
         """Wait for the next signal of `NUMBERS` and return its number; 0 at the end."""

@@ -16,6 +16,25 @@ from flowrun.errors import HookError, InvalidFlowError
 from flowrun.foreign import exception_text, is_ctrl_c
 from flowrun.spec.dotted_path import innermost, raised_at
 
+_hooks: dict[str, list[str]] = {}  # the hooks of this process, by the file of their definition
+
+
+def note_definition(place: str, name: str) -> None:
+    """The hook `name` is defined at `place`, which is `file:line`."""
+    names = _hooks.setdefault(place.rpartition(":")[0], [])
+    if name not in names:
+        names.append(name)
+
+
+def hooks_of(file: str) -> list[str]:
+    """The hooks that are defined in `file`."""
+    return _hooks.get(file, [])
+
+
+def user_hooks() -> list[str]:
+    """The hooks that are not those of flowrun."""
+    return [name for names in _hooks.values() for name in names if ": flowrun." not in name]
+
 
 class CallsInProgress:
     """The calls of hooks that are in progress, by thread. Any thread."""

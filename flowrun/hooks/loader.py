@@ -12,7 +12,7 @@ from typing import Any
 from flowrun.errors import InvalidFlowError
 from flowrun.foreign import exception_text, is_ctrl_c, type_name
 from flowrun.frame import Frame
-from flowrun.hooks.guard import CallsInProgress
+from flowrun.hooks.guard import CallsInProgress, note_definition
 from flowrun.spec.dotted_path import DottedPathError, defined_at, resolve
 from flowrun.spec.flow import HookSpec, OnError
 
@@ -85,6 +85,7 @@ def _open(spec: HookSpec, key: str, calls: CallsInProgress) -> Hook:
         target = _resolve(spec, key)
     with_ = dict(spec.with_)
     place = defined_at(target)
+    note_definition(place, f"{key}: {spec.hook}")
     if not inspect.isclass(target):
         call = partial(target, **with_)
         reads = _reads(spec, key, target, calls)

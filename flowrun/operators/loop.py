@@ -151,7 +151,8 @@ class LoopScheduler(WaitableScheduler):
 
 
 class ThreadLoop(LoopScheduler):
-    """A `LoopScheduler` with a non-daemon thread of its own, which starts at once.
+    """A `LoopScheduler` with a daemon thread of its own, which starts at once: an action that never
+    returns does not keep the process alive.
 
     If an action raises, `on_crash` is called with the exception, as the last thing on that thread
     (typically the `fail` of the caller's loop); `error` keeps it.
@@ -161,7 +162,7 @@ class ThreadLoop(LoopScheduler):
         super().__init__()
         self.error: BaseException | None = None
         self._on_crash = on_crash
-        self._thread = threading.Thread(target=self._serve, name=name, daemon=False)
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
 
     def join(self, timeout: float) -> bool:

@@ -16,7 +16,9 @@ def test_a_check_that_is_interrupted_prints_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    Path("interrupting.py").write_text("raise KeyboardInterrupt\n")
+    Path("interrupting.py").write_text(
+        "import _thread\n_thread.interrupt_main()\ndef hook(frame): return frame\n"
+    )
     Path("flow.yaml").write_text(
         "source: test:64x48@30\n"
         "preprocess: ['interrupting:hook']\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,9 +31,33 @@ def written(frame, result):
     if os.path.exists("out.part.mp4") and os.path.getsize("out.part.mp4") > 1000:
         hold(frame, result)
     return frame
-def hold(frame, result):
+def hold(frame, result=None):
     print("going", flush=True)
+    block()
+def block():
     threading.Event().wait()
+class Hook:
+    def __call__(self, frame):
+        return frame
+class Unborn(Hook):
+    def __init__(self):
+        hold(None)
+class Unclosed(Hook):
+    def close(self):
+        hold(None)
+class Thread(Hook):
+    def __init__(self):
+        threading.Thread(target=block).start()
+class AtExit(Hook):
+    def __init__(self):
+        import atexit
+        atexit.register(block)
+class Forked(Hook):
+    def __init__(self):
+        import multiprocessing
+        child = multiprocessing.get_context("fork").Process(target=block)
+        child.start()
+        open("child", "w").write(str(child.pid))
 """
 
 
@@ -127,9 +153,78 @@ def test_a_second_signal_ends_even_a_run_whose_hook_never_returns(
     twice(process, signal.SIGINT)
     _, said = process.communicate(timeout=LIMIT)
     assert process.returncode == 130, said
-    assert "flowrun: a hook, a model or a server did not return; exiting without waiting" in said
+    assert re.search(
+        r"^flowrun: postprocess\[0\]: hooks:hold at frame 0 \(.*hooks\.py:\d+\) has not returned;"
+        r" exiting without waiting$",
+        said,
+        re.MULTILINE,
+    )
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["captured"] == summary["aborted"] > 0
+
+
+def test_a_second_signal_leaves_a_preprocess_hook_behind(
+    flow: Any, started: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "hooks.py").write_text(HOOKS)
+    path = flow(preprocess="['hooks:hold']", limits=None)
+    process = started(path, "--summary", "summary.json")
+    assert process.stdout.readline() == "going\n"
+    twice(process, signal.SIGINT)
+    _, said = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130, said
+    assert re.search(r"preprocess\[0\]: hooks:hold at frame 0 \(.*\) has not returned", said)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["captured"] == summary["aborted"] > 0
+
+
+@pytest.mark.parametrize("name", ["Unborn", "Unclosed"])
+def test_a_second_signal_ends_a_run_whose_hook_never_opens_or_closes(
+    flow: Any, started: Any, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "hooks.py").write_text(HOOKS)
+    path = flow(preprocess=f"['hooks:{name}']")
+    process = started(path, "--summary", "summary.json")
+    assert process.stdout.readline() == "going\n"
+    twice(process, signal.SIGTERM)
+    _, said = process.communicate(timeout=LIMIT)
+    assert process.returncode == 143, said
+    where = {"Unborn": "constructor", "Unclosed": r"close\(\)"}[name]
+    pattern = rf"preprocess\[0\]: hooks:{name} in its {where} \(.*hooks\.py:\d+\) has not returned"
+    assert re.search(pattern, said)
+    assert (tmp_path / "summary.json").exists()
+
+
+@pytest.mark.slow
+def test_a_run_whose_hook_never_closes_fails(flow: Any, started: Any, tmp_path: Path) -> None:
+    (tmp_path / "hooks.py").write_text(HOOKS)
+    process = started(flow(preprocess="['hooks:Unclosed']"), "--summary", "summary.json")
+    _, said = process.communicate(timeout=LIMIT)
+    assert process.returncode == 1, said
+    assert re.search(r"hooks:Unclosed in its close\(\) \(.*\) has not returned", said)
+    assert json.loads((tmp_path / "summary.json").read_text())["delivered"] == 20
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("Thread", r"thread '.*' of preprocess\[0\]: hooks:Thread \(.*hooks\.py:\d+\)"),
+        ("AtExit", r"an exit handler or a destructor of preprocess\[0\]: hooks:AtExit \(.*\)"),
+        ("Forked", r"process '.*' of preprocess\[0\]: hooks:Forked"),
+    ],
+)
+def test_what_a_hook_leaves_behind_does_not_keep_the_process(
+    flow: Any, started: Any, tmp_path: Path, name: str, what: str
+) -> None:
+    (tmp_path / "hooks.py").write_text(HOOKS)
+    process = started(flow(preprocess=f"['hooks:{name}']"), "--summary", "summary.json")
+    process.wait(LIMIT)
+    if name == "Forked":
+        os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
+    said = process.stderr.read()
+    assert process.returncode == 0, said
+    assert re.search(rf"^flowrun: {what} has not ended; exiting without waiting$", said, re.M)
+    assert json.loads((tmp_path / "summary.json").read_text())["delivered"] == 20
 
 
 def test_a_second_signal_aborts_what_is_in_flight(flow: Any, started: Any, tmp_path: Path) -> None:

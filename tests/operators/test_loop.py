@@ -195,10 +195,10 @@ def test_a_crash_of_a_thread_is_kept_and_raised_by_the_callers_run() -> None:
     assert source.error is raised.value
 
 
-def test_the_thread_has_the_name_and_is_no_daemon() -> None:
+def test_the_thread_has_the_name_and_does_not_keep_the_process_alive() -> None:
     loop = ThreadLoop("flowrun source", ignore)
     (thread,) = [t for t in threading.enumerate() if t.name == "flowrun source"]
-    assert not thread.daemon
+    assert thread.daemon
     assert not loop.join(0.0)
     loop.stop()
     assert loop.join(JOIN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import threading
@@ -21,6 +22,9 @@ from flowrun.spec.flow import TransportSpec
 CALLS = 128  # concurrent unary calls and streams; further ones fail with RESOURCE_EXHAUSTED
 GRACE = 0.5  # seconds in which calls may complete when the server closes
 CLOSE_TIMEOUT = 2.0  # seconds that `close` waits for a model that does not return
+MODELS_TIMEOUT = 10.0  # seconds for the `close()` of all models
+
+_log = logging.getLogger(__name__)
 
 _OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", -1),
@@ -60,16 +64,26 @@ class EmbeddedServer:
 
     def close(self) -> None:
         """End every call and free the port. Idempotent, from any thread. Takes `GRACE` if calls are
-        open and at most `GRACE + CLOSE_TIMEOUT`, plus the time to close the models; only a model
-        that has not returned by then keeps its (daemon) thread."""
+        open and at most `GRACE + CLOSE_TIMEOUT`, plus up to `MODELS_TIMEOUT` to close the models;
+        only a model that has not returned by then keeps its (daemon) thread."""
         end = time.monotonic() + GRACE + CLOSE_TIMEOUT
         stopped = self._server.stop(GRACE)
         stopped.wait(GRACE)
+        closing = threading.Thread(
+            target=self._close_models, name="flowrun-embedded-server", daemon=True
+        )
+        closing.start()
+        closing.join(MODELS_TIMEOUT)
+        if closing.is_alive():
+            names = " or ".join(map(repr, self.models))
+            _log.warning("the close() of model %s has not returned", names)
+        stopped.wait(max(0.0, end - time.monotonic()))
+        self._threads.join(end)
+
+    def _close_models(self) -> None:
         self._servicer.close()
         for model in self.models.values():
             model.close()
-        stopped.wait(max(0.0, end - time.monotonic()))
-        self._threads.join(end)
 
     def __enter__(self) -> EmbeddedServer:
         return self

@@ -72,7 +72,8 @@ def _tensors(hook: Hook, made: Mapping[Any, Any], before: Frame) -> Tensors:
             raise _returned(hook, f"a mapping with the key {_shown(name)}", before)
         fault = _fault(tensor)
         if fault:
-            raise _returned(hook, f"{fault} as the tensor {one_line(name, 60)!r}", before)
+            what = f"{fault} as the tensor {one_line(name, 60)!r}" if name else fault
+            raise _returned(hook, what, before)
         tensors[name] = np.asarray(tensor)
     return tensors
 
@@ -84,7 +85,7 @@ def _fault(tensor: Any) -> str:
     if tensor.nbytes > MAX_BYTES:
         return f"{tensor.nbytes / 2**30:.0f} GiB"
     if not has_datatype(tensor.dtype):
-        return f"an array of {tensor.dtype}"
+        return f"an array of {tensor.dtype}, which the protocol does not support,"
     if tensor.dtype.kind in "OU":
         for element in np.asarray(tensor).reshape(-1).tolist():
             if not isinstance(element, bytes | str):

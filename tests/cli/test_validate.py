@@ -17,7 +17,7 @@ def test_a_check_that_is_interrupted_prints_nothing(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     Path("interrupting.py").write_text(
-        "import _thread\n_thread.interrupt_main()\ndef hook(frame): return frame\n"
+        "import _thread\n_thread.interrupt_main()\nraise ImportError\n"
     )
     Path("flow.yaml").write_text(
         "source: test:64x48@30\n"

@@ -17,6 +17,7 @@ _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f]"
 )
+_UNSAFE_IN_LINES = re.compile(f"(?![\n\t]){_UNSAFE.pattern}")
 _LINE_BREAKS = re.compile("[ \t]*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029][\\s\x1c-\x1e]*")
 
 
@@ -30,15 +31,17 @@ def one_line(text: str, limit: int = MAX_LINE) -> str:
 
 
 def lines(text: str) -> str:
-    """`text` with its line ends and tabs, each line as by `one_line`."""
-    return "\n".join(map(_line, text.split("\n")))
+    """`escaped(text)`, each line cut to `MAX_LINE` characters."""
+    cut = (
+        line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 1]}…" for line in text.split("\n")
+    )
+    return escaped("\n".join(cut))
 
 
-def _line(text: str) -> str:
-    text = text[: MAX_LINE + 1]
-    if not (text.isascii() and text.isprintable()):
-        text = "\t".join(_UNSAFE.sub(_escape, part) for part in text.rstrip("\r").split("\t"))
-    return text if len(text) <= MAX_LINE else f"{text[: MAX_LINE - 1]}…"
+def escaped(text: str) -> str:
+    """`text` with its line ends and tabs, and escapes for the other characters that a terminal
+    obeys."""
+    return _UNSAFE_IN_LINES.sub(_escape, text.replace("\r\n", "\n"))
 
 
 def text_of(value: object) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 
 from flowrun.cli import bench, devices, explain, graph, report, run, schema, serve, validate
-from flowrun.cli.exit_codes import FAILED, INTERNAL, INTERRUPTED
+from flowrun.cli.exit_codes import INTERNAL, INTERRUPTED
 from flowrun.cli.process_exit import exit_within, owns_process
-from flowrun.cli.stderr import print_stderr
+from flowrun.cli.stderr import print_stderr, print_traceback
+from flowrun.cli.streams import guard_streams
 from flowrun.errors import FlowrunError, InvalidFlowError
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
@@ -32,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is not None:
         return _main(argv)
     owns_process()
+    guard_streams()
     code = _main(sys.argv[1:])
     exit_within(code)
     return code
@@ -45,18 +45,14 @@ def _main(arguments: Sequence[str]) -> int:
         return run.main(arguments)
     except FlowrunError as error:
         if verbose:
-            traceback.print_exc()
+            print_traceback(error)
         print_stderr(
             str(error) if isinstance(error, InvalidFlowError) else f"flowrun: error: {error}"
         )
         return error.exit_code
     except KeyboardInterrupt:  # not in a run, which handles signals itself
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of the output has closed it; this also silences the flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        print_traceback(error)
         print_stderr("flowrun: this is a bug in flowrun; please report it with the lines above")
         return INTERNAL

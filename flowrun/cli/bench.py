@@ -13,6 +13,7 @@ from flowrun.cli.exit_codes import DONE, FAILED
 from flowrun.cli.override_flags import add_overrides, complete_bare_web
 from flowrun.cli.parser import Parser
 from flowrun.cli.stderr import log_to_stderr, print_stderr
+from flowrun.cli.stdout import print_stdout
 from flowrun.errors import FlowrunError, UsageError
 
 if TYPE_CHECKING:
@@ -63,22 +64,22 @@ def _measure(flow: Flow, frames: int) -> None:
 
     from flowrun.inspect.bench import best, bottleneck, sweep, with_sink
 
-    print(f"{flow.name}: the first {frames} frames, sinks replaced by null")
-    print(HEAD, flush=True)
+    print_stdout(f"{flow.name}: the first {frames} frames, sinks replaced by null")
+    print_stdout(HEAD)
     trials = []
     for trial in sweep(flow, frames, _execute):
         trials.append(trial)
-        print(_line(trial), flush=True)
+        print_stdout(_line(trial))
     chosen = best(trials)
     with tempfile.TemporaryDirectory() as folder:
         sink_trial = with_sink(flow, frames, chosen.window, Path(folder), _execute)
     if sink_trial is not None:
-        print(
+        print_stdout(
             f"with {sink_trial.sink} (written to a temporary file), {sink_trial.window} in flight:"
         )
-        print(_line(sink_trial))
-    print(f"bottleneck: {bottleneck(chosen, sink_trial)}")
-    print(f"smallest window with the best rate:\ntransport:\n  in_flight: {chosen.window}")
+        print_stdout(_line(sink_trial))
+    print_stdout(f"bottleneck: {bottleneck(chosen, sink_trial)}")
+    print_stdout(f"smallest window with the best rate:\ntransport:\n  in_flight: {chosen.window}")
 
 
 def _line(trial: Trial) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from flowrun.cli.exit_codes import DONE
 from flowrun.cli.parser import Parser
 from flowrun.cli.stderr import print_stderr
+from flowrun.cli.stdout import print_stdout
 
 
 def main(argv: Sequence[str]) -> int:
@@ -24,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
     found = devices()
     width = max((len(device.uri) for device in found), default=0)
     for device in found:
-        print(f"{device.uri:{width}}  {device.name}")
+        print_stdout(f"{device.uri:{width}}  {device.name}")
     if not found:
         print_stderr("flowrun: no camera was found on this machine")
     return DONE

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from flowrun.cli.exit_codes import DONE
 from flowrun.cli.override_flags import add_overrides, complete_bare_web
 from flowrun.cli.parser import Parser
+from flowrun.cli.stdout import print_stdout
 
 
 def main(argv: Sequence[str]) -> int:
@@ -31,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     if options.format == "json":
         listed = [value.to_json() for value in values]
         found = {"flow": loaded.flow.name, "path": options.flow, "values": listed}
-        print(json.dumps(found, ensure_ascii=False, indent=2))
+        print_stdout(json.dumps(found, ensure_ascii=False, indent=2))
     else:
-        print(table(options.flow, values))
+        print_stdout(table(options.flow, values))
     return DONE

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from flowrun.cli.exit_codes import DONE
 from flowrun.cli.override_flags import add_overrides, complete_bare_web
 from flowrun.cli.parser import Parser
+from flowrun.cli.stdout import print_stdout
 
 
 def main(argv: Sequence[str]) -> int:
@@ -24,5 +25,5 @@ def main(argv: Sequence[str]) -> int:
     from flowrun.inspect.graph.mermaid import mermaid
     from flowrun.inspect.graph.text import text
 
-    print((mermaid if options.format == "mermaid" else text)(chain_of(flow)))
+    print_stdout((mermaid if options.format == "mermaid" else text)(chain_of(flow)))
     return DONE

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from flowrun.cli.process_exit import within
-from flowrun.cli.stderr import discard_stderr
+from flowrun.foreign import one_line
 from flowrun.spec.flow import Flow
 
 log = logging.getLogger("flowrun")
@@ -61,23 +61,13 @@ class Progress:
         idempotent."""
         self._over.set()
         self._thread.join(CLOSE_TIMEOUT)
-        within(CLOSE_TIMEOUT, self._remove)
-
-    def _remove(self) -> None:
-        try:
-            self._open.close()
-        except OSError:
-            discard_stderr()
+        within(CLOSE_TIMEOUT, self._open.close)
 
     def _poll(self) -> None:
         while not self._wait(self._over, self._interval):
             status = self._status()
             done = fraction_done(status, self._flow)
-            try:
-                self._show(done, progress_line(status, done))
-            except OSError:  # the terminal has been closed
-                discard_stderr()
-                return
+            self._show(done, progress_line(status, done))
 
 
 def fraction_done(status: Status, flow: Flow) -> float | None:
@@ -155,7 +145,7 @@ def _bar() -> Iterator[Show]:
             bar.bar_format = "{desc}" if done is None else "{percentage:3.0f}%|{bar}| {desc}"
             bar.n = done or 0.0
             bar.ncols = _columns()  # it may have been resized
-            bar.set_description_str(numbers)
+            bar.set_description_str(one_line(numbers))
 
         yield show
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from flowrun.cli.exit_codes import DONE
+from flowrun.cli.exit_codes import DONE, FAILED
 from flowrun.cli.output_file import check_output
 from flowrun.cli.parser import Parser
 from flowrun.cli.stderr import print_stderr
+from flowrun.cli.stdout import write_stdout
 from flowrun.errors import UsageError
 
 
@@ -30,8 +31,7 @@ def main(argv: Sequence[str]) -> int:
     summary = read_summary(options.summary)
     text = page(summary, read_lines(options.lines) if options.lines else None)
     if options.output == "-":
-        print(text, end="")
-        return DONE
+        return DONE if write_stdout(text, name="-o -") else FAILED
     target = Path(options.output or Path(options.summary).with_suffix(".html"))
     check_output(target, str(target), "a report", is_page, replace=options.y)
     try:

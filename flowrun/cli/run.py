@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,8 @@ from flowrun.cli.output_file import check_output
 from flowrun.cli.override_flags import add_overrides, complete_bare_web
 from flowrun.cli.parser import Parser
 from flowrun.cli.process_exit import exit_within, force_exit, main_place
-from flowrun.cli.stderr import log_to_stderr, print_stderr
+from flowrun.cli.stderr import log_to_stderr, print_stderr, print_traceback
+from flowrun.cli.stdout import print_stdout, write_stdout
 from flowrun.errors import FlowrunError, UsageError, one_line
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _outcome(
         if problem is None:
             raise error
         if options.verbose:
-            traceback.print_exception(error)
+            print_traceback(error)
         print_stderr(str(problem))
         return error.exit_code
     code = _report(run, options, 128 + signal if signal else None)
@@ -154,9 +154,9 @@ def _report(
     if options.benchmark:
         from flowrun.cli.benchmark import benchmark
 
-        print(json.dumps(benchmark(run.ledger, summary)), flush=True)
-    if target == "-":
-        print(text, flush=True)
+        print_stdout(json.dumps(benchmark(run.ledger, summary)))
+    if target == "-" and not write_stdout(f"{text}\n", name="--summary -"):
+        code = FAILED
     return code
 
 

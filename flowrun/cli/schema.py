@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from flowrun.cli.exit_codes import DONE
 from flowrun.cli.parser import Parser
+from flowrun.cli.stdout import print_stdout
 
 
 def main(argv: Sequence[str]) -> int:
@@ -17,5 +18,5 @@ def main(argv: Sequence[str]) -> int:
     from flowrun.spec.reference import reference
     from flowrun.spec.schema import schema_text
 
-    print(schema_text().rstrip() if options.format == "json" else reference())
+    print_stdout(schema_text().rstrip() if options.format == "json" else reference())
     return DONE

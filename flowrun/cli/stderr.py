@@ -1,41 +1,41 @@
-"""Messages and log lines on standard error, whose reader may close it, and whose disk may be full:
-that costs the messages and nothing else."""
+"""Messages and log lines on standard error."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import sys
+import traceback
+
+from flowrun.foreign import lines
 
 
 def print_stderr(text: str) -> None:
-    """Print `text` to standard error and flush."""
-    try:
-        print(text, file=sys.stderr, flush=True)
-    except OSError:
-        discard_stderr()
+    """Print `text` to standard error, with control characters escaped, and flush."""
+    print(lines(text), file=sys.stderr, flush=True)
 
 
-def discard_stderr() -> None:
-    """Discard what is in the buffer of standard error, and what is written to it from now on."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+def print_traceback(error: BaseException) -> None:
+    """Print the traceback of `error`."""
+    print_stderr(_continued("".join(traceback.format_exception(error)).rstrip()))
 
 
 def log_to_stderr(*, verbose: bool) -> None:
     """Log to standard error: flowrun from INFO (`verbose`: DEBUG) on, libraries from WARNING."""
-    handler = _Handler()
-    handler.setFormatter(logging.Formatter("flowrun: %(levelname)s: %(message)s"))
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter("flowrun: %(levelname)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("flowrun").setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
-class _Handler(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes to standard error."""
+class _Formatter(logging.Formatter):
+    """Escapes control characters, and indents all lines of a record but the first."""
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        if isinstance(sys.exc_info()[1], OSError):
-            discard_stderr()
-        else:
-            super().handleError(record)
+    def format(self, record: logging.LogRecord) -> str:
+        return _continued(lines(super().format(record)))
+
+
+def _continued(text: str) -> str:
+    """`text` with all lines but the first indented: what stands at the start of a line is
+    flowrun's own."""
+    first, *rest = text.split("\n")
+    return "\n".join([first, *(f"  {line}" if line[:1].strip() else line for line in rest)])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flowrun.cli.exit_codes import DONE, INVALID
 from flowrun.cli.parser import Parser
 from flowrun.cli.stderr import log_to_stderr
+from flowrun.cli.stdout import print_stdout
 
 if TYPE_CHECKING:
     from flowrun.spec.flow import Flow
@@ -40,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
         log_to_stderr(verbose=options.verbose)
         checks.append(check)
     files, problems = validate_files(options.paths, checks=checks)
-    print(render(files, problems, options.format))
+    print_stdout(render(files, problems, options.format))
     return INVALID if errors(problems) else DONE
 
 

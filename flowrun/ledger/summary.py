@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from flowrun import __version__
+from flowrun.foreign import one_line
 from flowrun.ledger.bottleneck import WORKING, describe, per_frame, slowest
 from flowrun.ledger.fates import DROP_CAUSES, FAIL_CAUSES
 from flowrun.ledger.histogram import Histogram
@@ -82,7 +83,7 @@ class Summary:
 
         return "\n".join(
             [
-                f"{self.flow}: captured {self.captured} = delivered {self.delivered}"
+                f"{one_line(self.flow)}: captured {self.captured} = delivered {self.delivered}"
                 f" + dropped {causes(self.dropped)} + failed {causes(self.failed)}"
                 f" + aborted {self.aborted}",
                 f"  {self.duration_s:.1f} s, {self.fps:.1f} fps"

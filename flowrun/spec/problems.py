@@ -8,6 +8,7 @@ from textwrap import indent
 from typing import Literal, NamedTuple
 
 from flowrun.errors import FlowrunError, InvalidFlowError
+from flowrun.foreign import one_line
 
 Severity = Literal["error", "note"]
 
@@ -48,7 +49,8 @@ class Problem:
 
     def __str__(self) -> str:
         """`path:line:col: error: message`, the line, a caret, the hint."""
-        lines = [f"{self.path}:{self.line}:{self.column}: {self.severity}: {self.message}"]
+        place = f"{one_line(self.path)}:{self.line}:{self.column}"
+        lines = [f"{place}: {self.severity}: {one_line(self.message)}"]
         if self.text:
             lines += [f"    {self.text}", f"    {self.caret}"]
         if self.hint:

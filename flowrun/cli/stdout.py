@@ -1,0 +1,29 @@
+"""The output of commands, on standard output."""
+
+from __future__ import annotations
+
+import errno
+
+from flowrun.cli.stderr import print_stderr
+from flowrun.cli.streams import stdout_error
+from flowrun.foreign import escaped
+
+
+def print_stdout(text: str) -> bool:
+    """Print `text` and flush, with control characters escaped. Whether it was written: if not, the
+    reason is on standard error, unless the reader has closed a pipe."""
+    return write_stdout(f"{escaped(text)}\n")
+
+
+def write_stdout(text: str, *, name: str = "") -> bool:
+    """`print_stdout` for `text` as it is. `name` is what has asked for it, such as `--summary -`:
+    then any reason is an error."""
+    try:
+        print(text, end="", flush=True)
+        error = stdout_error()
+    except OSError as raised:  # of a stream that is not guarded
+        error = raised
+    if error is not None and (name or error.errno != errno.EPIPE):
+        start = f"error: {name}: " if name else ""
+        print_stderr(f"flowrun: {start}standard output cannot be written: {error.strerror}")
+    return error is None

@@ -1,0 +1,162 @@
+"""A stream that cannot be written costs what is printed, and nothing raises."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowrun.cli.stderr import print_traceback
+from flowrun.cli.stdout import print_stdout, write_stdout
+from flowrun.cli.streams import GuardedStream
+
+posix = pytest.mark.skipif(os.name != "posix", reason="asks pipes whether they block")
+
+
+class Broken(io.RawIOBase):
+    def __init__(self, error: OSError) -> None:
+        self.error = error
+        self.calls = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, _: Any) -> int:
+        self.calls += 1
+        raise self.error
+
+
+def text(raw: GuardedStream, encoding: str = "utf-8") -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, "replace", newline="\n")
+
+
+def test_after_the_first_error_nothing_is_written() -> None:
+    broken = Broken(OSError(28, "No space left on device"))
+    raw = GuardedStream(broken)
+    stream = text(raw)
+    for _ in range(3):
+        print("a", file=stream, flush=True)
+    assert broken.calls == 1
+    assert raw.error is broken.error
+
+
+@contextmanager
+def pipe() -> Iterator[tuple[int, io.FileIO]]:
+    reader, writer = os.pipe()
+    with open(reader, "rb", 0), io.FileIO(writer, "wb") as raw:
+        yield reader, raw
+
+
+def fill(raw: io.FileIO) -> None:
+    os.set_blocking(raw.fileno(), False)
+    for size in (4096, 1):
+        while raw.write(b"x" * size) is not None:
+            pass
+    os.set_blocking(raw.fileno(), True)
+
+
+@posix
+def test_what_nobody_reads_is_discarded_until_somebody_does() -> None:
+    with pipe() as (reader, raw):
+        fill(raw)
+        guarded = GuardedStream(raw, timeout=0.01)
+        stream = text(guarded)
+        print("lost", file=stream, flush=True)
+        os.set_blocking(reader, False)
+        with suppress(BlockingIOError):
+            while os.read(reader, 65536):
+                pass
+        print("read", file=stream, flush=True)
+        assert guarded.error is None
+        assert os.read(reader, 100) == b"read\n"
+
+
+@posix
+def test_a_pipe_that_does_not_block_gets_everything() -> None:
+    with pipe() as (reader, raw):
+        os.set_blocking(raw.fileno(), False)
+        stream = text(GuardedStream(raw))
+        writing = threading.Thread(target=lambda: print("y" * 300_000, file=stream, flush=True))
+        writing.start()
+        read = 0
+        while read < 300_001:
+            read += len(os.read(reader, 65536))
+        writing.join()
+
+
+@pytest.fixture
+def broken_stdout(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def broken(number: int, reason: str) -> None:
+        stream = text(GuardedStream(Broken(OSError(number, reason))))
+        monkeypatch.setattr(sys, "stdout", stream)
+
+    return broken
+
+
+def test_the_output_of_a_command_that_is_lost_is_reported_unless_the_reader_left(
+    broken_stdout: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken_stdout(28, "No space left on device")
+    assert not print_stdout("a")
+    broken_stdout(32, "Broken pipe")
+    assert not print_stdout("a")
+    assert not write_stdout("a", name="--summary -")
+    assert capsys.readouterr().err == (
+        "flowrun: standard output cannot be written: No space left on device\n"
+        "flowrun: error: --summary -: standard output cannot be written: Broken pipe\n"
+    )
+
+
+def test_letters_that_the_encoding_lacks_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", text(GuardedStream(found), "ascii"))
+    assert print_stdout("straße ─▶ \ud800")
+    assert found.getvalue() == b"stra?e ?? ?\n"
+
+
+def test_the_output_of_commands_has_no_control_characters(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_stdout("a\tb\x1b[2J\n\u202ec")
+    assert capsys.readouterr().out == "a\tb\\x1b[2J\n\\u202ec\n"
+
+
+def test_a_log_record_cannot_forge_another_one() -> None:
+    program = (
+        "import logging; from flowrun.cli.stderr import log_to_stderr;"
+        "log_to_stderr(verbose=False);"
+        "logging.getLogger('lib').error('no\\x1b[2J\\nflowrun: INFO: all is well\\r\\n  hint')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stderr == ("flowrun: ERROR: no\\x1b[2J\n  flowrun: INFO: all is well\n  hint\n")
+
+
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+
+def test_the_lines_of_a_traceback_are_indented(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="all is well") as raised:
+        fail("no\nflowrun: INFO: all is well \x1b[2J")
+    print_traceback(raised.value)
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback (most recent call last):\n  File ")
+    assert said.endswith("\n  ValueError: no\n  flowrun: INFO: all is well \\x1b[2J\n")
+
+
+def test_the_streams_of_this_process_are_not_touched(tmp_path: Path) -> None:
+    from flowrun.cli import main
+
+    before = sys.stdout, sys.stderr
+    assert main(["validate", str(tmp_path / "none.yaml")]) == 78
+    assert (sys.stdout, sys.stderr) == before

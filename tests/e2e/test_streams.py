@@ -1,0 +1,99 @@
+"""Standard output and error that cannot be written cost what is printed, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="needs a shell and /dev/full"
+)
+
+LIMIT = 60  # seconds, a guard against hanging
+HOOKS = """
+import sys
+def noisy(frame):
+    print("x" * 20000, flush=True)
+    print("y" * 20000, file=sys.stderr, flush=True)
+    return frame
+"""
+
+
+def shell(folder: Path, words: str, redirected: str) -> tuple[int, str]:
+    """Exit code and standard error of flowrun, whose streams are redirected by a shell."""
+    command = f'"$PYTHON" -m flowrun {words} {redirected}'
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=folder,
+        env={**os.environ, "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("redirected", ["2>&-", ">/dev/full 2>/dev/full", "<&- >&- 2>&-"])
+def test_a_run_without_streams_writes_its_summary(
+    flow: Any, tmp_path: Path, redirected: str
+) -> None:
+    (tmp_path / "hooks.py").write_text(HOOKS)
+    path = flow(preprocess="['hooks:noisy']")
+    assert shell(tmp_path, f"{path} --summary summary.json", redirected) == (0, "")
+    assert json.loads((tmp_path / "summary.json").read_text())["delivered"] == 20
+
+
+@pytest.mark.parametrize(
+    ("redirected", "reason"),
+    [(">&-", "it is closed"), (">/dev/full", "No space left on device")],
+)
+def test_a_summary_that_cannot_be_printed_is_an_error(
+    flow: Any, tmp_path: Path, redirected: str, reason: str
+) -> None:
+    code, said = shell(tmp_path, f"{flow()} --summary -", redirected)
+    assert code == 1
+    assert said.endswith(
+        f"flowrun: error: --summary -: standard output cannot be written: {reason}\n"
+    )
+
+
+def test_other_commands_end_with_their_own_exit_code(flow: Any, tmp_path: Path) -> None:
+    full = "flowrun: standard output cannot be written: No space left on device\n"
+    path = flow()
+    for words in (f"validate {path}", f"graph {path}", "--help"):
+        assert shell(tmp_path, words, ">/dev/full") == (0, full)
+    assert shell(tmp_path, f"validate {flow(version=2)}", ">&- 2>&-") == (78, "")
+    assert shell(tmp_path, "--nothing", "2>/dev/full") == (2, "")
+
+
+def test_a_run_does_not_wait_for_the_reader_of_its_log(flow: Any, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    for size in (4096, 1):
+        with suppress(BlockingIOError):
+            while os.write(writer, b"x" * size):
+                pass
+    os.set_blocking(writer, True)
+    command = [sys.executable, "-m", "flowrun", str(flow()), "--summary", "summary.json"]
+    done = subprocess.run(command, cwd=tmp_path, stderr=writer, timeout=LIMIT, check=False)
+    os.close(reader)
+    os.close(writer)
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "summary.json").read_text())["delivered"] == 20
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_code_page_without_the_letters_costs_letters(
+    flow: Any, flowrun: Any, encoding: str
+) -> None:
+    done = flowrun("graph", flow(), PYTHONIOENCODING=encoding, PYTHONUTF8="0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "?" in done.stdout

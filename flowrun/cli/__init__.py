@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from flowrun.cli import bench, devices, explain, graph, report, run, schema, serve, validate
 from flowrun.cli.exit_codes import INTERNAL, INTERRUPTED
 from flowrun.cli.process_exit import exit_within, owns_process
-from flowrun.cli.stderr import print_stderr, print_traceback
+from flowrun.cli.stderr import log_stray_exceptions, print_stderr, print_traceback
 from flowrun.cli.streams import guard_streams
 from flowrun.errors import FlowrunError, InvalidFlowError
 
@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _main(argv)
     owns_process()
     guard_streams()
+    log_stray_exceptions()
     code = _main(sys.argv[1:])
     exit_within(code)
     return code

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 
-from flowrun.foreign import lines
+from flowrun.foreign import exception_text, lines
+from flowrun.spec.dotted_path import raised_at
+
+FORMAT = "flowrun: %(levelname)s: %(message)s"
+
+log = logging.getLogger("flowrun")
 
 
 def print_stderr(text: str) -> None:
@@ -22,9 +28,39 @@ def print_traceback(error: BaseException) -> None:
 def log_to_stderr(*, verbose: bool) -> None:
     """Log to standard error: flowrun from INFO (`verbose`: DEBUG) on, libraries from WARNING."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter("flowrun: %(levelname)s: %(message)s"))
+    handler.setFormatter(_Formatter(FORMAT))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("flowrun").setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def log_stray_exceptions() -> None:
+    """Log, on one line, the warnings of libraries and hooks, the exceptions that end their threads
+    and those that Python ignores, as in a destructor. For a process of flowrun's own."""
+    logging.captureWarnings(capture=True)
+    if logging.lastResort is not None:  # of the commands that do not log
+        logging.lastResort.setFormatter(_Formatter(FORMAT))
+    threading.excepthook = _thread_failed
+    sys.unraisablehook = _ignored
+
+
+def _thread_failed(raised: threading.ExceptHookArgs) -> None:
+    error, name = raised.exc_value, raised.thread.name if raised.thread else "?"
+    if error is not None and not isinstance(error, SystemExit):
+        # A thread of flowrun has no exceptions: that is a bug, and its traceback is needed.
+        trace = error if name.startswith("flowrun-") else None
+        log.error("thread %r ended with %s", name, _described(error), exc_info=trace)
+
+
+def _ignored(raised: sys.UnraisableHookArgs) -> None:
+    if raised.exc_value is not None:
+        where = getattr(raised.object, "__qualname__", "")
+        of = f" in {where}" if isinstance(where, str) and where else ""
+        log.warning("an exception was ignored%s: %s", of, _described(raised.exc_value))
+
+
+def _described(error: BaseException) -> str:
+    place = raised_at(error)
+    return f"{exception_text(error)} ({place})" if place else exception_text(error)
 
 
 class _Formatter(logging.Formatter):

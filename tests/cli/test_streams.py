@@ -141,6 +141,37 @@ def test_a_log_record_cannot_forge_another_one() -> None:
     assert done.stderr == ("flowrun: ERROR: no\\x1b[2J\n  flowrun: INFO: all is well\n  hint\n")
 
 
+def test_the_exceptions_of_threads_and_destructors_are_lines_of_the_log() -> None:
+    program = """
+import threading, warnings
+from flowrun.cli.stderr import log_stray_exceptions, log_to_stderr
+log_to_stderr(verbose=False)
+log_stray_exceptions()
+def work():
+    raise ValueError("no\\nflowrun: INFO: all is well")
+class Left:
+    def __del__(self):
+        raise KeyError("left")
+thread = threading.Thread(target=work, name="work")
+thread.start()
+thread.join()
+Left()
+warnings.warn("old\\x1b[2J")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    thread, ignored, warned = done.stderr.splitlines()[:3]
+    assert thread.startswith(
+        "flowrun: ERROR: thread 'work' ended with ValueError: no flowrun: INFO: all is well"
+    )
+    assert ignored == (
+        "flowrun: WARNING: an exception was ignored in Left.__del__: KeyError: 'left'"
+    )
+    assert warned.startswith("flowrun: WARNING: <string>:")
+    assert warned.endswith("UserWarning: old\\x1b[2J")
+
+
 def fail(text: str) -> None:
     raise ValueError(text)
 

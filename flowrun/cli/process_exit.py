@@ -11,8 +11,6 @@ import traceback
 from collections.abc import Callable
 
 from flowrun.cli.stderr import print_stderr
-from flowrun.hooks.guard import hooks_of, user_hooks
-from flowrun.spec.dotted_path import innermost
 
 EXIT_TIMEOUT = 2.0  # seconds that Python's exit may take: threads, exit handlers, destructors
 _PRINT_TIMEOUT = 0.3  # seconds; standard error may block
@@ -80,6 +78,8 @@ def _unfinished() -> list[str]:
     multiprocessing = sys.modules.get("multiprocessing")
     children = multiprocessing.active_children() if multiprocessing else []
     if children:
+        from flowrun.hooks.guard import user_hooks
+
         hooks = " or ".join(user_hooks()) or "a hook"
         return [f"process {each.name!r} of {hooks}" for each in children]
     return [f"an exit handler or a destructor{_place(main)}"]
@@ -87,6 +87,9 @@ def _unfinished() -> list[str]:
 
 def _place(thread: threading.Thread) -> str:
     """Where `thread` is, and the hooks that are defined in that file."""
+    from flowrun.hooks.guard import hooks_of
+    from flowrun.spec.dotted_path import innermost
+
     frame = sys._current_frames().get(thread.ident or 0)
     line = innermost(traceback.extract_stack(frame)) if frame is not None else ""
     hooks = hooks_of(line.rpartition(":")[0])

@@ -165,15 +165,17 @@ def _force_exit(
 ) -> None:
     """Report and exit without waiting for a thread that is stuck in code of others. `number` is
     that of the first signal, 0 without one."""
-    code = 128 + number if number else FAILED
+    error = run.error
+    code = error.exit_code if isinstance(error, FlowrunError) else FAILED
+    if number:
+        code = 128 + number
     exit_within(code, REPORT_TIMEOUT)  # standard error may block
     run.ledger.close()
     unreturned = run.unreturned() or [main_place() or "a model, a server or a sink"]
     reasons = [f"{each} has not returned" for each in unreturned]
     progress.close()
-    _report(
-        run, options, code, None if number else one_line(run.error) if run.error else reasons[0]
-    )
-    if isinstance(run.error, FlowrunError):
-        print_stderr(str(loaded.problem_of(run.error) or f"flowrun: error: {run.error}"))
+    reason = one_line(error) if error else reasons[0]
+    _report(run, options, code, None if number else reason)
+    if isinstance(error, FlowrunError):
+        print_stderr(str(loaded.problem_of(error) or f"flowrun: error: {error}"))
     force_exit(code, reasons)

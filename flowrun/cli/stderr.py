@@ -8,7 +8,6 @@ import threading
 import traceback
 
 from flowrun.foreign import exception_text, lines
-from flowrun.spec.dotted_path import raised_at
 
 FORMAT = "flowrun: %(levelname)s: %(message)s"
 
@@ -59,6 +58,8 @@ def _ignored(raised: sys.UnraisableHookArgs) -> None:
 
 
 def _described(error: BaseException) -> str:
+    from flowrun.spec.dotted_path import raised_at
+
     place = raised_at(error)
     return f"{exception_text(error)} ({place})" if place else exception_text(error)
 

@@ -20,7 +20,7 @@ Status = Mapping[str, Any]  # see `Run.status`
 Show = Callable[[float | None, str], None]  # the fraction done (0 to 1), and the line
 
 DRAW_INTERVAL = 0.25  # seconds between updates of the progress bar
-CLOSE_TIMEOUT = 0.3  # seconds, each for the last update and for removing the bar
+CLOSE_TIMEOUT = 0.2  # seconds, each for the last update and for removing the bar
 LOG_INTERVAL = 10.0  # seconds between log lines; a shorter run has none
 _MIN_FRACTION = 1e-6  # done, below which the remaining time is not estimated
 

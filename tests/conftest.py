@@ -248,6 +248,12 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
+def nginx_executable() -> str:
+    """The path of an nginx, which is not in the PATH of every user."""
+    return _executable("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+
+@pytest.fixture(scope="session")
 def promtool() -> Callable[..., str]:
     """`promtool("check", "metrics", said=TEXT)`: its output, if it finds nothing wrong."""
     executable = _executable("promtool")
@@ -305,8 +311,8 @@ def _python(variable: str) -> str:
     return python
 
 
-def _executable(name: str) -> str:
-    found = shutil.which(name)
+def _executable(name: str, path: str | None = None) -> str:
+    found = shutil.which(name, path=path)
     if found is None:
         _missing(f"{name} is not on PATH")
     return found

@@ -18,10 +18,6 @@ class Failure(NamedTuple):
     hint: str | None
 
 
-def _cannot(reason: str) -> str:
-    return f"cannot connect to {{}} ({reason})"
-
-
 _OTHER_PORT = "use the server's gRPC port, not its REST port"
 _NEEDS_TLS = "if the server uses TLS, write `tls: {}` at least"
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")  # variables, in gRPC's order
@@ -32,7 +28,7 @@ _CAUSES: list[tuple[str, Failure]] = [
     (
         "connection refused",
         Failure(
-            _cannot("connection refused"),
+            "cannot connect to {} (connection refused)",
             "transport.address",
             "start the model server, or correct the address",
         ),
@@ -40,7 +36,7 @@ _CAUSES: list[tuple[str, Failure]] = [
     (
         "unix:.*no such file",
         Failure(
-            _cannot("there is no such socket"),
+            "cannot connect to {} (there is no such socket)",
             "transport.address",
             "start the model server, or correct the path",
         ),
@@ -48,19 +44,21 @@ _CAUSES: list[tuple[str, Failure]] = [
     (
         "unix:.*permission denied",
         Failure(
-            _cannot("this user may not open the socket"),
+            "cannot connect to {} (this user may not open the socket)",
             "transport.address",
             "change the permissions of the socket",
         ),
     ),
     (
         "lookup error|dns resolution failed|domain name not found|name or service not known",
-        Failure(_cannot("no such host"), "transport.address", "correct the host name"),
+        Failure(
+            "cannot connect to {} (no such host)", "transport.address", "correct the host name"
+        ),
     ),
     (
         r"connect\(\) timed out|tcp handshaker shutdown",
         Failure(
-            _cannot("connection timed out"),
+            "cannot connect to {} (connection timed out)",
             "transport.address",
             "correct the address, or check whether a firewall blocks the port",
         ),
@@ -68,7 +66,7 @@ _CAUSES: list[tuple[str, Failure]] = [
     (
         "certificate has expired",
         Failure(
-            _cannot("its certificate has expired"),
+            "cannot connect to {} (its certificate has expired)",
             "transport.address",
             "renew the server's certificate, or set the clock of this machine",
         ),
@@ -76,7 +74,7 @@ _CAUSES: list[tuple[str, Failure]] = [
     (
         "certificate is not yet valid",
         Failure(
-            _cannot("its certificate is not valid yet"),
+            "cannot connect to {} (its certificate is not valid yet)",
             "transport.address",
             "set the clock of this machine, or replace the server's certificate",
         ),
@@ -84,7 +82,7 @@ _CAUSES: list[tuple[str, Failure]] = [
     (
         "certificate_verify_failed",
         Failure(
-            _cannot("certificate verification failed"),
+            "cannot connect to {} (certificate verification failed)",
             "transport.tls.ca",
             "set `ca` to the certificate of the authority that signed the server's",
         ),
@@ -92,7 +90,7 @@ _CAUSES: list[tuple[str, Failure]] = [
     (
         "hostname verification",
         Failure(
-            _cannot("its certificate is for another host"),
+            "cannot connect to {} (its certificate is for another host)",
             "transport.authority",
             "set `authority` to a host that the certificate names",
         ),
@@ -100,7 +98,7 @@ _CAUSES: list[tuple[str, Failure]] = [
     (
         r"handshake|wrong_version_number|ssl_error|\btls\b",
         Failure(
-            _cannot("TLS handshake failed"),
+            "cannot connect to {} (TLS handshake failed)",
             "transport.tls",
             "if the server does not use TLS, remove `tls`",
         ),
@@ -109,6 +107,14 @@ _CAUSES: list[tuple[str, Failure]] = [
         "before receiving settings",
         Failure(
             "the server at {} does not respond", "transport.address", f"{_OTHER_PORT}; {_NEEDS_TLS}"
+        ),
+    ),
+    (
+        r"http2 header with status: 4(04|21)\b",
+        Failure(
+            "the server at {} does not know this host or path (HTTP 404 or 421)",
+            "transport.address",
+            f"behind a proxy that routes by host, set `authority`; otherwise {_OTHER_PORT}",
         ),
     ),
     (
@@ -135,17 +141,19 @@ def _closed(tls: Tls | None) -> Failure:
     """The server closed the connection, which with TLS is how it refuses a client's certificate."""
     if tls is None:
         return Failure(
-            _cannot("connection reset"), "transport.address", f"see the server's log; {_NEEDS_TLS}"
+            "cannot connect to {} (connection reset)",
+            "transport.address",
+            f"see the server's log; {_NEEDS_TLS}",
         )
     if tls.cert is None:
         return Failure(
-            _cannot("connection closed by the server after the TLS handshake"),
+            "cannot connect to {} (connection closed by the server after the TLS handshake)",
             "transport.tls",
             "if the server asks for a client certificate, set `tls.cert` and `tls.key`;"
             " otherwise see its log",
         )
     return Failure(
-        _cannot("connection closed by the server after the TLS handshake"),
+        "cannot connect to {} (connection closed by the server after the TLS handshake)",
         "transport.tls.cert",
         "the server may refuse this client certificate: is it valid, and signed by an authority"
         " that the server trusts? See its log",
@@ -160,7 +168,11 @@ def _of_proxy(details: str, address: str) -> Failure | None:
         return None
     hint = f"correct the variable `{names[0]}`, or add {host} to `no_proxy`"
     if refused := re.search(r"HTTP proxy returned response code (\d+)", details):
-        return Failure(_cannot(f"the proxy refuses: HTTP {refused[1]}"), "transport.address", hint)
+        return Failure(
+            f"cannot connect to {{}} (the proxy refuses: HTTP {refused[1]})",
+            "transport.address",
+            hint,
+        )
     if any(re.search(pattern, details, re.IGNORECASE) for pattern in _BEHIND_PROXY):
-        return Failure(_cannot("the proxy is unavailable"), "transport.address", hint)
+        return Failure("cannot connect to {} (the proxy is unavailable)", "transport.address", hint)
     return None

@@ -116,7 +116,8 @@ class GrpcErrors:
         failure = explain(details or "", self._spec, self.address)
         if failure is None:
             reason = self.quoted(details or "unavailable")
-            failure = Failure(f"cannot connect to {{}} ({reason})", "transport.address", None)
+            text = f"cannot connect to {self.address} ({reason})"
+            failure = Failure(text, "transport.address", None)
         return TransportError(
             failure.text.replace("{}", self.address),
             code=name,

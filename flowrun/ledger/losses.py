@@ -9,9 +9,9 @@ from flowrun.ledger.ledger import Counts
 
 EXIT_CODE = 3  # of a run that broke the promise of `every_frame`
 
-# The causes that break the promise of `every_frame`. A hook may drop a frame, and a model may send
-# no response.
-_LOST = frozenset({"superseded", "stale", *FAIL_CAUSES})
+# The causes that break the promise of `every_frame`. A hook may drop a frame, or fail with an
+# `on_error` that accepts that, and a model may send no response.
+_LOST = frozenset({"superseded", "stale", *FAIL_CAUSES}) - {"preprocess", "postprocess"}
 _TEXTS = {
     "superseded": "a newer frame took its place in a queue",
     "stale": "it waited for longer than backpressure.max_age",

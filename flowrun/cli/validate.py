@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flowrun.cli.exit_codes import DONE, INVALID
@@ -34,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
     from flowrun.spec.render import errors, render
     from flowrun.spec.validate_files import validate_files
 
-    checks: list[Check] = [_imports] if options.imports else []
+    checks: list[Check] = [partial(_hooks, library_only=not options.imports)]
     if options.live:
         from flowrun.inspect.live_check import check
 
@@ -45,9 +46,18 @@ def main(argv: Sequence[str]) -> int:
     return INVALID if errors(problems) else DONE
 
 
-def _imports(flow: Flow) -> Iterator[Remark]:
+def _hooks(flow: Flow, *, library_only: bool) -> Iterator[Remark]:
+    """The errors of the hooks; of those that flowrun brings only, if the flow's own code is not to
+    be imported."""
+    from flowrun.spec.build import LIBRARY
+
+    if library_only and not any(
+        hook.hook.startswith(f"{LIBRARY}.") for hook in (*flow.preprocess, *flow.postprocess)
+    ):
+        return  # without the time that the import takes
     from flowrun.hooks.loader import check_hooks
     from flowrun.spec.problems import Remark
 
     for key in ("preprocess", "postprocess"):
-        yield from map(Remark.of, check_hooks(getattr(flow, key), key))
+        found = check_hooks(getattr(flow, key), key, library_only=library_only)
+        yield from map(Remark.of, found)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -13,8 +13,10 @@ from flowrun.errors import InvalidFlowError
 from flowrun.foreign import exception_text, is_ctrl_c, type_name
 from flowrun.frame import Frame
 from flowrun.hooks.guard import CallsInProgress, note_definition
+from flowrun.spec.build import LIBRARY
 from flowrun.spec.dotted_path import DottedPathError, defined_at, resolve
 from flowrun.spec.flow import HookSpec, OnError
+from flowrun.spec.hints import closest_match
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,24 @@ def outputs_read(hooks: Sequence[Hook]) -> tuple[str, ...] | None:
     return tuple(read)
 
 
-def check_hooks(specs: Sequence[HookSpec], key: str) -> list[InvalidFlowError]:
-    """Find the errors in the hooks of one list without calling them. Imports user code."""
+def check_hooks(
+    specs: Sequence[HookSpec], key: str, *, library_only: bool = False
+) -> list[InvalidFlowError]:
+    """Find the errors in the hooks of one list without calling them. Those that flowrun brings are
+    constructed, without their label files; of the others the code is imported, unless
+    `library_only`."""
     found = []
     for n, spec in enumerate(specs):
+        brought = spec.hook.startswith(f"{LIBRARY}.")
+        if library_only and not brought:
+            continue
         try:
-            _resolve(spec, f"{key}[{n}]")
+            if brought:
+                with_ = {name: value for name, value in spec.with_.items() if name != "labels"}
+                _resolve(spec, f"{key}[{n}]")
+                _open(replace(spec, with_=with_), f"{key}[{n}]", CallsInProgress()).close()
+            else:
+                _resolve(spec, f"{key}[{n}]")
         except InvalidFlowError as error:
             found.append(error)
     return found
@@ -181,6 +195,8 @@ def _check_signature(
         signature = inspect.signature(target)
     except (TypeError, ValueError):
         return  # a builtin without a signature: errors show when it is called
+    if with_:
+        _check_options(spec, key, signature.parameters, given=len(arguments))
     try:
         signature.bind(*arguments, **with_)
     except TypeError as error:
@@ -189,3 +205,28 @@ def _check_signature(
             f"{what}{spec.hook}{signature} cannot be called with ({given}): {error}",
             key=f"{key}.with" if with_ else f"{key}.hook",
         ) from error
+
+
+def _check_options(
+    spec: HookSpec, key: str, parameters: Mapping[str, inspect.Parameter], *, given: int
+) -> None:
+    """Raise `InvalidFlowError` for an option that is no parameter. The first `given` parameters
+    are no options."""
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values()):
+        return
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    options = tuple(each.name for each in [*parameters.values()][given:] if each.kind in named)
+    for name in spec.with_:
+        if name not in parameters:
+            near = closest_match(name, options)
+            known = ", ".join(f"`{option}`" for option in options) or "none"
+            raise InvalidFlowError(
+                f"{_shown(spec.hook)} has no option `{name}`",
+                key=f"{key}.with.{name}",
+                hint=f"did you mean `{near}`?" if near else f"its options: {known}",
+            )
+
+
+def _shown(path: str) -> str:
+    """The bare name of a hook that flowrun brings, the path of another one."""
+    return path.rpartition(":")[2] if path.startswith(f"{LIBRARY}.") else path

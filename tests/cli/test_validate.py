@@ -28,3 +28,27 @@ def test_a_check_that_is_interrupted_prints_nothing(
     assert main(["validate", flag, "flow.yaml"]) == 130
     assert capsys.readouterr() == ("", "")
     assert "interrupting" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("hook", "message"),
+    [
+        ("{hook: letterbox, with: {sise: 300x300}}", "letterbox has no option `sise`"),
+        ("{hook: letterbox, with: {size: 300}}", "preprocess[0].with.size: "),
+        ("letterbox", "missing a required argument: 'size'"),
+    ],
+)
+def test_options_of_the_hooks_that_flowrun_brings_are_checked_without_imports(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], hook: str, message: str
+) -> None:
+    path = tmp_path / "flow.yaml"
+    hooks = f"[{hook}, 'no_such_module:hook']"
+    path.write_text(
+        f"version: 1\nsource: test\npreprocess: {hooks}\nsink: null\n"
+        "transport: {mode: unary, address: embedded, model: identity}\n"
+    )
+    assert main(["validate", str(path)]) == 78
+    said = capsys.readouterr().out
+    assert message in said
+    assert f"{path}:3:" in said
+    assert "no_such_module" not in said

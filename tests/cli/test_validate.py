@@ -51,4 +51,4 @@ def test_options_of_the_hooks_that_flowrun_brings_are_checked_without_imports(
     said = capsys.readouterr().out
     assert message in said
     assert f"{path}:3:" in said
-    assert "no_such_module" not in said
+    assert "there is no module" not in said

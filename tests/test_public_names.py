@@ -55,5 +55,5 @@ def test_validating_a_flow_imports_nothing_that_only_a_run_needs(tmp_path: Path)
 def test_the_help_does_not_import_the_flow_parser(tmp_path: Path) -> None:
     suspects = LIBRARIES[:-1] + ", 'yaml', 'jsonschema', 'flowrun.spec.flow', 'tempfile'}"
     said = loaded(["--help"], suspects, tmp_path)
-    assert said[0].startswith("usage: flowrun FLOW.yaml")
+    assert said[0].startswith("usage: flowrun [run] FLOW.yaml")
     assert said[-1] == "[]"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
 from flowrun.cli import bench, devices, explain, graph, report, run, schema, serve, validate
 from flowrun.cli.exit_codes import INTERNAL, INTERRUPTED
+from flowrun.cli.parser import nearest
 from flowrun.cli.process_exit import exit_within, owns_process
 from flowrun.cli.stderr import log_stray_exceptions, print_stderr, print_traceback
 from flowrun.cli.streams import guard_streams
-from flowrun.errors import FlowrunError, InvalidFlowError
+from flowrun.errors import FlowrunError, InvalidFlowError, UsageError
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "run": run.main,
     "validate": validate.main,
     "graph": graph.main,
     "explain": explain.main,
@@ -41,9 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(arguments: Sequence[str]) -> int:
     verbose = "--verbose" in arguments
     try:
-        if arguments and arguments[0] in COMMANDS:
-            return COMMANDS[arguments[0]](arguments[1:])
-        return run.main(arguments)
+        return _command(arguments)
     except FlowrunError as error:
         if verbose:
             print_traceback(error)
@@ -57,3 +59,16 @@ def _main(arguments: Sequence[str]) -> int:
         print_traceback(error)
         print_stderr("flowrun: this is a bug in flowrun; please report it with the lines above")
         return INTERNAL
+
+
+def _command(arguments: Sequence[str]) -> int:
+    """Run the command that is named first. A flow without a command is run."""
+    first = arguments[0] if arguments else ""
+    if first in COMMANDS:
+        return COMMANDS[first](arguments[1:])
+    if re.fullmatch(r"\w[\w-]*", first) and not os.path.lexists(first):  # not a path
+        files = filter(os.path.isfile, (f"{first}.yaml", f"{first}.yml"))
+        meant = next(files, None) or nearest(first, list(COMMANDS))
+        hint = f"did you mean `{meant}`?" if meant else f"commands: {', '.join(COMMANDS)}"
+        raise UsageError(f"there is no command and no file `{first}`", hint=hint)
+    return run.main(arguments)

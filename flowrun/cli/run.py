@@ -1,4 +1,4 @@
-"""`flowrun FLOW.yaml`"""
+"""`flowrun FLOW.yaml`, or `flowrun run FLOW.yaml`"""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 REPORT_TIMEOUT = 0.8  # seconds of a forced exit
 
-USE = """flowrun FLOW.yaml [--set KEY=VALUE]… [--web [HOST:PORT]] [--summary FILE|-] [-y] run it
+USE = """flowrun [run] FLOW.yaml [--set KEY=VALUE]… [--web [HOST:PORT]] [--summary FILE|-] [-y]
        flowrun validate PATH… [--imports] [--live] [--format text|json|github]
        flowrun graph FLOW.yaml [--set KEY=VALUE]… [--format text|mermaid]
        flowrun explain FLOW.yaml [--set KEY=VALUE]… [--format text|json]

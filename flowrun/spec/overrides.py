@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import cast
 
@@ -12,6 +13,7 @@ from flowrun.spec.schema import Schema, child, inlined, types
 from flowrun.spec.yaml_parser import MAX_DEPTH, MAX_VALUES, parse_yaml
 
 _FORM = "write KEY=VALUE, such as `limits.frames=10` or `preprocess.0.on_error=drop`"
+_INDEX = re.compile(r"\[(\d+)\](?=$|[.[])")  # in a key; `sink[0].uri` is `sink.0.uri`
 _CLOSING = {"[": "]", "{": "}", '"': '"', "'": "'"}
 
 
@@ -30,7 +32,7 @@ def apply_overrides(root: Node, overrides: Sequence[Override]) -> list[Finding]:
             start, value, path = override.name, override.value, _path(root, override)
         else:
             start, equals, value = override.partition("=")
-            path = start.split(".")
+            path = _INDEX.sub(r".\1", start).split(".")
             if not equals or not all(path) or len(path) > MAX_DEPTH:
                 what = f"`{printable(start)}`" if start else "an empty text"
                 message = f"{what} is not an override"
@@ -163,7 +165,7 @@ def _container(
     if isinstance(node.value, dict):
         return node.value
     if number:
-        raise MalformedMessageError(f"`{name}` is not a list here", location)
+        raise MalformedMessageError(f"`{name}` is not a list here", location, "remove the index")
     inside: dict[str, Node] = {}
     if "x-short" in of:
         inside[of["x-short"]] = Node(

@@ -35,6 +35,8 @@ from flowrun.spec.flow import HookSpec, SinkSpec
         ("preprocess.0.with.x=1.5", "preprocess", (HookSpec("a:b", {"x": 1.5}),)),
         ("preprocess.0=c:d", "preprocess", (HookSpec("c:d"),)),
         ("preprocess=[]", "preprocess", ()),
+        ("preprocess[0].with.x=1.5", "preprocess", (HookSpec("a:b", {"x": 1.5}),)),
+        ("preprocess[0]=c:d", "preprocess", (HookSpec("c:d"),)),
     ],
 )
 def test_an_override_sets_one_key(
@@ -49,6 +51,12 @@ def test_an_override_sets_one_key(
 def test_the_last_override_wins_and_a_part_keeps_the_rest(load: Any, base: str) -> None:
     flow = load(base, ["sink=a.mp4", "sink.overwrite=true", "sink.uri=b.mkv", "sink.quality=20"])
     assert flow.sinks == (SinkSpec("b.mkv", overwrite=True, quality=20.0),)
+
+
+@pytest.mark.parametrize("key", ["sink[1].overwrite", "sink.1.overwrite"])
+def test_a_sink_of_a_list_has_the_name_that_logs_use(load: Any, base: str, key: str) -> None:
+    flow = load(base.replace("null", "[a.mp4, b.mp4]"), [f"{key}=true"])
+    assert flow.sinks == (SinkSpec("a.mp4"), SinkSpec("b.mp4", overwrite=True))
 
 
 def test_an_override_may_replace_an_invalid_value_of_the_file(load: Any, base: str) -> None:
@@ -98,7 +106,17 @@ FORM = "write KEY=VALUE, such as `limits.frames=10` or `preprocess.0.on_error=dr
         ),
         (
             "sink.0.overwrite=true",
-            "--set:1:1: error: `sink` is not a list here\n    sink.0.overwrite=true\n    ^",
+            "--set:1:1: error: `sink` is not a list here\n    sink.0.overwrite=true\n    ^\n"
+            "    remove the index",
+        ),
+        (
+            "preprocess[1].on_error=drop",
+            "--set:1:1: error: `preprocess` has 1 item\n    preprocess[1].on_error=drop\n    ^\n"
+            "    the index of the first item is 0",
+        ),
+        (
+            "[0].uri=test",
+            f"--set:1:1: error: `[0].uri` is not an override\n    [0].uri=test\n    ^\n    {FORM}",
         ),
         (
             "sink=[a.mp4, {uri: b.mp4, x: 1}]",

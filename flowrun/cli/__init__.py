@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
-from flowrun.cli import bench, devices, explain, graph, report, run, schema, serve, validate
+from flowrun.cli import bench, devices, explain, graph, init, report, run, schema, serve, validate
 from flowrun.cli.exit_codes import INTERNAL, INTERRUPTED
 from flowrun.cli.parser import nearest
 from flowrun.cli.process_exit import exit_within, owns_process
@@ -25,6 +25,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "bench": bench.main,
     "devices": devices.main,
     "schema": schema.main,
+    "init": init.main,
 }
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 REPORT_TIMEOUT = 0.8  # seconds of a forced exit
 
 USE = """flowrun [run] FLOW.yaml [--set KEY=VALUE]… [--web [HOST:PORT]] [--summary FILE|-] [-y]
+       flowrun init [NAME] [--template NAME] [-y]
        flowrun validate PATH… [--imports] [--live] [--format text|json|github]
        flowrun graph FLOW.yaml [--set KEY=VALUE]… [--format text|mermaid]
        flowrun explain FLOW.yaml [--set KEY=VALUE]… [--format text|json]

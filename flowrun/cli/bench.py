@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowrun.cli.env_file import add_env_file, environ_of
 from flowrun.cli.exit_codes import DONE, FAILED
 from flowrun.cli.override_flags import add_overrides, complete_bare_web
 from flowrun.cli.parser import Parser
@@ -35,6 +36,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("flow", metavar="FLOW.yaml")
     parser.add_argument("--frames", metavar="N", type=int, default=FRAMES, help="frames per run")
     add_overrides(parser)
+    add_env_file(parser)
     parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(complete_bare_web(argv))
     if options.frames < 1:
@@ -46,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     from flowrun.spec.load import load
     from flowrun.system.malloc import keep_freed_memory
 
-    loaded = load(options.flow, overrides=options.overrides)
+    loaded = load(options.flow, overrides=options.overrides, environ=environ_of(options))
     keep_freed_memory()
     try:
         _measure(loaded.flow, options.frames)

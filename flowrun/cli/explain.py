@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from flowrun.cli.env_file import add_env_file, environ_of
 from flowrun.cli.exit_codes import DONE
 from flowrun.cli.override_flags import add_overrides, complete_bare_web
 from flowrun.cli.parser import Parser
@@ -21,13 +22,14 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("flow", metavar="FLOW.yaml")
     add_overrides(parser)
+    add_env_file(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     options = parser.parse_args(complete_bare_web(argv))
 
     from flowrun.inspect.explain import explain, table
     from flowrun.spec.load import load
 
-    loaded = load(options.flow, overrides=options.overrides)
+    loaded = load(options.flow, overrides=options.overrides, environ=environ_of(options))
     values = explain(loaded)
     if options.format == "json":
         listed = [value.to_json() for value in values]

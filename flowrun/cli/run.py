@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowrun import __version__
+from flowrun.cli.env_file import add_env_file, environ_of
 from flowrun.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from flowrun.cli.output_file import check_output
 from flowrun.cli.override_flags import add_overrides, complete_bare_web
@@ -44,6 +45,7 @@ def main(argv: Sequence[str]) -> int:
     parser = Parser(prog="flowrun", usage=USE, description="Run a flow.")
     parser.add_argument("flow", metavar="FLOW.yaml")
     add_overrides(parser)
+    add_env_file(parser)
     parser.add_argument("--summary", metavar="FILE", help="write the summary as JSON; - is stdout")
     parser.add_argument(
         "--benchmark", action="store_true", help="print the demo client's numbers, one line of JSON"
@@ -59,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
     from flowrun.spec.load import load
     from flowrun.system.malloc import keep_freed_memory
 
-    loaded = load(options.flow, overrides=options.overrides)
+    loaded = load(options.flow, overrides=options.overrides, environ=environ_of(options))
     flow = loaded.flow
     if options.y:
         flow = replace(flow, sinks=tuple(replace(sink, overwrite=True) for sink in flow.sinks))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from flowrun.cli.env_file import add_env_file, environ_of
 from flowrun.cli.exit_codes import DONE, INVALID
 from flowrun.cli.parser import Parser
 from flowrun.cli.stderr import log_to_stderr
@@ -28,6 +29,7 @@ def main(argv: Sequence[str]) -> int:
         action="store_true",
         help="open the source, run preprocess hooks, query server",
     )
+    add_env_file(parser)
     parser.add_argument("--format", choices=("text", "json", "github"), default="text")
     parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
@@ -41,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
 
         log_to_stderr(verbose=options.verbose)
         checks.append(check)
-    files, problems = validate_files(options.paths, checks=checks)
+    files, problems = validate_files(options.paths, checks=checks, environ=environ_of(options))
     print_stdout(render(files, problems, options.format))
     return INVALID if errors(problems) else DONE
 

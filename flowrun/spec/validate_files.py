@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from flowrun.spec.flow import Flow
@@ -18,7 +18,10 @@ _SUFFIXES = (".yaml", ".yml")
 
 
 def validate_files(
-    paths: Sequence[str], *, checks: Sequence[Check] = ()
+    paths: Sequence[str],
+    *,
+    checks: Sequence[Check] = (),
+    environ: Mapping[str, str] | None = None,
 ) -> tuple[list[Path], list[Problem]]:
     """The flow files in `paths` (files, directories, globs), each once, and their problems, by file
     and then in the order of the file.
@@ -26,6 +29,7 @@ def validate_files(
     Directories are searched for *.yaml and *.yml at any depth. A path without a file is a problem.
     Flows that are valid so far are passed to `checks`, on the calling thread; a problem found by
     two of them is reported once. Without checks no user code runs.
+    `environ` replaces the environment for `${NAME}`.
     """
     files: dict[Path, None] = {}
     problems: list[Problem] = []
@@ -35,13 +39,13 @@ def validate_files(
             problems.append(Problem(message, path))
         files |= dict.fromkeys(found)
     for file in files:
-        problems += _check(file, checks)
+        problems += _check(file, checks, environ)
     return list(files), problems
 
 
-def _check(file: Path, checks: Sequence[Check]) -> list[Problem]:
+def _check(file: Path, checks: Sequence[Check], environ: Mapping[str, str] | None) -> list[Problem]:
     try:
-        loaded = load(file)
+        loaded = load(file, environ=environ)
     except FlowError as error:
         return list(error.problems)
     remarks = dict.fromkeys(remark for check in checks for remark in check(loaded.flow))

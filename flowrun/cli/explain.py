@@ -33,8 +33,8 @@ def main(argv: Sequence[str]) -> int:
     values = explain(loaded)
     if options.format == "json":
         listed = [value.to_json() for value in values]
-        found = {"flow": loaded.flow.name, "path": options.flow, "values": listed}
+        found = {"flow": loaded.flow.name, "path": loaded.flow_text.path, "values": listed}
         print_stdout(json.dumps(found, ensure_ascii=False, indent=2))
     else:
-        print_stdout(table(options.flow, values))
+        print_stdout(table(loaded.flow_text.path, values))
     return DONE

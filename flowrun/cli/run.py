@@ -43,7 +43,7 @@ USE = """flowrun [run] FLOW.yaml [--set KEY=VALUE]… [--web [HOST:PORT]] [--sum
 def main(argv: Sequence[str]) -> int:
     """Run a flow until it ends or a signal arrives."""
     parser = Parser(prog="flowrun", usage=USE, description="Run a flow.")
-    parser.add_argument("flow", metavar="FLOW.yaml")
+    parser.add_argument("flow", metavar="FLOW.yaml", help="- is stdin")
     add_overrides(parser)
     add_env_file(parser)
     parser.add_argument("--summary", metavar="FILE", help="write the summary as JSON; - is stdout")

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str]) -> int:
     """Check flows without running them and print the problems."""
     parser = Parser(prog="flowrun validate", description="Check flows without running them.")
-    parser.add_argument("paths", metavar="PATH", nargs="+", help="files, directories, globs")
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="+", help="files, directories, globs; - is stdin"
+    )
     parser.add_argument("--imports", action="store_true", help="import hooks, check signatures")
     parser.add_argument(
         "--live",
@@ -43,9 +45,9 @@ def main(argv: Sequence[str]) -> int:
 
         log_to_stderr(verbose=options.verbose)
         checks.append(check)
-    files, problems = validate_files(options.paths, checks=checks, environ=environ_of(options))
-    print_stdout(render(files, problems, options.format))
-    return INVALID if errors(problems) else DONE
+    checked = validate_files(options.paths, checks=checks, environ=environ_of(options))
+    print_stdout(render(checked.files, checked.problems, options.format, checked.skipped))
+    return INVALID if errors(checked.problems) else DONE
 
 
 def _hooks(flow: Flow, *, library_only: bool) -> Iterator[Remark]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from flowrun.spec.yaml_parser import parse_yaml, split_lines
 
 MAX_BYTES = 1024 * 1024  # bytes of a flow file
 MAX_PROBLEMS = 100
+STDIN = "-"  # as a path: standard input
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,8 @@ def load_flow(
     overrides: Sequence[Override] = (),
     environ: Mapping[str, str] | None = None,
 ) -> Flow:
-    """Load the flow in the file at `path`, with `overrides` (`KEY=VALUE`, or a `Flag`) applied
-    before validation.
+    """Load the flow in the file at `path` (`-`: standard input), with `overrides` (`KEY=VALUE`, or
+    a `Flag`) applied before validation.
 
     `environ` replaces the environment for `${NAME}`. Only reads the file: no network, no user code.
     Raises `FlowError` with all problems at once, in the order of the file.
@@ -79,9 +81,10 @@ def load(
     environ: Mapping[str, str] | None = None,
 ) -> LoadedFlow:
     """Like `load_flow`, with the locations of the values."""
-    flow_text = FlowText(str(path), ("",), overrides)
+    stdin = str(path) == STDIN
+    flow_text = FlowText(name_of(path), ("",), overrides)
     try:
-        text = _read(Path(path))
+        text = _text(_read_stdin() if stdin else _read(Path(path)))
         flow_text = FlowText(flow_text.path, split_lines(text), flow_text.overrides)
         root, findings = parse_yaml(text)
     except MalformedMessageError as error:
@@ -94,7 +97,13 @@ def load(
     findings += [finding for finding in validate(root) if finding.key not in known]
     if findings:
         raise FlowError(_problems(findings, flow_text))
-    return LoadedFlow(build(plain_value(root), name=Path(path).stem), root, flow_text)
+    name = "stdin" if stdin else Path(path).stem
+    return LoadedFlow(build(plain_value(root), name=name), root, flow_text)
+
+
+def name_of(path: str | Path) -> str:
+    """The path of a flow in messages."""
+    return "<stdin>" if str(path) == STDIN else str(path)
 
 
 def _problems(findings: list[Finding], flow_text: FlowText) -> list[Problem]:
@@ -107,18 +116,32 @@ def _problems(findings: list[Finding], flow_text: FlowText) -> list[Problem]:
     return problems
 
 
-def _read(path: Path) -> str:
-    """Read the text of the file, at most `MAX_BYTES` bytes, without a byte order mark."""
+def _read(path: Path) -> bytes:
+    """The content of the file, or a little more than `MAX_BYTES` bytes of it."""
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size > MAX_BYTES:
                 raise _too_large()
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise MalformedMessageError("there is no such file") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise MalformedMessageError(f"the file cannot be read: {reason or error}") from error
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin is None:
+        raise MalformedMessageError("standard input is closed")
+    try:
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    except OSError as error:
+        message = f"standard input cannot be read: {error.strerror or error}"
+        raise MalformedMessageError(message) from error
+
+
+def _text(data: bytes) -> str:
+    """The text of a flow, without a byte order mark."""
     if len(data) > MAX_BYTES:
         raise _too_large()
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -12,20 +12,26 @@ from flowrun.spec.problems import Problem, Severity
 Format = Literal["text", "json", "github"]
 
 
-def render(files: Sequence[Path], problems: Sequence[Problem], format: Format) -> str:  # noqa: A002
-    """The files that were checked and their problems, without a final line end.
+def render(
+    files: Sequence[Path],
+    problems: Sequence[Problem],
+    format: Format,  # noqa: A002
+    skipped: int = 0,
+) -> str:
+    """The files that were checked and their problems, without a final line end. `skipped` is the
+    number of YAML files in directories that are no flows.
 
     `text`    every problem as `path:line:col: error: message` with its line, and a summary
     `json`    `{"valid": bool, "files": [path], "problems": [{"path", "line", "column", "key",
-              "message", "hint"}], "notes": […]}`; lines and columns from 1, `key` and `hint` may
-              be empty
+              "message", "hint"}], "notes": […], "skipped": int}`; lines and columns from 1,
+              `key` and `hint` may be empty
     `github`  one workflow command per problem, which GitHub shows at the line
     """
     if format == "json":
-        return _json(files, problems)
+        return _json(files, problems, skipped)
     if format == "github":
-        return "\n".join(map(_annotation, problems))
-    return "\n".join([*map(str, problems), _summary(files, problems)])
+        return "\n".join([*map(_annotation, problems), *_skipped(skipped)])
+    return "\n".join([*map(str, problems), _summary(files, problems, skipped)])
 
 
 def errors(problems: Sequence[Problem]) -> list[Problem]:
@@ -33,9 +39,9 @@ def errors(problems: Sequence[Problem]) -> list[Problem]:
     return [problem for problem in problems if problem.severity == "error"]
 
 
-def _summary(files: Sequence[Path], problems: Sequence[Problem]) -> str:
+def _summary(files: Sequence[Path], problems: Sequence[Problem], skipped: int) -> str:
     problems = errors(problems)
-    checked = f"{_count(len(files), 'flow')} checked"
+    checked = ", ".join([f"{_count(len(files), 'flow')} checked", *_skipped(skipped)])
     if not problems:
         return f"{checked}: no problems"
     affected = {problem.path for problem in problems} & {str(file) for file in files}
@@ -43,11 +49,15 @@ def _summary(files: Sequence[Path], problems: Sequence[Problem]) -> str:
     return f"{checked}: {_count(len(problems), 'problem')}{where}"
 
 
+def _skipped(number: int) -> list[str]:
+    return [f"{_count(number, 'other YAML file')} skipped"] if number else []
+
+
 def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def _json(files: Sequence[Path], problems: Sequence[Problem]) -> str:
+def _json(files: Sequence[Path], problems: Sequence[Problem], skipped: int) -> str:
     names = ("path", "line", "column", "key", "message", "hint")
 
     def listed(severity: Severity) -> list[dict[str, Any]]:
@@ -59,6 +69,7 @@ def _json(files: Sequence[Path], problems: Sequence[Problem]) -> str:
         "files": [str(file) for file in files],
         "problems": listed("error"),
         "notes": listed("note"),
+        "skipped": skipped,
     }
     return json.dumps(found, ensure_ascii=False, indent=2)
 

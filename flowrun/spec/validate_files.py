@@ -6,15 +6,25 @@ import glob
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from flowrun.spec.flow import Flow
-from flowrun.spec.load import load
+from flowrun.spec.flow_files import FLOW_KEYS, is_flow_file, yaml_files
+from flowrun.spec.load import STDIN, load, name_of
+from flowrun.spec.messages import join_alternatives
 from flowrun.spec.problems import FlowError, Problem, Remark
 
 # Finds further problems of a valid flow; may import hooks or query servers.
 Check = Callable[[Flow], Iterable[Remark]]
 
-_SUFFIXES = (".yaml", ".yml")
+
+class Checked(NamedTuple):
+    """The flows that were checked, each once; their problems, by file and then in the order of the
+    file; how many other YAML files of directories were skipped."""
+
+    files: list[Path]
+    problems: list[Problem]
+    skipped: int
 
 
 def validate_files(
@@ -22,25 +32,32 @@ def validate_files(
     *,
     checks: Sequence[Check] = (),
     environ: Mapping[str, str] | None = None,
-) -> tuple[list[Path], list[Problem]]:
-    """The flow files in `paths` (files, directories, globs), each once, and their problems, by file
-    and then in the order of the file.
+) -> Checked:
+    """Validate the flows in `paths`: files, `-` (standard input), directories, globs.
 
-    Directories are searched for *.yaml and *.yml at any depth. A path without a file is a problem.
+    Directories are searched for flows in *.yaml and *.yml at any depth; a file that is named is a
+    flow, whatever it has. A path without a file is a problem.
     Flows that are valid so far are passed to `checks`, on the calling thread; a problem found by
     two of them is reported once. Without checks no user code runs.
     `environ` replaces the environment for `${NAME}`.
     """
     files: dict[Path, None] = {}
+    skipped: set[Path] = set()
     problems: list[Problem] = []
     for path in paths:
-        found, message = _files(path)
+        if os.path.isdir(path):
+            found, others = _flows_in(path)
+            message = "" if found else _no_flow(len(others))
+            skipped.update(others)
+        else:
+            found, message = _files(path)
         if message:
             problems.append(Problem(message, path))
         files |= dict.fromkeys(found)
     for file in files:
         problems += _check(file, checks, environ)
-    return list(files), problems
+    named = [Path(name_of(file)) for file in files]
+    return Checked(named, problems, len(skipped - files.keys()))
 
 
 def _check(file: Path, checks: Sequence[Check], environ: Mapping[str, str] | None) -> list[Problem]:
@@ -53,16 +70,26 @@ def _check(file: Path, checks: Sequence[Check], environ: Mapping[str, str] | Non
     return sorted(problems, key=lambda problem: (problem.line, problem.column))
 
 
+def _flows_in(folder: str) -> tuple[list[Path], list[Path]]:
+    """The flows of a directory, and its other YAML files."""
+    flows: list[Path] = []
+    others: list[Path] = []
+    for file in yaml_files(folder):
+        (flows if is_flow_file(file) else others).append(file)
+    return flows, others
+
+
+def _no_flow(others: int) -> str:
+    if not others:
+        return "this directory has no flow (*.yaml, *.yml)"
+    files = "its YAML file has none" if others == 1 else f"none of its {others} YAML files has one"
+    return f"this directory has no flow: {files} of {join_alternatives(FLOW_KEYS)} at the top level"
+
+
 def _files(path: str) -> tuple[list[Path], str]:
-    """The files of one path, and the error if there are none."""
-    if os.path.isdir(path):
-        found = sorted(
-            Path(folder, name)
-            for folder, _, names in os.walk(path)
-            for name in names
-            if name.endswith(_SUFFIXES) and os.path.isfile(os.path.join(folder, name))
-        )
-        return found, "" if found else "this directory has no flow (*.yaml, *.yml)"
+    """The files of one path that is not a directory, and the error if there are none."""
+    if path == STDIN:
+        return [Path(path)], ""
     if glob.has_magic(path) and not os.path.lexists(path):
         matches = sorted(filter(os.path.isfile, glob.glob(path, recursive=True)))
         return [Path(match) for match in matches], "" if matches else "no file matches this pattern"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,17 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_flow_is_run_with_and_without_the_word_run(words: list[str], capsys: Output) -> None:
     assert main([*words, "--limit-frames", "2"]) == 0
     assert "captured 2 = delivered 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["-"], ["run", "-"], ["validate", "-"], ["explain", "-"]])
+def test_a_flow_may_come_from_standard_input(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(FLOW.encode())))
+    assert main(words) == 0
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"sorce: test\n")))
+    assert main(words) == 78
+    assert "<stdin>:1:1: error: unknown key `sorce`" in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flowrun.spec.flow import Flow
+from flowrun.spec.load import load_flow
 from flowrun.spec.problems import Problem, Remark
 from flowrun.spec.render import render
 from flowrun.spec.validate_files import validate_files
@@ -27,7 +29,7 @@ def folder(tmp_path: Path, base: str, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def found(paths: list[str]) -> tuple[list[str], list[str]]:
-    files, problems = validate_files(paths)
+    files, problems, _ = validate_files(paths)
     names = [file.as_posix() for file in files]
     return names, [f"{problem.path}: {problem.message}" for problem in problems]
 
@@ -59,6 +61,63 @@ def test_a_path_that_names_no_file_is_a_problem(folder: Path) -> None:
     )
 
 
+OTHERS = {
+    "compose.yaml": "services:\n  source: {image: a}\n",
+    "deploy.yml": "kind: A\n---\nkind: B\n",
+    "tags.yaml": "Resources: !Ref source\n",
+    "list.yaml": "- source: test\n",
+    "empty.yaml": "",
+    "comment.yaml": "# source: test\n",
+}
+FLOWS = {
+    "base.yaml": "extends: ../b.yaml\n",
+    "source.yml": "source: test\n",
+    "transport.yaml": "{transport: {mode: unary}}\n",
+    "version.yaml": "'version': 1\n",
+    "broken.yaml": "sorce: test\ntransport: {mode: unary\nsink: null\n",
+    "broken2.yaml": "\tx: 1\n'source' : test\n",
+    "utf16.yaml": "source: test\n",
+}
+
+
+def test_a_directory_has_other_yaml_files_too_which_are_counted(folder: Path) -> None:
+    Path("mixed").mkdir()
+    for name, text in {**OTHERS, **FLOWS}.items():
+        encoding = "utf-16" if name == "utf16.yaml" else "utf-8"
+        Path("mixed", name).write_text(text, encoding=encoding)
+    checked = validate_files(["mixed"])
+    assert [file.name for file in checked.files] == sorted(FLOWS)
+    assert {Path(problem.path).name for problem in checked.problems} == set(FLOWS)
+    assert checked.skipped == len(OTHERS)
+    assert validate_files(["mixed", "."]).skipped == len(OTHERS)
+    assert validate_files(["mixed", "mixed/list.yaml"]).skipped == len(OTHERS) - 1
+
+
+def test_a_directory_with_other_yaml_files_only_is_a_problem(folder: Path) -> None:
+    keys = "`version`, `source`, `transport` or `extends` at the top level"
+    Path("empty/a.yaml").write_text("a: 1\n")
+    message = "empty: this directory has no flow: its YAML file has none of"
+    assert found(["empty"]) == ([], [f"{message} {keys}"])
+    Path("empty/b.yaml").write_text("")
+    message = "empty: this directory has no flow: none of its 2 YAML files has one of"
+    assert found(["empty"]) == ([], [f"{message} {keys}"])
+
+
+def test_a_flow_may_come_from_standard_input(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def piped(text: str) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+    piped(base)
+    assert found(["-"]) == (["<stdin>"], [])
+    piped(f"{base}limit: 1\n")
+    (problem,) = validate_files(["-"]).problems
+    assert str(problem).startswith("<stdin>:4:1: error: unknown key `limit`\n    limit: 1\n")
+    piped(base)
+    assert load_flow("-").name == "stdin"
+    monkeypatch.setattr("sys.stdin", None)
+    assert found(["-"]) == (["<stdin>"], ["<stdin>: standard input is closed"])
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
 def test_a_pipe_in_a_directory_is_skipped(folder: Path) -> None:
     os.mkfifo("empty/pipe.yaml")
@@ -83,7 +142,7 @@ def test_remarks_of_checks_are_reported_once_at_their_key(tmp_path: Path, base: 
     def second(_: Flow) -> list[Remark]:
         return [Remark("preprocess[0].hook", "is bad"), Remark("sink", "is odd", severity="note")]
 
-    _, problems = validate_files([str(path)], checks=[check, second])
+    _, problems, _ = validate_files([str(path)], checks=[check, second])
     assert [(problem.message, problem.line, problem.column) for problem in problems] == [
         ("transport.input: is bad", 2, 1),
         ("sink: is odd", 3, 7),
@@ -100,7 +159,7 @@ def test_an_invalid_flow_is_not_checked_further(folder: Path) -> None:
     def check(flow: Flow) -> list[Remark]:
         raise AssertionError
 
-    _, problems = validate_files(["deep/bad.yaml"], checks=[check])
+    _, problems, _ = validate_files(["deep/bad.yaml"], checks=[check])
     assert [problem.key for problem in problems] == ["limit"]
 
 
@@ -140,6 +199,13 @@ def test_the_summary_counts_flows_and_problems(
     assert report.splitlines()[-1] == summary
 
 
+def test_the_report_says_how_many_files_were_skipped() -> None:
+    files = [Path("a")]
+    assert render(files, [], "text", 1) == "1 flow checked, 1 other YAML file skipped: no problems"
+    assert render(files, [], "github", 2) == "2 other YAML files skipped"
+    assert json.loads(render(files, [], "json", 3))["skipped"] == 3
+
+
 def test_the_json_report_has_every_problem_with_its_location() -> None:
     assert json.loads(render([Path("c")], PROBLEMS, "json")) == {
         "valid": False,
@@ -163,6 +229,7 @@ def test_the_json_report_has_every_problem_with_its_location() -> None:
             },
         ],
         "notes": [],
+        "skipped": 0,
     }
     assert json.loads(render([], [NOTE], "json")) == {
         "valid": True,
@@ -178,6 +245,7 @@ def test_the_json_report_has_every_problem_with_its_location() -> None:
                 "hint": "",
             }
         ],
+        "skipped": 0,
     }
 
 

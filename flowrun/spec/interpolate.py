@@ -136,4 +136,4 @@ def _look_up(variable: _Variable, environ: Mapping[str, str], used: list[UsedVar
     if explanation:
         raise InterpolationError(f"{message}: {explanation}", text)
     default = f"give it a default: `{text}:-…}}`"
-    raise InterpolationError(message, text, f"set it, or {default}")
+    raise InterpolationError(message, text, f"set it, read it with `--env-file`, or {default}")

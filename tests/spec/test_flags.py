@@ -75,7 +75,7 @@ def test_a_variable_in_a_flag_is_replaced_or_reported_as_unset(
         "--model-name:1:14: error: the environment variable `NAME` is not set\n"
         "    --model-name ${NAME}\n"
         "                 ^\n"
-        "    set it, or give it a default: `${NAME:-…}`"
+        "    set it, read it with `--env-file`, or give it a default: `${NAME:-…}`"
     ]
 
 

@@ -81,7 +81,7 @@ def test_an_unset_variable_is_reported_at_its_location(complain: Any, base: str)
         "flow.yaml:4:19: error: the environment variable `N` is not set\n"
         "    limits: {frames: '${N}'}\n"
         "                      ^\n"
-        "    set it, or give it a default: `${N:-…}`"
+        "    set it, read it with `--env-file`, or give it a default: `${N:-…}`"
     ]
 
 

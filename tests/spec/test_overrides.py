@@ -139,7 +139,7 @@ FORM = "write KEY=VALUE, such as `limits.frames=10` or `preprocess.0.on_error=dr
         (
             "name=${GONE}",
             "--set:1:6: error: the environment variable `GONE` is not set\n    name=${GONE}\n"
-            "         ^\n    set it, or give it a default: `${GONE:-…}`",
+            "         ^\n    set it, read it with `--env-file`, or give it a default: `${GONE:-…}`",
         ),
     ],
 )

@@ -143,5 +143,5 @@ def test_a_missing_variable_of_a_secret_is_named(complain: Any, base: str) -> No
         "flow.yaml:2:77: error: the environment variable `TOKEN` is not set\n"
         "    transport: {mode: unary, address: 'localhost:9000', model: m, headers: ***\n"
         "                                                                           ^\n"
-        "    set it, or give it a default: `${TOKEN:-…}`"
+        "    set it, read it with `--env-file`, or give it a default: `${TOKEN:-…}`"
     ]

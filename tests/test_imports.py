@@ -64,7 +64,7 @@ OWNERS = {  # library → the only places that import it
     "cv2": {"kserve/server/models/face_detection"},
     "tqdm": {"cli"},
     "pygame": {"media/sinks/pygame_window"},
-    "PIL.ImageFont": {"image/text"},
+    "PIL.ImageFont": {"image/fonts"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

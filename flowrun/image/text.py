@@ -1,28 +1,23 @@
-"""Draw text into pictures. The only module that uses a font.
-
-The font is one of the system's, as Pillow's own has no accented glyphs; Pillow's is the fallback.
-"""
+"""Draw text into pictures."""
 
 from __future__ import annotations
 
 import math
 import unicodedata
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import lru_cache
-from typing import cast
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from flowrun.image import fonts
 
 Color = tuple[int, int, int]  # in the order of the picture's channels
 Mask = npt.NDArray[np.uint8]
 
-_FONTS = ("DejaVuSans.ttf", "Arial.ttf", "arial.ttf")  # Linux, macOS, Windows
-_PROBE = 20  # pixels; a size at which different glyphs have different masks
 _LARGE = 100  # pixels; sizes measured here scale to others, nearly
-_NO_GLYPH = "\uffff"  # drawn as the glyph for a missing character
 
 
 @lru_cache(maxsize=128)
@@ -30,12 +25,16 @@ def text_mask(text: str, size: int) -> Mask:
     """The mask of one line of `text` in `size` pixels: coverage from 0 to 255.
 
     Shape (`line_height(size)`, width of the text), read-only. For any text: a character without a
-    glyph is drawn without its accents, or else as a box, and a line break as a space.
+    glyph is drawn in another font of the system, without its accents, or as a box, and a line break
+    as a space.
     """
-    font = _font(size)
-    shown = "".join(map(_shown, unicodedata.normalize("NFC", " ".join(text.split()))))
-    paper = Image.new("L", (max(1, math.ceil(font.getlength(shown))), line_height(size)))
-    ImageDraw.Draw(paper).text((0, 0), shown, 255, font)
+    parts = fonts.runs(unicodedata.normalize("NFC", " ".join(text.split())), size)
+    ends = list(accumulate((font.getlength(part) for part, font in parts), initial=0.0))
+    paper = Image.new("L", (max(1, math.ceil(ends[-1])), line_height(size)))
+    baseline, _ = fonts.font(size).getmetrics()
+    draw = ImageDraw.Draw(paper)
+    for (part, font), left in zip(parts, ends, strict=False):
+        draw.text((left, baseline), part, 255, font, anchor="ls")
     return np.asarray(paper)
 
 
@@ -84,7 +83,7 @@ def middle(image: npt.NDArray[np.uint8], mask: Mask) -> tuple[int, int]:
 
 def line_height(size: int) -> int:
     """The height of a line in `size` pixels: ascent and descent of the font."""
-    return sum(_font(size).getmetrics())
+    return sum(fonts.font(size).getmetrics())
 
 
 def _fits(mask: Mask, width: int, height: int) -> bool:
@@ -97,25 +96,3 @@ def _ramp(paper: Color, ink: Color) -> npt.NDArray[np.uint8]:
     """The color for each coverage."""
     ramp: npt.NDArray[np.uint8] = np.linspace(paper, ink, 256).round().astype(np.uint8)
     return ramp
-
-
-@lru_cache(maxsize=4096)
-def _shown(character: str) -> str:
-    probe = _font(_PROBE)
-    if bytes(probe.getmask(character)) != bytes(probe.getmask(_NO_GLYPH)):
-        return character
-    parts = unicodedata.normalize("NFKD", character)
-    return "".join(part for part in parts if not unicodedata.combining(part)) or character
-
-
-@lru_cache(maxsize=32)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    return _face().font_variant(size=size)
-
-
-@lru_cache(maxsize=1)
-def _face() -> ImageFont.FreeTypeFont:
-    for name in _FONTS:
-        with suppress(OSError):  # there is no such font
-            return ImageFont.truetype(name, layout_engine=ImageFont.Layout.BASIC)
-    return cast(ImageFont.FreeTypeFont, ImageFont.load_default(_PROBE))

@@ -2,38 +2,53 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 import string
 from collections.abc import Iterator
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import features
 
-from flowrun.image import text as text_module
+from flowrun.image import fonts
 from flowrun.image.text import Mask, fitting_size, line_height, middle, stacked, text_mask, write
 
 
 def forget() -> None:
-    for cached in (
-        text_mask,
-        fitting_size,
-        text_module._shown,
-        text_module._font,
-        text_module._face,
-    ):
+    for cached in (text_mask, fitting_size, fonts._choice, fonts._main, fonts._files):
         cached.cache_clear()
+    fonts._found.clear()
+    fonts._missing_scripts.clear()
+    fonts._reported.clear()
 
 
 @pytest.fixture(params=["the system's font", "no font of the system's"])
 def font(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     if request.param.startswith("no"):
-        monkeypatch.setattr(text_module, "_FONTS", ("no-such-font.ttf",))
+        without_fonts(monkeypatch)
     forget()
     yield request.param
     monkeypatch.undo()
     forget()
+
+
+@pytest.fixture
+def no_font(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    without_fonts(monkeypatch)
+    forget()
+    yield
+    monkeypatch.undo()
+    forget()
+
+
+def without_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fonts, "_MAIN", ("no-such-font.ttf",))
+    monkeypatch.setattr(fonts, "font_folders", lambda *_: [])
 
 
 def same(one: Mask, other: Mask) -> bool:
@@ -60,7 +75,7 @@ def test_accents_are_omitted_where_the_font_has_none(font: str) -> None:
     plain = same(text_mask("Äöüéñ", 20), text_mask("Aouen", 20))
     if font.startswith("no"):
         assert plain
-    elif text_module._face().getname()[0] != "Aileron":  # this system has none of the fonts
+    elif fonts._main().getname()[0] != "Aileron":  # this system has none of the fonts
         assert not plain
 
 
@@ -86,6 +101,91 @@ def test_any_text_can_be_drawn(text: str, size: int) -> None:
 
 def test_a_lone_surrogate_can_be_drawn() -> None:
     assert text_mask("\ud800", 20).any()
+    assert text_mask("\ud800\u0642", 20).any()
+
+
+def system_font(character: str) -> Path:
+    """A font of the system that has `character`; the test is skipped if there is none."""
+    forget()
+    if not fonts._has(fonts._choice(character)[1], character):
+        pytest.skip(f"this system has no font with {character}")
+    return Path(str(fonts._choice(character)[1].path))
+
+
+def test_a_character_that_the_main_font_lacks_is_drawn_in_a_font_that_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "fonts" / "more").mkdir(parents=True)
+    shutil.copy(system_font("Ж"), tmp_path / "fonts" / "more")
+    (tmp_path / "fonts" / "damaged.ttf").write_bytes(b"not a font")
+    without_fonts(monkeypatch)
+    monkeypatch.setattr(fonts, "font_folders", lambda *_: [tmp_path / "fonts", tmp_path / "no"])
+    forget()
+    mask = text_mask("Жa", 20)
+    own, other = fonts.font(20), fonts.runs("Ж", 20)[0][1]
+    assert [part for part, _ in fonts.runs("aЖЖ b", 20)] == ["a", "ЖЖ", " b"]
+    assert other.getname() != own.getname()
+    assert mask.shape == (line_height(20), math.ceil(other.getlength("Ж") + own.getlength("a")))
+    assert not same(text_mask("Ж", 20), text_mask("Д", 20))
+    assert caplog.records == []
+    forget()
+
+
+def test_scripts_that_run_from_right_to_left_are_joined_and_reversed() -> None:
+    if not features.check_feature("raqm"):
+        pytest.skip("Pillow finds no libfribidi here")
+    system_font("ق")
+    word, apart = text_mask("قط", 40), text_mask("ق", 40).shape[1] + text_mask("ط", 40).shape[1]
+    assert word.shape[1] < apart  # joined letters are narrower
+    assert same(
+        text_mask("אב", 40)[:, -5:], text_mask("א", 40)[:, -5:]
+    )  # the first is at the right
+
+
+@pytest.mark.usefixtures("no_font")
+def test_the_first_character_without_a_glyph_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    text_mask("plain \x07 \ue000", 20)  # no font has these
+    assert caplog.records == []
+    text_mask("東京", 20)
+    text_mask("行人 Ж", 20)
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        "no font of this system has 東 (U+6771 CJK UNIFIED IDEOGRAPH-6771): "
+    )
+
+
+@pytest.mark.usefixtures("no_font")
+def test_fonts_are_searched_once_for_each_script_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searches = []
+
+    def files() -> tuple[Path, ...]:
+        searches.append(1)
+        return ()
+
+    monkeypatch.setattr(fonts, "_files", files)
+    for first in range(0x0400, 0x2E00, 4):
+        text_mask(chr(first), 20)
+    assert len(searches) == fonts._MAX_SEARCHES
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ", "expected"),
+    [
+        ("linux", {}, ["/usr/local/share/fonts", "/usr/share/fonts", "/h/.local/share/fonts"]),
+        ("linux", {"XDG_DATA_DIRS": "/a:/b", "XDG_DATA_HOME": "/c"}, ["/a/fonts", "/b/fonts"]),
+        ("darwin", {}, ["/System/Library/Fonts", "/Library/Fonts", "/h/Library/Fonts"]),
+        ("win32", {"WINDIR": "W:", "LOCALAPPDATA": "L"}, ["W:/Fonts", "L/Microsoft/Windows/Fonts"]),
+    ],
+)
+def test_fonts_are_in_the_folders_of_the_platform(
+    platform: str, environ: dict[str, str], expected: list[str]
+) -> None:
+    found = [each.as_posix() for each in fonts.font_folders(platform, environ, Path("/h"))]
+    assert found[: len(expected)] == expected
 
 
 def test_masks_are_cached_and_read_only() -> None:

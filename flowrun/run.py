@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
@@ -14,7 +14,7 @@ from reactivex import Observable
 
 from flowrun.chain import policies
 from flowrun.chain.compile import Threads, compile_flow
-from flowrun.chain.fan_out import FanOut, SinkBranch, queue_for, recount
+from flowrun.chain.fan_out import FanOut, FateBranch, SinkBranch, queue_for, recount
 from flowrun.chain.queues import delivers_apart, several
 from flowrun.chain.shutdown import Shutdown
 from flowrun.chain.stages import Stages
@@ -40,7 +40,7 @@ from flowrun.media.sinks import open_sink
 from flowrun.media.sinks.web import WebSink
 from flowrun.media.sources import make_source
 from flowrun.operators.loop import LoopScheduler
-from flowrun.spec.flow import Flow, OnOutage, SinkSpec, SourceSpec
+from flowrun.spec.flow import Flow, OnOutage, SourceSpec
 
 log = logging.getLogger("flowrun")
 
@@ -132,7 +132,7 @@ class Run:
         return self._calls.unreturned()
 
     def _claim_files(self) -> None:
-        for key, spec in _by_key(self.flow.sinks):
+        for key, spec in self.flow.sinks_by_key.items():
             if spec.file is not None:
                 self._claims.take(spec.file, key, overwrite=spec.overwrite)
 
@@ -301,17 +301,20 @@ class Run:
         """Open all sinks; returns those that get frames."""
         many = several(flow)
         branches, files = [], []
-        for key, spec in _by_key(flow.sinks):
+        for key, spec in flow.sinks_by_key.items():
             sink = open_sink(spec, self._context(key, info))
             self._shutdown.when_aborted(sink.abort)
             if isinstance(sink, JsonLinesSink):
                 self._listeners.callback(sink.close)
                 self.ledger.on_fate(sink.note)
-                files.append(SinkBranch(key, sink))
+                files.append((key, sink))
             else:
                 (self._listeners if isinstance(sink, WebSink) else parts).callback(sink.close)
                 branches.append(SinkBranch(key, sink, queue_for(spec, flow, threads, several=many)))
-        self._status.branches = tuple(branches or files[:1])
+        if not branches:
+            branches = [SinkBranch(*files.pop(0))]
+        self._status.fate_branches = tuple(FateBranch(*file) for file in files)
+        self._status.branches = tuple(branches)
         return self._status.branches
 
     def _context(self, key: str, info: VideoInfo) -> SinkContext:
@@ -330,9 +333,3 @@ class Run:
             status=self.status,
             claims=self._claims,
         )
-
-
-def _by_key(sinks: Sequence[SinkSpec]) -> Iterator[tuple[str, SinkSpec]]:
-    """The sinks with their keys in the flow."""
-    for number, spec in enumerate(sinks):
-        yield f"sink[{number}]" if len(sinks) > 1 else "sink", spec

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,26 @@ def test_a_stop_ends_the_wait_for_the_model_server(unused_address: str) -> None:
     run.stop()
     running.join(LIMIT)
     assert ended == [0]
+
+
+def test_every_sink_is_counted_by_its_uri_also_those_that_get_fates_only(tmp_path: Path) -> None:
+    uris = [str(tmp_path / "all.jsonl"), "null", str(tmp_path / "more.jsonl")]
+    run = Run(
+        Flow(
+            name="f",
+            source=SourceSpec("test:64x48@30"),
+            transport=TransportSpec(mode="unary", address=("embedded",), model="identity"),
+            sinks=tuple(map(SinkSpec, uris)),
+            limits=Limits(frames=10),
+        )
+    )
+    found = run.run().sinks
+    assert [(each["sink"], each["uri"], each["delivered"]) for each in found] == [
+        (f"sink[{number}]", uri, 10) for number, uri in enumerate(uris)
+    ]
+    run = Run(replace(run.flow, sinks=(SinkSpec(str(tmp_path / "alone.jsonl")),)))
+    (only,) = run.run().sinks
+    assert (only["sink"], only["delivered"]) == ("sink", 10)
 
 
 def test_the_status_of_a_run_is_available_before_during_and_after_it() -> None:

@@ -13,6 +13,7 @@ from flowrun.chain.threads import RunThreads
 from flowrun.errors import SinkError, SinkUnavailableError
 from flowrun.frame import Frame
 from flowrun.ledger.ledger import Ledger
+from flowrun.media.lines.jsonl import JsonLinesSink
 from flowrun.media.protocols import FileSink, LiveSink, Sink
 from flowrun.operators.bounded import WhenFull
 from flowrun.operators.occupancy import Occupancy
@@ -57,6 +58,25 @@ class SinkBranch:
             "repeated": repeated,
             "reconnects": reconnects,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class FateBranch:
+    """A `.jsonl` sink beside others: it gets the fates of the frames, and not the frames. A frame
+    that is delivered and has its line counts as delivered, without its line as failed."""
+
+    key: str
+    sink: JsonLinesSink
+
+    @property
+    def error(self) -> SinkError | None:
+        return self.sink.error
+
+    def counts(self) -> dict[str, Any]:
+        """The summary's entry of the sink."""
+        sink = self.sink
+        branch = SinkBranch(self.key, sink, delivered=sink.delivered, failed=sink.failed)
+        return branch.counts()
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, Literal
 
-from flowrun.chain.fan_out import SinkBranch
+from flowrun.chain.fan_out import FateBranch, SinkBranch
 from flowrun.chain.shutdown import Shutdown
 from flowrun.errors import LedgerError, one_line
 from flowrun.frame import Frame, VideoInfo
@@ -45,6 +45,7 @@ class Status:
         self.addresses = AddressStates()
         self.server_wait = Downtime()  # of the model server, before the transport is open
         self.branches: tuple[SinkBranch, ...] = ()
+        self.fate_branches: tuple[FateBranch, ...] = ()
         self.promises_all = False  # once it is known whether frames may be dropped
         self.started = datetime.now().astimezone()
         self.ended: datetime | None = None
@@ -91,7 +92,7 @@ class Status:
             found["transport"] = _unavailable(address, self.transport.unavailable_since)
         if not self.branches:
             found["sink"] = f"{', '.join(redact(sink.uri) for sink in flow.sinks)} is not open yet"
-        for branch in self.branches:
+        for branch in self._all_branches():
             if branch.error is not None:
                 found[branch.key] = f"failed: {redact(branch.error.message)}"
             elif isinstance(branch.sink, RemoteSink) and branch.sink.unavailable_since is not None:
@@ -123,7 +124,7 @@ class Status:
 
     def summary(self) -> Summary:
         """The summary so far."""
-        sinks = [branch.counts() for branch in self.branches]
+        sinks = self._sinks()
         reopened = self.transport.reopened if self.transport else 0
         exit_code, error = self._outcome()
         return summarize(
@@ -144,6 +145,18 @@ class Status:
             exit_code=exit_code,
             error=error,
         )
+
+    def _all_branches(self) -> tuple[SinkBranch | FateBranch, ...]:
+        return (*self.branches, *self.fate_branches)
+
+    def _sinks(self) -> list[dict[str, Any]]:
+        """The counts of all sinks, in the order of the flow."""
+        counts = {branch.key: branch.counts() for branch in self._all_branches()}
+        return [
+            {"sink": key, "uri": redact(spec.uri), **counts[key]}
+            for key, spec in self.flow.sinks_by_key.items()
+            if key in counts
+        ]
 
     def _outcome(self) -> tuple[int | None, str | None]:
         """The exit code and the error of the summary."""

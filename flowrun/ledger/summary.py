@@ -38,7 +38,7 @@ class Summary:
     read as fast as possible is judged like the camera it came from; `None` without two frames.
     `hooks` gives the share of it that each hook takes (see `hook_times.shares`). `window` is the
     number of requests allowed in flight, as found where the flow has `in_flight: auto`. `sinks` has
-    the counts of each sink.
+    the counts of each sink, with its key in the flow (`sink`) and its `uri`.
     """
 
     flow: str

@@ -74,7 +74,7 @@ class RunCollector(Collector):
         ready.add_metric([flow], state == "running" and not unavailable)
         yield ready
         up = _gauge("flowrun_part_up", "1 while the part is available.", "part")
-        sinks = [branch.key for branch in status.branches] or ["sink"]
+        sinks = [sink["sink"] for sink in summary.sinks] or ["sink"]
         for part in ("source", "transport", *sinks):
             up.add_metric([flow, part], part not in unavailable)
         yield up

@@ -182,3 +182,10 @@ class Flow:
     limits: Limits = Limits()
     metrics: MetricsSpec | None = None
     traces: TracesSpec | None = None
+
+    @property
+    def sinks_by_key(self) -> dict[str, SinkSpec]:
+        """The sinks by their keys in the flow: `sink`, or `sink[0]`, `sink[1]`, …"""
+        if len(self.sinks) == 1:
+            return {"sink": self.sinks[0]}
+        return {f"sink[{number}]": spec for number, spec in enumerate(self.sinks)}

@@ -8,6 +8,7 @@ import platform
 from collections import deque
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowrun import __version__
+from flowrun.chain.fan_out import FateBranch
 from flowrun.chain.status import bars
 from flowrun.errors import ContractError, LedgerError, SinkError, TransportError
-from flowrun.frame import Frame
+from flowrun.frame import Frame, VideoInfo
 from flowrun.ledger.histogram import Histogram
+from flowrun.media.lines.jsonl import JsonLinesSink
+from flowrun.media.protocols import SinkContext
 from flowrun.operators.limit import Limit
+from flowrun.spec.flow import SinkSpec
 from flowrun.system.downtime import Downtime
 
 NOON = datetime(2024, 5, 6, 12, 0, 1)
@@ -116,6 +121,21 @@ def test_a_sink_that_has_failed_makes_the_run_not_ready(fake_run: Any) -> None:
     run.branches[0].error = SinkError("no space left on rtsp://me:secret@x", key="sink[0]")
     failed = "sink[0]: failed: no space left on rtsp://***@x"
     assert state(run) == ("running", False, [failed])
+
+
+def test_a_sink_of_lines_that_has_failed_makes_the_run_not_ready(
+    fake_run: Any, tmp_path: Path
+) -> None:
+    run = fake_run()
+    run.open()
+    context = SinkContext(VideoInfo(4, 2), key="sink[2]")
+    lines = JsonLinesSink(SinkSpec(str(tmp_path / "a.jsonl")), context)
+    run.status.fate_branches = (FateBranch("sink[2]", lines),)
+    assert state(run) == ("running", True, [])
+    lines.error = SinkError("a.jsonl cannot be written", key="sink[2]")
+    assert state(run) == ("running", False, ["sink[2]: failed: a.jsonl cannot be written"])
+    with pytest.raises(SinkError):
+        lines.close()
 
 
 def test_a_run_that_stops_is_not_ready_and_one_that_has_ended_waits_for_nothing(

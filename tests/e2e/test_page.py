@@ -152,7 +152,8 @@ def share_of(seen: Any, color: tuple[int, ...]) -> float:
 def test_the_page_shows_picture_and_figures_on_desk_and_phone_in_light_and_dark(
     flow: Any, started: Callable[..., Any], browser: Browser, tmp_path: Path
 ) -> None:
-    path = flow(source="'test:640x360@30'", sink="[null, 'web:127.0.0.1:0']", limits=None)
+    sink = "[null, 'web:127.0.0.1:0', frames.jsonl]"
+    path = flow(source="'test:640x360@30'", sink=sink, limits=None)
     process = started(path)
     browser.open(address(process))
     browser.wait_for("document.getElementById('picture')?.naturalWidth === 640")
@@ -166,6 +167,8 @@ def test_the_page_shows_picture_and_figures_on_desk_and_phone_in_light_and_dark(
             assert share_of(seen, YELLOW) > 0.01
         assert browser.value("document.documentElement.scrollWidth <= innerWidth")
     assert browser.value("document.title") == "flow · flowrun"
+    boxes = browser.value("[...document.querySelectorAll('#chain b')].map(box => box.textContent)")
+    assert boxes[-3:] == ["null", "web:127.0.0.1:0", "frames.jsonl"]
     assert browser.complaints == []
 
 

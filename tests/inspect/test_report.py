@@ -137,6 +137,8 @@ def test_the_tables_of_hooks_and_sinks_are_those_of_the_summary() -> None:
     made = Page(page({**SUMMARY, "hooks": [hook], "sinks": [{**sink, "reconnects": 4}]}, None))
     assert "preprocess[0] a:<b> 1.0 ms 2.0 ms 50.0 %" in made.text
     assert "sink[0] 1,234 1 2 3 4" in made.text
+    named = {**sink, "uri": "rtsp://me:secret@out/b", "reconnects": 4}
+    assert "rtsp://***@out/b 1,234 1 2 3 4" in Page(page({**SUMMARY, "sinks": [named]}, None)).text
 
 
 @given(st.text(st.sampled_from("<>&\"'ax"), min_size=1))

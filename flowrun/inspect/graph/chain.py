@@ -78,8 +78,8 @@ def _sinks(flow: Flow) -> tuple[list[Stage], list[Box], list[Stage]]:
     apart: list[Box] = []
     from_ledger: list[Stage] = []
     frame_sinks = any(spec.kind != "jsonl" for spec in flow.sinks)
-    for number, spec in enumerate(flow.sinks):
-        stage = Stage(f"sink[{number}]" if len(flow.sinks) > 1 else "sink", spec.uri)
+    for key, spec in flow.sinks_by_key.items():
+        stage = Stage(key, spec.uri)
         queue = queues.sink_queue(spec, flow, several=queues.several(flow))
         if spec.kind == "jsonl" and (within or frame_sinks):
             from_ledger.append(replace(stage, text=f"{spec.uri}: the fate of each frame"))

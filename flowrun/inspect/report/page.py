@@ -173,7 +173,8 @@ def _hooks(summary: Mapping[str, Any]) -> Iterator[str]:
 def _sinks(summary: Mapping[str, Any]) -> Iterator[str]:
     names = ("delivered", "dropped", "failed", "repeated", "reconnects")
     rows = [
-        (escape(each["sink"]), *(f"{each[name]:,}" for name in names)) for each in summary["sinks"]
+        (escape(redact(each.get("uri", each["sink"]))), *(f"{each[name]:,}" for name in names))
+        for each in summary["sinks"]
     ]
     if rows:
         yield _section("Sinks", _table(("sink", *names), rows))

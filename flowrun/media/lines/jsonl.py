@@ -48,7 +48,9 @@ class JsonLinesSink:
         self._path = Path(spec.uri)
         self._lock = threading.Lock()
         self.missing = 0
-        self._error: SinkError | None = None
+        self.delivered = self.failed = 0  # delivered frames with and without their line
+        self.error: SinkError | None = None  # after which no more lines are written
+        self._raised = False
         self._claims.take(self._path, self._key, overwrite=spec.overwrite)
         try:
             # A lone surrogate, as in names of files, becomes the escape that JSON has for it.
@@ -77,29 +79,33 @@ class JsonLinesSink:
             allow_nan=False,
         )
         with self._lock:
-            if self._error is not None or self._file.closed:
+            delivered = fate.fate == "delivered"
+            if self.error is not None or self._file.closed:
+                self.failed += delivered
                 return
             try:
                 self._file.write(line + "\n")
+                self.delivered += delivered
             except OSError as error:
-                self._error = self._failure(error)
-                self.missing += fate.fate == "delivered"
-                log.warning("%s; no more lines are written", self._error)
+                self.error = self._failure(error)
+                self.missing += delivered
+                self.failed += delivered
+                log.warning("%s; no more lines are written", self.error)
 
     def write(self, frame: Frame) -> None:
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
 
     def close(self) -> None:
         with self._lock:
             try:
                 self._file.close()
             except OSError as error:
-                self._error = self._error or self._failure(error)
+                self.error = self.error or self._failure(error)
         self._claims.release(self._key)
-        failure, self._error = self._error, None
-        if failure is not None:
-            raise failure
+        if self.error is not None and not self._raised:
+            self._raised = True
+            raise self.error
 
     def abort(self) -> None:
         """Nothing to abort: writing a line does not block."""

@@ -299,6 +299,7 @@ def test_a_full_disk_is_logged_once_and_ends_the_sink(caplog: Any) -> None:
     sink.note(Fate())
     assert caplog.messages == [f"{message}; no more lines are written"]
     assert sink.missing == 1  # the second frame failed
+    assert (sink.delivered, sink.failed) == (0, 2)
     for act in (partial(sink.write, FRAME), sink.close):
         with pytest.raises(SinkError) as raised:
             act()

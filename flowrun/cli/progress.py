@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -17,12 +17,14 @@ from flowrun.spec.flow import Flow
 log = logging.getLogger("flowrun")
 
 Status = Mapping[str, Any]  # see `Run.status`
-Show = Callable[[float | None, str], None]  # the fraction done (0 to 1), and the line
+Show = Callable[[Status, float | None], None]  # the status, and the fraction done (0 to 1)
 
 DRAW_INTERVAL = 0.25  # seconds between updates of the progress bar
 CLOSE_TIMEOUT = 0.2  # seconds, each for the last update and for removing the bar
 LOG_INTERVAL = 10.0  # seconds between log lines; a shorter run has none
 _MIN_FRACTION = 1e-6  # done, below which the remaining time is not estimated
+_AROUND_BAR = len("100%|| ")  # characters
+_MIN_BAR = 5  # characters; a shorter one is omitted
 
 
 class Progress:
@@ -66,8 +68,7 @@ class Progress:
     def _poll(self) -> None:
         while not self._wait(self._over, self._interval):
             status = self._status()
-            done = fraction_done(status, self._flow)
-            self._show(done, progress_line(status, done))
+            self._show(status, fraction_done(status, self._flow))
 
 
 def fraction_done(status: Status, flow: Flow) -> float | None:
@@ -84,32 +85,54 @@ def fraction_done(status: Status, flow: Flow) -> float | None:
     return min(1.0, max(shares)) if shares else None
 
 
-def progress_line(status: Status, done: float | None) -> str:
+def progress_line(
+    status: Status, done: float | None, columns: int | None = None, *, percent: bool = False
+) -> str:
     """One line: `0:12 left, 126 frames, 29.8 fps, 3 dropped, 41 ms, 2 in flight`.
 
     The elapsed time if the remaining time is unknown. What the run waits for comes first, and alone
-    until the first frame.
+    until the first frame. Of a line longer than `columns`, the least telling numbers are omitted.
+    With `percent`, the line has `done`, too.
     """
     waiting = [f"waiting for {each}" for each in status["waiting_for"][:1]]
     if status["state"] == "stopping":
         waiting = ["stopping"]
     if waiting and not status["captured"]:
-        return waiting[0]
+        return _shortened(waiting[0], columns)
     seconds, again = status["duration_s"], sum(status["reconnects"].values())
     median = status["latency_ms"]["end_to_end"]["p50"]
     clock = _clock(seconds)
     if done is not None and done > _MIN_FRACTION:
         clock = f"{_clock(seconds * (1 - done) / done)} left"
-    facts = [
-        (True, clock),
-        (True, f"{status['delivered']} frames"),
-        (True, f"{status['fps_now']:.1f} fps"),
-        *((count, f"{count} {fate}") for fate, count in _undelivered(status).items()),
-        (median is not None, f"{median or 0:.0f} ms"),
-        (True, f"{status['in_flight']} in flight"),
-        (again, "1 reconnect" if again == 1 else f"{again} reconnects"),
+    share = done if percent else None
+    facts = [  # with their ranks: the highest is omitted first
+        (0, waiting, "".join(waiting)),
+        (1, share is not None, f"{share or 0:.0%}"),
+        (2, True, clock),
+        (5, True, f"{status['delivered']} frames"),
+        (4, True, f"{status['fps_now']:.1f} fps"),
+        *((3, count, f"{count} {fate}") for fate, count in _undelivered(status).items()),
+        (6, median is not None, f"{median or 0:.0f} ms"),
+        (8, True, f"{status['in_flight']} in flight"),
+        (7, again, "1 reconnect" if again == 1 else f"{again} reconnects"),
     ]
-    return ", ".join([*waiting, *(fact for relevant, fact in facts if relevant)])
+    shown = [(rank, one_line(fact)) for rank, relevant, fact in facts if relevant]
+    while columns is not None and len(shown) > 1 and _length(shown) > columns:
+        shown.remove(max(shown))
+    return _shortened(", ".join(fact for _, fact in shown), columns)
+
+
+def _length(facts: Sequence[tuple[int, str]]) -> int:
+    return len(", ".join(fact for _, fact in facts))
+
+
+def _shortened(text: str, columns: int | None) -> str:
+    """`text`, or as many of its first words as `columns` characters have space for."""
+    text = one_line(text)
+    if columns is None or len(text) <= columns:
+        return text
+    words = text[: max(columns, 1)].rsplit(" ", 1)[0]
+    return f"{words[: max(columns, 1) - 1].rstrip(' ,:')}…"
 
 
 def _undelivered(status: Status) -> dict[str, int]:
@@ -127,8 +150,9 @@ def _is_terminal() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def _log(done: float | None, numbers: str) -> None:
-    log.info("%s%s", "" if done is None else f"{done:.0%} done, ", numbers)
+def _log(status: Status, done: float | None) -> None:
+    share = "" if done is None else f"{done:.0%} done, "
+    log.info("%s%s", share, progress_line(status, done))
 
 
 @contextmanager
@@ -139,13 +163,20 @@ def _bar() -> Iterator[Show]:
 
     tqdm.monitor_interval = 0  # no monitor thread
     tqdm.set_lock(threading.RLock())  # no lock between processes
-    with logging_redirect_tqdm(), tqdm(total=1.0, leave=False, ncols=_columns()) as bar:
+    empty = tqdm(total=1.0, leave=False, ncols=_columns(), bar_format="{desc}")
+    with logging_redirect_tqdm(), empty as bar:
 
-        def show(done: float | None, numbers: str) -> None:
-            bar.bar_format = "{desc}" if done is None else "{percentage:3.0f}%|{bar}| {desc}"
-            bar.n = done or 0.0
-            bar.ncols = _columns()  # it may have been resized
-            bar.set_description_str(one_line(numbers))
+        def show(status: Status, done: float | None) -> None:
+            bar.ncols = columns = _columns()  # it may have been resized
+            line = progress_line(status, done)
+            fits = len(line) + _AROUND_BAR + _MIN_BAR <= columns
+            if done is None or not fits:
+                bar.bar_format = "{desc}"
+                line = progress_line(status, done, columns, percent=True)
+            else:
+                bar.bar_format = "{percentage:3.0f}%|{bar}| {desc}"
+                bar.n = done
+            bar.set_description_str(line)
 
         yield show
 
@@ -153,6 +184,7 @@ def _bar() -> Iterator[Show]:
 def _columns() -> int:
     """The width of the progress bar, with space for the `^C` that a terminal echoes after it."""
     try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns - 3
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
     except OSError:
-        return 77
+        columns = 0
+    return max(1, (columns or 80) - 3)  # 0: the terminal does not know it

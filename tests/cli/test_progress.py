@@ -131,6 +131,40 @@ def test_until_the_first_frame_a_line_says_only_what_the_run_waits_for() -> None
     assert progress_line({**first, "state": "stopping"}, None) == "stopping"
 
 
+def test_a_narrow_line_keeps_the_most_telling_numbers_whole() -> None:
+    trouble = status(dropped={"stale": 3}, reconnects={"source": 2})
+    lines = {
+        columns: progress_line(trouble, 0.25, columns, percent=True)
+        for columns in (197, 77, 57, 47, 37, 27, 17, 8, 2, 1)
+    }
+    assert lines == {
+        197: "25%, 0:12 left, 118 frames, 30.0 fps, 3 dropped, 41 ms, 2 in flight, 2 reconnects",
+        77: "25%, 0:12 left, 118 frames, 30.0 fps, 3 dropped, 41 ms, 2 reconnects",
+        57: "25%, 0:12 left, 118 frames, 30.0 fps, 3 dropped, 41 ms",
+        47: "25%, 0:12 left, 118 frames, 30.0 fps, 3 dropped",
+        37: "25%, 0:12 left, 30.0 fps, 3 dropped",
+        27: "25%, 0:12 left, 3 dropped",
+        17: "25%, 0:12 left",
+        8: "25%",
+        2: "2…",
+        1: "…",
+    }
+    away = status(waiting_for=["transport: localhost:9000 is unavailable since 12:00:01"])
+    assert progress_line(away, 0.25, 37) == "waiting for transport…"
+    assert progress_line(away, 0.25, 41) == "waiting for transport: localhost:9000 is…"
+    first = {**away, "captured": 0}
+    assert progress_line(first, None, 37) == "waiting for transport…"
+
+
+@given(st.integers(1, 90), st.none() | st.floats(0, 1), st.integers(0, 10**9))
+def test_a_line_is_never_longer_than_its_columns(
+    columns: int, done: float | None, frames: int
+) -> None:
+    now = status(delivered=frames, waiting_for=["source: rtsp://a b c d e"][: frames % 2])
+    line = progress_line(now, done, columns, percent=True)
+    assert 0 < len(line) <= columns
+
+
 class Waits:
     """A wait that times out `times` times, and then waits for the event."""
 

@@ -22,16 +22,16 @@ REALTIME = "{uri: 'test:64x48@30', pace: realtime}"
 
 
 class Terminal:
-    """What a run writes to a terminal 100 columns wide; `stdout` is a pipe."""
+    """What a run writes to a terminal `columns` wide; `stdout` is a pipe."""
 
-    def __init__(self, folder: Path, *words: str | Path) -> None:
+    def __init__(self, folder: Path, *words: str | Path, columns: int = 100) -> None:
         import fcntl
         import pty
         import termios
 
         self._open = True
         self._ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
         self.process = subprocess.Popen(
             [sys.executable, "-m", "flowrun", *map(str, words)],
             cwd=folder,
@@ -83,8 +83,8 @@ class Terminal:
 def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     made: list[Terminal] = []
 
-    def terminal(*words: str | Path) -> Terminal:
-        made.append(Terminal(tmp_path, *words))
+    def terminal(*words: str | Path, **options: Any) -> Terminal:
+        made.append(Terminal(tmp_path, *words, **options))
         return made[-1]
 
     yield terminal
@@ -103,6 +103,28 @@ def test_a_run_of_known_length_has_a_bar_and_stdout_only_the_summary(
     assert re.fullmatch(r"  \d+\.\d s, .*", times)
     assert bottleneck.startswith("  bottleneck: ")
     assert nothing == ""
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (40, r"\d+%, 0:0\d left, \d+ frames, \d+\.\d fps"),
+        (60, r"\d+%, 0:0\d left, \d+ frames, \d+\.\d fps, \d+ ms, \d+ in flight"),
+        (80, r" +\d+%\|.{5,}\| 0:0\d left, \d+ frames, \d+\.\d fps, \d+ ms, \d+ in flight"),
+        (200, r" +\d+%\|.{99,}\| 0:0\d left, \d+ frames, \d+\.\d fps, \d+ ms, \d+ in flight"),
+    ],
+)
+def test_the_progress_line_fits_the_terminal_and_ends_with_a_whole_number(
+    flow: Any, terminal: Callable[..., Terminal], columns: int, line: str
+) -> None:
+    run = terminal(flow(source=REALTIME, limits="{frames: 60}"), columns=columns)
+    run.until(rf"\r{line} *\r")
+    run.end()
+    assert "it/s" not in run.text
+    drawn = [each for each in re.split(r"[\r\n]+", run.text) if re.match(r" *\d+%", each)]
+    assert drawn
+    assert max(map(len, drawn)) <= columns - 3
+    assert all(re.fullmatch(f"{line} *", each) for each in drawn)
 
 
 def test_a_terminal_that_is_closed_costs_only_what_is_printed(

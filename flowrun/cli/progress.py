@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from flowrun.cli.color import YELLOW, has_color, paint
 from flowrun.cli.process_exit import within
 from flowrun.foreign import one_line
 from flowrun.spec.flow import Flow
@@ -163,6 +164,7 @@ def _bar() -> Iterator[Show]:
 
     tqdm.monitor_interval = 0  # no monitor thread
     tqdm.set_lock(threading.RLock())  # no lock between processes
+    color = has_color(sys.stderr)
     empty = tqdm(total=1.0, leave=False, ncols=_columns(), bar_format="{desc}")
     with logging_redirect_tqdm(), empty as bar:
 
@@ -176,7 +178,8 @@ def _bar() -> Iterator[Show]:
             else:
                 bar.bar_format = "{percentage:3.0f}%|{bar}| {desc}"
                 bar.n = done
-            bar.set_description_str(line)
+            troubled = status["waiting_for"] or status["state"] == "stopping"
+            bar.set_description_str(paint(line, YELLOW) if troubled and color else line)
 
         yield show
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import traceback
 
+from flowrun.cli.color import colored, has_color
 from flowrun.foreign import exception_text, lines
 
 FORMAT = "flowrun: %(levelname)s: %(message)s"
@@ -15,8 +16,10 @@ log = logging.getLogger("flowrun")
 
 
 def print_stderr(text: str) -> None:
-    """Print `text` to standard error, with control characters escaped, and flush."""
-    print(lines(text), file=sys.stderr, flush=True)
+    """Print `text` to standard error, with control characters escaped, and flush. Errors have
+    colors on a terminal."""
+    text = lines(text)
+    print(colored(text) if has_color(sys.stderr) else text, file=sys.stderr, flush=True)
 
 
 def print_traceback(error: BaseException) -> None:
@@ -65,10 +68,12 @@ def _described(error: BaseException) -> str:
 
 
 class _Formatter(logging.Formatter):
-    """Escapes control characters, and indents all lines of a record but the first."""
+    """Escapes control characters, and indents all lines of a record but the first. In color where
+    standard error has it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return _continued(lines(super().format(record)))
+        text = _continued(lines(super().format(record)))
+        return colored(text) if has_color(sys.stderr) else text
 
 
 def _continued(text: str) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import errno
+import sys
 
+from flowrun.cli.color import colored, has_color
 from flowrun.cli.stderr import print_stderr
 from flowrun.cli.streams import stdout_error
 from flowrun.foreign import escaped
 
 
-def print_stdout(text: str) -> bool:
-    """Print `text` and flush, with control characters escaped. Whether it was written: if not, the
-    reason is on standard error, unless the reader has closed a pipe."""
-    return write_stdout(f"{escaped(text)}\n")
+def print_stdout(text: str, *, color: bool = False) -> bool:
+    """Print `text` and flush, with control characters escaped; with `color`, its errors have colors
+    on a terminal. Whether it was written: if not, the reason is on standard error, unless the
+    reader has closed a pipe."""
+    text = escaped(text)
+    return write_stdout((colored(text) if color and has_color(sys.stdout) else text) + "\n")
 
 
 def write_stdout(text: str, *, name: str = "") -> bool:

@@ -46,7 +46,8 @@ def main(argv: Sequence[str]) -> int:
         log_to_stderr(verbose=options.verbose)
         checks.append(check)
     checked = validate_files(options.paths, checks=checks, environ=environ_of(options))
-    print_stdout(render(checked.files, checked.problems, options.format, checked.skipped))
+    text = render(checked.files, checked.problems, options.format, checked.skipped)
+    print_stdout(text, color=options.format == "text")
     return INVALID if errors(checked.problems) else DONE
 
 

@@ -22,9 +22,11 @@ REALTIME = "{uri: 'test:64x48@30', pace: realtime}"
 
 
 class Terminal:
-    """What a run writes to a terminal `columns` wide; `stdout` is a pipe."""
+    """What a run writes to a terminal `columns` wide, which has colors; `stdout` is a pipe."""
 
-    def __init__(self, folder: Path, *words: str | Path, columns: int = 100) -> None:
+    def __init__(
+        self, folder: Path, *words: str | Path, columns: int = 100, **environ: str
+    ) -> None:
         import fcntl
         import pty
         import termios
@@ -37,7 +39,7 @@ class Terminal:
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=theirs,
-            env={**os.environ, "TERM": "xterm"},
+            env={**os.environ, "TERM": "xterm", "NO_COLOR": "", **environ},
             text=True,
         )
         os.close(theirs)
@@ -108,10 +110,10 @@ def test_a_run_of_known_length_has_a_bar_and_stdout_only_the_summary(
 @pytest.mark.parametrize(
     ("columns", "line"),
     [
-        (40, r"\d+%, 0:0\d left, \d+ frames, \d+\.\d fps"),
-        (60, r"\d+%, 0:0\d left, \d+ frames, \d+\.\d fps, \d+ ms, \d+ in flight"),
-        (80, r" +\d+%\|.{5,}\| 0:0\d left, \d+ frames, \d+\.\d fps, \d+ ms, \d+ in flight"),
-        (200, r" +\d+%\|.{99,}\| 0:0\d left, \d+ frames, \d+\.\d fps, \d+ ms, \d+ in flight"),
+        (40, r"\d+%, \d:\d\d left, \d+ frames, \d+\.\d fps"),
+        (60, r"\d+%, \d:\d\d left, \d+ frames, \d+\.\d fps, \d+ ms, \d+ in flight"),
+        (80, r" +\d+%\|.{5,}\| \d:\d\d left, \d+ frames, \d+\.\d fps, \d+ ms, \d+ in flight"),
+        (200, r" +\d+%\|.{99,}\| \d:\d\d left, \d+ frames, \d+\.\d fps, \d+ ms, \d+ in flight"),
     ],
 )
 def test_the_progress_line_fits_the_terminal_and_ends_with_a_whole_number(
@@ -124,7 +126,31 @@ def test_the_progress_line_fits_the_terminal_and_ends_with_a_whole_number(
     drawn = [each for each in re.split(r"[\r\n]+", run.text) if re.match(r" *\d+%", each)]
     assert drawn
     assert max(map(len, drawn)) <= columns - 3
-    assert all(re.fullmatch(f"{line} *", each) for each in drawn)
+    whole = r"( *\d+%(\|.+\||,)) \d:\d\d left(, [\d.]+ (frames|fps|ms|in flight))+ *"
+    assert [each for each in drawn if not re.fullmatch(whole, each)] == []
+
+
+def test_errors_and_the_caret_have_colors_unless_the_user_wants_none(
+    flow: Any, terminal: Callable[..., Terminal]
+) -> None:
+    path = flow(limits="{frames: many}")
+    plain = None
+    for environ in ({"NO_COLOR": "1"}, {"TERM": "dumb"}, {}):
+        run = terminal(path, **environ)
+        run.end()
+        assert ("\x1b" in run.text) == (not environ)
+        text = re.sub(r"\x1b\[\d*m", "", run.text)
+        plain = plain or text
+        assert text == plain
+    assert "\x1b[31merror\x1b[0m: `limits.frames` is 'many'" in run.text
+    assert re.search(r"\n +\x1b\[32m\^\x1b\[0m\r\n", run.text)
+
+
+def test_a_run_that_waits_says_so_in_color(flow: Any, terminal: Callable[..., Terminal]) -> None:
+    run = terminal(flow(source="{uri: 'rtsp://127.0.0.1:1/none', startup: wait}"), columns=60)
+    run.until(r"\r\x1b\[33mwaiting for source: [^\r]*\x1b\[0m")
+    run.process.send_signal(signal.SIGINT)
+    run.end()
 
 
 def test_a_terminal_that_is_closed_costs_only_what_is_printed(

@@ -11,7 +11,12 @@ from flowrun.cli import bench, devices, explain, graph, init, report, run, schem
 from flowrun.cli.exit_codes import INTERNAL, INTERRUPTED
 from flowrun.cli.parser import nearest
 from flowrun.cli.process_exit import exit_within, owns_process
-from flowrun.cli.stderr import log_stray_exceptions, print_stderr, print_traceback
+from flowrun.cli.stderr import (
+    log_stray_exceptions,
+    print_as_text,
+    print_stderr,
+    print_traceback,
+)
 from flowrun.cli.streams import guard_streams
 from flowrun.errors import FlowrunError, InvalidFlowError, UsageError
 
@@ -45,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str]) -> int:
     verbose = "--verbose" in arguments
+    print_as_text()
     try:
         return _command(arguments)
     except FlowrunError as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +11,7 @@ from flowrun.cli.env_file import add_env_file, environ_of
 from flowrun.cli.exit_codes import DONE, FAILED
 from flowrun.cli.override_flags import add_overrides, complete_bare_web
 from flowrun.cli.parser import Parser
-from flowrun.cli.stderr import log_to_stderr, print_stderr
+from flowrun.cli.stderr import add_log_options, log_as, print_stderr
 from flowrun.cli.stdout import print_stdout
 from flowrun.errors import FlowrunError, UsageError
 
@@ -37,13 +35,12 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--frames", metavar="N", type=int, default=FRAMES, help="frames per run")
     add_overrides(parser)
     add_env_file(parser)
-    parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
+    add_log_options(parser)
     options = parser.parse_args(complete_bare_web(argv))
     if options.frames < 1:
         raise UsageError(f"{options.frames} is too small, expected at least 1", key="--frames")
-    log_to_stderr(verbose=options.verbose)
-    if not options.verbose:
-        logging.getLogger("flowrun").setLevel(logging.WARNING)
+    options.log_level = options.log_level or ("debug" if options.verbose else "warning")
+    log_as(options)
 
     from flowrun.spec.load import load
     from flowrun.system.malloc import keep_freed_memory

@@ -38,3 +38,9 @@ def colored(text: str) -> str:
     """`text` with the severity at the start of a line, and the caret of an excerpt, in color."""
     text = _SEVERITY.sub(lambda m: f"{m[1]}{m[2]}{paint(m[3], _OF[m[3].lower()])}", text)
     return _CARET.sub(lambda m: f"{m[1]}{paint('^', GREEN)}", text)
+
+
+def severity(text: str) -> str | None:
+    """The severity of a message such as `flowrun: error: …` or `flow.yaml:1:2: error: …`."""
+    found = _SEVERITY.match(text)
+    return found[3].lower() if found else None

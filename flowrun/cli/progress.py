@@ -12,6 +12,7 @@ from typing import Any
 
 from flowrun.cli.color import YELLOW, has_color, paint
 from flowrun.cli.process_exit import within
+from flowrun.cli.stderr import prints_json
 from flowrun.foreign import one_line
 from flowrun.spec.flow import Flow
 
@@ -147,8 +148,8 @@ def _clock(seconds: float) -> str:
 
 
 def _is_terminal() -> bool:
-    """Whether standard error is a terminal that can redraw a line."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    """Whether standard error is a terminal that can redraw a line, and is for people."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not prints_json()
 
 
 def _log(status: Status, done: float | None) -> None:

@@ -16,7 +16,7 @@ from flowrun.cli.output_file import check_output
 from flowrun.cli.override_flags import add_overrides, complete_bare_web
 from flowrun.cli.parser import Parser
 from flowrun.cli.process_exit import exit_within, force_exit, main_place
-from flowrun.cli.stderr import log_to_stderr, print_stderr, print_traceback
+from flowrun.cli.stderr import add_log_options, log_as, print_stderr, print_traceback
 from flowrun.cli.stdout import print_stdout, write_stdout
 from flowrun.errors import FlowrunError, UsageError, one_line
 
@@ -53,10 +53,10 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "-y", action="store_true", help="replace existing files: overwrite: true for every sink"
     )
-    parser.add_argument("--verbose", action="store_true", help="more log lines, and tracebacks")
+    add_log_options(parser)
     parser.add_argument("-V", "--version", action="version", version=f"flowrun {__version__}")
     options = parser.parse_args(complete_bare_web(argv))
-    log_to_stderr(verbose=options.verbose)
+    log_as(options)
 
     from flowrun.spec.load import load
     from flowrun.system.malloc import keep_freed_memory

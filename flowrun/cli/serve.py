@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 
 from flowrun.cli.parser import Parser
-from flowrun.cli.stderr import log_to_stderr, print_stderr
+from flowrun.cli.stderr import add_log_options, log_as, print_stderr
 
 
 def main(argv: Sequence[str]) -> int:
@@ -24,9 +23,9 @@ def main(argv: Sequence[str]) -> int:
         metavar="PATH",
         help="the interpreter for your own models, and for built-in ones that need their own",
     )
-    parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
+    add_log_options(parser)
     options = parser.parse_args(argv)
-    log_to_stderr(verbose=options.verbose)
+    log_as(options)
 
     from flowrun.system.malloc import keep_freed_memory
 

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import logging
 import sys
 import threading
 import traceback
+from datetime import datetime
 
-from flowrun.cli.color import colored, has_color
+from flowrun.cli.color import colored, has_color, severity
 from flowrun.foreign import exception_text, lines
 
-FORMAT = "flowrun: %(levelname)s: %(message)s"
+LEVELS = ("debug", "info", "warning", "error")
 
 log = logging.getLogger("flowrun")
 
+_as_json = False
+
 
 def print_stderr(text: str) -> None:
-    """Print `text` to standard error, with control characters escaped, and flush. Errors have
-    colors on a terminal."""
+    """Print `text` to standard error, with control characters escaped, and flush. With
+    `--log-format json` it is a line of JSON, like those of the log."""
     text = lines(text)
-    print(colored(text) if has_color(sys.stderr) else text, file=sys.stderr, flush=True)
+    if _as_json:
+        level = "error" if text.startswith("Traceback") else severity(text) or "info"
+        message = text.removeprefix("flowrun: ").removeprefix("error: ")
+        text = _json_line(datetime.now(), level, "flowrun", message)
+    elif has_color(sys.stderr):
+        text = colored(text)
+    print(text, file=sys.stderr, flush=True)
 
 
 def print_traceback(error: BaseException) -> None:
@@ -27,12 +38,44 @@ def print_traceback(error: BaseException) -> None:
     print_stderr(_continued("".join(traceback.format_exception(error)).rstrip()))
 
 
-def log_to_stderr(*, verbose: bool) -> None:
-    """Log to standard error: flowrun from INFO (`verbose`: DEBUG) on, libraries from WARNING."""
+def add_log_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--log-format`, `--log-level` and `--verbose` to `parser`, for `log_to_stderr`."""
+    parser.add_argument(
+        "--log-format", choices=("text", "json"), default="text", help="json: an object per line"
+    )
+    parser.add_argument("--log-level", choices=LEVELS, help="log from this level on; default: info")
+    parser.add_argument("--verbose", action="store_true", help="more log lines, and tracebacks")
+
+
+def log_to_stderr(
+    *, verbose: bool = False, level: str | None = None, as_json: bool = False
+) -> None:
+    """Log to standard error, libraries from WARNING on, flowrun from `level` on; default: INFO
+    (`verbose`: DEBUG)."""
+    global _as_json  # noqa: PLW0603
+    _as_json = as_json
     handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter(FORMAT))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING)
-    logging.getLogger("flowrun").setLevel(logging.DEBUG if verbose else logging.INFO)
+    handler.setFormatter(_JsonFormatter() if as_json else _Formatter())
+    number = logging.getLevelName((level or ("debug" if verbose else "info")).upper())
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING))
+    log.setLevel(number)
+
+
+def log_as(options: argparse.Namespace) -> None:
+    """`log_to_stderr` with the options of `add_log_options`."""
+    as_json = options.log_format == "json"
+    log_to_stderr(verbose=options.verbose, level=options.log_level, as_json=as_json)
+
+
+def prints_json() -> bool:
+    """Whether messages and log lines are JSON."""
+    return _as_json
+
+
+def print_as_text() -> None:
+    """Messages are text, until `log_to_stderr`."""
+    global _as_json  # noqa: PLW0603
+    _as_json = False
 
 
 def log_stray_exceptions() -> None:
@@ -40,7 +83,7 @@ def log_stray_exceptions() -> None:
     and those that Python ignores, as in a destructor. For a process of flowrun's own."""
     logging.captureWarnings(capture=True)
     if logging.lastResort is not None:  # of the commands that do not log
-        logging.lastResort.setFormatter(_Formatter(FORMAT))
+        logging.lastResort.setFormatter(_Formatter())
     threading.excepthook = _thread_failed
     sys.unraisablehook = _ignored
 
@@ -68,12 +111,37 @@ def _described(error: BaseException) -> str:
 
 
 class _Formatter(logging.Formatter):
-    """Escapes control characters, and indents all lines of a record but the first. In color where
-    standard error has it."""
+    """Escapes control characters, and indents all lines of a record but the first. With the time
+    where standard error is no terminal, and in color where it has them."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = _continued(lines(super().format(record)))
-        return colored(text) if has_color(sys.stderr) else text
+        text = f"flowrun: {record.levelname}: {super().format(record).rstrip()}"
+        text = _continued(lines(text))
+        if has_color(sys.stderr):
+            return colored(text)
+        return text if sys.stderr.isatty() else f"{_time(_created(record))} {text}"
+
+
+class _JsonFormatter(logging.Formatter):
+    """An object per record: `time`, `level`, `logger`, `message`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = lines(super().format(record).rstrip())
+        return _json_line(_created(record), record.levelname.lower(), record.name, message)
+
+
+def _json_line(time: datetime, level: str, logger: str, message: str) -> str:
+    found = {"time": _time(time), "level": level, "logger": logger, "message": message}
+    return json.dumps(found, ensure_ascii=False)
+
+
+def _created(record: logging.LogRecord) -> datetime:
+    return datetime.fromtimestamp(record.created)
+
+
+def _time(time: datetime) -> str:
+    """The local time with its zone, ISO 8601."""
+    return time.astimezone().isoformat(timespec="milliseconds")
 
 
 def _continued(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from flowrun.cli.env_file import add_env_file, environ_of
 from flowrun.cli.exit_codes import DONE, INVALID
 from flowrun.cli.parser import Parser
-from flowrun.cli.stderr import log_to_stderr
+from flowrun.cli.stderr import add_log_options, log_as
 from flowrun.cli.stdout import print_stdout
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     )
     add_env_file(parser)
     parser.add_argument("--format", choices=("text", "json", "github"), default="text")
-    parser.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
+    add_log_options(parser)
     options = parser.parse_args(argv)
 
     from flowrun.spec.render import errors, render
@@ -43,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     if options.live:
         from flowrun.inspect.live_check import check
 
-        log_to_stderr(verbose=options.verbose)
+        log_as(options)
         checks.append(check)
     checked = validate_files(options.paths, checks=checks, environ=environ_of(options))
     text = render(checked.files, checked.problems, options.format, checked.skipped)

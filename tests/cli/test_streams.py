@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -17,6 +19,8 @@ import pytest
 from flowrun.cli.stderr import print_traceback
 from flowrun.cli.stdout import print_stdout, write_stdout
 from flowrun.cli.streams import GuardedStream
+
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d"  # ISO 8601, with the zone
 
 posix = pytest.mark.skipif(os.name != "posix", reason="asks pipes whether they block")
 
@@ -129,23 +133,96 @@ def test_the_output_of_commands_has_no_control_characters(
     assert capsys.readouterr().out == "a\tb\\x1b[2J\n\\u202ec\n"
 
 
+def without_times(log: str) -> str:
+    """The records of `log` without their times, which all have; other lines are indented."""
+    for line in log.splitlines():
+        assert line.startswith("  ") or re.match(f"{TIME} flowrun: ", line)
+    return re.sub(f"^{TIME} ", "", log, flags=re.MULTILINE)
+
+
 def test_a_log_record_cannot_forge_another_one() -> None:
     program = (
         "import logging; from flowrun.cli.stderr import log_to_stderr;"
-        "log_to_stderr(verbose=False);"
+        "log_to_stderr();"
         "logging.getLogger('lib').error('no\\x1b[2J\\nflowrun: INFO: all is well\\r\\n  hint')"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
-    assert done.stderr == ("flowrun: ERROR: no\\x1b[2J\n  flowrun: INFO: all is well\n  hint\n")
+    assert without_times(done.stderr) == (
+        "flowrun: ERROR: no\\x1b[2J\n  flowrun: INFO: all is well\n  hint\n"
+    )
+
+
+def test_with_json_every_message_and_every_record_is_an_object_on_a_line() -> None:
+    program = r"""
+import logging
+from flowrun.cli.stderr import log_to_stderr, print_stderr, print_traceback
+log_to_stderr(as_json=True)
+logging.getLogger("flowrun").info("a\n}\x1b[2J %s", "\u202e\u00e4\ud800")
+logging.getLogger("lib").info("not shown")
+logging.getLogger("lib").warning("shown")
+print_stderr("flowrun: error: no\n  hint")
+print_stderr("a.yaml:1:2: error: no")
+print_stderr("flowrun: done")
+try:
+    1 / 0
+except ZeroDivisionError as error:
+    print_traceback(error)
+    logging.getLogger("flowrun").exception("failed")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    found = [json.loads(line) for line in done.stderr.splitlines()]
+    assert all(list(each) == ["time", "level", "logger", "message"] for each in found)
+    assert all(re.fullmatch(TIME, each["time"]) for each in found)
+    assert [(each["level"], each["logger"], each["message"]) for each in found[:5]] == [
+        ("info", "flowrun", "a\n}\\x1b[2J \\u202eä\ud800"),
+        ("warning", "lib", "shown"),
+        ("error", "flowrun", "no\n  hint"),
+        ("error", "flowrun", "a.yaml:1:2: error: no"),
+        ("info", "flowrun", "done"),
+    ]
+    for each, start in zip(found[5:], ("Traceback (most", "failed\nTraceback"), strict=True):
+        assert each["level"] == "error"
+        assert each["message"].startswith(start)
+        assert "ZeroDivisionError: division by zero" in each["message"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], ["INFO", "WARNING", "ERROR"]),
+        (["--verbose"], ["DEBUG", "INFO", "WARNING", "ERROR"]),
+        (["--log-level", "debug"], ["DEBUG", "INFO", "WARNING", "ERROR"]),
+        (["--log-level", "error"], ["ERROR"]),
+        (["--log-level", "warning", "--verbose"], ["WARNING", "ERROR"]),
+    ],
+)
+def test_the_log_starts_at_its_level(words: list[str], expected: list[str]) -> None:
+    program = f"""
+import argparse, logging
+from flowrun.cli.stderr import add_log_options, log_as
+parser = argparse.ArgumentParser()
+add_log_options(parser)
+log_as(parser.parse_args({words}))
+for name in ("debug", "info", "warning", "error"):
+    getattr(logging.getLogger("flowrun"), name)("text")
+logging.getLogger("lib").info("text")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    found = without_times(done.stderr).splitlines()
+    assert found == [f"flowrun: {name}: text" for name in expected]
 
 
 def test_the_exceptions_of_threads_and_destructors_are_lines_of_the_log() -> None:
     program = """
 import threading, warnings
 from flowrun.cli.stderr import log_stray_exceptions, log_to_stderr
-log_to_stderr(verbose=False)
+log_to_stderr()
 log_stray_exceptions()
 def work():
     raise ValueError("no\\nflowrun: INFO: all is well")
@@ -161,7 +238,7 @@ warnings.warn("old\\x1b[2J")
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
-    thread, ignored, warned = done.stderr.splitlines()[:3]
+    thread, ignored, warned = without_times(done.stderr).splitlines()[:3]
     assert thread.startswith(
         "flowrun: ERROR: thread 'work' ended with ValueError: no flowrun: INFO: all is well"
     )

@@ -65,7 +65,7 @@ def twice(process: subprocess.Popen[str], number: int) -> None:
     """Two signals, the second one when the first one has been heard."""
     process.send_signal(number)
     assert process.stderr is not None
-    assert STOPPING in iter(process.stderr.readline, "")
+    assert any(line.endswith(STOPPING) for line in iter(process.stderr.readline, ""))
     process.send_signal(number)
 
 

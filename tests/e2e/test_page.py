@@ -172,6 +172,31 @@ def test_the_page_shows_picture_and_figures_on_desk_and_phone_in_light_and_dark(
     assert browser.complaints == []
 
 
+def test_the_plots_of_a_report_are_whole_and_legible_on_desk_and_phone(
+    flow: Any, flowrun: Any, browser: Browser, tmp_path: Path
+) -> None:
+    path = flow(source="'test:64x48@30'", sink=f"[null, frames.jsonl, {'long' * 20}.jsonl]")
+    assert flowrun(path, "--summary", "run.json").returncode == 0
+    assert flowrun("report", "run.json", "--lines", "frames.jsonl").returncode == 0
+    browser.open((tmp_path / "run.html").as_uri())
+    browser.wait_for("document.querySelectorAll('svg').length === 8")
+    plots = "[...document.querySelectorAll('svg')].filter(plot => plot.clientWidth)"
+    for size, name in ((DESK, "wide"), (PHONE, "narrow")):
+        seen = browser.looks(size, "light")
+        Pillow.fromarray(seen).save(tmp_path / f"report-{size[0]}.png")
+        assert browser.value(f"{plots}.map(plot => plot.classList[0])") == [name] * 4
+        for each in ("document.documentElement", "...document.querySelectorAll('section')"):
+            widths = browser.value(f"[{each}].map(part => [part.scrollWidth, part.clientWidth])")
+            assert [pair for pair in widths if pair[0] > pair[1]] == []
+        texts = (
+            "[...document.querySelectorAll('svg text')].map(text => text.getBoundingClientRect())"
+        )
+        shown = f"{texts}.filter(box => box.width)"
+        assert browser.value(f"{shown}.every(box => box.left >= 0 && box.right <= innerWidth)")
+        assert browser.value(f"{shown}.every(box => box.height > 10)")
+    assert browser.complaints == []
+
+
 def test_the_final_figures_on_the_page_are_those_of_the_summary(
     flow: Any, started: Callable[..., Any], browser: Browser, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
+from platform import node
 from typing import Any
 
 import pytest
@@ -97,9 +98,35 @@ def test_the_report_of_a_run_has_its_figures(
     assert capsys.readouterr() == ("", "flowrun: report written to run.html\n")
     made = Page(Path("run.html").read_text(encoding="utf-8"))
     assert "20 of 20 captured frames were delivered" in made.text
-    assert made.tags["svg"] == 4
+    assert made.tags["svg"] == 2 * 4  # each for a screen and for a phone
+    assert re.search(rf"\d\d:\d\d:\d\d \S+, on {re.escape(node())}, with flowrun \S+", made.text)
+    assert "frames.jsonl 20 0 0 0 0" in made.text
     assert main(["report", "run.json", "-o", "-"]) == 0
-    assert Page(capsys.readouterr().out).tags["svg"] == 2
+    assert Page(capsys.readouterr().out).tags["svg"] == 2 * 2
+
+
+def test_the_page_says_when_where_and_how_the_run_ended() -> None:
+    run = {
+        "started": "2026-11-28T22:05:01.123+01:00",
+        "ended": "2026-11-29T00:05:02.456+01:00",
+        "host": "box <1>",
+        "version": "1.2.3",
+        "exit_code": 1,
+        "error": "source: rtsp://me:secret@in/a is unavailable",
+    }
+    text = Page(page({**SUMMARY, **run}, None)).text
+    assert (
+        "2026-11-28 22:05:01 UTC+01:00 to 2026-11-29 00:05:02 UTC+01:00, on box <1>,"
+        " with flowrun 1.2.3"
+    ) in text
+    assert "Exit code 1: source: rtsp://***@in/a is unavailable" in text
+    text = Page(page({**SUMMARY, **run, "exit_code": 130, "error": None}, None)).text
+    assert "Exit code 130 2026" in text
+    text = Page(page({**SUMMARY, **run, "exit_code": 0, "error": None}, None)).text
+    assert "Exit code" not in text
+    earlier = {key: value for key, value in SUMMARY.items() if key not in run}
+    assert "Exit code" not in Page(page(earlier, None)).text
+    assert "flowrun 1" not in Page(page({**earlier, "started": "noon"}, None)).text
 
 
 def test_a_page_loads_nothing_and_runs_nothing() -> None:
@@ -127,7 +154,7 @@ def test_the_page_has_every_fate_and_every_stage() -> None:
 def test_stages_that_were_not_measured_are_marked() -> None:
     nothing = summarize(Ledger(), "f").to_json()
     text = Page(page(nothing, None)).text
-    assert text.count("not measured") == len(STAGES) + 1
+    assert text.count("not measured") == 2 * (len(STAGES) + 1)
     assert "0 of 0 captured frames were delivered in 0 s." in text
 
 

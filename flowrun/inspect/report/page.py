@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from flowrun.inspect.report.svg import Series, clock, percent, ranges, share_bar, stacked
+from flowrun.inspect.report.svg import Series, both, clock, percent, ranges, share_bar, stacked
 from flowrun.inspect.report.timeline import Timeline
 from flowrun.spec.secrets import redact
 
@@ -44,7 +46,8 @@ def page(summary: Mapping[str, Any], timeline: Timeline | None) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(name)}{_TITLE_END}"
         f"<style>{_STYLE.read_text(encoding='utf-8')}{colors}</style></head><body><main>"
-        f"<h1>{escape(name)}</h1><p>{escape(_sentence(summary))}</p>{_figures(summary)}"
+        f"<h1>{escape(name)}</h1><p>{escape(_sentence(summary))}</p>{_error(summary)}"
+        f"<p>{escape(_origin(summary))}</p>{_figures(summary)}"
         f"{''.join(sections)}"
         "<footer>Times are measured with flowrun's own clock; end to end is from the capture of a"
         " frame to its delivery to the sink.</footer></main></body></html>\n"
@@ -57,6 +60,33 @@ def _sentence(summary: Mapping[str, Any]) -> str:
     text = f"{delivered:,} of {captured:,} captured frames were delivered in "
     text += clock(summary["duration_s"])
     return f"{text}; bottleneck: {slowest}." if slowest else f"{text}."
+
+
+def _error(summary: Mapping[str, Any]) -> str:
+    """What ended the run, if it did not end well; a summary of an earlier version does not know."""
+    code, error = summary.get("exit_code"), summary.get("error")
+    if not code and not error:
+        return ""
+    text = f"Exit code {code}" + (f": {redact(str(error))}" if error else "")
+    return f'<p class="error">{escape(text)}</p>'
+
+
+def _origin(summary: Mapping[str, Any]) -> str:
+    """When and where the run was, and with which flowrun."""
+    times = [_time(summary.get(key)) for key in ("started", "ended")]
+    parts = [" to ".join(filter(None, times))]
+    parts += [f"on {summary['host']}"] if summary.get("host") else []
+    parts += [f"with flowrun {summary['version']}"] if summary.get("version") else []
+    return ", ".join(filter(None, parts))
+
+
+def _time(text: object) -> str:
+    """`2026-11-28 22:05:01 UTC+01:00`, empty if it is no time."""
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        return ""
+    return f"{time:%Y-%m-%d %H:%M:%S} {time.tzname() or ''}".rstrip()
 
 
 def _figures(summary: Mapping[str, Any]) -> str:
@@ -99,7 +129,9 @@ def _fates(summary: Mapping[str, Any]) -> str:
         for label, color, number in parts
         if number or label == "delivered"
     ]
-    return _section("Fates", share_bar(parts) + _table(("fate", "frames", "share"), rows))
+    return _section(
+        "Fates", both(partial(share_bar, parts)) + _table(("fate", "frames", "share"), rows)
+    )
 
 
 def _latency(summary: Mapping[str, Any]) -> str:
@@ -117,7 +149,7 @@ def _latency(summary: Mapping[str, Any]) -> str:
         " 95 %, a line up to 99 %, a point at the maximum. Buffer and order are waiting times.</p>"
     )
     table = _table(("stage", "median", "95 %", "99 %", "maximum"), numbers)
-    return _section("Latency by stage", note + ranges(rows, "ms") + table)
+    return _section("Latency by stage", note + both(partial(ranges, rows, "ms")) + table)
 
 
 def _latency_over_time(timeline: Timeline) -> str:
@@ -130,7 +162,8 @@ def _latency_over_time(timeline: Timeline) -> str:
     series = [Series(stage, stage, mean(stage)) for stage in _STAGES]
     late = [(each.end_to_end.percentile(0.95) or 0.0) * 1000 for each in columns.values()]
     line = Series("95 % end to end", "total", late)
-    drawn = stacked([n * timeline.width for n in columns], timeline.width, series, "ms", line)
+    times = [n * timeline.width for n in columns]
+    drawn = both(partial(stacked, times, timeline.width, series, "ms", line))
     note = f"<p>Mean time per frame in each {clock(timeline.width)} of source time, in ms.</p>"
     legend = _legend((each.label, each.color) for each in (*series, line))
     return _section("Latency over time", note + legend + drawn)
@@ -150,7 +183,8 @@ def _frames_over_time(timeline: Timeline, summary: Mapping[str, Any]) -> str:
             each.fates[fate] / timeline.seconds(number, period) for number, each in columns.items()
         ]
         series.append(Series(fate.replace(".", ": "), color, rates))
-    drawn = stacked([n * timeline.width for n in columns], timeline.width, series, "fps", None)
+    times = [n * timeline.width for n in columns]
+    drawn = both(partial(stacked, times, timeline.width, series, "fps", None))
     note = f"<p>Fates of the frames captured in each {clock(timeline.width)} of source time.</p>"
     legend = _legend((each.label, each.color) for each in series)
     return _section("Frames per second", note + legend + drawn)

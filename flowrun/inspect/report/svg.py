@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH = 860  # of all plots, in SVG units; the page scales them
+WIDE, NARROW = 860, 340  # of a plot, in SVG units: for a screen and for a phone
 _LEFT, _RIGHT = 56, 24
 
 
@@ -20,29 +20,39 @@ class Series:
     values: Sequence[float]
 
 
-def share_bar(parts: Sequence[tuple[str, str, float]]) -> str:
+def both(draw: Callable[[int], str]) -> str:
+    """A plot as `draw` makes it for each width; the page shows the one that fits, so that its text
+    is legible."""
+    return draw(WIDE) + draw(NARROW)
+
+
+def share_bar(parts: Sequence[tuple[str, str, float]], across: int) -> str:
     """One bar with a part for each (label, color, number), as long as its number."""
     total, at, drawn = sum(number for *_, number in parts) or 1.0, 0.0, []
     for label, color, number in parts:
-        width = number / total * WIDTH
+        width = number / total * across
         if number:
             tip = f"{label}: {number:,g} ({percent(number / total)})"
             drawn.append(_box(at, 0, max(width, 1.0), 26, color, tip))
         at += width
-    return _svg(26, drawn)
+    return _svg(across, 26, drawn)
 
 
-def ranges(rows: Sequence[tuple[str, str, Mapping[str, float | None]]], unit: str) -> str:
+def ranges(
+    rows: Sequence[tuple[str, str, Mapping[str, float | None]]], unit: str, across: int
+) -> str:
     """A row for each (label, color, percentiles): a dark bar up to p50, a light one up to p95, a
     line up to p99, and a point at the maximum."""
     most = max((points["max"] or 0.0 for *_, points in rows), default=0.0)
     ticks = steps(most)
-    left, height, row = 110, 30 * len(rows), 30
+    left, right, height, row = 110, 40, 30 * len(rows), 30
+    if across == NARROW:
+        left, right = 92, 20
 
     def x(value: float | None) -> float:
-        return left + (value or 0.0) / ticks[-1] * (WIDTH - left - 40)
+        return left + (value or 0.0) / ticks[-1] * (across - left - right)
 
-    drawn = [_tick_down(x(tick), height, f"{tick:g}") for tick in ticks]
+    drawn = [_tick_down(x(tick), height, f"{tick:g}") for tick in _fewer(ticks, across)]
     for number, (label, color, points) in enumerate(rows):
         y = number * row
         drawn.append(_text(left - 10, y + 19, label, "end", "label"))
@@ -53,17 +63,22 @@ def ranges(rows: Sequence[tuple[str, str, Mapping[str, float | None]]], unit: st
         at = {name: x(points[name]) for name in ("p50", "p95", "p99", "max")}
         drawn.append(
             f'<g class="{color}"><title>{escape(tip)}</title>'
-            f'<rect x="{left}" y="{y}" width="{WIDTH - left}" height="{row}" fill="transparent"/>'
+            f'<rect x="{left}" y="{y}" width="{across - left}" height="{row}" fill="transparent"/>'
             f'<g opacity=".4">{_bar(left, y + 8, at["p95"])}</g>'
             f"{_bar(left, y + 8, at['p50'])}"
             f'<path d="M{_n(at["p95"])} {y + 15}H{_n(at["p99"])}" stroke-width="2"/>'
             f'<circle cx="{_n(at["max"])}" cy="{y + 15}" r="3"/></g>'
         )
-    return _svg(height + 22, drawn)
+    return _svg(across, height + 22, drawn)
 
 
 def stacked(
-    times: Sequence[float], width: float, series: Sequence[Series], unit: str, line: Series | None
+    times: Sequence[float],
+    width: float,
+    series: Sequence[Series],
+    unit: str,
+    line: Series | None,
+    across: int,
 ) -> str:
     """Columns of `width` seconds at `times`, the `series` on top of each other, `line` across."""
     height = 200
@@ -72,14 +87,15 @@ def stacked(
     start, end = min(times), max(times) + width
 
     def x(time: float) -> float:
-        return _LEFT + (time - start) / (end - start) * (WIDTH - _LEFT - _RIGHT)
+        return _LEFT + (time - start) / (end - start) * (across - _LEFT - _RIGHT)
 
     def y(value: float) -> float:
         return 10 + height - value / ticks[-1] * height
 
-    drawn = [_tick_across(y(tick), f"{tick:g}") for tick in ticks]
+    drawn = [_tick_across(y(tick), f"{tick:g}", across) for tick in ticks]
     drawn += [
-        _text(x(tick), height + 28, clock(tick), "middle", "tick") for tick in _times(start, end)
+        _text(x(tick), height + 28, clock(tick), "middle", "tick")
+        for tick in _fewer(_times(start, end), across)
     ]
     floor = [0.0] * len(times)
     for each in series:
@@ -97,7 +113,7 @@ def stacked(
             for time, value in zip(times, line.values, strict=True)
         )
         drawn.append(f'<polyline class="{line.color}" points="{points}"/>')
-    return _svg(height + 36, drawn)
+    return _svg(across, height + 36, drawn)
 
 
 def steps(most: float) -> list[float]:
@@ -121,14 +137,21 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
-def _times(start: float, end: float) -> Iterable[float]:
+def _fewer(ticks: Sequence[float], across: int) -> Sequence[float]:
+    """Those of the `ticks` whose texts have space side by side."""
+    return ticks[::2] if across == NARROW else ticks
+
+
+def _times(start: float, end: float) -> Sequence[float]:
     step = steps(end - start)[1]
     first = math.ceil(start / step)
     return [number * step for number in range(first, math.floor(end / step) + 1)]
 
 
-def _svg(height: float, drawn: Iterable[str]) -> str:
-    return f'<svg viewBox="0 0 {WIDTH} {_n(height)}" role="img">{"".join(drawn)}</svg>'
+def _svg(across: int, height: float, drawn: Iterable[str]) -> str:
+    name = "narrow" if across == NARROW else "wide"
+    box = f'viewBox="0 0 {across} {_n(height)}"'
+    return f'<svg class="{name}" {box} role="img">{"".join(drawn)}</svg>'
 
 
 def _box(x: float, y: float, width: float, height: float, color: str, tip: str) -> str:
@@ -142,8 +165,8 @@ def _bar(x: float, y: float, end: float) -> str:
     return f'<rect x="{x}" y="{y}" width="{_n(end - x)}" height="14"/>'
 
 
-def _tick_across(y: float, text: str) -> str:
-    line = f'<path class="grid" d="M{_LEFT} {_n(y)}H{WIDTH - _RIGHT}"/>'
+def _tick_across(y: float, text: str, across: int) -> str:
+    line = f'<path class="grid" d="M{_LEFT} {_n(y)}H{across - _RIGHT}"/>'
     return line + _text(_LEFT - 8, y + 4, text, "end", "tick")
 
 

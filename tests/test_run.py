@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -21,7 +21,15 @@ from flowrun.kserve.server.models import Model
 from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.ledger.fates import Fate
 from flowrun.run import Run
-from flowrun.spec.flow import Flow, HookSpec, Limits, SinkSpec, SourceSpec, TransportSpec
+from flowrun.spec.flow import (
+    BackpressureSpec,
+    Flow,
+    HookSpec,
+    Limits,
+    SinkSpec,
+    SourceSpec,
+    TransportSpec,
+)
 
 LIMIT = 30.0  # seconds, a guard against hanging
 
@@ -186,3 +194,47 @@ def test_the_status_of_a_run_is_available_before_during_and_after_it() -> None:
     }
     assert (after["in_flight"], [each["depth"] for each in after["queues"]]) == (0, [0, 0, 0])
     assert summary.to_json().items() <= after.items()
+
+
+@pytest.mark.parametrize("policy", ["every_frame", "latest"])
+def test_frames_in_flight_at_the_deadline_of_a_stop_are_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: Literal["every_frame", "latest"]
+) -> None:
+    monkeypatch.setattr("flowrun.run.DRAIN", -9.9)  # of the 10 s of `transport.timeout`
+    monkeypatch.syspath_prepend(tmp_path)
+    name = f"stuck_{policy}"
+    (tmp_path / f"{name}.py").write_text(
+        """import threading
+entered, released = threading.Event(), threading.Event()
+def wait(frame, result):
+    entered.set()
+    released.wait()
+    return frame
+"""
+    )
+    run = Run(
+        Flow(
+            name="f",
+            source=SourceSpec("test:64x48@30"),
+            transport=TransportSpec(mode="unary", address=("embedded",), model="identity"),
+            postprocess=(HookSpec(f"{name}:wait"),),
+            sinks=(SinkSpec("null"),),
+            backpressure=BackpressureSpec(policy),
+        )
+    )
+
+    def release() -> None:
+        sys.modules[name].released.set()
+
+    run.when_overdue(release)
+    running = threading.Thread(target=run.run)
+    running.start()
+    while name not in sys.modules or not sys.modules[name].entered.is_set():
+        pass
+    while run.summary().captured < 3:  # the hook may return its frame in time, others not
+        pass
+    run.stop()
+    running.join(LIMIT)
+    summary = run.summary()
+    assert summary.aborted > 0
+    assert summary.exit_code == (3 if policy == "every_frame" else 0)

@@ -13,13 +13,14 @@ class Shutdown:
     """The actions of a stop, of an abort, and for a run that is overdue, each run once.
 
     Any thread may call everything here, but no signal handler. `grace` is the time in seconds
-    after which a stop becomes an abort. A run is overdue if it has not ended `OVERDUE` seconds
-    after an abort: the user's code does not return.
+    after which a stop becomes an abort; then `timed_out` is set. A run is overdue if it has not
+    ended `OVERDUE` seconds after an abort: the user's code does not return.
     """
 
     def __init__(self, grace: float) -> None:
         self.stopping = False
         self.aborted = False
+        self.timed_out = False
         self._overdue = False
         self._grace = grace
         self._lock = threading.Lock()
@@ -53,7 +54,7 @@ class Shutdown:
 
     def limit(self) -> None:
         """Abort the run if it has not ended within `grace`: it is stopping, or has failed."""
-        self._at(self._grace, self.abort)
+        self._at(self._grace, self._time_out)
 
     def closing(self) -> None:
         """The hooks are closed now: the run is overdue if it has not ended within
@@ -94,6 +95,11 @@ class Shutdown:
         with self._lock:
             self._deadlines.append(deadline)
         deadline.start()
+
+    def _time_out(self) -> None:
+        with self._lock:
+            self.timed_out |= not self.aborted
+        self.abort()
 
     def _report(self) -> None:
         with self._lock:

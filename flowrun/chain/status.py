@@ -165,7 +165,9 @@ class Status:
             return code, redact(one_line(self._error))
         if not self.ended:
             return None, None
-        lost = lost_frames(self.ledger.counts()) if self.promises_all else None
+        if not self.promises_all:
+            return 0, None
+        lost = lost_frames(self.ledger.counts(), timed_out=self._shutdown.timed_out)
         return (EXIT_CODE, lost) if lost else (0, None)
 
     def to_json(self) -> dict[str, Any]:

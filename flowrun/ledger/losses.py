@@ -18,16 +18,19 @@ _TEXTS = {
 }
 
 
-def lost_frames(counts: Counts) -> str | None:
+def lost_frames(counts: Counts, *, timed_out: bool = False) -> str | None:
     """How many frames a run lost that had promised all of them, and why; `None` if it kept the
-    promise."""
+    promise. `timed_out`: the run was stopped, and did not finish the frames in flight by its
+    deadline. The aborted frames of any other run are not lost: the user has aborted it."""
     lost = _by_cause(counts, _LOST)
+    reason = _first(counts, lost) if lost else "the run was stopped, and its deadline has passed"
+    if timed_out and counts.fates["aborted"]:
+        lost["aborted"] = counts.fates["aborted"]
     if not lost:
         return None
     return (
         f"{sum(lost.values())} of {counts.captured} frames lost ({_listed(lost)}), and"
-        " backpressure: every_frame promises to deliver all;"
-        f" {_first(counts, lost)}"
+        f" backpressure: every_frame promises to deliver all; {reason}"
     )
 
 

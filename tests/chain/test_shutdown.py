@@ -33,6 +33,15 @@ def test_a_stop_becomes_an_abort_and_then_the_run_is_overdue() -> None:
     run.stop()
     assert overdue.wait(LIMIT)
     assert done == ["stopped", "aborted"]
+    assert run.timed_out
+
+
+def test_an_abort_by_the_user_is_no_timeout() -> None:
+    run, overdue, _ = watched(grace=0.01)
+    run.abort()
+    assert overdue.wait(LIMIT)
+    run.stop()
+    assert not run.timed_out
 
 
 def test_a_failed_run_is_aborted_after_the_grace() -> None:

@@ -94,3 +94,26 @@ def test_a_frame_that_failed_says_more_than_one_that_was_dropped() -> None:
     assert nothing_delivered(ledger.counts()) == (
         "no frame was delivered (superseded 1, hook 1, sink 1); the first was frame 2: sink: broken"
     )
+
+
+def test_an_aborted_frame_is_lost_if_it_was_in_flight_at_the_deadline_of_a_stop() -> None:
+    ledger = Ledger()
+    frames = captured(ledger, 3)
+    ledger.delivered(frames[0])
+    ledger.close()
+    assert lost_frames(ledger.counts()) is None
+    assert lost_frames(ledger.counts(), timed_out=True) == (
+        "2 of 3 frames lost (aborted 2), and backpressure: every_frame promises to deliver all;"
+        " the run was stopped, and its deadline has passed"
+    )
+
+
+def test_a_frame_that_failed_says_more_than_one_that_was_aborted() -> None:
+    ledger = Ledger()
+    frames = captured(ledger, 2)
+    ledger.failed(frames[0], "transport", TransportError("refused"))
+    ledger.close()
+    assert lost_frames(ledger.counts(), timed_out=True) == (
+        "2 of 2 frames lost (transport 1, aborted 1), and backpressure: every_frame promises to"
+        " deliver all; the first was frame 0: transport: refused"
+    )

@@ -22,9 +22,9 @@ _OTHER_SERVER = (
 
 
 class BalancedCall:
-    """Sends a request to a server, and to another one if that becomes unavailable, until one
-    responds or does not within `timeout`, or none is left. Has what is used of a future of
-    grpcio."""
+    """Sends a request to a server, and to another one if that becomes unavailable or hangs, until
+    one responds, a server that is ready does not within `timeout`, or none is left. Has what is
+    used of a future of grpcio."""
 
     def __init__(
         self, balancer: Balancer, method: str, message: bytes, timeout: float, **options: Any
@@ -101,8 +101,11 @@ class BalancedCall:
         inner.add_done_callback(partial(self._done, endpoint))
 
     def _done(self, endpoint: Endpoint, inner: Any) -> None:
+        code = inner.code()
+        # The timeout of a call to a server that is not known to be ready.
+        hangs = code is grpc.StatusCode.DEADLINE_EXCEEDED and endpoint.avoided
         self._balancer.release(self, endpoint, inner)
-        if inner.code() in _OTHER_SERVER and not self._cancelled:
+        if (code in _OTHER_SERVER or hangs) and not self._cancelled:
             other = self._balancer.assign(self, self._tried)
             if other is not None:
                 try:

@@ -180,6 +180,20 @@ def test_requests_to_a_server_that_hangs_are_sent_to_another_one(
     )
 
 
+def test_a_timeout_before_a_server_is_known_to_hang_costs_no_request(
+    scripted: Build, client: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "RESPONSE_TIMEOUT", LIMIT)
+    one, two = scripted(), scripted()
+    sender = client(one.address, two.address, timeout=1.0)
+    sender.get(2)  # the first response of a server may take longer
+    one.plan = ["silence"] * 100
+    one.blocked = ("ServerReady", "ModelReady")
+    futures = sender.send(6)
+    assert [future.result(LIMIT).only[0, 0, 0] for future in futures] == list(range(6))
+    assert len(two.requests) == 7
+
+
 def test_a_server_that_is_slow_but_ready_keeps_its_requests(scripted: Build, client: Build) -> None:
     plan = ["answer", *["silence"] * 100]
     one, two = scripted(plan=plan), scripted(plan=plan)

@@ -56,7 +56,8 @@ def open_transport(
     Raises `TransportError` if there is no response and `ContractError` if the model does not fit.
     """
     addresses = spec.address if address is None else address
-    return _open(open_connection(spec, addresses), addresses, sample, shown=shown, reads=reads)
+    connection = open_connection(spec, addresses)
+    return _open(connection, addresses, sample, shown=shown, reads=reads)[0]
 
 
 def open_supervised(
@@ -78,12 +79,13 @@ def open_supervised(
     """
     addresses = spec.address if address is None else address
     connection = open_connection(spec, addresses, states)
-    inner = _open(connection, addresses, sample, shown=shown, reads=reads, buffers=buffers)
+    inner, plain = _open(connection, addresses, sample, shown=shown, reads=reads, buffers=buffers)
     return OutageTransport(
         inner,
         partial(is_ready, connection),
         policy,
         fits=partial(_fits, connection, shown),
+        began=plain.end_stream,
         recovered=connection.first.await_again,
     )
 
@@ -122,7 +124,8 @@ def _open(
     shown: bool,
     reads: Sequence[str] | None,
     buffers: Buffers | None = None,
-) -> ModelTransport:
+) -> tuple[ModelTransport, StreamTransport | UnaryTransport]:
+    """The transport, and the one in it that has no shared memory."""
     spec = connection.spec
     try:
         model = fetch_model_info(connection)
@@ -142,7 +145,7 @@ def _open(
     except BaseException:
         connection.channel.close()
         raise
-    return transport
+    return transport, plain
 
 
 def _open_pool(spec: TransportSpec, address: Sequence[str]) -> Pool:

@@ -46,12 +46,12 @@ class OutageTransport:
 
     The thread `flowrun-outage` exists only while something of this is to be done. It calls
     `is_ready`, with the seconds for which it may wait for a connection, `fits`, which returns
-    false if it could not find out, and `recovered` before it sends requests to a server that was
-    unavailable or without its model. Futures are completed by the thread that brings the result, by
-    `flowrun-outage`, and by the caller of `release` or `close`. `unavailable_since` is when the
-    server was found not ready, in local time, `None` while it is ready; `unavailable_s` for how
-    many seconds it was not, altogether; `overloaded_since` when it refused a request by overload,
-    until it responds to one.
+    false if it could not find out, `began` when it has found the server not ready, and `recovered`
+    before it sends requests to a server that was unavailable or without its model. Futures are
+    completed by the thread that brings the result, by `flowrun-outage`, and by the caller of
+    `release` or `close`. `unavailable_since` is when the server was found not ready, in local time,
+    `None` while it is ready; `unavailable_s` for how many seconds it was not, altogether;
+    `overloaded_since` when it refused a request by overload, until it responds to one.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class OutageTransport:
         policy: OnOutage,
         *,
         fits: Callable[[Request], bool] = lambda _: True,
+        began: Callable[[], None] = lambda: None,
         recovered: Callable[[], None] = lambda: None,
         wait: Wait = wait_with_jitter,
         clock: Callable[[], float] = time.monotonic,
@@ -74,6 +75,7 @@ class OutageTransport:
             OutageLog(policy),
             is_ready=is_ready,
             fits=fits,
+            began=began,
             recovered=recovered,
             wait=wait,
             clock=clock,

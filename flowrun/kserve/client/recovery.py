@@ -40,6 +40,7 @@ class Recovery:
         *,
         is_ready: Callable[[float], bool],
         fits: Callable[[Request], bool],
+        began: Callable[[], None],
         recovered: Callable[[], None],
         wait: Wait,
         clock: Callable[[], float],
@@ -55,6 +56,7 @@ class Recovery:
         self._log = log
         self._is_ready = is_ready
         self._fits = fits
+        self._began = began
         self._recovered = recovered
         self._wait = wait
         self._clock = clock
@@ -239,6 +241,7 @@ class Recovery:
             self._log.began(outage.error)
             self.downtime.begin()
             self.overloaded_since = None
+            self._began()
 
     def _note_end(self, outage: Outage) -> None:
         if outage.noticed:

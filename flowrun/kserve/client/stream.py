@@ -113,6 +113,13 @@ class StreamTransport:
                 self._changed.notify_all()
         return future
 
+    def end_stream(self) -> None:
+        """Half-close the open stream: the server is not ready, and one that shuts down waits for
+        its streams to end. The next request opens another one. From any thread, does not block."""
+        with self._changed:
+            self._state.half_close(time.monotonic() + self._spec.timeout)
+            self._notify()
+
     def close(self) -> None:
         """Half-close and give the server `CLOSE_GRACE` seconds for what is in flight, then
         cancel."""

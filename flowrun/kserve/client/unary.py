@@ -77,6 +77,9 @@ class UnaryTransport:
         call.add_done_callback(partial(self._done, future, number, first_by, request.placement))
         return future
 
+    def end_stream(self) -> None:
+        """As `StreamTransport.end_stream`: there is none."""
+
     def close(self) -> None:
         with self._lock:
             self._closed = True

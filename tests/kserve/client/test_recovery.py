@@ -95,6 +95,31 @@ def test_an_unloaded_model_is_waited_for_and_gets_no_requests(
     )
 
 
+def test_the_stream_to_a_server_without_the_model_is_closed_because_its_shutdown_may_wait_for_that(
+    scripted: Build, supervised: Build
+) -> None:
+    server = scripted("triton", ["answer", "error: Request for unknown model"])
+    transport = supervised(server, "stream")
+    assert outcomes(submit(transport, 0)) == [0]
+    server.models = ()
+    futures = submit(transport, 1)
+    assert server.half_closed.wait(LIMIT)
+    futures += submit(transport, 2)
+    server.models = ("model",)
+    assert outcomes(futures) == [1, 2]
+    assert [future.result().generation for future in futures] == [2, 2]  # its state is lost
+    assert (server.streams, transport.reopened) == (2, 1)
+
+
+def test_an_overload_leaves_the_stream_and_its_state_as_they_are(
+    scripted: Build, supervised: Build
+) -> None:
+    server = scripted("triton", ["answer", "error: Exceeds maximum queue size"])
+    transport = supervised(server, "stream")
+    assert outcomes(submit(transport, 0, 1, 2)) == [0, 1, 2]
+    assert (server.streams, transport.reopened) == (1, 0)
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("policy", ["hold", "drop"])
 def test_at_the_first_refusal_a_model_that_no_longer_fits_ends_everything(

@@ -9,7 +9,13 @@ from concurrent.futures import Future
 from datetime import datetime
 from functools import partial
 
-from flowrun.errors import Condition, ContractError, DeadlineError, TransportError
+from flowrun.errors import (
+    Condition,
+    ContractError,
+    DeadlineError,
+    FirstDeadlineError,
+    TransportError,
+)
 from flowrun.inference import Request, Result, Transport
 from flowrun.kserve.client.outage_log import OutageLog
 from flowrun.kserve.client.outage_state import Ended, Job, Outage, OutageState
@@ -154,7 +160,9 @@ class Recovery:
             if self.closed.is_set():
                 return
             job, error = self._state.next_doubt()
-        found = self._found(0.0)
+            outage = self._state.outage
+        known = outage is not None and (outage.noticed or not isinstance(error, FirstDeadlineError))
+        found = "unavailable" if known else self._found(0.0)
         ready = found is None
         if found == "overloaded":
             error.condition = found
@@ -163,8 +171,11 @@ class Recovery:
         with self.changed:
             if self._state.misfit is not None or self.closed.is_set():
                 return
-            job, error, outage = self._state.settle_doubt(ready=ready)
-            failure = self._hold_or_fail(job, error) if outage else error
+            job, error, is_outage = self._state.settle_doubt(ready=ready)
+            failure = self._hold_or_fail(job, error) if is_outage else error
+            outage = self._state.outage
+        if outage is not None and not known and found == "unavailable":
+            self._note_begin(outage)
         if failure is not None:
             job.future.set_exception(failure)
 

@@ -426,6 +426,20 @@ def test_a_server_that_becomes_unavailable_during_an_overload_is_reported(bench:
     assert outcomes([future]) == [0]
 
 
+def test_many_requests_without_a_response_ask_one_question(bench: Any) -> None:
+    made = bench("hold")
+    futures = made.submit(0, 1, 2, 3)
+    made.inner.fail(*range(4), error=DeadlineError("late", condition="doubtful"))
+    made.say(False)
+    for _ in range(2):  # the second question waits for the end of the outage
+        made.asked.get(timeout=LIMIT)
+    assert made.transport.unavailable_since is not None
+    made.say(True)
+    made.inner.wait_for(0, 1, 2, 3, 0, 1, 2, 3)
+    made.inner.answer(0, 1, 2, 3)
+    assert outcomes(futures) == [0, 1, 2, 3]
+
+
 def test_closing_during_a_question_reports_no_outage(
     bench: Any, caplog: Any, monkeypatch: Any
 ) -> None:

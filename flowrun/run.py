@@ -312,7 +312,7 @@ class Run:
                 (self._listeners if isinstance(sink, WebSink) else parts).callback(sink.close)
                 branches.append(SinkBranch(key, sink, queue_for(spec, flow, threads, several=many)))
         if not branches:
-            branches = [SinkBranch(*files.pop(0))]
+            branches, files = [SinkBranch(*file) for file in files], []
         self._status.fate_branches = tuple(FateBranch(*file) for file in files)
         self._status.branches = tuple(branches)
         return self._status.branches

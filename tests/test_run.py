@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import pytest
 
+from flowrun.errors import SinkError
 from flowrun.frame import Frame
 from flowrun.kserve.server.embedded import EmbeddedServer
 from flowrun.kserve.server.models import Model
@@ -238,3 +239,27 @@ def wait(frame, result):
     summary = run.summary()
     assert summary.aborted > 0
     assert summary.exit_code == (3 if policy == "every_frame" else 0)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")
+@pytest.mark.parametrize("order", [["full", "good"], ["good", "full"]])
+def test_one_jsonl_file_that_cannot_be_written_costs_the_other_one_nothing(
+    tmp_path: Path, order: list[str]
+) -> None:
+    (tmp_path / "full.jsonl").symlink_to("/dev/full")
+    run = Run(
+        Flow(
+            name="f",
+            source=SourceSpec("test:64x48@30"),
+            transport=TransportSpec(mode="unary", address=("embedded",), model="identity"),
+            sinks=tuple(
+                SinkSpec(str(tmp_path / f"{each}.jsonl"), overwrite=True) for each in order
+            ),
+            limits=Limits(frames=20),
+        )
+    )
+    with pytest.raises(SinkError, match=r"full\.jsonl cannot be written: No space left on device"):
+        run.run()
+    lines = (tmp_path / "good.jsonl").read_text().splitlines()
+    assert [json.loads(line)["fate"] for line in lines] == ["delivered"] * 20
+    assert (run.summary().captured, run.summary().delivered) == (20, 20)

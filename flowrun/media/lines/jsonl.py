@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,8 +40,8 @@ class JsonLinesSink:
     """One line per captured frame, in the order in which their fates are decided:
     `{"index", "time", "fate", "cause", "latency_ms": {"end_to_end", "<stage>": …}, "data": {…}}`.
 
-    Each line is flushed to the file at once. Frames are accepted and discarded. `missing` is 1 if
-    the first line that was not written is that of a delivered frame.
+    Each line is written to the file at once, and as a whole or not at all. Frames are accepted and
+    discarded. `missing` is 1 if the first line that was not written is that of a delivered frame.
     """
 
     def __init__(self, spec: SinkSpec, context: SinkContext) -> None:
@@ -53,16 +54,10 @@ class JsonLinesSink:
         self._raised = False
         self._claims.take(self._path, self._key, overwrite=spec.overwrite)
         try:
-            # A lone surrogate, as in names of files, becomes the escape that JSON has for it.
-            self._file = self._path.open(
-                "w" if spec.overwrite else "x",
-                encoding="utf-8",
-                errors="backslashreplace",
-                newline="\n",
-                buffering=1,
-            )
+            self._file = self._path.open("wb" if spec.overwrite else "xb", buffering=0)
         except OSError as error:
             raise self._failure(error) from error
+        self._size = 0  # bytes of the complete lines
 
     def note(self, fate: Fate) -> None:
         """Write the line of `fate`. From any thread; an error is raised by `write` and `close`."""
@@ -84,7 +79,8 @@ class JsonLinesSink:
                 self.failed += delivered
                 return
             try:
-                self._file.write(line + "\n")
+                # A lone surrogate, as in names of files, becomes the escape that JSON has for it.
+                self._append(f"{line}\n".encode(errors="backslashreplace"))
                 self.delivered += delivered
             except OSError as error:
                 self.error = self._failure(error)
@@ -109,6 +105,17 @@ class JsonLinesSink:
 
     def abort(self) -> None:
         """Nothing to abort: writing a line does not block."""
+
+    def _append(self, line: bytes) -> None:
+        rest = memoryview(line)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError:
+            with suppress(OSError):  # not a regular file
+                self._file.truncate(self._size)
+            raise
+        self._size += len(line)
 
     def _failure(self, error: OSError) -> SinkError:
         return SinkError(f"{self._path} cannot be written: {error.strerror}", key=self._key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -314,3 +315,33 @@ def test_a_full_disk_at_a_line_that_does_not_fit_the_buffer(caplog: Any) -> None
     assert len(caplog.messages) == 1
     with pytest.raises(SinkError, match=r"No space left on device$"):
         sink.close()
+
+
+def test_a_line_that_does_not_fit_the_disk_is_not_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "fates.jsonl"
+    sink = opened(path)
+    sink.note(Fate(index=0))
+    monkeypatch.setattr(sink, "_file", Nearly(sink._file, space=40))
+    sink.note(Fate(index=1))
+    with pytest.raises(SinkError, match=r"No space left on device$"):
+        sink.close()
+    assert [line["index"] for line in written(path)] == [0]
+
+
+class Nearly:
+    """A file on a disk that has `space` bytes left."""
+
+    def __init__(self, file: Any, space: int) -> None:
+        self._file, self._space = file, space
+
+    def write(self, data: memoryview) -> int:
+        if not self._space:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        count: int = self._file.write(data[: self._space])
+        self._space -= count
+        return count
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)

@@ -43,6 +43,9 @@ _DISCONNECTED = re.compile(
     re.IGNORECASE,
 )
 
+# gRPC's own texts for a call that the peer broke off, as a proxy does whose server has gone.
+_BROKEN_OFF = re.compile(r"stream removed|rst_stream|end_stream", re.IGNORECASE)
+
 # Triton: "inference request for sequence 7 to model 'm' must specify the START flag on the first
 # request of the sequence": it has ended the sequence, by default after a second without requests.
 _SEQUENCE_LOST = re.compile("must specify the START flag")
@@ -66,6 +69,8 @@ def of_status(code: grpc.StatusCode, details: str | None) -> Condition:
         return "refused" if _TOO_LARGE.search(text) else "overloaded"
     if code is grpc.StatusCode.UNKNOWN:
         return _of_unknown(text)
+    if code is grpc.StatusCode.INTERNAL and _BROKEN_OFF.search(text):
+        return "interrupted"
     return _OF_CODE.get(code, "refused")
 
 

@@ -45,6 +45,12 @@ from flowrun.kserve.conditions import of_status, of_text
         ("INVALID_ARGUMENT", "unexpected shape for input 'image'", "doubtful"),
         ("DEADLINE_EXCEEDED", None, "doubtful"),
         ("INTERNAL", "CUDA error", "refused"),
+        (
+            "INTERNAL",
+            "Stream removed (Data frame with END_STREAM flag received) (RST_STREAM (Received"
+            " RST_STREAM with error code 0))",
+            "interrupted",
+        ),
         ("UNIMPLEMENTED", "", "refused"),
     ],
 )

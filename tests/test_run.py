@@ -230,8 +230,9 @@ def wait(frame, result):
     run.when_overdue(release)
     running = threading.Thread(target=run.run)
     running.start()
-    while name not in sys.modules or not sys.modules[name].entered.is_set():
+    while not hasattr(sys.modules.get(name), "wait"):  # the end of the module
         pass
+    sys.modules[name].entered.wait(LIMIT)
     while run.summary().captured < 3:  # the hook may return its frame in time, others not
         pass
     run.stop()

@@ -53,11 +53,7 @@ def main(argv: Sequence[str]) -> int:
 def _hooks(flow: Flow, *, library_only: bool) -> Iterator[Remark]:
     """The errors of the hooks; of those that flowrun brings only, if the flow's own code is not to
     be imported."""
-    from flowrun.spec.build import LIBRARY
-
-    if library_only and not any(
-        hook.hook.startswith(f"{LIBRARY}.") for hook in (*flow.preprocess, *flow.postprocess)
-    ):
+    if library_only and not any(hook.is_brought for hook in (*flow.preprocess, *flow.postprocess)):
         return  # without the time that the import takes
     from flowrun.hooks.loader import check_hooks
     from flowrun.spec.problems import Remark

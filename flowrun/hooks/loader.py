@@ -13,7 +13,6 @@ from flowrun.errors import InvalidFlowError
 from flowrun.foreign import exception_text, is_ctrl_c, type_name
 from flowrun.frame import Frame
 from flowrun.hooks.guard import CallsInProgress, note_definition
-from flowrun.spec.build import LIBRARY
 from flowrun.spec.dotted_path import DottedPathError, defined_at, resolve
 from flowrun.spec.flow import HookSpec, OnError
 from flowrun.spec.hints import closest_match
@@ -79,16 +78,13 @@ def check_hooks(
     `library_only`."""
     found = []
     for n, spec in enumerate(specs):
-        brought = spec.hook.startswith(f"{LIBRARY}.")
-        if library_only and not brought:
+        if library_only and not spec.is_brought:
             continue
         try:
-            if brought:
+            _resolve(spec, f"{key}[{n}]")
+            if spec.is_brought:
                 with_ = {name: value for name, value in spec.with_.items() if name != "labels"}
-                _resolve(spec, f"{key}[{n}]")
                 _open(replace(spec, with_=with_), f"{key}[{n}]", CallsInProgress()).close()
-            else:
-                _resolve(spec, f"{key}[{n}]")
         except InvalidFlowError as error:
             found.append(error)
     return found
@@ -216,17 +212,13 @@ def _check_options(
         return
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     options = tuple(each.name for each in [*parameters.values()][given:] if each.kind in named)
+    shown = spec.hook.rpartition(":")[2] if spec.is_brought else spec.hook
     for name in spec.with_:
         if name not in parameters:
             near = closest_match(name, options)
             known = ", ".join(f"`{option}`" for option in options) or "none"
             raise InvalidFlowError(
-                f"{_shown(spec.hook)} has no option `{name}`",
+                f"{shown} has no option `{name}`",
                 key=f"{key}.with.{name}",
                 hint=f"did you mean `{near}`?" if near else f"its options: {known}",
             )
-
-
-def _shown(path: str) -> str:
-    """The bare name of a hook that flowrun brings, the path of another one."""
-    return path.rpartition(":")[2] if path.startswith(f"{LIBRARY}.") else path

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flowrun.spec.flow import (
+    LIBRARY,
     BackpressureSpec,
     Flow,
     HookSpec,
@@ -20,7 +21,6 @@ from flowrun.spec.flow import (
 )
 from flowrun.spec.units import duration, size
 
-LIBRARY = "flowrun.hooks"  # the package of the hooks that flowrun brings
 Data = Mapping[str, Any]
 
 

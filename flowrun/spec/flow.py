@@ -60,11 +60,19 @@ class SourceSpec:
         return LIVE[self.kind] if self.poll is None else True
 
 
+LIBRARY = "flowrun.hooks"  # the package of the hooks that flowrun brings
+
+
 @dataclass(frozen=True, slots=True)
 class HookSpec:
-    hook: str
+    hook: str  # a dotted path, also where the flow has a bare name
     with_: Mapping[str, Any] = field(default_factory=dict)  # the YAML key is `with`
     on_error: OnError = "fail"
+
+    @property
+    def is_brought(self) -> bool:
+        """Whether flowrun brings the hook, which the flow may then call by its bare name."""
+        return self.hook.startswith(f"{LIBRARY}.")
 
 
 @dataclass(frozen=True, slots=True)

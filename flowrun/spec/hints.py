@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from flowrun.spec.corrections import corrections
+from flowrun.spec.flow import LIBRARY
 from flowrun.spec.nodes import Node, Path, dotted
 from flowrun.spec.scalars import scalar
 from flowrun.spec.schema import Schema, inlined, types
@@ -120,10 +121,10 @@ def _with_scheme(text: str, of: Schema) -> str:
 def _library_hook(text: str, of: Schema) -> str:
     """The dotted path of the hook of flowrun's whose name is similar to that in `text`."""
     module = text.rpartition(".")[2].partition(":")[0]
-    if not text.startswith("flowrun.hooks."):
+    if not text.startswith(f"{LIBRARY}."):
         return ""
     near = closest_match(module, tuple(of.get("examples", ())))
-    return f"flowrun.hooks.{near}:{near}" if near else ""
+    return f"{LIBRARY}.{near}:{near}" if near else ""
 
 
 def _meant(words: Iterator[str]) -> str:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1
 
@@ -54,6 +58,12 @@ class View:
             self.left + x1 * self.x_scale,
             self.top + y1 * self.y_scale,
         )
+
+    def points_to_source(self, points: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Points (..., 2), x and y in pixels of the view, in those of the source's picture."""
+        origin, scale = np.array((self.left, self.top)), (self.x_scale, self.y_scale)
+        moved: npt.NDArray[np.float64] = origin + points * scale
+        return moved
 
 
 @lru_cache(maxsize=16)

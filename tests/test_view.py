@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,3 +46,10 @@ def test_a_letterbox_leads_back_to_the_pixels_of_the_source() -> None:
     seen = View(1920, 1080).resized(300, 169).cut(0, -65, 300, 300)
     assert seen.to_source((0, 65, 300, 234)) == pytest.approx((0, 0, 1920, 1080))
     assert seen.to_source((150, 149.5, 150, 149.5)) == pytest.approx((960, 540, 960, 540))
+
+
+@given(VIEWS)
+def test_points_lead_back_to_the_source_as_the_corners_of_a_box_do(view: View) -> None:
+    x0, y0, x1, y1 = view.to_source((1, 2, 30, 40))
+    points = view.points_to_source(np.array([[[1, 2], [30, 40]]]))
+    assert points.ravel().tolist() == pytest.approx([x0, y0, x1, y1])

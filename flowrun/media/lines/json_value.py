@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from flowrun.detection import Detection, Mask
 from flowrun.foreign import exception_text, is_ctrl_c, text_of, type_name
 
 _MAX_DEPTH = 32  # deeper values may contain themselves
@@ -73,6 +74,8 @@ def _flat(value: Any) -> Any:
         value = list(value)
     elif isinstance(value, set | frozenset):
         value = sorted(value, key=repr)
+    elif isinstance(value, Detection | Mask):
+        value = value.to_json()
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     elif isinstance(value, bytes):

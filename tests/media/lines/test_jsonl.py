@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowrun.detection import Classification, Detection, with_detections
+from flowrun.detection import Classification, Detection, Mask, with_detections
 from flowrun.errors import SinkError
 from flowrun.frame import Frame, VideoInfo
 from flowrun.media.lines.jsonl import JsonLinesSink
@@ -206,6 +206,19 @@ def test_detections_are_written_with_their_field_names(tmp_path: Path) -> None:
         '{"detections": [{"box": [0.5, 1, 20, 30], "score": 0.75, "class_id": 1, "label": "sign",'
         ' "text": "stop"}], "classes": [{"class_id": 3, "score": 0.5, "label": "cat"}]}'
     )
+
+
+def test_points_masks_and_tracks_are_written_where_there_are_any(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    sink = opened(path)
+    mask = Mask(np.ones((2, 1), bool), 1, 0, width=4, height=2)
+    seen = Detection((1, 0, 2, 2), 0.5, keypoints=((1.5, 0.5, 0.9),), mask=mask, track_id=3)
+    sink.note(Fate(data=with_detections(FRAME, [seen]).data))
+    sink.close()
+    (line,) = written(path)[0]["data"]["detections"]
+    assert line["keypoints"] == [[1.5, 0.5, 0.9]]
+    assert line["track_id"] == 3
+    assert line["mask"] == {"size": [2, 4], "counts": [2, 2, 4]}
 
 
 @given(

@@ -71,7 +71,8 @@ class Frame:
         return cls(cast(Image, picture), index, time, duration, captured)
 
     def __post_init__(self) -> None:
-        if isinstance(self.image, Picture):
+        # The first test alone decides in most cases, and is the cheaper one.
+        if type(self.image) is not np.ndarray and isinstance(self.image, Picture):
             object.__setattr__(self, "picture", self.image)
             object.__delattr__(self, "image")  # until `__getattr__` sets it
 

@@ -24,11 +24,9 @@ class Latencies:
         # Seconds that a stage spent on several frames at once, counted for more than one of them.
         self._overlap: dict[str, float] = dict.fromkeys(STAGES, 0.0)
 
-    def add(self, stage: Stage, seconds: float, others: int) -> None:
-        """Count the time of one frame in one stage, which `others` shared."""
-        self.stages[stage].add(seconds)
-        if others:
-            self._overlap[stage] += seconds * others / (1 + others)
+    def shared(self, stage: Stage, seconds: float, others: int) -> None:
+        """The time of a frame in `stage` was spent on `others`, too."""
+        self._overlap[stage] += seconds * others / (1 + others)
 
     def hook(self, key: str, name: str) -> Histogram:
         """The histogram of the hook at `key` of the flow, called `name`. Call it before the first

@@ -113,7 +113,9 @@ class Ledger:
     ) -> None:
         """Record the time of one frame in one stage; one thread at a time for each stage. `frame`
         is that frame, if it is captured already; `others` is how many frames shared the time."""
-        self.latencies.add(stage, seconds, others)
+        self.latencies.stages[stage].add(seconds)
+        if others:
+            self.latencies.shared(stage, seconds, others)
         if frame is not None and self._listeners:
             with self._lock:
                 entry = self._open.get(frame.index)

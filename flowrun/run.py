@@ -14,8 +14,9 @@ from reactivex import Observable
 
 from flowrun.chain import policies
 from flowrun.chain.compile import Threads, compile_flow
-from flowrun.chain.fan_out import FanOut, FateBranch, SinkBranch, queue_for, recount
-from flowrun.chain.queues import delivers_apart, several
+from flowrun.chain.fan_out import FanOut, SinkBranch, recount
+from flowrun.chain.open_sinks import open_sinks
+from flowrun.chain.queues import delivers_apart
 from flowrun.chain.shutdown import Shutdown
 from flowrun.chain.stages import Stages
 from flowrun.chain.status import Status
@@ -34,10 +35,7 @@ from flowrun.ledger.ledger import Ledger
 from flowrun.ledger.losses import nothing_delivered
 from flowrun.ledger.summary import Summary
 from flowrun.media.claims import Claims
-from flowrun.media.lines.jsonl import JsonLinesSink
 from flowrun.media.protocols import SinkContext, Source
-from flowrun.media.sinks import open_sink
-from flowrun.media.sinks.web import WebSink
 from flowrun.media.sources import make_source
 from flowrun.operators.loop import LoopScheduler
 from flowrun.spec.flow import Flow, OnOutage, SourceSpec
@@ -299,25 +297,18 @@ class Run:
         self, parts: ExitStack, flow: Flow, info: VideoInfo, threads: RunThreads
     ) -> tuple[SinkBranch, ...]:
         """Open all sinks; returns those that get frames."""
-        many = several(flow)
-        branches, files = [], []
-        for key, spec in flow.sinks_by_key.items():
-            sink = open_sink(spec, self._context(key, info))
-            self._shutdown.when_aborted(sink.abort)
-            if isinstance(sink, JsonLinesSink):
-                self._listeners.callback(sink.close)
-                self.ledger.on_fate(sink.note)
-                files.append((key, sink))
-            else:
-                (self._listeners if isinstance(sink, WebSink) else parts).callback(sink.close)
-                branches.append(SinkBranch(key, sink, queue_for(spec, flow, threads, several=many)))
-        if not branches:
-            branches, files = [SinkBranch(*file) for file in files], []
-        self._status.fate_branches = tuple(FateBranch(*file) for file in files)
-        self._status.branches = tuple(branches)
+        self._status.branches, self._status.fate_branches = open_sinks(
+            flow,
+            partial(self._context, info),
+            self.ledger,
+            threads,
+            with_chain=parts,
+            with_ledger=self._listeners,
+            when_aborted=self._shutdown.when_aborted,
+        )
         return self._status.branches
 
-    def _context(self, key: str, info: VideoInfo) -> SinkContext:
+    def _context(self, info: VideoInfo, key: str) -> SinkContext:
         def unavailable_since() -> datetime | None:
             shown = self.flow.source.on_loss == "placeholder"
             source = self._status.source

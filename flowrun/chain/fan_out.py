@@ -13,8 +13,7 @@ from flowrun.chain.threads import RunThreads
 from flowrun.errors import SinkError, SinkUnavailableError
 from flowrun.frame import Frame
 from flowrun.ledger.ledger import Ledger
-from flowrun.media.lines.jsonl import JsonLinesSink
-from flowrun.media.protocols import FileSink, LiveSink, Sink
+from flowrun.media.protocols import FateSink, FileSink, LiveSink, Sink
 from flowrun.operators.bounded import WhenFull
 from flowrun.operators.occupancy import Occupancy
 from flowrun.operators.scheduler import WaitableScheduler
@@ -62,11 +61,11 @@ class SinkBranch:
 
 @dataclass(frozen=True, slots=True)
 class FateBranch:
-    """A `.jsonl` sink beside others: it gets the fates of the frames, and not the frames. A frame
+    """A sink for lines beside others: it gets the fates of the frames, and not the frames. A frame
     that is delivered and has its line counts as delivered, without its line as failed."""
 
     key: str
-    sink: JsonLinesSink
+    sink: FateSink
 
     @property
     def error(self) -> SinkError | None:

@@ -47,8 +47,8 @@ def sink_queue(spec: SinkSpec, flow: Flow, *, several: bool) -> QueueSpec | None
 
 
 def several(flow: Flow) -> bool:
-    """Whether more than one sink gets frames: a `.jsonl` file beside others gets only the fates."""
-    return sum(spec.kind != "jsonl" for spec in flow.sinks) > 1
+    """Whether more than one sink gets frames: one for lines beside others gets only the fates."""
+    return sum(not spec.writes_lines for spec in flow.sinks) > 1
 
 
 def writer(spec: SinkSpec) -> str:

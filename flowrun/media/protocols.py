@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from flowrun.errors import SinkError
 from flowrun.frame import Frame, VideoInfo
 from flowrun.media import pixel_aspect
 from flowrun.media.claims import Claims
@@ -127,3 +128,36 @@ class RemoteSink(Sink, Protocol):
     def unavailable_since(self) -> datetime | None: ...
     @property
     def unavailable_s(self) -> float: ...
+
+
+class Fate(Protocol):
+    """The fate of a frame, as the ledger reports it. `took` maps stages to seconds."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def time(self) -> float: ...
+    @property
+    def fate(self) -> str: ...
+    @property
+    def cause(self) -> str | None: ...
+    @property
+    def took(self) -> Mapping[str, float]: ...
+    @property
+    def data(self) -> Mapping[str, Any]: ...
+
+
+@runtime_checkable
+class FateSink(Sink, Protocol):
+    """A sink that writes a line about every frame. Beside sinks for pictures it gets no frames.
+
+    `delivered` and `failed` count the delivered frames with and without their line; `error` is
+    what ended it, after which no more lines are written.
+    """
+
+    delivered: int
+    failed: int
+    error: SinkError | None
+
+    def note(self, fate: Fate) -> None:
+        """Write the line of `fate`. From any thread, quick; does not raise."""

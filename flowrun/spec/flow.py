@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from flowrun.spec.kinds import FILE_SINKS, LIVE, SinkKind, SourceKind, sink_kind, source_kind
+from flowrun.spec.kinds import (
+    FILE_SINKS,
+    LINE_SINKS,
+    LIVE,
+    SinkKind,
+    SourceKind,
+    sink_kind,
+    source_kind,
+)
 
 Parameter = bool | int | float | str
 OnError = Literal["fail", "drop", "passthrough"]
@@ -145,6 +153,11 @@ class SinkSpec:
     def file(self) -> Path | None:
         """The file that it writes, if it writes one."""
         return Path(self.uri) if self.kind in FILE_SINKS else None
+
+    @property
+    def writes_lines(self) -> bool:
+        """Whether it writes a line about each frame, and no pictures."""
+        return self.kind in LINE_SINKS
 
     @property
     def watched(self) -> bool:

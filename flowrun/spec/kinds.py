@@ -31,6 +31,7 @@ SINK_PATTERNS: dict[str, str] = {
     "video": r"(?i:.+\.(mp4|mkv|avi|mov|webm))",
 }
 FILE_SINKS: frozenset[SinkKind] = frozenset({"jsonl", "video"})
+LINE_SINKS: frozenset[SinkKind] = frozenset({"jsonl"})  # which need no pictures
 # Whether the source cannot wait for slow stages; `None`: known once it is open.
 LIVE: dict[SourceKind, bool | None] = {
     "camera": True,

@@ -77,11 +77,11 @@ def _sinks(flow: Flow) -> tuple[list[Stage], list[Box], list[Stage]]:
     within: list[Stage] = []
     apart: list[Box] = []
     from_ledger: list[Stage] = []
-    frame_sinks = any(spec.kind != "jsonl" for spec in flow.sinks)
+    frame_sinks = any(not spec.writes_lines for spec in flow.sinks)
     for key, spec in flow.sinks_by_key.items():
         stage = Stage(key, spec.uri)
         queue = queues.sink_queue(spec, flow, several=queues.several(flow))
-        if spec.kind == "jsonl" and (within or frame_sinks):
+        if spec.writes_lines and (within or frame_sinks):
             from_ledger.append(replace(stage, text=f"{spec.uri}: the fate of each frame"))
         elif queue is None:
             within.append(stage)

@@ -5,35 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
 
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
 from flowrun.media.lines.json_value import to_json_value
-from flowrun.media.protocols import SinkContext
+from flowrun.media.protocols import Fate, SinkContext
 from flowrun.spec.flow import SinkSpec
 
 log = logging.getLogger("flowrun")
-
-
-class Fate(Protocol):
-    """The fate of a frame, as the ledger reports it. `took` maps stages to seconds."""
-
-    @property
-    def index(self) -> int: ...
-    @property
-    def time(self) -> float: ...
-    @property
-    def fate(self) -> str: ...
-    @property
-    def cause(self) -> str | None: ...
-    @property
-    def took(self) -> Mapping[str, float]: ...
-    @property
-    def data(self) -> Mapping[str, Any]: ...
 
 
 class JsonLinesSink:

@@ -37,6 +37,7 @@ from flowrun.ledger.summary import Summary
 from flowrun.media.claims import Claims
 from flowrun.media.protocols import SinkContext, Source
 from flowrun.media.sources import make_source
+from flowrun.media.when import When
 from flowrun.operators.loop import LoopScheduler
 from flowrun.spec.flow import Flow, OnOutage, SourceSpec
 
@@ -196,6 +197,9 @@ class Run:
                     log.warning("the run has ended, but %s has not returned", call)
         if flow.transport.in_flight == "auto":
             log.info("in_flight: auto has found a window of %d", self._status.window.settled)
+        for key, when in self._status.selections.items():
+            if when.unknown:
+                log.warning("%s.when: no hook has attached anything named %r", key, when.name)
         if branches.errors and not self._shutdown.aborted:
             raise branches.errors[0]
         self._check_delivered()
@@ -309,6 +313,8 @@ class Run:
         return self._status.branches
 
     def _context(self, info: VideoInfo, key: str) -> SinkContext:
+        when = self._status.selections[key] = When(self.flow.sinks_by_key[key].when)
+
         def unavailable_since() -> datetime | None:
             shown = self.flow.source.on_loss == "placeholder"
             source = self._status.source
@@ -319,6 +325,8 @@ class Run:
             self.flow.source.color,
             key=key,
             name=self.flow.name,
+            run=self._status.run,
+            when=when,
             stop=self.stop,
             unavailable_since=unavailable_since,
             status=self.status,

@@ -2,9 +2,9 @@
 
 Real servers run in environments of their own, named by FLOWRUN_TRITON_PYTHON,
 FLOWRUN_MLSERVER_PYTHON, FLOWRUN_MEDIAPIPE_PYTHON and FLOWRUN_RTSP_PYTHON (paths of the python
-executables). Xvfb, chromium, prometheus and promtool are those on PATH. A test that needs a server
-which is missing is skipped. With FLOWRUN_REQUIRE=all it fails, slow tests run too, and property
-tests take four times as many examples.
+executables). Xvfb, chromium, mosquitto, prometheus and promtool are those on PATH. A test that
+needs a server which is missing is skipped. With FLOWRUN_REQUIRE=all it fails, slow tests run too,
+and property tests take four times as many examples.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ MARKERS = {
     "chromium": "browser",
     "prometheus": "prometheus",
     "promtool": "prometheus",
+    "mosquitto_executable": "mqtt",
 }
 LOGS: dict[str, Path] = {}  # fixture -> log of its server
 
@@ -251,6 +252,14 @@ def chromium() -> str:
 def nginx_executable() -> str:
     """The path of an nginx, which is not in the PATH of every user."""
     return _executable("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+
+@pytest.fixture(scope="session")
+def mosquitto_executable() -> str:
+    """The path of the MQTT broker Mosquitto, which is not in the PATH of every user."""
+    if importlib.util.find_spec("paho") is None:
+        _missing("paho-mqtt is not installed")
+    return _executable("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
 @pytest.fixture(scope="session")

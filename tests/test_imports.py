@@ -26,8 +26,10 @@ LAYERS: list[set[str]] = [
 # The same inside the two large subpackages.
 INSIDE: dict[str, list[set[str]]] = {
     "media": [
-        {"protocols", "claims", "pixel_aspect"},
+        {"claims", "pixel_aspect", "when"},
+        {"protocols"},
         {
+            "authorization",
             "backoff",
             "clock_jumps",
             "colors",
@@ -65,6 +67,7 @@ OWNERS = {  # library → the only places that import it
     "tqdm": {"cli"},
     "pygame": {"media/sinks/pygame_window"},
     "PIL.ImageFont": {"image/fonts"},
+    "paho": {"media/lines/mqtt"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

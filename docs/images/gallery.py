@@ -72,6 +72,26 @@ ENTRIES: dict[str, Entry] = {
         model="person-vehicle-detection",
         stand_in="stand_ins:street",
     ),
+    "events_mqtt": Entry(
+        "The same from a camera, with an event on an MQTT topic for each frame with detections.",
+        "Stand-in model, a clip instead of the camera, and no broker.",
+        variables=_over_grpc("street.mp4", "out.mp4"),
+        words=("--set", "sink=out.mp4"),
+        model="person-vehicle-detection",
+        stand_in="stand_ins:street",
+    ),
+    "events_webhook": Entry(
+        "A POST request for each frame with detections, and a line on standard output for every"
+        " frame; the video is made only for this picture.",
+        "Stand-in model, and no web server.",
+        variables=_over_grpc("street.mp4", "out.mp4"),
+        words=(
+            *("--set", "postprocess=[decode_ssd,draw_boxes]"),
+            *("--set", "sink=out.mp4"),
+        ),
+        model="person-vehicle-detection",
+        stand_in="stand_ins:street",
+    ),
     "faster_rcnn_unary": Entry(
         "Eighty kinds of objects by a detector with TensorFlow's outputs; number and time of the"
         " frame in the corner.",

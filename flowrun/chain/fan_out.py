@@ -13,7 +13,8 @@ from flowrun.chain.threads import RunThreads
 from flowrun.errors import SinkError, SinkUnavailableError
 from flowrun.frame import Frame
 from flowrun.ledger.ledger import Ledger
-from flowrun.media.protocols import FateSink, FileSink, LiveSink, Sink
+from flowrun.media.protocols import FateSink, FileSink, LiveSink, RemoteSink, Sink
+from flowrun.media.when import When
 from flowrun.operators.bounded import WhenFull
 from flowrun.operators.occupancy import Occupancy
 from flowrun.operators.scheduler import WaitableScheduler
@@ -35,11 +36,12 @@ class Queue:
 @dataclass(slots=True, eq=False)
 class SinkBranch:
     """A sink in the chain; without a `queue` it is written on the delivering thread. `error` is
-    the error that ended it."""
+    the error that ended it. Frames that `when` does not select are not written."""
 
     key: str  # of the flow: `sink` or `sink[1]`
     sink: Sink
     queue: Queue | None = None
+    when: When = field(default_factory=When)
     error: SinkError | None = None
     delivered: int = 0
     dropped: int = 0
@@ -48,7 +50,7 @@ class SinkBranch:
     def counts(self) -> dict[str, Any]:
         """The summary's entry of the sink."""
         repeated = self.sink.repeated if isinstance(self.sink, LiveSink) else 0
-        reconnects = self.sink.reconnects if isinstance(self.sink, LiveSink) else 0
+        reconnects = self.sink.reconnects if isinstance(self.sink, RemoteSink) else 0
         return {
             "sink": self.key,
             "delivered": self.delivered,
@@ -80,14 +82,15 @@ class FateBranch:
 
 @dataclass(slots=True)
 class _Undecided:
-    sinks: int
+    sinks: int  # that have not decided yet
+    skipped: int = 0  # sinks that do not select the frame
     accepted: bool = False
     error: SinkError | None = None  # of a sink that failed
 
 
 class FanOut:
-    """All sinks of a run. A frame is delivered when the first sink has accepted it. If none does,
-    it has failed if one sink failed with it, and was superseded otherwise.
+    """All sinks of a run. A frame is delivered when the first sink has accepted it, or when no sink
+    selects it. Otherwise it has failed if one sink failed with it, or was superseded.
 
     Frames fail while a sink is unavailable. A sink with a permanent error gets no more frames while
     there are others; its error is raised at the end (`errors`), or at once if it was the last one.
@@ -113,7 +116,10 @@ class FanOut:
             self._undecided[frame.index] = _Undecided(len(self._branches))
 
     def write(self, branch: SinkBranch, frame: Frame) -> Frame:
-        """Write `frame` to the sink, and return it."""
+        """Write `frame` to the sink, if it is selected, and return it."""
+        if not branch.when(frame.data):
+            self._skip(frame)
+            return frame
         if branch.error is not None:
             self._failed(branch, frame, branch.error)
             return frame
@@ -161,6 +167,13 @@ class FanOut:
                 self._ledger.delivered(frame)
             self._decide(frame, undecided)
 
+    def _skip(self, frame: Frame) -> None:
+        """The sink does not select `frame`."""
+        with self._lock:
+            undecided = self._undecided[frame.index]
+            undecided.skipped += 1
+            self._decide(frame, undecided)
+
     def _failed(self, branch: SinkBranch, frame: Frame, error: SinkError) -> None:
         with self._lock:
             branch.failed += 1
@@ -177,6 +190,8 @@ class FanOut:
             return
         if undecided.error is not None:
             self._ledger.failed(frame, "sink", undecided.error)
+        elif undecided.skipped == len(self._branches):
+            self._ledger.delivered(frame)
         else:
             self._ledger.superseded(frame)
 

@@ -35,15 +35,17 @@ def open_sinks(
     many = several(flow)
     branches, fates = [], []
     for key, spec in flow.sinks_by_key.items():
-        sink = open_sink(spec, context(key))
+        known = context(key)
+        sink = open_sink(spec, known)
         when_aborted(sink.abort)
         if isinstance(sink, FateSink):
             with_ledger.callback(sink.close)
             ledger.on_fate(sink.note)
-            fates.append((key, sink))
+            fates.append(FateBranch(key, sink))
         else:
             (with_ledger if isinstance(sink, WebSink) else with_chain).callback(sink.close)
-            branches.append(SinkBranch(key, sink, queue_for(spec, flow, threads, several=many)))
+            queue = queue_for(spec, flow, threads, several=many)
+            branches.append(SinkBranch(key, sink, queue, known.when))
     if not branches:  # without sinks for pictures, the frames go to those for lines
-        branches, fates = [SinkBranch(*each) for each in fates], []
-    return tuple(branches), tuple(FateBranch(*each) for each in fates)
+        branches, fates = [SinkBranch(each.key, each.sink) for each in fates], []
+    return tuple(branches), tuple(fates)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Literal
+from uuid import uuid4
 
 from flowrun.chain.fan_out import FateBranch, SinkBranch
 from flowrun.chain.shutdown import Shutdown
@@ -19,6 +20,7 @@ from flowrun.ledger.ledger import Ledger
 from flowrun.ledger.losses import EXIT_CODE, lost_frames
 from flowrun.ledger.summary import Summary, summarize
 from flowrun.media.protocols import RemoteSink, Source
+from flowrun.media.when import When
 from flowrun.operators.limit import Limit
 from flowrun.operators.occupancy import Occupancy
 from flowrun.spec.flow import Flow
@@ -36,6 +38,7 @@ class Status:
 
     def __init__(self, flow: Flow, ledger: Ledger, shutdown: Shutdown) -> None:
         self.flow = flow
+        self.run = uuid4().hex[:12]  # the number of the run, unique among those of all machines
         self.ledger = ledger
         self.window = Limit(1)  # until it is known whether frames may be dropped
         self.buffer: Occupancy[Frame] = Occupancy()  # before preprocessing
@@ -46,6 +49,7 @@ class Status:
         self.server_wait = Downtime()  # of the model server, before the transport is open
         self.branches: tuple[SinkBranch, ...] = ()
         self.fate_branches: tuple[FateBranch, ...] = ()
+        self.selections: dict[str, When] = {}  # of the sinks, by key
         self.promises_all = False  # once it is known whether frames may be dropped
         self.started = datetime.now().astimezone()
         self.ended: datetime | None = None
@@ -103,7 +107,7 @@ class Status:
         """For how many seconds source, transport and sinks have been unavailable, until `end`."""
         if self.ended:
             return self._unavailable_s
-        sinks = (branch.sink for branch in self.branches)
+        sinks = (branch.sink for branch in self._all_branches())
         return {
             "source": self.source.unavailable_s if self.source else 0.0,
             "transport": self.server_wait.seconds
@@ -130,6 +134,7 @@ class Status:
         return summarize(
             self.ledger,
             self.flow.name,
+            self.run,
             window=self.window.settled,
             reconnects={
                 "source": self.source.reconnects if self.source else 0,

@@ -22,7 +22,8 @@ from flowrun.ledger.ledger import Ledger
 class Summary:
     """What a run did. `to_json()` has the keys of `--summary`, always all of them.
 
-    `started` and `ended` are local times (ISO 8601, with the zone), `ended` is `None` while the run
+    `run` is the number of the run, which the lines of its sinks carry, too. `started` and `ended`
+    are local times (ISO 8601, with the zone), `ended` is `None` while the run
     lasts; `host` is the name of the machine, `version` that of flowrun. `exit_code` is that of the
     command, `None` while the run lasts: 3 if it lost frames although its policy is `every_frame`.
     `error` is one line about what ended the run, or about those frames, otherwise `None`.
@@ -42,6 +43,7 @@ class Summary:
     """
 
     flow: str
+    run: str
     started: str | None
     ended: str | None
     host: str
@@ -110,6 +112,7 @@ _PARTS = ("source", "transport", "sink")
 def summarize(
     ledger: Ledger,
     flow: str,
+    run: str = "",
     *,
     window: int = 1,
     reconnects: Mapping[str, int] = MappingProxyType({}),
@@ -122,8 +125,8 @@ def summarize(
     exit_code: int | None = None,
     error: str | None = None,
 ) -> Summary:
-    """The summary so far of the run of `flow`: the counters of `ledger`, and what the other parts
-    have counted; `started` and `ended` with their time zone. From any thread."""
+    """The summary so far of the run `run` of `flow`: the counters of `ledger`, and what the other
+    parts have counted; `started` and `ended` with their time zone. From any thread."""
     counts, latencies = ledger.counts(), ledger.latencies
     fates, seconds, period = counts.fates, counts.seconds, counts.period
     late = fates["dropped", "superseded"] + fates["dropped", "stale"]
@@ -136,6 +139,7 @@ def summarize(
     histograms = {"end_to_end": latencies.end_to_end, **latencies.stages}
     return Summary(
         flow=flow,
+        run=run,
         started=_iso(started),
         ended=_iso(ended),
         host=platform.node(),

@@ -11,6 +11,7 @@ from flowrun.errors import SinkError
 from flowrun.frame import Frame, VideoInfo
 from flowrun.media import pixel_aspect
 from flowrun.media.claims import Claims
+from flowrun.media.when import When
 
 
 class Source(Protocol):
@@ -53,7 +54,8 @@ class SinkContext:
 
     `info` has the size, rate, time base, colours and pixel aspect of the source; `color` is the
     order of the frames' channels; `key` is that of the sink in the flow, for errors; `name` is that
-    of the flow. `stop` ends the run as a Ctrl-C does: from any thread, without waiting.
+    of the flow; `run` is the number of the run; `when` selects the frames that the sink writes.
+    `stop` ends the run as a Ctrl-C does: from any thread, without waiting.
     `unavailable_since` returns the local time since which the source is unavailable and a live sink
     should show a placeholder. `status` returns `Run.status`, from any thread. `claims` are those of
     the run.
@@ -63,6 +65,8 @@ class SinkContext:
     color: Literal["rgb", "bgr"] = "rgb"
     key: str = "sink"
     name: str = "flowrun"
+    run: str = ""
+    when: When = field(default_factory=When)
     stop: Callable[[], None] = lambda: None
     unavailable_since: Callable[[], datetime | None] = lambda: None
     status: Callable[[], dict[str, Any]] = dict
@@ -96,12 +100,11 @@ class LiveSink(Sink, Protocol):
     """A sink with work to do between frames.
 
     `every` is the time between ticks in seconds; `repeated` counts frames that were repeated where
-    one was missing, `reconnects` how often the sink became available again.
+    one was missing.
     """
 
     every: float
     repeated: int
-    reconnects: int
 
     def tick(self) -> None:
         """Called about every `every` seconds, on the thread that writes. Must not block for longer
@@ -120,9 +123,11 @@ class FileSink(Sink, Protocol):
 class RemoteSink(Sink, Protocol):
     """A sink at a network `address` (without secrets). `unavailable_since` is the local time since
     which it is unavailable, `None` while it is available; `unavailable_s` for how many seconds it
-    has been unavailable altogether. Any thread may read them."""
+    has been unavailable altogether; `reconnects` how often it became available again. Any thread
+    may read them."""
 
     address: str
+    reconnects: int
 
     @property
     def unavailable_since(self) -> datetime | None: ...

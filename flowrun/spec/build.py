@@ -89,6 +89,7 @@ def _sink(value: Any) -> SinkSpec:
             quality=float,
             fps=float,
             hosts=tuple,
+            tls=lambda value: Tls(**value),
             reconnect=_reconnect,
         )
     )

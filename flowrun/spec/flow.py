@@ -141,6 +141,10 @@ class SinkSpec:
     timing: Literal["auto", "source", "clock"] = "auto"
     overwrite: bool = False
     audio: Literal["drop", "copy"] = "drop"
+    when: str | None = None  # the name under which hooks attach what selects a frame
+    batch: int = 1  # lines in a request at most
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # secret
+    tls: Tls | None = None
     token: str | None = field(default=None, repr=False)  # of the page; secret
     hosts: tuple[str, ...] = ()  # more names by which the page answers on a loopback address
     reconnect: Reconnect = Reconnect()

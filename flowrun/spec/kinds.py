@@ -6,7 +6,7 @@ import re
 from typing import Literal, cast
 
 SourceKind = Literal["camera", "rtsp", "stream", "http", "test", "file"]
-SinkKind = Literal["null", "screen", "web", "rtsp", "jsonl", "video"]
+SinkKind = Literal["null", "screen", "web", "rtsp", "stdout", "mqtt", "webhook", "jsonl", "video"]
 
 # HOST:PORT to listen on; port 0 is any free port.
 _ADDRESS = (
@@ -27,11 +27,16 @@ SINK_PATTERNS: dict[str, str] = {
     "screen": r"screen",
     "web": rf"web(:{_ADDRESS})?",
     "rtsp": r"(?i:rtsps?)://.+",
+    "stdout": r"-",
+    "mqtt": r"(?i:mqtts?)://.+",
+    "webhook": r"(?i:https?)://.+",
     "jsonl": r"(?i:.+\.jsonl)",
     "video": r"(?i:.+\.(mp4|mkv|avi|mov|webm))",
 }
 FILE_SINKS: frozenset[SinkKind] = frozenset({"jsonl", "video"})
-LINE_SINKS: frozenset[SinkKind] = frozenset({"jsonl"})  # which need no pictures
+LINE_SINKS: frozenset[SinkKind] = frozenset(
+    {"jsonl", "stdout", "mqtt", "webhook"}
+)  # which need no pictures
 # Whether the source cannot wait for slow stages; `None`: known once it is open.
 LIVE: dict[SourceKind, bool | None] = {
     "camera": True,

@@ -61,7 +61,7 @@ def _user_infos(text: str) -> Iterator[tuple[int, int]]:
 def is_secret(path: Sequence[str | int]) -> bool:
     """Whether the value at this path of a flow is secret: the headers, also of ffmpeg's, and keys
     with a name such as `password` or `api_key`."""
-    if tuple(path[:2]) == ("transport", "headers"):
+    if "headers" in path[:3]:  # of the transport, of a sink
         return True
     if tuple(path[:2]) == ("source", "ffmpeg") and path[-1] in _SECRET_OPTIONS:
         return True
@@ -72,6 +72,7 @@ def secrets_of(flow: Flow) -> frozenset[str]:
     """The secret texts of a flow, to be masked in messages of libraries and servers: header values,
     tokens, and the user info of its URLs (as written and percent-decoded)."""
     found = set(flow.transport.headers.values())
+    found |= {value for sink in flow.sinks for value in sink.headers.values()}
     found |= {sink.token for sink in flow.sinks if sink.token is not None}
     for name, value in flow.source.ffmpeg.items():
         if is_secret(("source", "ffmpeg", name)):

@@ -14,6 +14,7 @@ from flowrun.errors import SinkError, SinkUnavailableError
 from flowrun.frame import Frame
 from flowrun.ledger.fates import Fate
 from flowrun.ledger.ledger import Ledger
+from flowrun.media.when import When
 from flowrun.operators.virtual_time import VirtualTime
 from flowrun.spec.flow import BackpressureSpec, Flow, SinkSpec, SourceSpec, TransportSpec
 
@@ -43,6 +44,7 @@ class Sink:
 
 class Live(Sink):
     every, repeated, reconnects = 0.1, 5, 2
+    address, unavailable_since, unavailable_s = "somewhere", None, 0.0
 
     def __init__(self, key: str = "sink") -> None:
         super().__init__(key)
@@ -313,13 +315,57 @@ def test_a_sink_that_is_not_live_does_not_tick() -> None:
 
 
 def test_the_summary_of_a_sink_has_its_counts() -> None:
-    live, plain = SinkBranch("sink[0]", Live()), SinkBranch("sink[1]", Sink(), None, None, 4, 3, 2)
+    live = SinkBranch("sink[0]", Live())
+    plain = SinkBranch("sink[1]", Sink(), delivered=4, dropped=3, failed=2)
     assert live.counts() == {
         "sink": "sink[0]", "delivered": 0, "dropped": 0, "failed": 0, "repeated": 5, "reconnects": 2
     }  # fmt: skip
     assert plain.counts() == {
         "sink": "sink[1]", "delivered": 4, "dropped": 3, "failed": 2, "repeated": 0, "reconnects": 0
     }  # fmt: skip
+
+
+# --- selected frames
+
+
+def selected(frame: Frame, hit: bool) -> Frame:
+    return frame.attach(hit=hit)
+
+
+def test_a_frame_that_a_sink_does_not_select_is_not_written_to_it() -> None:
+    world = World(2)
+    world.each[0].when = When("hit")
+    for index in range(4):
+        frame = selected(world.offer(index), hit=index % 2 == 0)
+        world.act(0, frame, "accept")
+        world.act(1, frame, "accept")
+    assert [sink.written for sink in world.sinks] == [[0, 2], [0, 1, 2, 3]]
+    assert [branch.delivered for branch in world.each] == [2, 4]
+    assert world.fate == [(index, "delivered", None) for index in range(4)]
+    assert world.undecided == 0
+
+
+def test_a_frame_that_no_sink_selects_is_delivered() -> None:
+    world = World(1)
+    world.each[0].when = When("hit")
+    world.act(0, world.offer(0), "accept")
+    assert world.fate == [(0, "delivered", None)]
+    assert world.sinks[0].written == []
+
+
+@pytest.mark.parametrize(
+    ("what", "fate"),
+    [("unavailable", ("failed", "sink")), ("drop", ("dropped", "superseded"))],
+)
+def test_a_frame_that_the_sink_for_all_frames_does_not_get_is_not_delivered(
+    what: str, fate: Any
+) -> None:
+    world = World(2)
+    world.each[0].when = When("hit")
+    frame = world.offer(0)
+    world.act(0, frame, "accept")
+    world.act(1, frame, what)
+    assert world.fate == [(0, *fate)]
 
 
 # --- queues

@@ -94,7 +94,7 @@ def test_a_closed_ledger_counts_no_more_fates() -> None:
 def test_the_summary_has_all_keys_from_the_start_and_is_json() -> None:
     summary = json.loads(json.dumps(summarize(Ledger(Clock()), "f").to_json()))
     assert list(summary) == [
-        *("flow", "started", "ended", "host", "version", "exit_code", "error"),
+        *("flow", "run", "started", "ended", "host", "version", "exit_code", "error"),
         *("captured", "delivered", "dropped", "failed", "aborted", "repeated"),
         *("reconnects", "unavailable_s", "generation", "duration_s", "fps", "latency_ms"),
         *("bottleneck", "busy_ms", "period_ms", "hooks", "window", "sinks"),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
-from flowrun.media.lines.json_value import to_json_value
+from flowrun.media.lines.line import encoded, line_of
 from flowrun.media.protocols import Fate, SinkContext
 from flowrun.spec.flow import SinkSpec
 
@@ -18,14 +18,14 @@ log = logging.getLogger("flowrun")
 
 
 class JsonLinesSink:
-    """One line per captured frame, in the order in which their fates are decided:
-    `{"index", "time", "fate", "cause", "latency_ms": {"end_to_end", "<stage>": …}, "data": {…}}`.
+    """One line per captured frame, in the order in which their fates are decided.
 
     Each line is written to the file at once, and as a whole or not at all. Frames are accepted and
     discarded. `missing` is 1 if the first line that was not written is that of a delivered frame.
     """
 
     def __init__(self, spec: SinkSpec, context: SinkContext) -> None:
+        self._context = context
         self._key, self._claims = context.key, context.claims
         self._path = Path(spec.uri)
         self._lock = threading.Lock()
@@ -42,26 +42,16 @@ class JsonLinesSink:
 
     def note(self, fate: Fate) -> None:
         """Write the line of `fate`. From any thread; an error is raised by `write` and `close`."""
-        line = json.dumps(
-            {
-                "index": fate.index,
-                "time": round(fate.time, 6),
-                "fate": fate.fate,
-                "cause": fate.cause,
-                "latency_ms": {name: round(s * 1000, 3) for name, s in fate.took.items()},
-                "data": to_json_value(fate.data),
-            },
-            ensure_ascii=False,
-            allow_nan=False,
-        )
+        if not self._context.when(fate.data):
+            return
+        line = encoded(line_of(fate, self._context.run, datetime.now().astimezone()))
         with self._lock:
             delivered = fate.fate == "delivered"
             if self.error is not None or self._file.closed:
                 self.failed += delivered
                 return
             try:
-                # A lone surrogate, as in names of files, becomes the escape that JSON has for it.
-                self._append(f"{line}\n".encode(errors="backslashreplace"))
+                self._append(line + b"\n")
                 self.delivered += delivered
             except OSError as error:
                 self.error = self._failure(error)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flowrun.media.lines.jsonl import JsonLinesSink
+from flowrun.media.lines.mqtt import MqttSink
+from flowrun.media.lines.stdout import StandardOutputSink
+from flowrun.media.lines.webhook import WebhookSink
 from flowrun.media.protocols import Sink, SinkContext
 from flowrun.media.sinks.null import NullSink
 from flowrun.media.sinks.rtsp import RtspSink
@@ -17,6 +20,9 @@ from flowrun.spec.kinds import SinkKind
 SINKS: dict[SinkKind, Callable[[SinkSpec, SinkContext], Sink]] = {
     "video": VideoSink,
     "jsonl": JsonLinesSink,
+    "stdout": StandardOutputSink,
+    "mqtt": MqttSink,
+    "webhook": WebhookSink,
     "screen": ScreenSink,
     "null": NullSink,
     "rtsp": RtspSink,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import socket
 import threading
 from contextlib import suppress
-from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from flowrun.errors import SourceReason
+from flowrun.media.authorization import basic
 
 MAX_BYTES = 32 << 20  # of a response
 _MAX_REDIRECTS = 5
@@ -44,7 +44,7 @@ class HttpRequest:
             parts = urlsplit(url)
             host = parts.netloc.rpartition("@")[2]
             if "@" in parts.netloc:
-                authorization = _basic(parts)
+                authorization = basic(parts)
             elif (parts.scheme, host) != server:
                 authorization = {}
             server = (parts.scheme, host)
@@ -91,12 +91,6 @@ class HttpRequest:
             with self._lock:
                 self._socket = None
             connection.close()
-
-
-def _basic(parts: SplitResult) -> dict[str, str]:
-    name, _, password = parts.netloc.rpartition("@")[0].partition(":")
-    user_info = f"{unquote(name)}:{unquote(password)}".encode()
-    return {"Authorization": f"Basic {base64.b64encode(user_info).decode()}"}
 
 
 def _refused(response: http.client.HTTPResponse) -> HttpError:

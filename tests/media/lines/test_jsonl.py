@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -17,15 +19,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from flowrun.detection import Classification, Detection, Mask, with_detections
 from flowrun.errors import SinkError
 from flowrun.frame import Frame, VideoInfo
 from flowrun.media.lines.jsonl import JsonLinesSink
 from flowrun.media.protocols import SinkContext
+from flowrun.media.when import When
 from flowrun.spec.flow import SinkSpec
 
-CONTEXT = SinkContext(VideoInfo(4, 2), key="sink[1]")
+LINE_SCHEMA = Path(__file__).parents[3] / "schemas/line.schema.json"
+CONTEXT = SinkContext(VideoInfo(4, 2), key="sink[1]", run="4ae0")
 FRAME = Frame(np.zeros((2, 4, 3), np.uint8), 0, 0.0, 0.0, 0.0)
 full_device = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no full device")
 
@@ -69,14 +74,56 @@ def test_a_line_has_all_fields_of_a_fate(tmp_path: Path) -> None:
     sink = opened(path)
     took = {"end_to_end": 0.0123456, "sink": 1.0}
     sink.note(Fate(7, 1 / 3, "failed", "timeout", took, {"faces": [1, "zwölf"]}))
-    assert path.read_text("utf-8") == (
-        '{"index": 7, "time": 0.333333, "fate": "failed", "cause": "timeout", '
-        '"latency_ms": {"end_to_end": 12.346, "sink": 1000.0}, "data": {"faces": [1, "zwölf"]}}\n'
-    )  # which is written before the sink is closed
+    line, _, end = path.read_text("utf-8").partition("\n")  # before the sink is closed
+    assert not end
+    assert re.sub(r'"at": "[^"]+"', '"at": ""', line) == (
+        '{"version": 1, "run": "4ae0", "index": 7, "time": 0.333333, "at": "", "fate": "failed",'
+        ' "cause": "timeout", "latency_ms": {"end_to_end": 12.346, "sink": 1000.0},'
+        ' "data": {"faces": [1, "zwölf"]}}'
+    )
     sink.note(Fate(8))
     sink.close()
     assert [line["index"] for line in written(path)] == [7, 8]
     assert written(path)[1]["cause"] is None
+
+
+def test_a_line_says_when_the_frame_was_captured(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    sink = opened(path)
+    before = datetime.now().astimezone()
+    sink.note(Fate(took={"end_to_end": 3600.0}))
+    sink.close()
+    at = datetime.fromisoformat(written(path)[0]["at"])
+    assert at.utcoffset() == before.utcoffset()
+    assert timedelta(minutes=59) < before - at <= timedelta(hours=1, milliseconds=1)
+
+
+def test_only_selected_lines_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    sink = JsonLinesSink(SinkSpec(str(path)), replace(CONTEXT, when=When("hit")))
+    attached: list[dict[str, Any]] = [{"hit": True}, {"hit": []}, {}, {"hit": np.ones(3)}]
+    for index, data in enumerate(attached):
+        sink.note(Fate(index, data=data))
+    sink.close()
+    assert [line["index"] for line in written(path)] == [0, 3]
+    assert sink.delivered == 2
+
+
+@pytest.mark.parametrize("fate", ["delivered", "dropped", "failed", "aborted"])
+def test_every_line_is_valid_by_the_published_schema(tmp_path: Path, fate: str) -> None:
+    path = tmp_path / "a.jsonl"
+    sink = opened(path)
+    mask = Mask(np.ones((2, 1), bool), 1, 0, width=4, height=2)
+    seen = [
+        Detection((0.5, 1, 20, 30), 0.75, 1, "sign", "stop"),
+        Detection((1, 0, 2, 2), 0.5, keypoints=((1.5, 0.5, 0.9),), mask=mask, track_id=3, angle=1),
+    ]
+    data = with_detections(FRAME, seen).attach(classes=(Classification(3, 0.5, "cat"),)).data
+    sink.note(Fate(fate=fate, took={"end_to_end": 0.5}, data=data))
+    sink.close()
+    schema = json.loads(LINE_SCHEMA.read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(written(path)[0])
 
 
 def test_frames_are_accepted_and_discarded(tmp_path: Path) -> None:

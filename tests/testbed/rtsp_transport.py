@@ -8,7 +8,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
+
+from tests.testbed.process import READY_WITHIN
 
 _SDP = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n"
@@ -32,6 +35,7 @@ class OneTransportServer:
         self._sender.bind(("127.0.0.1", 0))
         self._clients: list[socket.socket] = []
         self._closed = threading.Event()
+        self._threads: list[threading.Thread] = []
         self._start(self._accept)
 
     def disconnect(self) -> None:
@@ -48,9 +52,14 @@ class OneTransportServer:
         self._listener.close()
         self._sender.close()
         self.disconnect()
+        for thread in self._threads:
+            thread.join(READY_WITHIN)
+            assert not thread.is_alive()  # it would slow down every later test
 
     def _start(self, target: Callable[[], None]) -> None:
-        threading.Thread(target=target, daemon=True).start()
+        thread = threading.Thread(target=target, daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -62,7 +71,7 @@ class OneTransportServer:
     def _serve(self, client: socket.socket) -> None:
         with suppress(OSError), closing(client), client.makefile("rb") as lines:
             send: Callable[[bytes], object] = client.sendall
-            while request := b"".join(iter(lines.readline, b"\r\n")).decode("latin1"):
+            while request := b"".join(takewhile(b"\r\n".__ne__, lines)).decode("latin1"):
                 method = request.split()[0]
                 number = re.search(r"CSeq: *(\d+)", request, re.IGNORECASE)
                 status, headers, body = "200 OK", "Session: 1\r\n", ""

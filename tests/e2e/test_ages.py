@@ -137,10 +137,10 @@ def test_a_slow_sink_does_not_slow_down_a_fast_one(
 
 
 def test_every_sink_gets_every_frame_of_a_file(
-    flow: Any, flowrun: Any, probe: Any, clip: Any, tmp_path: Path
+    flow: Any, flowrun_here: Any, probe: Any, clip: Any, tmp_path: Path
 ) -> None:
     path = clip("64x48", 50)
-    done = flowrun(flow(source=f"'{path}'", sink="[a.mp4, b.mkv, c.jsonl]", limits=None))
+    done = flowrun_here(flow(source=f"'{path}'", sink="[a.mp4, b.mkv, c.jsonl]", limits=None))
     assert done.returncode == 0, done.stderr
     for name in ("a.mp4", "b.mkv"):
         assert probe(tmp_path / name).seconds == pytest.approx(probe(path).seconds, abs=0.001)
@@ -166,10 +166,10 @@ def test_a_recording_reaches_a_live_sink_at_its_own_pace(
 
 
 def test_the_times_of_a_looped_file_have_no_gap(
-    flow: Any, flowrun: Any, probe: Any, clip: Any, tmp_path: Path
+    flow: Any, flowrun_here: Any, probe: Any, clip: Any, tmp_path: Path
 ) -> None:
     source = f"{{uri: '{clip('64x48', 20)}', loop: true}}"
-    done = flowrun(flow(source=source, sink="out.mkv", limits="{frames: 70}"))
+    done = flowrun_here(flow(source=source, sink="out.mkv", limits="{frames: 70}"))
     assert done.returncode == 0, done.stderr
     times = probe(tmp_path / "out.mkv").seconds
     assert times == pytest.approx([n / 25 for n in range(70)], abs=0.002)

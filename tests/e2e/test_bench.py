@@ -11,9 +11,9 @@ Flowrun = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def test_bench_measures_a_flow_and_prints_the_lines_to_write(
-    flow: Callable[..., Path], flowrun: Flowrun, tmp_path: Path
+    flow: Callable[..., Path], flowrun_here: Flowrun, tmp_path: Path
 ) -> None:
-    done = flowrun("bench", flow(sink="out.mp4", limits=None), "--frames", "12")
+    done = flowrun_here("bench", flow(sink="out.mp4", limits=None), "--frames", "12")
     assert (done.returncode, done.stderr) == (0, "")
     number = r" +[\d.]+"
     line = rf"12{number}{number} /{number}{number} /{number}\n"
@@ -31,15 +31,17 @@ def test_bench_measures_a_flow_and_prints_the_lines_to_write(
 
 
 def test_bench_reports_an_error_of_the_flow_at_its_line(
-    flow: Callable[..., Path], flowrun: Flowrun
+    flow: Callable[..., Path], flowrun_here: Flowrun
 ) -> None:
     path = flow(transport="{mode: stream, address: embedded, model: identiti}")
-    done = flowrun("bench", path)
+    done = flowrun_here("bench", path)
     assert (done.returncode, done.stdout.count("\n")) == (78, 2)
     assert done.stderr.startswith(f"{path}:3:53: error: transport.model: "), done.stderr
 
 
-def test_a_number_of_frames_is_at_least_one(flow: Callable[..., Path], flowrun: Flowrun) -> None:
-    done = flowrun("bench", flow(), "--frames", "0")
+def test_a_number_of_frames_is_at_least_one(
+    flow: Callable[..., Path], flowrun_here: Flowrun
+) -> None:
+    done = flowrun_here("bench", flow(), "--frames", "0")
     said = "flowrun: error: --frames: 0 is too small, expected at least 1\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)

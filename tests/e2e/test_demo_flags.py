@@ -15,7 +15,7 @@ LIMIT = 60  # seconds; a guard against hanging
 
 
 def test_the_flags_alone_control_a_run(
-    flow: Any, flowrun: Any, clip: Any, probe: Any, tmp_path: Path
+    flow: Any, flowrun_here: Any, clip: Any, probe: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "out.mp4").write_text("old")
     path = flow(
@@ -24,7 +24,7 @@ def test_the_flags_alone_control_a_run(
         sink="{uri: unused.mkv, overwrite: true}",
         limits="{duration: 0.1}",
     )
-    done = flowrun(
+    done = flowrun_here(
         path,
         *("--input_stream", clip("64x48", frames=20), "--output-stream", "out.mp4"),
         *("--model_name", "identity", "--input-name", "image", "--grpc_address", "embedded"),
@@ -40,8 +40,10 @@ def test_the_flags_alone_control_a_run(
     assert 0 < found["sent_all_frames"] <= found["total_time"]
 
 
-def test_an_invalid_flag_is_shown_as_it_was_typed(flow: Any, flowrun: Any, tmp_path: Path) -> None:
-    done = flowrun(flow(), "--input_stream", "gone.mp4", "--benchmark")
+def test_an_invalid_flag_is_shown_as_it_was_typed(
+    flow: Any, flowrun_here: Any, tmp_path: Path
+) -> None:
+    done = flowrun_here(flow(), "--input_stream", "gone.mp4", "--benchmark")
     assert (done.returncode, done.stderr) == (
         1,
         "--input_stream:1:16: error: source: there is no file gone.mp4\n"

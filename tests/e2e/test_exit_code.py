@@ -37,12 +37,12 @@ Ended = Callable[..., "tuple[int, dict[str, Any], str]"]
 
 
 @pytest.fixture
-def ended(flow: Any, flowrun: Any, tmp_path: Path) -> Ended:
+def ended(flow: Any, flowrun_here: Any, tmp_path: Path) -> Ended:
     """Run a flow with keys; exit status, summary and the log's last line."""
     (tmp_path / "faulty.py").write_text(MODULE)
 
     def ended(**keys: str) -> tuple[int, dict[str, Any], str]:
-        done = flowrun(flow(**keys), "--summary", "summary.json")
+        done = flowrun_here(flow(**keys), "--summary", "summary.json")
         summary = json.loads((tmp_path / "summary.json").read_text())
         assert summary["exit_code"] == done.returncode
         return done.returncode, summary, done.stderr.splitlines()[-1]

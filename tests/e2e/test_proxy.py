@@ -45,7 +45,7 @@ def transport(mode: str, address: str, more: str = "") -> str:
     return f"{{mode: {mode}, address: '{address}', model: identity{more}}}"
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ["unary", pytest.param("stream", marks=pytest.mark.slow)])
 def test_a_proxy_that_is_too_busy_costs_no_frame(
     proxy: Callable[..., str], flow: Any, running: Any, tmp_path: Path, mode: str
 ) -> None:
@@ -64,7 +64,7 @@ def test_a_proxy_that_is_too_busy_costs_no_frame(
     assert summary["delivered"] == FRAMES
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ["stream", pytest.param("unary", marks=pytest.mark.slow)])
 def test_a_server_that_restarts_behind_a_proxy_costs_no_frame(
     proxy: Callable[..., str],
     model_server: Any,
@@ -92,12 +92,12 @@ def test_a_server_that_restarts_behind_a_proxy_costs_no_frame(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_proxy_that_routes_by_host_is_reached_by_authority(
-    proxy: Callable[..., str], flow: Any, flowrun: Any, mode: str
+    proxy: Callable[..., str], flow: Any, flowrun_here: Any, mode: str
 ) -> None:
     address = proxy(by_host=True)
-    done = flowrun(flow(transport=transport(mode, address, f", authority: {HOST}")))
+    done = flowrun_here(flow(transport=transport(mode, address, f", authority: {HOST}")))
     assert done.returncode == 0, done.stderr
-    done = flowrun(flow(transport=transport(mode, address)))
+    done = flowrun_here(flow(transport=transport(mode, address)))
     assert done.returncode == 1
     assert "behind a proxy that routes by host, set `authority`" in done.stderr
 

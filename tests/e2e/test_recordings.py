@@ -18,7 +18,7 @@ RUNS = [*((name, "stream") for name in FOOTAGE), *((name, "unary") for name in S
 
 @pytest.fixture
 def passes(
-    flow: Any, flowrun: Any, probe: Any, psnr: Any, tmp_path: Path
+    flow: Any, flowrun_here: Any, probe: Any, psnr: Any, tmp_path: Path
 ) -> Callable[[Path, str], tuple[int, int]]:
     """Run a recording through a transport, and compare what comes out with what went in; the
     size of it."""
@@ -30,7 +30,7 @@ def passes(
             sink="{uri: out.mp4, quality: 5, preset: ultrafast}",
             limits=None,
         )
-        done = flowrun(path, "--summary", "summary.json")
+        done = flowrun_here(path, "--summary", "summary.json")
         assert done.returncode == 0, done.stderr
         before, after = probe(source), probe(tmp_path / "out.mp4")
         summary = json.loads((tmp_path / "summary.json").read_text())
@@ -96,7 +96,7 @@ def test_no_size_and_no_rate_is_changed(clip: Any, passes: Any, video: str, mode
 
 @pytest.mark.usefixtures("pyav")
 def test_a_recording_decoded_and_encoded_in_process_comes_out_as_it_went_in(
-    flow: Any, flowrun: Any, probe: Any, clip: Any, psnr: Any, tmp_path: Path
+    flow: Any, flowrun_here: Any, probe: Any, clip: Any, psnr: Any, tmp_path: Path
 ) -> None:
     source = clip("321x241", 30, "30000/1001")
     path = flow(
@@ -104,7 +104,7 @@ def test_a_recording_decoded_and_encoded_in_process_comes_out_as_it_went_in(
         sink="{uri: out.mp4, encoder: av, quality: 5, preset: ultrafast}",
         limits=None,
     )
-    done = flowrun(path)
+    done = flowrun_here(path)
     assert done.returncode == 0, done.stderr
     before, after = probe(source), probe(tmp_path / "out.mp4")
     assert (after.size, len(after.times)) == (before.size, 30)
@@ -113,7 +113,7 @@ def test_a_recording_decoded_and_encoded_in_process_comes_out_as_it_went_in(
 
 
 def test_a_model_that_answers_at_another_size_decides_the_size_of_the_recording(
-    flow: Any, flowrun: Any, probe: Any, clip: Any, tmp_path: Path
+    flow: Any, flowrun_here: Any, probe: Any, clip: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "small.py").write_text(
         "import numpy as np\n"
@@ -127,7 +127,7 @@ def test_a_model_that_answers_at_another_size_decides_the_size_of_the_recording(
         transport="{mode: stream, address: embedded, model: small:to_320}",
         sink="out.mp4",
     )
-    done = flowrun(path)
+    done = flowrun_here(path)
     assert done.returncode == 0, done.stderr
     assert probe(tmp_path / "out.mp4").size == (320, 320)
     assert len(probe(tmp_path / "out.mp4").times) == 20
@@ -148,9 +148,9 @@ def test_the_quickstart_makes_five_seconds_of_video(
 
 
 def test_limit_frames_captures_exactly_that_many(
-    flow: Any, flowrun: Any, probe: Any, tmp_path: Path
+    flow: Any, flowrun_here: Any, probe: Any, tmp_path: Path
 ) -> None:
-    done = flowrun(flow(sink="out.mkv", limits=None), "--limit-frames", "10", "--summary", "-")
+    done = flowrun_here(flow(sink="out.mkv", limits=None), "--limit-frames", "10", "--summary", "-")
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert (summary["captured"], summary["delivered"]) == (10, 10)

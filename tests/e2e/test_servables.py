@@ -71,13 +71,13 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def lines_of(flowrun: Any, recording: Path, tmp_path: Path) -> Any:
+def lines_of(flowrun_here: Any, recording: Path, tmp_path: Path) -> Any:
     """Run a flow of flows/ and give what its hooks attached to each frame, all being delivered."""
 
     def lines_of(
         name: str, address: str, *words: str, sink: str = "out.jsonl"
     ) -> list[dict[str, Any]]:
-        done = flowrun(
+        done = flowrun_here(
             *(FLOWS / name, "--input-stream", recording, "--grpc-address", address),
             *("--set", f"sink={sink}", *words),
         )
@@ -164,9 +164,9 @@ def test_a_graph_draws_at_the_right_place_in_a_picture_of_the_size_of_the_source
 
 @pytest.mark.parametrize("size", ["640x480", "1920x1080", "321x241"])
 def test_a_face_is_found_where_it_is_whatever_the_size(
-    opencv: None, footage: Path, flowrun: Any, tmp_path: Path, size: str
+    opencv: None, footage: Path, flowrun_here: Any, tmp_path: Path, size: str
 ) -> None:
-    done = flowrun(
+    done = flowrun_here(
         *(FLOWS / "face_detection_unary.yaml", "--input-stream", footage / "again.mkv"),
         *("--grpc-address", "embedded", "--limit-frames", "20", "--set", f"source.size={size}"),
         *("--set", "sink=[out.mkv, out.jsonl]"),
@@ -183,10 +183,10 @@ def test_a_face_is_found_where_it_is_whatever_the_size(
 
 
 def test_mediapipe_tracks_every_frame_of_a_recording(
-    mediapipe_python: str, footage: Path, flowrun: Any, tmp_path: Path
+    mediapipe_python: str, footage: Path, flowrun_here: Any, tmp_path: Path
 ) -> None:
     with serve(["holisticTracking"], "127.0.0.1:0", mediapipe_python) as server:
-        done = flowrun(
+        done = flowrun_here(
             *(FLOWS / "holistic_file.yaml", "--input-stream", footage / "again.mkv"),
             *("--grpc-address", server.address, "--output-stream", "out.mkv"),
         )

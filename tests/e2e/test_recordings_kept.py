@@ -64,13 +64,15 @@ def test_the_recording_of_a_killed_run_is_kept_and_the_next_run_records(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 def test_the_second_run_of_a_path_ends_before_it_touches_anything(
-    flow: Any, started: Any, flowrun: Any, probe: Any, tmp_path: Path, sink: str
+    flow: Any, started: Any, flowrun_here: Any, probe: Any, tmp_path: Path, sink: str
 ) -> None:
-    path = flow(sink=sink, postprocess="['hooks:tell']", limits=None)
+    # At its own pace, so that the first run leaves the cores to the second one.
+    paced = "{uri: 'test:64x48@60', pace: realtime}"
+    path = flow(source=paced, sink=sink, postprocess="['hooks:tell']", limits=None)
     process = started(path, "--summary", "summary.json")
     assert process.stdout.readline() == "going\n"
     (tmp_path / "frames.jsonl").write_text("precious")
-    second = flowrun(
+    second = flowrun_here(
         flow(sink="[{uri: frames.jsonl, overwrite: true}, {uri: ./out.mp4, overwrite: true}]")
     )
     assert second.returncode == 1
@@ -84,9 +86,11 @@ def test_the_second_run_of_a_path_ends_before_it_touches_anything(
 
 
 def test_a_file_that_appears_during_the_run_stays(
-    flow: Any, flowrun: Any, probe: Any, tmp_path: Path, sink: str
+    flow: Any, flowrun_here: Any, probe: Any, tmp_path: Path, sink: str
 ) -> None:
-    done = flowrun(flow(sink=sink, postprocess="['hooks:meanwhile']"), "--summary", "summary.json")
+    done = flowrun_here(
+        flow(sink=sink, postprocess="['hooks:meanwhile']"), "--summary", "summary.json"
+    )
     assert done.returncode == 1
     assert (
         "error: sink: out.mp4 was created by another program; the recording is kept as out-1.mp4\n"

@@ -46,7 +46,10 @@ def test_labels_may_be_a_list_or_a_mapping() -> None:
     assert read_labels(None) == {}
 
 
-@given(st.dictionaries(st.integers(0, 2000), st.from_regex(r"\w[\w -]*\w", fullmatch=True)))
+LABELS = st.from_regex(r"\w[\w -]*\w", fullmatch=True)
+
+
+@given(st.dictionaries(st.integers(0, 2000), LABELS, max_size=5))
 def test_every_file_with_ids_is_read_as_it_was_written(
     tmp_path_factory: Any, labels: dict[int, str]
 ) -> None:

@@ -75,6 +75,7 @@ def test_its_hooks_are_found_from_its_folder(example: Path) -> None:
     assert all(each["share"] is not None for each in summary["hooks"])
 
 
+@pytest.mark.slow
 def test_its_hooks_are_found_anywhere_once_python_finds_the_package(
     example: Path, tmp_path: Path
 ) -> None:

@@ -124,7 +124,8 @@ def test_a_file_waits_for_its_server_and_no_frame_is_dropped(
     assert len(probe(running.folder / "out.mp4").times) == FRAMES
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["stream", "unary"])
 def test_a_run_survives_a_second_outage(run: Any, embedded: Any, mode: str) -> None:
     running = run(embedded, mode, "hold")
     for frame in (100, None):

@@ -82,7 +82,7 @@ def sink(request: pytest.FixtureRequest) -> str:
     [
         (signal.SIGINT, 130),
         pytest.param((signal.SIGTERM, 143), marks=pytest.mark.slow),
-        (getattr(signal, "SIGHUP", 1), 129),
+        pytest.param((getattr(signal, "SIGHUP", 1), 129), marks=pytest.mark.slow),
     ],
 )
 def test_the_first_signal_finishes_a_file_with_every_delivered_frame(
@@ -118,28 +118,15 @@ def test_a_hangup_is_ignored_under_nohup(flow: Any, started: Any, tmp_path: Path
     assert said.count(STOPPING) == 1
 
 
-@pytest.fixture
-def recording(flow: Any, started: Any, tmp_path: Path, sink: str) -> Any:
-    """A run that has written something, and whose hook never returns."""
+def test_a_second_signal_finishes_the_file_though_a_hook_never_returns(
+    flow: Any, started: Any, probe: Any, tmp_path: Path, sink: str
+) -> None:
     (tmp_path / "hooks.py").write_text(HOOKS)
     process = started(flow(sink=sink, postprocess="['hooks:written']", limits=None))
     assert process.stdout.readline() == "going\n"
-    return process
-
-
-def test_the_file_of_a_killed_run_plays(recording: Any, probe: Any, tmp_path: Path) -> None:
-    recording.kill()
-    recording.communicate(timeout=LIMIT)
-    assert recording.returncode == -signal.SIGKILL
-    assert len(probe(tmp_path / "out.part.mp4").times) > 1
-
-
-def test_a_second_signal_finishes_the_file_though_a_hook_never_returns(
-    recording: Any, probe: Any, tmp_path: Path
-) -> None:
-    twice(recording, signal.SIGINT)
-    _, said = recording.communicate(timeout=LIMIT)
-    assert recording.returncode == 130, said
+    twice(process, signal.SIGINT)
+    _, said = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130, said
     assert len(probe(tmp_path / "out.part.mp4").times) > 1
 
 
@@ -163,6 +150,7 @@ def test_a_second_signal_ends_even_a_run_whose_hook_never_returns(
     assert summary["captured"] == summary["aborted"] > 0
 
 
+@pytest.mark.slow
 def test_a_second_signal_leaves_a_preprocess_hook_behind(
     flow: Any, started: Any, tmp_path: Path
 ) -> None:
@@ -178,7 +166,7 @@ def test_a_second_signal_leaves_a_preprocess_hook_behind(
     assert summary["captured"] == summary["aborted"] > 0
 
 
-@pytest.mark.parametrize("name", ["Unborn", "Unclosed"])
+@pytest.mark.parametrize("name", ["Unborn", pytest.param("Unclosed", marks=pytest.mark.slow)])
 def test_a_second_signal_ends_a_run_whose_hook_never_opens_or_closes(
     flow: Any, started: Any, tmp_path: Path, name: str
 ) -> None:
@@ -209,8 +197,14 @@ def test_a_run_whose_hook_never_closes_fails(flow: Any, started: Any, tmp_path: 
     ("name", "what"),
     [
         ("Thread", r"thread '.*' of preprocess\[0\]: hooks:Thread \(.*hooks\.py:\d+\)"),
-        ("AtExit", r"an exit handler or a destructor of preprocess\[0\]: hooks:AtExit \(.*\)"),
-        ("Forked", r"process '.*' of preprocess\[0\]: hooks:Forked"),
+        pytest.param(
+            "AtExit",
+            r"an exit handler or a destructor of preprocess\[0\]: hooks:AtExit \(.*\)",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "Forked", r"process '.*' of preprocess\[0\]: hooks:Forked", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_what_a_hook_leaves_behind_does_not_keep_the_process(

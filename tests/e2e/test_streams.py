@@ -41,7 +41,10 @@ def shell(folder: Path, words: str, redirected: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize("redirected", ["2>&-", ">/dev/full 2>/dev/full", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "redirected",
+    [">/dev/full 2>/dev/full", "<&- >&- 2>&-", pytest.param("2>&-", marks=pytest.mark.slow)],
+)
 def test_a_run_without_streams_writes_its_summary(
     flow: Any, tmp_path: Path, redirected: str
 ) -> None:
@@ -53,7 +56,10 @@ def test_a_run_without_streams_writes_its_summary(
 
 @pytest.mark.parametrize(
     ("redirected", "reason"),
-    [(">&-", "it is closed"), (">/dev/full", "No space left on device")],
+    [
+        (">/dev/full", "No space left on device"),
+        pytest.param(">&-", "it is closed", marks=pytest.mark.slow),
+    ],
 )
 def test_a_summary_that_cannot_be_printed_is_an_error(
     flow: Any, tmp_path: Path, redirected: str, reason: str

@@ -107,20 +107,22 @@ def test_a_run_of_known_length_has_a_bar_and_stdout_only_the_summary(
     assert nothing == ""
 
 
+LINES = {
+    40: r"\d+%, \d:\d\d left, \d+ frames, \d+\.\d fps",
+    60: r"\d+%, \d:\d\d left, \d+ frames, \d+\.\d fps, \d+ ms, \d+ in flight",
+    80: r" +\d+%\|.{5,}\| \d:\d\d left, \d+ frames, \d+\.\d fps, \d+ ms, \d+ in flight",
+    200: r" +\d+%\|.{99,}\| \d:\d\d left, \d+ frames, \d+\.\d fps, \d+ ms, \d+ in flight",
+}
+
+
 @pytest.mark.parametrize(
-    ("columns", "line"),
-    [
-        (40, r"\d+%, \d:\d\d left, \d+ frames, \d+\.\d fps"),
-        (60, r"\d+%, \d:\d\d left, \d+ frames, \d+\.\d fps, \d+ ms, \d+ in flight"),
-        (80, r" +\d+%\|.{5,}\| \d:\d\d left, \d+ frames, \d+\.\d fps, \d+ ms, \d+ in flight"),
-        (200, r" +\d+%\|.{99,}\| \d:\d\d left, \d+ frames, \d+\.\d fps, \d+ ms, \d+ in flight"),
-    ],
+    "columns", [80, *(pytest.param(each, marks=pytest.mark.slow) for each in (40, 60, 200))]
 )
 def test_the_progress_line_fits_the_terminal_and_ends_with_a_whole_number(
-    flow: Any, terminal: Callable[..., Terminal], columns: int, line: str
+    flow: Any, terminal: Callable[..., Terminal], columns: int
 ) -> None:
     run = terminal(flow(source=REALTIME, limits="{frames: 60}"), columns=columns)
-    run.until(rf"\r{line} *\r")
+    run.until(rf"\r{LINES[columns]} *\r")
     run.end()
     assert "it/s" not in run.text
     drawn = [each for each in re.split(r"[\r\n]+", run.text) if re.match(r" *\d+%", each)]

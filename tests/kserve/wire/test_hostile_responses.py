@@ -254,7 +254,13 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * {unit} / l
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs the module resource")
-@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=() if kind in ("unknown fields", "outputs") else pytest.mark.slow)
+        for kind in HOSTILE
+    ],
+)
 def test_a_hostile_response_takes_no_more_memory_than_its_bytes(kind: str) -> None:
     script = MEASURE.format(kind=kind, unit=1 if sys.platform == "darwin" else 1024)
     command = [sys.executable, "-c", script]

@@ -33,6 +33,7 @@ from flowrun.spec.flow import Flow, SinkSpec, SourceSpec, TransportSpec
 from tests import testbed
 from tests.testbed import prometheus as prometheus_server
 from tests.testbed.kserve import MLSERVER_PYTHON, TRITON_PYTHON, Triton, mlserver
+from tests.testbed.nginx import RTMP_MODULE
 from tests.testbed.process import READY_WITHIN, free_ports, tail
 from tests.testbed.rtsp import RtspServer
 from tests.testbed.xvfb import xvfb
@@ -49,6 +50,7 @@ MARKERS = {
     "prometheus": "prometheus",
     "promtool": "prometheus",
     "mosquitto_executable": "mqtt",
+    "rtmp_executable": "rtmp",
 }
 LOGS: dict[str, Path] = {}  # fixture -> log of its server
 
@@ -252,6 +254,14 @@ def chromium() -> str:
 def nginx_executable() -> str:
     """The path of an nginx, which is not in the PATH of every user."""
     return _executable("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+
+@pytest.fixture(scope="session")
+def rtmp_executable(nginx_executable: str) -> str:
+    """The path of an nginx with its module for RTMP."""
+    if not RTMP_MODULE.exists():
+        _missing(f"{RTMP_MODULE} is not installed")
+    return nginx_executable
 
 
 @pytest.fixture(scope="session")

@@ -65,6 +65,13 @@ ENTRIES: dict[str, Entry] = {
         output="live.mp4",
         variables={"INPUT": "street.mp4"},
     ),
+    "publish_rtmp": Entry(
+        "The edges of a camera, published over RTMP.",
+        "Real but for the source and the server: a clip, and a file instead of the stream.",
+        output="out.mp4",
+        variables={"INPUT": "street.mp4"},
+        words=("--set", "sink=out.mp4"),
+    ),
     "person_vehicle_unary": Entry(
         "People and vehicles on a street, in boxes, and as lines of JSON in a second file.",
         "Stand-in model for person-vehicle-bike-detection of Open Model Zoo.",

@@ -141,6 +141,7 @@ class SinkSpec:
     timing: Literal["auto", "source", "clock"] = "auto"
     overwrite: bool = False
     audio: Literal["drop", "copy"] = "drop"
+    ffmpeg: Mapping[str, Any] = field(default_factory=dict)  # output options
     when: str | None = None  # the name under which hooks attach what selects a frame
     batch: int = 1  # lines in a request at most
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # secret
@@ -166,7 +167,7 @@ class SinkSpec:
     @property
     def watched(self) -> bool:
         """Whether people see the frames as they arrive."""
-        return self.kind in ("rtsp", "screen", "web")
+        return self.kind in ("rtsp", "stream", "screen", "web")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ import re
 from typing import Literal, cast
 
 SourceKind = Literal["camera", "rtsp", "stream", "http", "test", "file"]
-SinkKind = Literal["null", "screen", "web", "rtsp", "stdout", "mqtt", "webhook", "jsonl", "video"]
+SinkKind = Literal[
+    "null", "screen", "web", "rtsp", "stream", "video", "jsonl", "stdout", "mqtt", "webhook"
+]  # fmt: skip
 
 # HOST:PORT to listen on; port 0 is any free port.
 _ADDRESS = (
@@ -27,6 +29,7 @@ SINK_PATTERNS: dict[str, str] = {
     "screen": r"screen",
     "web": rf"web(:{_ADDRESS})?",
     "rtsp": r"(?i:rtsps?)://.+",
+    "stream": r"(?i:rtmps?|srt|udp)://.+",
     "stdout": r"-",
     "mqtt": r"(?i:mqtts?)://.+",
     "webhook": r"(?i:https?)://.+",

@@ -63,7 +63,7 @@ def is_secret(path: Sequence[str | int]) -> bool:
     with a name such as `password` or `api_key`."""
     if "headers" in path[:3]:  # of the transport, of a sink
         return True
-    if tuple(path[:2]) == ("source", "ffmpeg") and path[-1] in _SECRET_OPTIONS:
+    if "ffmpeg" in path[:3] and path[-1] in _SECRET_OPTIONS:  # of the source, of a sink
         return True
     return any(isinstance(key, str) and _SECRET_KEY.search(key[:_MAX_KEY_LENGTH]) for key in path)
 
@@ -74,8 +74,9 @@ def secrets_of(flow: Flow) -> frozenset[str]:
     found = set(flow.transport.headers.values())
     found |= {value for sink in flow.sinks for value in sink.headers.values()}
     found |= {sink.token for sink in flow.sinks if sink.token is not None}
-    for name, value in flow.source.ffmpeg.items():
-        if is_secret(("source", "ffmpeg", name)):
+    options = [flow.source.ffmpeg, *(sink.ffmpeg for sink in flow.sinks)]
+    for name, value in (item for each in options for item in each.items()):
+        if is_secret(("ffmpeg", name)):
             found |= {str(value)}
             found |= {line.partition(":")[2].strip() for line in str(value).splitlines()}
     for uri in (flow.source.uri, *(sink.uri for sink in flow.sinks)):

@@ -103,7 +103,7 @@ def test_rgb_gets_the_matrix_that_players_assume_for_the_size(
 
 def test_a_live_stream_of_rgb_has_the_matrix_of_its_size() -> None:
     info = VideoInfo(1920, 1080, color_space="gbr")
-    command = commands.publish(SinkSpec("rtsp://h/1"), info, (1920, 1080))
+    command = commands.publish(SinkSpec("rtsp://h/1"), info, (1920, 1080), ["out"])
     assert command[command.index("-colorspace") + 1] == "bt709"
     assert "out_color_matrix=bt709" in command[command.index("-vf") + 1]
 

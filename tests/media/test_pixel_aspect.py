@@ -117,7 +117,7 @@ def test_video_files_have_the_pixel_aspect(
 
 def test_a_live_stream_has_the_pixel_aspect() -> None:
     command = commands.publish(
-        SinkSpec("rtsp://h/1"), VideoInfo(720, 576, pixel_aspect=PAL), (720, 576)
+        SinkSpec("rtsp://h/1"), VideoInfo(720, 576, pixel_aspect=PAL), (720, 576), ["out"]
     )
     assert ",setsar=64/45:max=1000," in command[command.index("-vf") + 1]
 

@@ -80,7 +80,7 @@ def test_a_variable_in_a_flag_is_replaced_or_reported_as_unset(
 
 
 def test_a_secret_in_a_flag_is_not_shown(complain: Any, base: str) -> None:
-    [problem] = complain(base, [Flag("--output-stream", "sink.uri", "rtmp://u:hunter2@h/p")])
+    [problem] = complain(base, [Flag("--output-stream", "sink.uri", "amqp://u:hunter2@h/p")])
     assert problem.startswith("--output-stream:1:")
     assert "hunter2" not in problem
 

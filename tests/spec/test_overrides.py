@@ -122,8 +122,8 @@ FORM = "write KEY=VALUE, such as `limits.frames=10` or `preprocess.0.on_error=dr
             "sink=[a.mp4, {uri: b.mp4, x: 1}]",
             "--set:1:27: error: unknown key `sink[1].x`\n    sink=[a.mp4, {uri: b.mp4, x: 1}]\n"
             "                              ^\n    known keys: `uri`, `encoder`, `codec`, `preset`, "
-            "`bitrate`, `quality`, `fps`, `timing`, `overwrite`, `audio`, `when`, `batch`, "
-            "`headers`, `tls`, `token`, `hosts`, `reconnect`",
+            "`bitrate`, `quality`, `fps`, `timing`, `overwrite`, `audio`, `ffmpeg`, `when`, "
+            "`batch`, `headers`, `tls`, `token`, `hosts`, `reconnect`",
         ),
         (
             "source={uri: test, uri: test}",
@@ -159,7 +159,7 @@ def test_problems_of_overrides_come_after_those_of_the_file(complain: Any, base:
 
 
 def test_a_secret_in_an_override_is_not_shown(complain: Any, base: str) -> None:
-    overrides = ["transport.headers.X-Key=hunter2", "sink=rtmp://u:hunter2@h/p"]
+    overrides = ["transport.headers.X-Key=hunter2", "sink=amqp://u:hunter2@h/p"]
     problems = complain(base, overrides)
     assert len(problems) == 2
     assert "hunter2" not in "\n".join(problems)

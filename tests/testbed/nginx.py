@@ -1,4 +1,4 @@
-"""A real nginx before a model server, as a proxy of gRPC."""
+"""A real nginx: before a model server as a proxy of gRPC, or as a server of RTMP."""
 
 from __future__ import annotations
 
@@ -62,6 +62,30 @@ def nginx(
     with running([*command, "-e", "stderr"], folder / "log") as process:
         wait_until_ready(process, folder / "log", lambda: _listens(port))
         yield f"127.0.0.1:{port}"
+
+
+RTMP_MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
+_RTMP_CONFIG = """\
+load_module {module};
+daemon off;
+master_process off;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{ worker_connections 64; }}
+rtmp {{ server {{ listen 127.0.0.1:{port}; application live {{ live on; record off; }} }} }}
+"""
+
+
+@contextlib.contextmanager
+def rtmp_server(executable: str, folder: Path, port: int) -> Iterator[str]:
+    """`rtmp://127.0.0.1:PORT/live` while the block runs."""
+    folder.mkdir(exist_ok=True)
+    text = _RTMP_CONFIG.format(module=RTMP_MODULE, folder=folder, port=port)
+    (folder / "nginx.conf").write_text(text, encoding="utf-8")
+    command = [executable, "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    with running([*command, "-e", "stderr"], folder / "log") as process:
+        wait_until_ready(process, folder / "log", lambda: _listens(port))
+        yield f"rtmp://127.0.0.1:{port}/live"
 
 
 def _listens(port: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
+from typing import Any
 
 from flowrun.frame import VideoInfo
 from flowrun.media import colors, encoding
@@ -35,7 +36,7 @@ def decode(
     output = ["-flush_packets", "1", "-f"]
     return [
         *LOG_LEVEL,
-        *("-nostdin", *_GAPS, *own_options(spec), *inputs),
+        *("-nostdin", *_GAPS, *own_options(spec.ffmpeg), *inputs),
         *(*stream, "-vf", filters, "-pix_fmt", colors.PIXEL_FORMATS[spec.color]),
         *("-c:v", "rawvideo", *_NO_DELAY, *output, "rawvideo", "pipe:1"),
         *(*stream, *(["-vf", rate[0]] if rate else [])),
@@ -51,17 +52,24 @@ def fetch(spec: SourceSpec, inputs: Sequence[str]) -> list[str]:
     """
     return [
         *LOG_LEVEL,
-        *("-nostdin", *_GAPS, "-fflags", "+genpts", *own_options(spec, decodes=False), *inputs),
+        *(
+            "-nostdin",
+            *_GAPS,
+            "-fflags",
+            "+genpts",
+            *own_options(spec.ffmpeg, decodes=False),
+            *inputs,
+        ),
         *("-map", "0:V:0", "-c", "copy", "-copyinkf"),
         *("-flush_packets", "1", "-f", "nut", "pipe:1"),
     ]
 
 
-def own_options(spec: SourceSpec, *, decodes: bool = True) -> list[str]:
-    """The options of `source.ffmpeg`; without those of hardware decoders for a process that does
+def own_options(ffmpeg: Mapping[str, Any], *, decodes: bool = True) -> list[str]:
+    """The options of the key `ffmpeg`; without those of hardware decoders for a process that does
     not decode."""
     options: list[str] = []
-    for name, value in spec.ffmpeg.items():
+    for name, value in ffmpeg.items():
         if name.startswith("hwaccel") and not decodes:
             continue
         if isinstance(value, bool):
@@ -85,13 +93,16 @@ def encode(spec: SinkSpec, info: VideoInfo, size: tuple[int, int], target: PureP
         *("-map", "0:v:0", "-fps_mode", "passthrough", "-enc_time_base", f"{how.tick}"),
         *("-vf", ",".join(how.filters)),
         *("-c:v", how.codec, *_arguments(how.codec_options), *_arguments(how.container_options)),
+        *own_options(spec.ffmpeg),
         f"file:{target}",  # a colon in a file's name is not a protocol
     ]
 
 
-def publish(spec: SinkSpec, info: VideoInfo, size: tuple[int, int]) -> list[str]:
+def publish(
+    spec: SinkSpec, info: VideoInfo, size: tuple[int, int], output: Sequence[str]
+) -> list[str]:
     """Encode a Matroska stream of raw pictures of `size` (width, height) from standard input, and
-    publish it at the RTSP server of `spec` with low delay: no look-ahead, and a key frame every
+    publish it as the arguments `output` say, with low delay: no look-ahead, and a key frame every
     second.
 
     An odd width or height is padded, because players expect 4:2:0.
@@ -111,7 +122,8 @@ def publish(spec: SinkSpec, info: VideoInfo, size: tuple[int, int]) -> list[str]
         *("-vf", ",".join([*rate, *colors.from_rgb(info), aspect, even, "format=yuv420p"])),
         *("-c:v", codec, *_arguments(options)),
         *("-force_key_frames", "expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+1))"),
-        *("-f", "rtsp", "-rtsp_transport", "tcp", spec.uri),
+        *own_options(spec.ffmpeg),
+        *output,
     ]
 
 

@@ -9,8 +9,8 @@ from flowrun.media.lines.mqtt import MqttSink
 from flowrun.media.lines.stdout import StandardOutputSink
 from flowrun.media.lines.webhook import WebhookSink
 from flowrun.media.protocols import Sink, SinkContext
+from flowrun.media.sinks.live_stream import LiveStreamSink
 from flowrun.media.sinks.null import NullSink
-from flowrun.media.sinks.rtsp import RtspSink
 from flowrun.media.sinks.screen import ScreenSink
 from flowrun.media.sinks.video import VideoSink
 from flowrun.media.sinks.web import WebSink
@@ -25,7 +25,8 @@ SINKS: dict[SinkKind, Callable[[SinkSpec, SinkContext], Sink]] = {
     "webhook": WebhookSink,
     "screen": ScreenSink,
     "null": NullSink,
-    "rtsp": RtspSink,
+    "rtsp": LiveStreamSink,
+    "stream": LiveStreamSink,
     "web": WebSink,
 }
 

@@ -53,7 +53,7 @@ def sessions(
         raise missing(error, "source.decoder") from error
 
     def av() -> Session:
-        direct = not commands.own_options(spec, decodes=False)  # these are for a process
+        direct = not commands.own_options(spec.ffmpeg, decodes=False)  # these are for a process
         if direct and url is not None and os.path.isfile(spec.uri):
             return AvDecoder(spec, FileInput(spec, url), buffers=buffers)
         source = FetchedInput(spec, inputs, live=live)

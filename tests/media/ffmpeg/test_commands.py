@@ -109,7 +109,7 @@ def test_a_source_stored_as_rgb_is_not_tagged_as_rgb() -> None:
 
 
 def test_a_live_stream_has_no_delay_a_key_frame_every_second_and_even_sides() -> None:
-    command = commands.publish(SinkSpec("rtsp://h/1"), INFO, (64, 48))
+    command = commands.publish(SinkSpec("rtsp://h/1"), INFO, (64, 48), ["-f", "rtsp", "rtsp://h/1"])
     assert after(command, "-c:v") == ["libx264"]
     assert after(command, "-preset") == ["veryfast"]
     assert after(command, "-tune") == ["zerolatency"]
@@ -118,15 +118,24 @@ def test_a_live_stream_has_no_delay_a_key_frame_every_second_and_even_sides() ->
         "expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+1))"
     ]
     assert "pad=ceil(iw/2)*2:ceil(ih/2)*2,format=yuv420p" in after(command, "-vf")[0]
-    assert command[-5:] == ["-f", "rtsp", "-rtsp_transport", "tcp", "rtsp://h/1"]
+    assert command[-3:] == ["-f", "rtsp", "rtsp://h/1"]
+
+
+def test_the_options_of_the_sink_for_ffmpeg_stand_before_its_output() -> None:
+    options = {"threads": 2, "shortest": True}
+    command = commands.publish(SinkSpec("rtsp://h/1", ffmpeg=options), INFO, (64, 48), ["out"])
+    assert command[-4:] == ["-threads", "2", "-shortest", "out"]
+    spec = SinkSpec("o.mp4", ffmpeg=options)
+    command = commands.encode(spec, INFO, (64, 48), PurePosixPath("o.part.mp4"))
+    assert command[-4:] == ["-threads", "2", "-shortest", "file:o.part.mp4"]
 
 
 def test_the_keys_of_the_sink_reach_a_live_stream() -> None:
     spec = SinkSpec("rtsp://h/1", codec="h264_nvenc", preset="p1", bitrate="2M", fps=12.5)
-    command = commands.publish(spec, INFO, (64, 48))
+    command = commands.publish(spec, INFO, (64, 48), ["out"])
     assert after(command, "-preset") == ["p1"]
     assert after(command, "-b:v") == ["2M"]
     assert "-tune" not in command
     assert after(command, "-vf")[0].startswith("fps=12.5,")
-    command = commands.publish(SinkSpec("rtsp://h/1", preset="medium"), INFO, (64, 48))
+    command = commands.publish(SinkSpec("rtsp://h/1", preset="medium"), INFO, (64, 48), ["out"])
     assert after(command, "-preset") == ["medium"]

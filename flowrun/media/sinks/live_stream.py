@@ -1,4 +1,5 @@
-"""Publish a live stream to an RTSP server, and reconnect when it was unavailable."""
+"""Publish a live stream over RTSP, RTMP, SRT or UDP, and reconnect when the receiver was
+unavailable."""
 
 from __future__ import annotations
 
@@ -16,8 +17,9 @@ from flowrun.image.scaling import FILTERS, scaled
 from flowrun.media.backoff import Backoff
 from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks.live_clock import LiveClock
+from flowrun.media.sinks.live_outputs import output_of, waits_for_caller
+from flowrun.media.sinks.live_session import LiveSession
 from flowrun.media.sinks.placeholder import placeholder
-from flowrun.media.sinks.rtsp_session import RtspSession
 from flowrun.spec.flow import SinkSpec
 from flowrun.spec.secrets import redact
 from flowrun.system.downtime import Downtime
@@ -26,17 +28,16 @@ log = logging.getLogger("flowrun")
 
 _DEFAULT_FPS = 25.0  # if neither the flow nor the source has a rate
 _CONNECT_TIMEOUT = 5.0  # seconds, for the check at the start
-_PORTS = {"rtsp": 554, "rtsps": 322}
 
 
-class RtspSink:
+class LiveStreamSink:
     """Publish frames as they arrive, and repeat the last one where one is missing.
 
-    The server must be available at the start. When it becomes unavailable later, frames fail
-    (`SinkUnavailableError`) until a thread `flowrun-publish` has reconnected, as `reconnect`
-    configures it. The first frame decides the size; later ones are scaled to it. While
-    `SinkContext.unavailable_since` reports an unavailable source, a placeholder replaces the last
-    frame.
+    The receiver must be available at the start, except for SRT as a listener, where the caller may
+    come later. While it is unavailable, frames fail (`SinkUnavailableError`) and a thread
+    `flowrun-publish` tries to reconnect, as `reconnect` configures it. The first frame decides the
+    size; later ones are scaled to it. While `SinkContext.unavailable_since` reports an unavailable
+    source, a placeholder replaces the last frame.
     """
 
     def __init__(self, spec: SinkSpec, context: SinkContext) -> None:
@@ -55,8 +56,8 @@ class RtspSink:
         self._backoff = Backoff(spec.reconnect)
         self._closed = threading.Event()
         self._lock = threading.Lock()  # guards `_latest` against `abort`
-        self._session: RtspSession | None = None  # the open one
-        self._latest: RtspSession | None = None  # the open one, or one that is opening
+        self._session: LiveSession | None = None  # the open one
+        self._latest: LiveSession | None = None  # the open one, or one that is opening
         self._error: SinkError | None = None  # after `give_up_after`
         self._thread: threading.Thread | None = None
         self._check_reachable()
@@ -80,11 +81,16 @@ class RtspSink:
                 log.info("%s: %dx%d is odd, so it is padded", self._context.key, *self._size)
         shown = self._resized(shown, self._size)
         first, self._last = self._last is None, shown
-        if first:
+        if first and not waits_for_caller(self._spec.uri):
             self._session = self._open(shown)
-        elif self._session is None:
+            return
+        if first:
+            log.info("%s: %s waits for a caller", self._context.key, self.address)
+            self._downtime.begin()
+            self._start_to_reconnect(SinkError("no caller"), 0.0)
+        if self._session is None:
             raise SinkUnavailableError(f"{self.address} is unavailable", key=self._context.key)
-        elif (error := self._send(self._session, shown)) is not None:
+        if (error := self._send(self._session, shown)) is not None:
             raise SinkUnavailableError(error.message, key=self._context.key) from error
 
     def tick(self) -> None:
@@ -124,7 +130,7 @@ class RtspSink:
         if latest is not None:
             latest.abort()
 
-    def _send(self, session: RtspSession, frame: Frame) -> SinkError | None:
+    def _send(self, session: LiveSession, frame: Frame) -> SinkError | None:
         """Write a frame. On an error, return it and start to reconnect."""
         try:
             session.write(frame)
@@ -134,13 +140,15 @@ class RtspSink:
             session.discard()
             if not self._closed.is_set():
                 log.warning("%s: %s; trying again", self._context.key, error.message)
-                lasted = time.monotonic() - session.since
-                self._thread = threading.Thread(
-                    target=self._reconnect, args=(error, lasted), name="flowrun-publish"
-                )
-                self._thread.start()
+                self._start_to_reconnect(error, time.monotonic() - session.since)
             return error
         return None
+
+    def _start_to_reconnect(self, error: SinkError, lasted: float) -> None:
+        self._thread = threading.Thread(
+            target=self._reconnect, args=(error, lasted), name="flowrun-publish"
+        )
+        self._thread.start()
 
     def _reconnect(self, error: SinkError, lasted: float) -> None:
         """Open another session, with as many attempts as `reconnect` allows."""
@@ -166,12 +174,12 @@ class RtspSink:
             self._session = session
             return
 
-    def _open(self, frame: Frame) -> RtspSession:
+    def _open(self, frame: Frame) -> LiveSession:
         with self._lock:
             if self._closed.is_set():
                 raise SinkError(f"{self.address} was aborted", key=self._context.key)
             size = (frame.width, frame.height)
-            session = self._latest = RtspSession(self._spec, self._context, size)
+            session = self._latest = LiveSession(self._spec, self._context, size)
         try:
             session.open(frame)
         except SinkError:
@@ -193,15 +201,18 @@ class RtspSink:
         return frame.with_image(scaled(frame.image, size, FILTERS["nearest"]))
 
     def _check_reachable(self) -> None:
-        """Raise `SinkError` now if nothing listens at the address."""
-        url = urlsplit(self._spec.uri)
-        port = url.port or _PORTS[url.scheme.lower()]
+        """Raise `SinkError` now if nothing listens at the address, for protocols where that can be
+        known."""
+        output, url = output_of(self._spec.uri), urlsplit(self._spec.uri)
+        if output.server is None:
+            return
+        port = url.port or output.port
         try:
             socket.create_connection((url.hostname or "", port), timeout=_CONNECT_TIMEOUT).close()
         except OSError as error:
             reason = "timed out" if isinstance(error, TimeoutError) else error.strerror or error
             raise SinkError(
-                f"no RTSP server answers at {url.hostname}:{port} ({reason})",
+                f"no {output.server} answers at {url.hostname}:{port} ({reason})",
                 key=self._context.key,
                 hint="start it, or correct the address; a run goes on when the server becomes"
                 " unavailable later",

@@ -48,7 +48,7 @@ def stop():
 
 def make(color="rgb", **properties):
     info = VideoInfo(400, 300, **properties)
-    context = SinkContext(info, color, "sink[1]", "my flow", stop, lambda: since)
+    context = SinkContext(info, color, "sink[1]", "my flow", stop=stop, unavailable_since=lambda: since)
     return open_sink(SinkSpec("screen"), context)
 
 def write(width, height, left, right=None):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 from flowrun.cli.color import YELLOW, has_color, paint
 from flowrun.cli.process_exit import within
 from flowrun.cli.stderr import prints_json
+from flowrun.cli.streams import stderr
 from flowrun.foreign import one_line
 from flowrun.spec.flow import Flow
 
@@ -149,7 +149,7 @@ def _clock(seconds: float) -> str:
 
 def _is_terminal() -> bool:
     """Whether standard error is a terminal that can redraw a line, and is for people."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not prints_json()
+    return stderr().isatty() and os.environ.get("TERM") != "dumb" and not prints_json()
 
 
 def _log(status: Status, done: float | None) -> None:
@@ -165,8 +165,8 @@ def _bar() -> Iterator[Show]:
 
     tqdm.monitor_interval = 0  # no monitor thread
     tqdm.set_lock(threading.RLock())  # no lock between processes
-    color = has_color(sys.stderr)
-    empty = tqdm(total=1.0, leave=False, ncols=_columns(), bar_format="{desc}")
+    color = has_color(stderr())
+    empty = tqdm(file=stderr(), total=1.0, leave=False, ncols=_columns(), bar_format="{desc}")
     with logging_redirect_tqdm(), empty as bar:
 
         def show(status: Status, done: float | None) -> None:
@@ -188,7 +188,7 @@ def _bar() -> Iterator[Show]:
 def _columns() -> int:
     """The width of the progress bar, with space for the `^C` that a terminal echoes after it."""
     try:
-        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+        columns = os.get_terminal_size(stderr().fileno()).columns
     except OSError:
         columns = 0
     return max(1, (columns or 80) - 3)  # 0: the terminal does not know it

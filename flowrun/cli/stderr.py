@@ -11,6 +11,7 @@ import traceback
 from datetime import datetime
 
 from flowrun.cli.color import colored, has_color, severity
+from flowrun.cli.streams import stderr
 from flowrun.foreign import exception_text, lines
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -28,9 +29,9 @@ def print_stderr(text: str) -> None:
         level = "error" if text.startswith("Traceback") else severity(text) or "info"
         message = text.removeprefix("flowrun: ").removeprefix("error: ")
         text = _json_line(datetime.now(), level, "flowrun", message)
-    elif has_color(sys.stderr):
+    elif has_color(stderr()):
         text = colored(text)
-    print(text, file=sys.stderr, flush=True)
+    print(text, file=stderr(), flush=True)
 
 
 def print_traceback(error: BaseException) -> None:
@@ -54,7 +55,7 @@ def log_to_stderr(
     (`verbose`: DEBUG)."""
     global _as_json  # noqa: PLW0603
     _as_json = as_json
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler(stderr())
     handler.setFormatter(_JsonFormatter() if as_json else _Formatter())
     number = logging.getLevelName((level or ("debug" if verbose else "info")).upper())
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING))
@@ -117,9 +118,9 @@ class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = f"flowrun: {record.levelname}: {super().format(record).rstrip()}"
         text = _continued(lines(text))
-        if has_color(sys.stderr):
+        if has_color(stderr()):
             return colored(text)
-        return text if sys.stderr.isatty() else f"{_time(_created(record))} {text}"
+        return text if stderr().isatty() else f"{_time(_created(record))} {text}"
 
 
 class _JsonFormatter(logging.Formatter):

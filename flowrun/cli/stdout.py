@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import errno
-import sys
 
 from flowrun.cli.color import colored, has_color
 from flowrun.cli.stderr import print_stderr
-from flowrun.cli.streams import stdout_error
+from flowrun.cli.streams import stdout, stdout_error
 from flowrun.foreign import escaped
 
 
@@ -16,14 +15,14 @@ def print_stdout(text: str, *, color: bool = False) -> bool:
     on a terminal. Whether it was written: if not, the reason is on standard error, unless the
     reader has closed a pipe."""
     text = escaped(text)
-    return write_stdout((colored(text) if color and has_color(sys.stdout) else text) + "\n")
+    return write_stdout((colored(text) if color and has_color(stdout()) else text) + "\n")
 
 
 def write_stdout(text: str, *, name: str = "") -> bool:
     """`print_stdout` for `text` as it is. `name` is what has asked for it, such as `--summary -`:
     then any reason is an error."""
     try:
-        print(text, end="", flush=True)
+        print(text, end="", file=stdout(), flush=True)
         error = stdout_error()
     except OSError as raised:  # of a stream that is not guarded
         error = raised

@@ -1,6 +1,7 @@
 """Standard output and standard error whose failures cost what is printed and nothing else.
 
 They may be closed, full, a pipe that nobody reads, or have an encoding without some letters.
+Standard output is flowrun's alone: hooks, libraries and child processes print to standard error.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import io
 import os
 import select
 import sys
-from typing import Any
+from typing import Any, TextIO
+
+from flowrun.system.standard_output import reserve
 
 BLOCKED_TIMEOUT = 1.0  # seconds that a write to standard error waits for its reader
 
@@ -60,36 +63,60 @@ class GuardedStream(io.RawIOBase):
         return not self._blocked
 
 
+class _Text(io.TextIOWrapper):
+    """A text stream that stays open, whatever closes it."""
+
+    def close(self) -> None:
+        self.flush()
+
+
+_own: dict[str, TextIO] = {}  # what flowrun prints to, in a process of its own
+
+
+def stdout() -> TextIO:
+    """Standard output, for what a command was asked for."""
+    return _own.get("stdout", sys.stdout)
+
+
+def stderr() -> TextIO:
+    """Standard error, whatever a hook has made of `sys.stderr`."""
+    return _own.get("stderr", sys.stderr)
+
+
 def guard_streams() -> None:
-    """Guard `sys.stdout` and `sys.stderr`; letters that their encoding lacks are replaced. A file
+    """Guard both streams; letters that their encoding lacks are replaced. From now on `sys.stdout`
+    and its file descriptor are standard error, too: `stdout()` has a descriptor of its own. A file
     descriptor that is closed becomes the null device, so that no file gets its number."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
-    sys.stdout = _guarded(sys.stdout, 1, "replace")
-    sys.stderr = _guarded(sys.stderr, 2, "backslashreplace", BLOCKED_TIMEOUT)
+    _own["stderr"] = _guarded(sys.stderr, _raw(2), "backslashreplace", BLOCKED_TIMEOUT)
+    _own["stdout"] = _guarded(sys.stdout, _raw(reserve()), "replace")
+    sys.stdout = _guarded(sys.stderr, _raw(2), "backslashreplace", BLOCKED_TIMEOUT)
+    sys.stderr = _own["stderr"]
 
 
 def stdout_error() -> OSError | None:
     """The error that has ended standard output, if it is guarded."""
-    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    raw = getattr(getattr(stdout(), "buffer", None), "raw", None)
     return raw.error if isinstance(raw, GuardedStream) else None
 
 
-def _guarded(
-    stream: Any, number: int, errors: str, timeout: float | None = None
-) -> io.TextIOWrapper:
+def _raw(number: int) -> Any:
+    """The file descriptor, without a buffer: on Windows, a console's takes any letter."""
+    return open(number, "wb", buffering=0, closefd=False)
+
+
+def _guarded(stream: Any, raw: Any, errors: str, timeout: float | None = None) -> _Text:
+    """A guarded stream to `raw` with the properties of `stream`."""
     if stream is None:  # it was closed when Python started
         closed = OSError(errno.EBADF, "it is closed")
-        raw = GuardedStream(io.FileIO(number, "w", closefd=False), closed)
-        return io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", errors)
-    raw = GuardedStream(getattr(stream.buffer, "raw", stream.buffer), timeout=timeout)
-    return io.TextIOWrapper(
-        io.BufferedWriter(raw),
+        return _Text(io.BufferedWriter(GuardedStream(raw, closed)), "utf-8", errors)
+    return _Text(
+        io.BufferedWriter(GuardedStream(raw, timeout=timeout)),
         stream.encoding,
         errors if stream.errors in ("strict", "surrogateescape") else stream.errors,
-        line_buffering=stream.line_buffering,
-        write_through=stream.write_through,
+        line_buffering=stream.line_buffering or stream.write_through,  # PYTHONUNBUFFERED
     )

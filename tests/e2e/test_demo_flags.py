@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.testbed.process import until_printed
+
 DEMO_KEYS = ["inference_time", "dropped_frames", "frames", "fps", "total_time", "sent_all_frames"]
 LIMIT = 60  # seconds; a guard against hanging
 
@@ -69,7 +71,7 @@ def test_a_benchmark_ended_by_a_signal_prints_its_numbers(
         "    return frame\n"
     )
     process = started(flow(postprocess="['hooks:tell']", limits=None), "--benchmark")
-    assert process.stdout.readline() == "going\n"
+    until_printed(process, "going")
     process.send_signal(signal.SIGINT)
     said, errors = process.communicate(timeout=LIMIT)
     assert process.returncode == 130, errors

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.testbed.process import until_printed
+
 # Both raise for the 8th frame.
 MODULE = """
 calls = 0
@@ -104,7 +106,7 @@ def test_after_a_signal_the_exit_code_is_that_of_the_signal(
     (tmp_path / "faulty.py").write_text(MODULE)
     path = flow(transport=transport(), postprocess="['faulty:going']", limits="{frames: 100000000}")
     run = running(path)
-    assert run.process.stdout.readline() == "going\n"
+    until_printed(run.process, "going")
     run.process.send_signal(signal.SIGINT)
     code, summary, said = run.ends()
     assert (code, summary["exit_code"]) == (130, 130)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.testbed.nginx import HOST, nginx
+from tests.testbed.process import until_printed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="runs nginx on a POSIX system")
 
@@ -81,7 +82,7 @@ def test_a_server_that_restarts_behind_a_proxy_costs_no_frame(
         limits=f"{{frames: {FRAMES}}}",
     )
     run = running(path)
-    assert run.process.stdout.readline() == "going\n"
+    until_printed(run.process, "going")
     model_server.kill()
     run.until_logged("the model server is unavailable")
     model_server.start()

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.testbed.process import until_printed
+
 LIMIT = 60  # seconds; a guard against hanging
 HOOKS = """
 import os, threading
@@ -48,7 +50,7 @@ def test_the_recording_of_a_killed_run_is_kept_and_the_next_run_records(
     flow: Any, started: Any, flowrun: Any, probe: Any, tmp_path: Path, sink: str
 ) -> None:
     process = started(flow(sink=sink, postprocess="['hooks:written']", limits=None))
-    assert process.stdout.readline() == "going\n"
+    until_printed(process, "going")
     process.kill()
     process.wait(LIMIT)
     done = flowrun(flow(sink=sink))
@@ -70,7 +72,7 @@ def test_the_second_run_of_a_path_ends_before_it_touches_anything(
     paced = "{uri: 'test:64x48@60', pace: realtime}"
     path = flow(source=paced, sink=sink, postprocess="['hooks:tell']", limits=None)
     process = started(path, "--summary", "summary.json")
-    assert process.stdout.readline() == "going\n"
+    until_printed(process, "going")
     (tmp_path / "frames.jsonl").write_text("precious")
     second = flowrun_here(
         flow(sink="[{uri: frames.jsonl, overwrite: true}, {uri: ./out.mp4, overwrite: true}]")

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.testbed.process import until_printed
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
 FRAMES = 30
@@ -85,7 +87,7 @@ def test_the_next_run_cleans_up_what_a_killed_one_left(
     )
     with_memory = transport(triton_address, "stream", "shared_memory: system")
     run = running(flow(transport=with_memory, postprocess="['hooks:wait']"))
-    assert run.process.stdout.readline() == "waiting\n"
+    until_printed(run.process, "waiting")
     pattern = f"flowrun.{run.process.pid}.*"
     assert set(MEMORY.glob(pattern))
     run.process.kill()

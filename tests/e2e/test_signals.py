@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.testbed.process import until_printed
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 
 LIMIT = 60  # seconds; a guard against hanging
@@ -92,7 +94,7 @@ def test_the_first_signal_finishes_a_file_with_every_delivered_frame(
     (tmp_path / "hooks.py").write_text(HOOKS)
     path = flow(sink=sink, postprocess="['hooks:tell']", limits=None)
     process = started(path, "--summary", "summary.json")
-    assert process.stdout.readline() == "going\n"
+    until_printed(process, "going")
     process.send_signal(number)
     _, said = process.communicate(timeout=LIMIT)
     assert process.returncode == code, said
@@ -110,7 +112,7 @@ def test_a_hangup_is_ignored_under_nohup(flow: Any, started: Any, tmp_path: Path
     )
     path = flow(postprocess="['hooks:tell']", limits=None)
     process = started(path, program=("-c", nohup))
-    assert process.stdout.readline() == "going\n"
+    assert process.stdout.readline() == "going\n"  # the process is not the command's
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=LIMIT)
@@ -123,7 +125,7 @@ def test_a_second_signal_finishes_the_file_though_a_hook_never_returns(
 ) -> None:
     (tmp_path / "hooks.py").write_text(HOOKS)
     process = started(flow(sink=sink, postprocess="['hooks:written']", limits=None))
-    assert process.stdout.readline() == "going\n"
+    until_printed(process, "going")
     twice(process, signal.SIGINT)
     _, said = process.communicate(timeout=LIMIT)
     assert process.returncode == 130, said
@@ -136,7 +138,7 @@ def test_a_second_signal_ends_even_a_run_whose_hook_never_returns(
     (tmp_path / "hooks.py").write_text(HOOKS)
     path = flow(sink="out.mp4", postprocess="['hooks:hold']", limits=None)
     process = started(path, "--summary", "summary.json")
-    assert process.stdout.readline() == "going\n"
+    until_printed(process, "going")
     twice(process, signal.SIGINT)
     _, said = process.communicate(timeout=LIMIT)
     assert process.returncode == 130, said
@@ -157,7 +159,7 @@ def test_a_second_signal_leaves_a_preprocess_hook_behind(
     (tmp_path / "hooks.py").write_text(HOOKS)
     path = flow(preprocess="['hooks:hold']", limits=None)
     process = started(path, "--summary", "summary.json")
-    assert process.stdout.readline() == "going\n"
+    until_printed(process, "going")
     twice(process, signal.SIGINT)
     _, said = process.communicate(timeout=LIMIT)
     assert process.returncode == 130, said
@@ -173,7 +175,7 @@ def test_a_second_signal_ends_a_run_whose_hook_never_opens_or_closes(
     (tmp_path / "hooks.py").write_text(HOOKS)
     path = flow(preprocess=f"['hooks:{name}']")
     process = started(path, "--summary", "summary.json")
-    assert process.stdout.readline() == "going\n"
+    until_printed(process, "going")
     twice(process, signal.SIGTERM)
     _, said = process.communicate(timeout=LIMIT)
     assert process.returncode == 143, said
@@ -230,7 +232,7 @@ def test_a_second_signal_aborts_what_is_in_flight(flow: Any, started: Any, tmp_p
     )
     transport = "{mode: unary, address: embedded, model: 'model:never', timeout: 1h}"
     process = started(flow(transport=transport, limits=None), "--summary", "summary.json")
-    assert process.stdout.readline() == "going\n"
+    until_printed(process, "going")
     twice(process, signal.SIGTERM)
     _, said = process.communicate(timeout=LIMIT)
     assert process.returncode == 143, said

@@ -103,3 +103,54 @@ def test_a_code_page_without_the_letters_costs_letters(
     done = flowrun("graph", flow(), PYTHONIOENCODING=encoding, PYTHONUTF8="0")
     assert (done.returncode, done.stderr) == (0, "")
     assert "?" in done.stdout
+
+
+PRINTING = """
+import io, os, sys
+print("imported")
+class Hook:
+    def __init__(self):
+        print("constructed")
+    def __call__(self, frame):
+        if frame.index == 0:
+            os.write(1, b"written\\n")
+            os.system("echo started")
+            print("printed")
+        return frame
+    def close(self):
+        print("closed")
+    def __del__(self):
+        print("destroyed")
+def closing(frame):
+    sys.stdout.close()
+    sys.stderr.close()
+    return frame
+def replacing(frame):
+    sys.stdout, sys.stderr = io.StringIO(), None
+    return frame
+"""
+
+
+def test_what_hooks_print_is_on_standard_error(flow: Any, flowrun: Any, tmp_path: Path) -> None:
+    (tmp_path / "hooks.py").write_text(PRINTING)
+    path = flow(preprocess="['hooks:Hook']")
+    done = flowrun(path, "--summary", "-")
+    assert json.loads(done.stdout)["delivered"] == 20
+    printed = ["imported", "constructed", "written", "started", "printed", "closed", "destroyed"]
+    assert [line for line in done.stderr.splitlines() if line in printed] == printed
+    done = flowrun(flow(preprocess="['hooks:Hook']", sink="'-'"))
+    assert [json.loads(line)["index"] for line in done.stdout.splitlines()] == list(range(20))
+    done = flowrun("validate", "--imports", "--format", "json", path)
+    assert json.loads(done.stdout)["problems"] == []
+    assert done.stderr == "imported\n"
+
+
+@pytest.mark.parametrize("name", ["closing", "replacing"])
+def test_a_hook_can_close_only_its_own_streams(
+    flow: Any, flowrun: Any, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "hooks.py").write_text(PRINTING)
+    done = flowrun(flow(preprocess=f"['hooks:{name}']"), "--summary", "-")
+    assert json.loads(done.stdout)["delivered"] == 20
+    assert "captured 20 = delivered 20" in done.stderr
+    assert done.returncode == 0

@@ -83,6 +83,17 @@ def until(is_so: Callable[[], object], otherwise: str) -> None:
         time.sleep(_POLL)
 
 
+def until_printed(process: subprocess.Popen[str], line: str) -> None:
+    """Read the standard error of `process` up to `line`, which a hook prints there."""
+    assert process.stderr is not None
+    before = []
+    for each in iter(process.stderr.readline, ""):
+        if each == f"{line}\n":
+            return
+        before.append(each)
+    raise AssertionError(f"{line!r} was not printed: {''.join(before)}")
+
+
 def first_line(process: Process, log: Path, pipe: IO[Any]) -> str:
     """The first line that the process writes to `pipe`. Raises `NotReadyError`."""
     if not select.select([pipe], [], [], READY_WITHIN)[0]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 
 from flowrun.errors import SinkError
 from flowrun.media.lines.queued import BrokenError, Line, QueuedLines
 from flowrun.media.protocols import SinkContext
 from flowrun.spec.flow import SinkSpec
+from flowrun.system.standard_output import descriptor
 
 _BATCH = 100
 
@@ -22,7 +22,7 @@ class StandardOutputSink(QueuedLines):
         super().__init__(spec, context, batch=_BATCH)
         self.address = "standard output"
         try:
-            self._descriptor = os.dup(1 if sys.__stdout__ is None else sys.__stdout__.fileno())
+            self._descriptor = os.dup(descriptor())
         except (OSError, ValueError) as error:
             raise SinkError("standard output is closed", key=context.key) from error
         self.start()

@@ -70,7 +70,8 @@ def main_place() -> str:
 
 
 def _unfinished() -> list[str]:
-    """What Python's exit waits for: threads, or else an exit handler or a destructor."""
+    """What Python's exit waits for: threads, or else child processes, which are killed, or else an
+    exit handler or a destructor."""
     main = threading.main_thread()
     threads = [each for each in threading.enumerate() if not each.daemon and each is not main]
     if threads:
@@ -80,6 +81,8 @@ def _unfinished() -> list[str]:
     if children:
         from flowrun.hooks.guard import user_hooks
 
+        for child in children:
+            child.kill()  # Python would wait for it; nobody else knows it
         hooks = " or ".join(user_hooks()) or "a hook"
         return [f"process {each.name!r} of {hooks}" for each in children]
     return [f"an exit handler or a destructor{_place(main)}"]

@@ -5,6 +5,7 @@ What it raises becomes an error of the flow, and a call that has not returned ca
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import traceback
@@ -47,8 +48,9 @@ class CallsInProgress:
     ) -> Any:
         """Call `function`, code of the hook `path`; `when` is the frame's index, or words such as
         `in its constructor`. Whatever it raises becomes a `HookError` (an `InvalidFlowError` if
-        it raised one), except for Ctrl-C where no run handles it."""
-        thread = threading.get_ident()
+        it raised one), except for Ctrl-C where no run handles it. A process that the hook has
+        forked, and in which it returns or raises, ends here."""
+        thread, process = threading.get_ident(), os.getpid()
         self._running[thread] = (key, path, when)
         try:
             return function(*values)
@@ -58,6 +60,8 @@ class CallsInProgress:
             raise _as_flow_error(error, key, path, when) from error
         finally:
             self._running.pop(thread, None)
+            if os.getpid() != process:
+                _end_child(f"{key}: {path} {_words(when)}", sys.exc_info()[1])
 
     @contextmanager
     def entered(self, key: str, path: str, when: str) -> Iterator[None]:
@@ -80,6 +84,16 @@ class CallsInProgress:
             line = innermost(stack[own:])
             found.append(f"{key}: {path} {_words(when)}{f' ({line})' if line else ''}")
         return found
+
+
+def _end_child(call: str, error: BaseException | None) -> None:
+    """End this process, a copy of the run's: it has none of its threads, but its open files."""
+    what = f"raised in it: {exception_text(error)}" if error else "returned in it"
+    try:
+        text = f"flowrun: warning: {call} forked a process and {what}; the process ends\n"
+        os.write(2, text.encode(errors="replace"))  # the locks of streams may be held
+    finally:
+        os._exit(1)
 
 
 def _as_flow_error(

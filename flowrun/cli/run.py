@@ -67,6 +67,7 @@ def main(argv: Sequence[str]) -> int:
         flow = replace(flow, sinks=tuple(replace(sink, overwrite=True) for sink in flow.sinks))
     if options.summary not in (None, "-"):
         _check_summary(options.summary, options.flow, flow, replace_others=options.y)
+        options.summary_file = Path(options.summary).absolute()  # a hook may change the directory
     keep_freed_memory()
     from flowrun.cli.progress import Progress
     from flowrun.cli.signals import Signals
@@ -148,7 +149,7 @@ def _report(
     text = json.dumps(summary.to_json(), indent=2)
     if target not in (None, "-"):
         try:
-            Path(target).write_text(text + "\n", encoding="utf-8")
+            options.summary_file.write_text(text + "\n", encoding="utf-8")
         except OSError as failure:
             print_stderr(f"flowrun: error: --summary {target}: {failure.strerror}")
             code = FAILED if forced is None else forced

@@ -154,3 +154,16 @@ def test_a_hook_can_close_only_its_own_streams(
     assert json.loads(done.stdout)["delivered"] == 20
     assert "captured 20 = delivered 20" in done.stderr
     assert done.returncode == 0
+
+
+def test_the_summary_is_written_where_the_run_was_started(
+    flow: Any, flowrun: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "hooks.py").write_text(
+        "import os\ndef hook(frame):\n    os.chdir(os.environ['FOLDER'])\n    return frame\n"
+    )
+    path = flow(preprocess="['hooks:hook']")
+    done = flowrun(path, "--summary", "summary.json", FOLDER=str(tmp_path / "elsewhere"))
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "summary.json").read_text())["delivered"] == 20

@@ -9,6 +9,7 @@ import sys
 import threading
 import traceback
 from datetime import datetime
+from typing import TextIO
 
 from flowrun.cli.color import colored, has_color, severity
 from flowrun.cli.streams import stderr
@@ -17,6 +18,8 @@ from flowrun.foreign import exception_text, lines
 LEVELS = ("debug", "info", "warning", "error")
 
 log = logging.getLogger("flowrun")
+
+_UNFORMATTED = "a record of the log raised %s (%s)"
 
 _as_json = False
 
@@ -55,7 +58,7 @@ def log_to_stderr(
     (`verbose`: DEBUG)."""
     global _as_json  # noqa: PLW0603
     _as_json = as_json
-    handler = logging.StreamHandler(stderr())
+    handler = _Handler(stderr())
     handler.setFormatter(_JsonFormatter() if as_json else _Formatter())
     number = logging.getLevelName((level or ("debug" if verbose else "info")).upper())
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING))
@@ -109,6 +112,15 @@ def _described(error: BaseException) -> str:
 
     place = raised_at(error)
     return f"{exception_text(error)} ({place})" if place else exception_text(error)
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - of the library
+        """Log on one line that a record cannot be formatted: its arguments do not fit."""
+        error = sys.exc_info()[1]
+        if error is not None and record.msg != _UNFORMATTED:
+            place = f"{record.pathname}:{record.lineno}"
+            logging.getLogger(record.name).error(_UNFORMATTED, exception_text(error), place)
 
 
 class _Formatter(logging.Formatter):

@@ -156,6 +156,24 @@ def test_a_hook_can_close_only_its_own_streams(
     assert done.returncode == 0
 
 
+def test_a_log_record_that_cannot_be_formatted_is_reported_on_one_line(
+    flow: Any, flowrun: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "hooks.py").write_text(
+        "import logging\n"
+        "def hook(frame):\n"
+        "    if frame.index == 0:\n"
+        "        logging.getLogger('lib').warning('%d', 'no')\n"
+        "    return frame\n"
+    )
+    done = flowrun(flow(preprocess="['hooks:hook']"))
+    assert done.returncode == 0
+    [line] = [line for line in done.stderr.splitlines() if "record" in line]
+    assert "flowrun: ERROR: a record of the log raised TypeError: %d format:" in line
+    assert line.endswith("hooks.py:4)")
+    assert "Traceback" not in done.stderr
+
+
 def test_the_summary_is_written_where_the_run_was_started(
     flow: Any, flowrun: Any, tmp_path: Path
 ) -> None:

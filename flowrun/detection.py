@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from flowrun.foreign import type_name
 from flowrun.frame import Frame
 from flowrun.view import Box
 
@@ -100,16 +101,34 @@ class Classification:
     label: str | None = None
 
 
+_Found = TypeVar("_Found", Detection, Classification)
+
+
 def with_detections(frame: Frame, found: Iterable[Detection]) -> Frame:
     """`frame` with `found` appended to its detections."""
     return frame.attach(detections=(*detections_of(frame), *found))
 
 
 def detections_of(frame: Frame) -> tuple[Detection, ...]:
-    """The detections of `frame`, in the order in which hooks found them."""
-    return tuple(frame.data.get("detections", ()))
+    """The detections of `frame`, in the order in which hooks found them. Raises `TypeError` if a
+    hook attached anything else under that name."""
+    return _attached(frame, "detections", Detection)
 
 
 def classes_of(frame: Frame) -> tuple[Classification, ...]:
-    """The classes of `frame`, the most likely first."""
-    return tuple(frame.data.get("classes", ()))
+    """The classes of `frame`, the most likely first. Raises `TypeError` if a hook attached anything
+    else under that name."""
+    return _attached(frame, "classes", Classification)
+
+
+def _attached(frame: Frame, name: str, kind: type[_Found]) -> tuple[_Found, ...]:
+    found = frame.data.get(name, ())
+    is_one = isinstance(found, str | bytes) or not isinstance(found, Iterable)
+    items = (found,) if is_one else tuple(found)
+    for item in items:
+        if not isinstance(item, kind):
+            what = type_name(found) if is_one else f"{type_name(found)} with a {type_name(item)}"
+            raise TypeError(
+                f"a hook attached `{name}` as {what}, expected a list of flowrun.{kind.__name__}"
+            )
+    return items

@@ -151,6 +151,24 @@ def test_labels_are_drawn_above_all_boxes() -> None:
     assert len(places(after.image, "first 90 %", 12, after.image[151, 140])) == 1
 
 
+@pytest.mark.parametrize(
+    ("attached", "what"),
+    [
+        ("no", "str"),
+        (5, "int"),
+        ([None], "list with a NoneType"),
+        ([{"score": 1}], "list with a dict"),
+    ],
+)
+def test_detections_of_another_type_are_named(attached: Any, what: str) -> None:
+    expected = f"a hook attached `detections` as {what}, expected a list of flowrun.Detection"
+    with pytest.raises(TypeError, match=expected):
+        draw_boxes()(frame().attach(detections=attached), EMPTY)
+    expected = f"a hook attached `classes` as {what}, expected a list of flowrun.Classification"
+    with pytest.raises(TypeError, match=expected):
+        draw_classes()(frame().attach(classes=attached), EMPTY)
+
+
 def test_detections_below_the_minimum_score_are_omitted() -> None:
     weak, strong = Detection((0, 0, 50, 50), 0.4), Detection((100, 100, 150, 150), 0.5)
     before = frame(weak, strong)

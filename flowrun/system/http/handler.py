@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 from collections.abc import Mapping
+from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
@@ -16,6 +18,8 @@ from flowrun.system.http.messages import Request, Response, Route
 log = logging.getLogger("flowrun")
 
 TIMEOUT = 10.0  # seconds to receive a whole request, and for each write to the client
+# A name, an IPv4 or an IPv6 address, and a port (RFC 9110, 7.2).
+_HOST = re.compile(r"([^\s\[\]/?#@,:\"\\]*|\[[0-9A-Fa-f:.]+\])(:\d{0,5})?")
 
 
 class Server(Protocol):
@@ -60,8 +64,8 @@ class Handler(BaseHTTPRequestHandler):
             port = url.port  # raises for one that is none
         except ValueError:
             return _text(400, "the address is malformed")
-        if len(self.headers.get_all("Host", [])) > 1:
-            return _text(400, "there are several Host headers")
+        if problem := _problem(self.headers):
+            return _text(400, problem)
         if url.netloc:  # as a proxy is asked; it counts instead of the header (RFC 9112, 3.2.2)
             del self.headers["Host"]
             self.headers["Host"] = f"{url.hostname}:{port}" if port else str(url.hostname)
@@ -103,6 +107,18 @@ class Handler(BaseHTTPRequestHandler):
                     self.wfile.write(piece)
         finally:
             _close(pieces)
+
+
+def _problem(headers: Message[str, str]) -> str:
+    """What is malformed in the headers of a request; empty if nothing is."""
+    hosts = headers.get_all("Host", [])
+    if headers.defects:  # the library has skipped the headers from there on
+        return "a header is malformed"
+    if len(hosts) > 1:
+        return "there are several Host headers"
+    if not all(_HOST.fullmatch(host.strip()) for host in hosts):
+        return "the Host header is malformed"
+    return ""
 
 
 def _text(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -44,6 +44,7 @@ from flowrun.spec.flow import Flow, OnOutage, SourceSpec
 log = logging.getLogger("flowrun")
 
 DRAIN = 30.0  # seconds beyond `transport.timeout` that `stop` waits for the frames in flight
+_LESS_MEMORY = "a smaller `source.size` and `transport.in_flight`, and fewer sinks, need less"
 JOIN = 5.0  # seconds that a thread may stay in a hook or a read once everything is closed
 
 
@@ -76,6 +77,9 @@ class Run:
                     with ExitStack() as parts:
                         try:
                             self._go(parts)
+                        except MemoryError as error:
+                            self.error = RunError(f"out of memory: {error}", hint=_LESS_MEMORY)
+                            raise self.error from error
                         except BaseException as error:
                             self.error = error
                             raise

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import pytest
 
-from flowrun.errors import SinkError
+from flowrun.errors import RunError, SinkError
 from flowrun.frame import Frame
 from flowrun.kserve.server.embedded import EmbeddedServer
 from flowrun.kserve.server.models import Model
@@ -153,6 +153,24 @@ def test_every_sink_is_counted_by_its_uri_also_those_that_get_fates_only(tmp_pat
     run = Run(replace(run.flow, sinks=(SinkSpec(str(tmp_path / "alone.jsonl")),)))
     (only,) = run.run().sinks
     assert (only["sink"], only["delivered"]) == ("sink", 10)
+
+
+def test_a_run_without_enough_memory_fails_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_large(*_: object) -> None:
+        raise MemoryError("Unable to allocate 28 GiB")
+
+    monkeypatch.setattr("flowrun.run.make_source", too_large)
+    transport = TransportSpec(mode="unary", address=("embedded",), model="identity")
+    run = Run(
+        Flow(name="f", source=SourceSpec("test"), transport=transport, sinks=(SinkSpec("null"),))
+    )
+    with pytest.raises(RunError, match="out of memory: Unable to allocate 28 GiB") as raised:
+        run.run()
+    assert "source.size" in str(raised.value)
+    assert (run.summary().exit_code, run.summary().error) == (
+        1,
+        "out of memory: Unable to allocate 28 GiB",
+    )
 
 
 def test_the_status_of_a_run_is_available_before_during_and_after_it() -> None:

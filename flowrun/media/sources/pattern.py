@@ -19,6 +19,7 @@ from flowrun.spec.flow import SourceSpec
 _DEFAULT_SIZE, _DEFAULT_FPS = (1280, 720), 30.0
 _URI = re.compile(r"test(?::(?P<w>\d+)x(?P<h>\d+)(?:@(?P<fps>\d+(?:\.\d+)?))?)?")
 _MIN_SIDE = 16  # pixels; a smaller pattern shows nothing
+_MAX_SIDE = 16384  # pixels
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _BARS = ((235, 235, 235), (235, 220, 40), (40, 220, 220), (40, 200, 60), (210, 60, 200),
          (220, 50, 40), (40, 60, 210), (30, 30, 30))  # fmt: skip
@@ -47,6 +48,12 @@ class PatternSource:
                 f"a test pattern of {width}x{height} is too small",
                 key="source",
                 hint=f"both sides need at least {_MIN_SIDE} pixels",
+            )
+        if max(width, height) > _MAX_SIDE:
+            raise InvalidFlowError(
+                f"a test pattern of {width}x{height} is too large",
+                key="source",
+                hint=f"both sides have at most {_MAX_SIDE} pixels",
             )
         fps = spec.fps or float(match["fps"] or _DEFAULT_FPS)
         self._step = 1 / Fraction(fps).limit_denominator(1001)

@@ -417,3 +417,8 @@ def test_the_pattern_has_a_default_and_takes_the_keys_of_the_flow() -> None:
 def test_a_pattern_too_small_to_see_is_refused() -> None:
     with pytest.raises(InvalidFlowError, match="a test pattern of 8x8 is too small"):
         make_source(SourceSpec("test:8x8"))
+
+
+def test_a_pattern_too_large_for_memory_is_refused() -> None:
+    with pytest.raises(InvalidFlowError, match="a test pattern of 99999x16 is too large"):
+        make_source(SourceSpec("test:99999x16"))

@@ -21,6 +21,10 @@ _NAMES = (
 )
 # The patterns take linear time for any text: repetitions are bounded.
 _URL_START = re.compile(r"(?:^|(?<=[\s'\"`(\[{<,;|]))[A-Za-z][\w+.-]{0,20}://")
+# The user info of a URL whose `://` is mistyped: `rtsp:/ann:secret@cam`.
+_MISTYPED = re.compile(
+    r"(?<![A-Za-z])(?i:rtsps?|rtmps?|srt|https?|mqtts?)(?::/?(?!/)|//)[/\\]*([^\s@]{1,200})(?=@)"
+)
 _QUERY = re.compile(rf"(?<=[?&])([\w.-]{{0,40}}{_NAMES}[\w.-]{{0,40}}=)([^&\s'\"]+)", re.IGNORECASE)
 _SECRET_KEY = re.compile(_NAMES, re.IGNORECASE)
 _SECRET_LINE = re.compile(
@@ -41,7 +45,12 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     masked, end = "", 0
     for start, stop in _user_infos(text):
         masked, end = f"{masked}{text[end:start]}{MASK}", stop
-    return _QUERY.sub(rf"\1{MASK}", masked + text[end:])
+    masked = _MISTYPED.sub(_masked, masked + text[end:])
+    return _QUERY.sub(rf"\1{MASK}", masked)
+
+
+def _masked(found: re.Match[str]) -> str:
+    return found[0].removesuffix(found[1]) + MASK
 
 
 def _user_infos(text: str) -> Iterator[tuple[int, int]]:
@@ -103,6 +112,7 @@ def secret_spans(lines: Sequence[str], index: int) -> list[tuple[int, int]]:
 @lru_cache(maxsize=8)  # many problems may be in one very long line
 def _spans_in(line: str) -> tuple[tuple[int, int], ...]:
     spans = list(_user_infos(line))
+    spans += [match.span(1) for match in _MISTYPED.finditer(line)]
     spans += [match.span(2) for match in _QUERY.finditer(line)]
     for pattern in (_SECRET_LINE, _HEADERS_LINE, _HEADERS_SETTING):
         spans += [match.span(1) for match in pattern.finditer(line)]

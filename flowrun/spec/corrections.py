@@ -52,12 +52,12 @@ _TERM = re.compile(r"(\d*\.?\d+)\s*([a-z]+)[\s,]*(?:and\s+)?")
 def corrections(value: object, of: Schema) -> Iterator[str]:
     """Spellings of `value`, a scalar or a list of scalars, that the schema `of` allows; the most
     probable one first."""
+    any_text = "pattern" in of and re.search(of["pattern"], "any/path.x") is not None
     if isinstance(value, list):
         text = "x".join(map(str, value))
-        candidates: Iterable[str] = [text]
+        candidates: Iterable[str] = [] if any_text and len(value) > 1 else [text]
     else:
         text = str(value)
-        any_text = "pattern" in of and re.search(of["pattern"], "any/path.x") is not None
         candidates = _uris(text) if any_text else _spellings(text)
     if isinstance(value, bool | float) or len(text) > _MAX_LENGTH:
         candidates = ()
@@ -109,6 +109,9 @@ def _durations(text: str) -> Iterator[str]:
 def _numbers(text: str) -> Iterator[str]:
     if fraction := re.fullmatch(r"(\d{1,9})\s*/\s*([1-9]\d{0,8})", text):
         yield f"{int(fraction[1]) / int(fraction[2]):.6g}"
+    if rate := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([km])(?:b|bit|bps|bit/s|bits)", text):
+        yield f"{rate[1]}{rate[2]}"
+        yield f"{rate[1]}{rate[2].upper()}"
     if thousands := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([km])", text):
         yield f"{Fraction(thousands[1]) * _THOUSANDS[thousands[2]]}"
     if rate := re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:fps|hz|x|px|%)", text):
@@ -125,6 +128,11 @@ def _addresses(text: str) -> Iterator[str]:
         rest = host.removeprefix(prefix).lstrip("/:")
         if host.startswith(prefix) and rest.isdigit():
             yield f"{prefix}127.0.0.1:{rest}"
+    if text.startswith("web:"):
+        yield f"web:{host.removeprefix('web:')}"
+        yield f"web:{host.removeprefix('web:')}:8080"
+    if re.fullmatch(r"[0-9a-fA-F:]*::[0-9a-fA-F:]*:\d+", host):
+        yield "[{}]:{}".format(*host.rsplit(":", 1))
     if host != "embedded" and ":" not in host:
         yield f"{host}:9000"
 

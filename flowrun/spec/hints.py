@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from flowrun.spec.corrections import corrections
@@ -27,6 +27,26 @@ _BOOLEAN_WORDS = {
 }
 
 
+# Keys by the names that other programs give them.
+_KEYS = {
+    **dict.fromkeys(("url", "path", "file", "filename", "src", "dst"), ("uri", "address")),
+    **dict.fromkeys(("host", "server", "endpoint", "target", "listen"), ("address", "transport")),
+    **dict.fromkeys(("input", "inputs", "sources", "video", "camera"), ("source",)),
+    **dict.fromkeys(("output", "outputs", "destination", "destinations"), ("sink",)),
+    **dict.fromkeys(("args", "arguments", "kwargs", "options", "params"), ("with",)),
+    **dict.fromkeys(("name", "function", "class", "module", "callable"), ("hook",)),
+    **dict.fromkeys(("width", "height", "resolution", "scale"), ("size",)),
+    **dict.fromkeys(("framerate", "frame_rate", "rate"), ("fps",)),
+    **dict.fromkeys(("ssl", "secure", "certificates"), ("tls",)),
+    **dict.fromkeys(("window", "concurrency", "max_in_flight", "parallel"), ("in_flight",)),
+    **dict.fromkeys(("protocol", "method"), ("mode",)),
+    **dict.fromkeys(("metadata",), ("headers",)),
+    **dict.fromkeys(("replace", "force"), ("overwrite",)),
+    **dict.fromkeys(("time", "seconds", "timeout"), ("duration",)),
+    **dict.fromkeys(("count", "max_frames"), ("frames",)),
+}
+
+
 @lru_cache(maxsize=1024)
 def closest_match(word: str, words: tuple[str, ...]) -> str | None:
     """The one of `words` that is most similar to `word`, first of all one with the same letters;
@@ -41,10 +61,14 @@ def closest_match(word: str, words: tuple[str, ...]) -> str | None:
 
 
 def intended_path(path: Path, of: Schema) -> Path | None:
-    """The path of the known key that the unknown one at `path` probably stands for: a similar key
-    at the same level, or one of the same name a level above or below."""
+    """The path of the known key that the unknown one at `path` probably stands for: one that other
+    programs call so, a similar key at the same level, or one of the same name a level above or
+    below."""
     *parent, key = path
     word = str(key)
+    for other in _KEYS.get(word.lower(), ()):
+        if other in of.get("properties", {}):
+            return (*parent, other)
     elsewhere = _unique_path(word)
     if elsewhere and elsewhere[:-1] != tuple(parent):
         return elsewhere
@@ -55,6 +79,8 @@ def intended_path(path: Path, of: Schema) -> Path | None:
 def unknown_key(path: Path, of: Schema) -> str:
     """The hint for an unknown key; `of` is the schema of the mapping that has it."""
     better = intended_path(path, of)
+    if "hook" in of.get("properties", {}) and (better is None or better[:-1] != path[:-1]):
+        return _hook_key(str(path[-1]), of["properties"]["hook"].get("examples", ()))
     if better is None:
         return "known keys: " + ", ".join(f"`{key}`" for key in of.get("properties", {}))
     if better[:-1] == path[:-1]:
@@ -62,6 +88,13 @@ def unknown_key(path: Path, of: Schema) -> str:
     if len(better) == 1:
         return f"`{better[0]}` belongs to the top level: is it indented too far?"
     return f"`{better[-1]}` belongs under `{dotted(better[:-1])}`"
+
+
+def _hook_key(key: str, library: Sequence[str]) -> str:
+    """The hint for a key of a hook's mapping: the hook itself, or one of its options."""
+    if re.fullmatch(r"[\w.]+:\w+", key) or key in library:
+        return f"write `hook: {key}`, and its options under `with`"
+    return "known keys: `hook`, `with`, `on_error`; options of the hook belong under `with`"
 
 
 def wrong_value(node: Node, of: Schema) -> str:
@@ -91,9 +124,13 @@ def _special(text: str, of: Schema) -> str:
     """The hint for a mistake that another spelling of the value alone does not correct."""
     if text.upper() in ("NCHW", "NHWC") and text.upper()[1:] in of.get("enum", ()):
         return f"did you mean `{text.upper()[1:]}`? `batch: true` adds the N"
-    if text.endswith(".py") and re.search(of.get("pattern", "^$"), "package.module:name"):
-        module = re.sub(r"[/\\]+", ".", text.removesuffix(".py")).strip(".")
-        return f"write `{module}:NAME`, where NAME is the function or the class in that file"
+    if re.search(of.get("pattern", "^$"), "package.module:name"):
+        file, _, name = text.removesuffix("()").partition(":")
+        module = re.sub(r"[/\\]+", ".", file.removesuffix(".py")).strip(".")
+        if name and f"{module}:{name}" != text and re.fullmatch(r"[\w.]+:\w+", f"{module}:{name}"):
+            return f"did you mean `{module}:{name}`?"
+        if file.endswith(".py"):
+            return f"write `{module}:NAME`, where NAME is the function or the class in that file"
     return ""
 
 

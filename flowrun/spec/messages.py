@@ -55,9 +55,10 @@ def join_alternatives(values: Sequence[str]) -> str:
 
 
 def _keys(of: Schema) -> str:
-    """The keys of a mapping, if they are few."""
-    names = [f"`{key}`" for key in of.get("properties", {})]
-    return f" with {', '.join(names)}" if 0 < len(names) <= _FEW else ""
+    """The keys of a mapping: all of them if they are few, otherwise those that it needs."""
+    keys = of.get("properties", {})
+    names = [f"`{key}`" for key in (keys if len(keys) <= _FEW else of.get("required", ()))]
+    return f" with {', '.join(names)}" if names else ""
 
 
 def _range(of: Schema) -> str:

@@ -9,7 +9,7 @@ ENCODE = (
     "`%` is %25, `/` is %2F, `?` is %3F, `#` is %23, `@` is %40, a blank is %20"
 )
 
-_URL = re.compile(r"(?i:rtsps?|https?)://(?P<authority>[^/?#]*)(?P<rest>[\s\S]*)")
+_URL = re.compile(r"(?i:rtsps?|rtmps?|srt|https?)://(?P<authority>[^/?#]*)(?P<rest>[\s\S]*)")
 _HOST = re.compile(r"(\[[^\[\]\s]+\]|[^:\[\]\s%]+)(:\d{1,5})?")
 _NOT_IN_URLS = re.compile(r"\s|%(?![0-9A-Fa-f]{2})")
 _SEPARATORS = re.compile(r"[\s:/?#@%&=]+")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from flowrun.spec import hints
-from flowrun.spec.lookalikes import lookalike
+from flowrun.spec.lookalikes import control_character, lookalike
 from flowrun.spec.messages import describe_value, expected
 from flowrun.spec.nodes import (
     Finding,
@@ -22,7 +22,7 @@ from flowrun.spec.nodes import (
 from flowrun.spec.same_file import same_files
 from flowrun.spec.schema import Schema
 from flowrun.spec.secrets import is_secret
-from flowrun.spec.user_info import ENCODE, is_broken
+from flowrun.spec.uri_mistakes import uri_mistake
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -47,19 +47,27 @@ def validate(root: Node) -> list[Finding]:
     for path, node in leaves(root):
         if _is_sink(path) and node.style == "empty":
             findings[path] = _empty_sink(path, node)
-        elif path[:1] in (("source",), ("sink",)) and is_broken(str(node.value)):
-            name = dotted(path)
-            message = f"`{name}` has a user name or a password that is not percent-encoded"
-            findings[path] = Finding(message, node.location, name, ENCODE)
-        elif (found := lookalike(path, node)) is not None:
+        elif (found := lookalike(path, node)) is not None or (
+            _is_uri(path) and (found := uri_mistake(path, node)) is not None
+        ):
             findings[path] = found
+        elif (found := control_character(path, node)) is not None:
+            findings.setdefault(path, found)
     for path, finding in same_files(root):
         findings.setdefault(path, finding)
     return list(findings.values())
 
 
 def _is_sink(path: Path) -> bool:
-    return path[:1] == ("sink",) and (path[-1] in ("sink", "uri") or isinstance(path[-1], int))
+    return path[:1] == ("sink",) and _is_uri(path)
+
+
+def _is_uri(path: Path) -> bool:
+    """Whether a source or a sink has its URI at `path`."""
+    last = path[-1] if path else ""
+    return path[:1] in (("source",), ("sink",)) and (
+        last in ("source", "sink", "uri") or isinstance(last, int)
+    )
 
 
 def _empty_sink(path: Path, node: Node) -> Finding:

@@ -18,6 +18,11 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "there is no key that this `:` could belong to",
         "check the indentation; a value that contains `: ` needs quotes",
     ),
+    "block sequence entries are not allowed": (
+        "there is no list that this `-` could belong to",
+        "begin each item of a list on a line of its own; a value that is `-` needs quotes",
+    ),
+    "incompatible YAML document": ("this is not YAML 1.1 or 1.2", "remove the line `%YAML`"),
     "unknown escape": (
         "unknown escape in a double-quoted string",
         "write two backslashes for one, or use single quotes",

@@ -129,11 +129,13 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         (b"? \n: b\n", "1:2: error: a key must be a string that is not empty\n    ?\n     ^"),
         (
             b"- source: test\n",
-            "1:1: error: the flow is a list, expected a mapping\n    - source: test\n    ^",
+            "1:1: error: the flow is a list, expected a mapping with `source`, `transport`,"
+            " `sink`\n    - source: test\n    ^",
         ),
         (
             b"just words\n",
-            "1:1: error: the flow is 'just words', expected a mapping\n    just words\n    ^",
+            "1:1: error: the flow is 'just words', expected a mapping with `source`, `transport`,"
+            " `sink`\n    just words\n    ^",
         ),
     ],
 )

@@ -16,9 +16,10 @@ _PROBE = ("-analyzeduration", "500000")
 
 def stream(spec: SourceSpec, buffers: Buffers) -> Source:
     """The stream as it arrives. It is waited for at the start, and opened again after its end."""
-    make = sessions(spec, _inputs, buffers=buffers, live=spec.live, low_delay=True)
+    make = sessions(spec, stream_input, buffers=buffers, live=spec.live, low_delay=True)
     return ReconnectingSource(spec, make)
 
 
-def _inputs(spec: SourceSpec) -> list[str]:
+def stream_input(spec: SourceSpec) -> list[str]:
+    """The options of ffmpeg's input."""
     return [*LOW_DELAY, *_PROBE, "-i", spec.uri]

@@ -8,6 +8,7 @@ from flowrun.media.ffmpeg import commands
 from flowrun.media.ffmpeg.hidden_url import hide_url
 from flowrun.media.sources.http import http_input
 from flowrun.media.sources.rtsp import rtsp_input
+from flowrun.media.sources.stream import stream_input
 from flowrun.spec.flow import SourceSpec
 
 
@@ -37,6 +38,28 @@ def test_the_url_and_the_options_of_its_demuxer_are_in_a_list(uri: str) -> None:
             "option max_delay '500000'",
             "option fpsprobesize '0'",
         } <= set(lines)
+
+
+@pytest.mark.parametrize(
+    ("uri", "options"),
+    [
+        ("rtmp://viewer:pa'ss@host/app/key", {"rtmp_live": "live"}),
+        ("RTMPS://host/app/key?token=pa'ss", {"rtmp_live": "live"}),
+        ("srt://host:9000?passphrase=pa'ss_word", {"latency": "live"}),
+        ("srt://host:9000", {"passphrase": "pa'ss_word", "latency": "live"}),
+    ],
+)
+def test_the_url_and_the_options_of_rtmp_and_srt_are_in_a_list(
+    uri: str, options: dict[str, str]
+) -> None:
+    spec = SourceSpec(uri, ffmpeg=options)
+    arguments, listed = hide_url(commands.fetch(spec, stream_input(spec)), uri)
+    assert "pa'ss" not in " ".join(arguments)
+    assert not {"-rtmp_live", "-latency"} & set(arguments)
+    lines = listed.decode().splitlines()
+    assert lines[1] == "file '" + uri.replace("'", r"'\''") + "'"
+    for name, value in options.items():
+        assert f"option {name} '" + value.replace("'", r"'\''") + "'" in lines
 
 
 def test_a_url_without_a_secret_is_an_argument() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from itertools import takewhile
@@ -35,6 +36,14 @@ class Parser(argparse.ArgumentParser):
         if further:
             self._refuse(f"`{further[0]}` is one argument too many")
         return parsed, []
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `UsageError`; without the arguments that are required the usage is printed."""
+        if message.startswith("the following arguments are required"):
+            super().error(message)
+        word = re.match(r"argument .*invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        near = word and nearest(word[1], re.findall(r"[\w-]+", word[2]))
+        self._refuse(message, f"did you mean `{near}`?" if near else None)
 
     def _check_option(self, word: str) -> None:
         name, known = word.partition("=")[0], tuple(self._option_string_actions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,9 +13,9 @@ from flowrun.errors import InvalidFlowError
 from flowrun.foreign import exception_text, is_ctrl_c, type_name
 from flowrun.frame import Frame
 from flowrun.hooks.guard import CallsInProgress, note_definition
+from flowrun.hooks.signature import check_signature
 from flowrun.spec.dotted_path import DottedPathError, defined_at, resolve
 from flowrun.spec.flow import HookSpec, OnError
-from flowrun.spec.hints import closest_match
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def _checked(spec: HookSpec, key: str, target: Any) -> Callable[..., Any]:
         )
     arguments = ("frame",) if key.startswith("preprocess") else ("frame", "result")
     if inspect.isclass(target):
-        _check_signature(
+        check_signature(
             spec, key, target, arguments=(), with_=dict(spec.with_), what="the constructor of "
         )
         # Not getattr: it would find the metaclass's `__call__`, which every class has.
@@ -169,56 +169,10 @@ def _checked(spec: HookSpec, key: str, target: Any) -> Callable[..., Any]:
                 key=f"{key}.hook",
                 hint="add a `__call__` method",
             )
-        _check_signature(
+        check_signature(
             spec, key, call, arguments=("self", *arguments), with_={}, what="__call__ of "
         )
     else:
-        _check_signature(spec, key, target, arguments=arguments, with_=dict(spec.with_))
+        check_signature(spec, key, target, arguments=arguments, with_=dict(spec.with_))
     result: Callable[..., Any] = target
     return result
-
-
-def _check_signature(
-    spec: HookSpec,
-    key: str,
-    target: Callable[..., Any],
-    *,
-    arguments: Sequence[str],
-    with_: dict[str, Any],
-    what: str = "",
-) -> None:
-    try:
-        signature = inspect.signature(target)
-    except (TypeError, ValueError):
-        return  # a builtin without a signature: errors show when it is called
-    if with_:
-        _check_options(spec, key, signature.parameters, given=len(arguments))
-    try:
-        signature.bind(*arguments, **with_)
-    except TypeError as error:
-        given = ", ".join([*arguments, *(f"{name}=…" for name in with_)])
-        raise InvalidFlowError(
-            f"{what}{spec.hook}{signature} cannot be called with ({given}): {error}",
-            key=f"{key}.with" if with_ else f"{key}.hook",
-        ) from error
-
-
-def _check_options(
-    spec: HookSpec, key: str, parameters: Mapping[str, inspect.Parameter], *, given: int
-) -> None:
-    """Raise `InvalidFlowError` for an option that is no parameter. The first `given` parameters
-    are no options."""
-    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values()):
-        return
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    options = tuple(each.name for each in [*parameters.values()][given:] if each.kind in named)
-    shown = spec.hook.rpartition(":")[2] if spec.is_brought else spec.hook
-    for name in spec.with_:
-        if name not in parameters:
-            near = closest_match(name, options)
-            known = ", ".join(f"`{option}`" for option in options) or "none"
-            raise InvalidFlowError(
-                f"{shown} has no option `{name}`",
-                key=f"{key}.with.{name}",
-                hint=f"did you mean `{near}`?" if near else f"its options: {known}",
-            )

@@ -128,9 +128,8 @@ def _addresses(text: str) -> Iterator[str]:
         rest = host.removeprefix(prefix).lstrip("/:")
         if host.startswith(prefix) and rest.isdigit():
             yield f"{prefix}127.0.0.1:{rest}"
-    if text.startswith("web:"):
-        yield f"web:{host.removeprefix('web:')}"
-        yield f"web:{host.removeprefix('web:')}:8080"
+    if text.startswith("web:") and not (rest := host.removeprefix("web:")).isdigit():
+        yield from (f"web:{rest}", f"web:{rest}:8080")
     if re.fullmatch(r"[0-9a-fA-F:]*::[0-9a-fA-F:]*:\d+", host):
         yield "[{}]:{}".format(*host.rsplit(":", 1))
     if host != "embedded" and ":" not in host:

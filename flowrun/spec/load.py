@@ -14,6 +14,7 @@ from flowrun.spec.build import build
 from flowrun.spec.coerce import coerce
 from flowrun.spec.flow import Flow
 from flowrun.spec.flow_text import FlowText, Override
+from flowrun.spec.hints import closest_match
 from flowrun.spec.interpolate import interpolate
 from flowrun.spec.nodes import Finding, Location, MalformedMessageError, Node, find, plain_value
 from flowrun.spec.overrides import apply_overrides
@@ -124,10 +125,21 @@ def _read(path: Path) -> bytes:
                 raise _too_large()
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise MalformedMessageError("there is no such file") from error
+        hint = f"did you mean `{near}`?" if (near := nearest_file(path)) else ""
+        raise MalformedMessageError("there is no such file", hint=hint) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise MalformedMessageError(f"the file cannot be read: {reason or error}") from error
+
+
+def nearest_file(path: Path) -> Path | None:
+    """The YAML file of the same directory that was probably meant."""
+    try:
+        files = [each for each in path.parent.iterdir() if each.suffix in (".yaml", ".yml")]
+    except OSError:
+        return None
+    by_stem = {file.stem: file for file in sorted(files)}
+    return by_stem.get(closest_match(path.stem, tuple(by_stem)) or "")
 
 
 def _read_stdin() -> bytes:

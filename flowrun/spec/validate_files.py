@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from flowrun.spec.flow import Flow
 from flowrun.spec.flow_files import FLOW_KEYS, is_flow_file, yaml_files
-from flowrun.spec.load import STDIN, load, name_of
+from flowrun.spec.load import STDIN, load, name_of, nearest_file
 from flowrun.spec.messages import join_alternatives
 from flowrun.spec.problems import FlowError, Problem, Remark
 
@@ -52,7 +52,9 @@ def validate_files(
         else:
             found, message = _files(path)
         if message:
-            problems.append(Problem(message, path))
+            near = None if os.path.lexists(path) else nearest_file(Path(path))
+            hint = f"did you mean `{near}`?" if near else ""
+            problems.append(Problem(message, path, hint=hint))
         files |= dict.fromkeys(found)
     for file in files:
         problems += _check(file, checks, environ)

@@ -86,3 +86,43 @@ def test_a_value_may_look_like_an_option(capsys: Output) -> None:
     assert main(["explain", "flow.yaml", "--set", "name=--summery"]) == 0
     assert main(["explain", "flow.yaml", "--set=name=--summery", "--set", "--a b=c"]) == 78
     assert "unknown key `--a b`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["validate", "a.yaml", "--format", "jsno"],
+            "argument --format: invalid choice: 'jsno' (choose from 'text', 'json', 'github')\n"
+            "  did you mean `json`?",
+        ),
+        (
+            ["a.yaml", "--log-level", "7"],
+            "argument --log-level: invalid choice: '7' (choose from 'debug', 'info', 'warning',"
+            " 'error')\n  `flowrun --help` lists the options",
+        ),
+        (
+            ["a.yaml", "--summary"],
+            "argument --summary: expected one argument\n  `flowrun --help` lists the options",
+        ),
+    ],
+)
+def test_a_wrong_value_of_an_option_is_a_usage_error_without_the_usage(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert capsys.readouterr().err == f"flowrun: error: {message}\n"
+
+
+@pytest.mark.parametrize("words", [["run", "flwo"], ["validate", "flwo"], ["flow.yml"]])
+def test_a_flow_that_does_not_exist_names_the_nearest_file(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flow.yaml").touch()
+    assert main(words) == 78
+    said = capsys.readouterr()
+    assert "there is no such file\n    did you mean `flow.yaml`?\n" in said.out + said.err

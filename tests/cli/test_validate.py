@@ -42,7 +42,7 @@ def test_a_check_that_is_interrupted_prints_nothing(
     [
         ("{hook: letterbox, with: {sise: 300x300}}", "letterbox has no option `sise`"),
         ("{hook: letterbox, with: {size: 300}}", "preprocess[0].with.size: "),
-        ("letterbox", "missing a required argument: 'size'"),
+        ("letterbox", "letterbox needs the option `size`"),
     ],
 )
 def test_options_of_the_hooks_that_flowrun_brings_are_checked_without_imports(

@@ -87,7 +87,9 @@ def forged(frame):
 class Mute2:
     def __repr__(self):
         raise RuntimeError("no text")
-def strange(frame, by=Mute2(), *, more):
+def strange(frame, more, /, by=Mute2()):
+    return frame
+def needy(frame, size, scale, *, fill):
     return frame
 class Unclosable:
     close = 5
@@ -321,14 +323,20 @@ def test_a_call_that_has_not_returned_is_named_with_its_line(module: Path) -> No
             "postprocess",
             {"by": 1},
             "user_hooks:brighter(frame, by=1) cannot be called with (frame, result, by=…): multiple"
-            " values for argument 'by'",
+            " values for argument 'by'\n  it is a preprocess hook: move it to `preprocess`",
         ),
         (
             "raises",
             "postprocess",
             {},
             "user_hooks:raises(frame) cannot be called with (frame, result): too many positional"
-            " arguments",
+            " arguments\n  it is a preprocess hook: move it to `preprocess`",
+        ),
+        (
+            "needy",
+            "preprocess",
+            {"size": 3},
+            "user_hooks:needy needs options `scale`, `fill`\n  options are written under `with`",
         ),
         (
             "Tracker",
@@ -342,7 +350,8 @@ def test_a_call_that_has_not_returned_is_named_with_its_line(module: Path) -> No
             {"size": 3},
             "__call__ of user_hooks:Tracker(self, frame, result) cannot be called with (self,"
             " frame):"
-            " missing a required argument: 'result'",
+            " missing a required argument: 'result'\n"
+            "  it is a postprocess hook: move it to `postprocess`",
         ),
         (
             "Mute",

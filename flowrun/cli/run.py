@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from flowrun.run import Run
     from flowrun.spec.flow import Flow
     from flowrun.spec.load import LoadedFlow
+
+log = logging.getLogger("flowrun")
 
 REPORT_TIMEOUT = 0.8  # seconds of a forced exit
 
@@ -63,6 +66,8 @@ def main(argv: Sequence[str]) -> int:
 
     loaded = load(options.flow, overrides=options.overrides, environ=environ_of(options))
     flow = loaded.flow
+    for note in loaded.notes:
+        log.warning("%s", note)
     if options.y:
         flow = replace(flow, sinks=tuple(replace(sink, overwrite=True) for sink in flow.sinks))
     if options.summary not in (None, "-"):

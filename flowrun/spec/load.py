@@ -20,6 +20,7 @@ from flowrun.spec.nodes import Finding, Location, MalformedMessageError, Node, f
 from flowrun.spec.overrides import apply_overrides
 from flowrun.spec.problems import FlowError, Problem, Remark
 from flowrun.spec.schema import inlined
+from flowrun.spec.unitless import unitless
 from flowrun.spec.validate import validate
 from flowrun.spec.yaml_parser import parse_yaml, split_lines
 
@@ -30,11 +31,12 @@ STDIN = "-"  # as a path: standard input
 
 @dataclass(frozen=True, slots=True)
 class LoadedFlow:
-    """A flow with the locations of its values."""
+    """A flow with the locations of its values. `notes` are what is doubtful in it, but valid."""
 
     flow: Flow
     root: Node
     flow_text: FlowText
+    notes: tuple[Problem, ...] = ()
 
     def problem_of(self, error: FlowrunError) -> Problem | None:
         """`error` as a problem of the flow; `None` if it is not about a key of the flow."""
@@ -99,7 +101,8 @@ def load(
     if findings:
         raise FlowError(_problems(findings, flow_text))
     name = "stdin" if stdin else Path(path).stem
-    return LoadedFlow(build(plain_value(root), name=name), root, flow_text)
+    notes = (replace(flow_text.problem(each), severity="note") for each in unitless(root))
+    return LoadedFlow(build(plain_value(root), name=name), root, flow_text, tuple(notes))
 
 
 def name_of(path: str | Path) -> str:

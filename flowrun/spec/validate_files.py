@@ -68,7 +68,7 @@ def _check(file: Path, checks: Sequence[Check], environ: Mapping[str, str] | Non
     except FlowError as error:
         return list(error.problems)
     remarks = dict.fromkeys(remark for check in checks for remark in check(loaded.flow))
-    problems = map(loaded.problem, remarks)
+    problems = [*loaded.notes, *map(loaded.problem, remarks)]
     return sorted(problems, key=lambda problem: (problem.line, problem.column))
 
 

@@ -256,3 +256,20 @@ def test_the_github_report_is_escaped_workflow_commands() -> None:
     )
     assert render([Path("c")], [], "github") == ""
     assert render([], [NOTE], "github") == ("::notice file=c,line=2,col=1,title=flow::by the way")
+
+
+@pytest.mark.parametrize(
+    ("value", "notes"),
+    [("500", 1), ("5", 0), ("500s", 0), ("500ms", 0), ("120.5", 0), ("${T:-500}", 1)],
+)
+def test_a_long_duration_without_a_unit_is_noted(tmp_path: Path, value: str, notes: int) -> None:
+    path = tmp_path / "flow.yaml"
+    path.write_text(
+        "source: test\nsink: null\n"
+        f"transport:\n  mode: unary\n  address: embedded\n  model: m\n  timeout: {value}\n"
+    )
+    found = validate_files([str(path)], environ={}).problems
+    text = f"{path}:7:12: note: `transport.timeout` is 500 seconds\n      timeout: {value}\n"
+    hint = "    milliseconds are written `500ms`, seconds `500s`"
+    assert len(found) == notes
+    assert all(str(each) == f"{text}               ^\n{hint}" for each in found)

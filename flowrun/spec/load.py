@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowrun.errors import FlowrunError
+from flowrun.foreign import one_line
 from flowrun.spec.build import build
 from flowrun.spec.coerce import coerce
 from flowrun.spec.flow import Flow
@@ -100,7 +101,7 @@ def load(
     findings += [finding for finding in validate(root) if finding.key not in known]
     if findings:
         raise FlowError(_problems(findings, flow_text))
-    name = "stdin" if stdin else Path(path).stem
+    name = "stdin" if stdin else one_line(Path(path).stem)
     notes = (replace(flow_text.problem(each), severity="note") for each in unitless(root))
     return LoadedFlow(build(plain_value(root), name=name), root, flow_text, tuple(notes))
 

@@ -27,7 +27,7 @@ _VARIABLE = re.compile(
     r"(?:\$([A-Za-z_]\w*)|\$\(([A-Za-z_]\w*)\)|%([A-Z_][A-Z0-9_]*)%|(~))(?=$|[/\\])(.*)", re.DOTALL
 )
 _HOOK_FILE = re.compile(r"([\w.]+)\.py:(\w+)")
-_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_CONTROL = re.compile("[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 _ANY_TEXT = {"with", "parameters", "ffmpeg"}
 
 
@@ -84,12 +84,15 @@ def lookalike(path: Path, node: Node) -> Finding | None:
 
 def control_character(path: Path, node: Node) -> Finding | None:
     """The finding for a value with a control character, which only a quoted or a block scalar can
-    have."""
+    have, or with one that reverses the text after it."""
     found = _CONTROL.search(node.value) if isinstance(node.value, str) else None
     if found is None or _ANY_TEXT.intersection(path):
         return None
     character = {"\0": "NUL character", "\n": "line break", "\t": "tab"}.get(found[0])
     name = dotted(path)
+    if not found[0].isascii():
+        message = f"`{name}` has a bidirectional control character (U+{ord(found[0]):04X})"
+        return Finding(message, node.location, name, "remove it: it changes the order of the text")
     message = f"`{name}` has a {character or 'control character'} (U+{ord(found[0]):04X})"
     hint = "write it on one line, in single quotes: in double quotes `\\` starts an escape"
     return Finding(message, node.location, name, hint)

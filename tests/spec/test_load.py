@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from flowrun.spec.flow import (
     Tls,
     TransportSpec,
 )
+from flowrun.spec.load import load_flow
 
 
 def test_the_smallest_flow_has_the_defaults_and_the_name_of_its_file(load: Any, base: str) -> None:
@@ -175,3 +177,11 @@ def test_header_values_are_not_part_of_a_flows_repr(load: Any, base: str) -> Non
     flow = load(base.replace("model: m", "model: m, headers: {authorization: hunter2}"))
     assert flow.transport.headers == {"authorization": "hunter2"}
     assert "hunter2" not in repr(flow)
+
+
+def test_the_name_of_a_file_as_the_name_of_the_flow_has_no_control_characters(
+    tmp_path: Path, base: str
+) -> None:
+    path = tmp_path / "a\u202eb.yaml"
+    path.write_text(base)
+    assert load_flow(path).name == "a\\u202eb"

@@ -65,6 +65,13 @@ ENTRIES: dict[str, Entry] = {
         output="live.mp4",
         variables={"INPUT": "street.mp4"},
     ),
+    "hls_page": Entry(
+        "The edges of a camera as a playlist with segments, which browsers and players open over a"
+        " web server.",
+        "Real but for the source: a clip.",
+        output="live/cam1.m3u8",
+        variables={"INPUT": "street.mp4"},
+    ),
     "publish_rtmp": Entry(
         "The edges of a camera, published over RTMP.",
         "Real but for the source and the server: a clip, and a file instead of the stream.",

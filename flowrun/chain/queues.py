@@ -32,11 +32,11 @@ def sink_queue(spec: SinkSpec, flow: Flow, *, several: bool) -> QueueSpec | None
     """The queue of a sink of `flow`, which has no `auto` left; `None` for a sink that the
     delivering thread writes.
 
-    A single sink that is not watched has none. The queue of a single watched sink blocks, so that
-    frames are dropped before the model server works on them. With several sinks it blocks only
-    where no frame may be dropped, and never for the screen.
+    A single sink that does nothing between frames has none. The queue of any other single sink
+    blocks, so that frames are dropped before the model server works on them. With several sinks it
+    blocks only where no frame may be dropped, and never for the screen.
     """
-    if not several and not spec.watched:
+    if not several and not spec.acts_between_frames:
         return None
     screen = spec.kind == "screen"
     blocks = not several or (flow.backpressure.policy == "every_frame" and not screen)

@@ -165,6 +165,11 @@ class SinkSpec:
         return self.kind in LINE_SINKS
 
     @property
+    def acts_between_frames(self) -> bool:
+        """Whether it has work to do between frames, for which it needs a thread of its own."""
+        return self.watched or self.kind == "hls"
+
+    @property
     def watched(self) -> bool:
         """Whether people see the frames as they arrive."""
         return self.kind in ("rtsp", "stream", "screen", "web")

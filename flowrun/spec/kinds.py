@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 SourceKind = Literal["camera", "rtsp", "stream", "http", "test", "file"]
 SinkKind = Literal[
-    "null", "screen", "web", "rtsp", "stream", "video", "jsonl", "stdout", "mqtt", "webhook"
+    "null", "screen", "web", "rtsp", "stream", "hls", "video", "jsonl", "stdout", "mqtt", "webhook"
 ]  # fmt: skip
 
 # HOST:PORT to listen on; port 0 is any free port.
@@ -34,6 +34,7 @@ SINK_PATTERNS: dict[str, str] = {
     "mqtt": r"(?i:mqtts?)://.+",
     "webhook": r"(?i:https?)://.+",
     "jsonl": r"(?i:.+\.jsonl)",
+    "hls": r"(?i:.+\.m3u8)",
     "video": r"(?i:.+\.(mp4|mkv|avi|mov|webm))",
 }
 FILE_SINKS: frozenset[SinkKind] = frozenset({"jsonl", "video"})

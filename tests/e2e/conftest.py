@@ -19,6 +19,7 @@ import pytest
 
 from flowrun.cli import main
 from flowrun.media.ffmpeg.process import executable
+from tests.testbed.browser import Browser
 
 LIMIT = 90  # seconds for one command; a guard against hanging, not an expectation
 
@@ -258,6 +259,16 @@ class ModelServer:
     def kill(self, number: int = getattr(signal, "SIGKILL", signal.SIGTERM)) -> None:
         self._process.send_signal(number)
         self._process.wait(LIMIT)
+
+
+@pytest.fixture
+def browser(chromium: str, tmp_path: Path) -> Iterator[Browser]:
+    """One tab of a real browser."""
+    made = Browser(chromium, tmp_path / "profile")
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.testbed.live import receiver, until_received
 from tests.testbed.nginx import rtmp_server
 from tests.testbed.process import free_ports, until
-from tests.testbed.receiver import receiver, until_received
 
 SOURCE = "{uri: 'test:160x120@25', pace: realtime}"
 OFTEN = "reconnect: {initial: 100ms, maximum: 200ms}"

@@ -249,6 +249,6 @@ def test_loading_imports_neither_numpy_nor_grpc_and_jsonschema_only_to_validate(
 def test_the_message_about_an_unknown_sink_lists_every_kind() -> None:
     assert schema()["$defs"]["sink_uri"]["errorMessage"] == (
         "expected `screen`, `web` or `web:HOST:PORT`, `null`, a URL (`rtsp://`, `rtmp://`,"
-        " `srt://`, `udp://`), a path that ends in .mp4, .mkv, .avi, .mov or .webm, or for lines of"
-        " JSON a path that ends in .jsonl, `-`, `mqtt://HOST/TOPIC` or `http(s)://…`"
+        " `srt://`, `udp://`), a path that ends in .mp4, .mkv, .avi, .mov, .webm or .m3u8, or for"
+        " lines of JSON a path that ends in .jsonl, `-`, `mqtt://HOST/TOPIC` or `http(s)://…`"
     )

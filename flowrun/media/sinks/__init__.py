@@ -9,6 +9,7 @@ from flowrun.media.lines.mqtt import MqttSink
 from flowrun.media.lines.stdout import StandardOutputSink
 from flowrun.media.lines.webhook import WebhookSink
 from flowrun.media.protocols import Sink, SinkContext
+from flowrun.media.sinks.hls import HlsSink
 from flowrun.media.sinks.live_stream import LiveStreamSink
 from flowrun.media.sinks.null import NullSink
 from flowrun.media.sinks.screen import ScreenSink
@@ -27,6 +28,7 @@ SINKS: dict[SinkKind, Callable[[SinkSpec, SinkContext], Sink]] = {
     "null": NullSink,
     "rtsp": LiveStreamSink,
     "stream": LiveStreamSink,
+    "hls": HlsSink,
     "web": WebSink,
 }
 

@@ -35,7 +35,9 @@ class LiveSession:
         self._responded = threading.Event()
         self._refused = False
         self._encoder = Encoder(
-            commands.publish(spec, context.info, size, output_of(spec.uri).arguments(spec.uri)),
+            commands.publish(
+                spec, context.info, size, output_of(spec.uri).arguments(spec.uri, context.info)
+            ),
             context,
             size,
             self._uri,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from flowrun.frame import VideoInfo
 from flowrun.media.sinks.live_outputs import OUTPUTS, output_of, waits_for_caller
 from flowrun.spec.kinds import sink_kind
+
+INFO = VideoInfo(64, 48)
 
 
 @pytest.mark.parametrize(
@@ -16,7 +19,7 @@ from flowrun.spec.kinds import sink_kind
     ],
 )  # fmt: skip
 def test_each_protocol_has_its_muxer(uri: str, muxer: str) -> None:
-    arguments = output_of(uri).arguments(uri)
+    arguments = output_of(uri).arguments(uri, INFO)
     assert arguments[arguments.index("-f") + 1] == muxer
     assert arguments[-1].startswith(uri)
 
@@ -34,7 +37,7 @@ def test_every_scheme_of_the_flow_is_in_the_table() -> None:
     ],
 )
 def test_a_datagram_has_whole_packets_of_the_transport_stream(uri: str, sent: str) -> None:
-    assert output_of(uri).arguments(uri)[-1] == sent
+    assert output_of(uri).arguments(uri, INFO)[-1] == sent
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ def stop():
 
 def make(color="rgb", **properties):
     info = VideoInfo(400, 300, **properties)
-    context = SinkContext(info, color, "sink[1]", "my flow", stop=stop, unavailable_since=lambda: since)
+    names = {"key": "sink[1]", "name": "my flow"}
+    context = SinkContext(info, color, stop=stop, unavailable_since=lambda: since, **names)
     return open_sink(SinkSpec("screen"), context)
 
 def write(width, height, left, right=None):

@@ -1,4 +1,4 @@
-"""An ffmpeg that receives a live stream into a file."""
+"""An ffmpeg that receives a live stream into a file, or that sends one."""
 
 from __future__ import annotations
 
@@ -28,3 +28,17 @@ def receiver(url: str, file: Path) -> Iterator[None]:
 def until_received(file: Path, size: int = 1) -> None:
     """Wait until `file` has at least `size` bytes."""
     until(lambda: file.exists() and file.stat().st_size >= size, f"{file} received nothing")
+
+
+@contextlib.contextmanager
+def sender(url: str, log: Path) -> Iterator[None]:
+    """Send a moving picture, 320x240 at 15 frames a second, to `url` (UDP) while the block
+    runs."""
+    command = [
+        *(get_ffmpeg_exe(), "-loglevel", "error", "-nostdin", "-re"),
+        *("-f", "lavfi", "-i", "testsrc2=size=320x240:rate=15", "-pix_fmt", "yuv420p"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "15"),
+        *("-f", "mpegts", f"{url}?pkt_size=1316"),
+    ]
+    with running(command, log):
+        yield

@@ -21,6 +21,7 @@ from flowrun.kserve.contract.compare import mismatches, names_only
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.server.embedded import serving
 from flowrun.ledger.ledger import Ledger
+from flowrun.media.ffmpeg.encoder_names import check_codec
 from flowrun.media.sources import make_source
 from flowrun.operators.limit import Limit
 from flowrun.spec.flow import Flow, SourceSpec
@@ -31,7 +32,8 @@ SIZE = (640, 480)  # of the blank image that is used if the source is unavailabl
 
 
 def check(flow: Flow, *, hook_timeout: float = HOOK_TIMEOUT) -> list[Remark]:
-    """Check a valid flow against its source, its hooks and its server, in that order.
+    """Check a valid flow against ffmpeg's encoders, its source, its hooks and its server, in that
+    order.
 
     Captures one frame, makes a request of it as a run does, and compares it with the model's
     metadata; nothing is sent to the model, and everything is closed again. If the source or a hook
@@ -39,7 +41,7 @@ def check(flow: Flow, *, hook_timeout: float = HOOK_TIMEOUT) -> list[Remark]:
     for hooks `hook_timeout` seconds, and for each server `transport.timeout`, at least 2 s. Runs
     user code, on a thread of its own.
     """
-    remarks: list[Remark] = []
+    remarks: list[Remark] = _sinks(flow)
     try:
         frame = _first_frame(flow.source)
     except FlowrunError as error:
@@ -55,6 +57,17 @@ def check(flow: Flow, *, hook_timeout: float = HOOK_TIMEOUT) -> list[Remark]:
     except FlowrunError as error:
         remarks.append(Remark.of(error))
     return remarks
+
+
+def _sinks(flow: Flow) -> list[Remark]:
+    found = []
+    for key, spec in flow.sinks_by_key.items():
+        try:
+            if spec.encoder == "ffmpeg":
+                check_codec(spec, key)
+        except FlowrunError as error:
+            found.append(Remark.of(error))
+    return found
 
 
 def _first_frame(spec: SourceSpec) -> Frame:

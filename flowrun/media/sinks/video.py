@@ -9,6 +9,7 @@ from pathlib import Path
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
 from flowrun.media.encoding import supports_bitrate
+from flowrun.media.ffmpeg.encoder_names import check_codec
 from flowrun.media.ffmpeg.playable import count_frames, plays
 from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks.avi import AviTimes
@@ -31,7 +32,7 @@ class VideoSink:
     stays `name.part.mp4`, and if there is a `name.mp4` at the end that was not there at the start,
     the recording becomes `name-1.mp4` and `close` raises. `missing` counts the frames that an
     encoder accepted and did not write before it failed. `__init__` raises `InvalidFlowError` if
-    the encoder is not installed, and `SinkError` if the path is claimed (see `Claims`).
+    the encoder is not installed or unknown, and `SinkError` if the path is claimed (see `Claims`).
     """
 
     def __init__(self, spec: SinkSpec, context: SinkContext) -> None:
@@ -39,6 +40,8 @@ class VideoSink:
         self._path = self._target = Path(spec.uri)
         self._parts = 0
         self._open = ENCODERS[spec.encoder](context.key)
+        if spec.encoder == "ffmpeg":
+            check_codec(spec, context.key)
         self._encoder: FileEncoder | None = None
         self.missing = 0
         self._written = 0  # frames, to the current file

@@ -101,7 +101,7 @@ def test_an_existing_file_is_replaced_when_the_new_one_is_finished(
     path = tmp_path / "out.mp4"
     path.write_text("precious")
     spec = SinkSpec(str(path), overwrite=True, encoder=encoder)
-    failed = open_sink(replace(spec, codec="nonesuch"), SinkContext(INFO))
+    failed = open_sink(replace(spec, preset="nonesuch"), SinkContext(INFO))
     write_until_it_fails(failed)
     with pytest.raises(SinkError):
         failed.close()
@@ -232,10 +232,10 @@ def test_an_encoder_that_does_not_start_is_reported_with_ffmpegs_message(
     tmp_path: Path, encoder: Any
 ) -> None:
     path = tmp_path / "out.mp4"
-    sink = open_sink(SinkSpec(str(path), codec="nonesuch", encoder=encoder), SinkContext(INFO))
+    sink = open_sink(SinkSpec(str(path), preset="nonesuch", encoder=encoder), SinkContext(INFO))
     error = write_until_it_fails(sink)
     assert error.key == "sink"
-    assert "Unknown encoder 'nonesuch'" in str(error)
+    assert "Error setting preset/tune nonesuch/(null)." in str(error)
     with pytest.raises(SinkError):
         sink.close()
     assert os.listdir(tmp_path) == []

@@ -73,7 +73,8 @@ class Run:
             self._listeners.callback(self._claims.close)
             try:
                 with self._status.noting_error():
-                    self._claim_files()
+                    if self.flow.source.live is not False:  # it may wait for long
+                        self._claim_files()
                     with ExitStack() as parts:
                         try:
                             self._go(parts)
@@ -135,6 +136,7 @@ class Run:
         return self._calls.unreturned()
 
     def _claim_files(self) -> None:
+        """Claim all files before a sink creates one. A second time has no effect."""
         for key, spec in self.flow.sinks_by_key.items():
             if spec.file is not None:
                 self._claims.take(spec.file, key, overwrite=spec.overwrite)
@@ -170,6 +172,7 @@ class Run:
         transport = self._open_transport(parts, on_outage, info, buffers, reads)
         if transport is None:
             return
+        self._claim_files()
         threads = RunThreads()
         self._shutdown.when_aborted(threads.main.stop)
         try:

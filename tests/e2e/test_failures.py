@@ -133,13 +133,33 @@ def test_a_wrong_command_line_exits_with_2(flowrun: Any) -> None:
     assert "flowrun: error: " in done.stderr
 
 
-def test_an_unknown_encoder_is_reported_with_the_message_of_ffmpeg(
+def test_options_that_the_encoder_rejects_are_reported_with_the_message_of_ffmpeg(
     flow: Any, flowrun_here: Any
 ) -> None:
-    done = flowrun_here(flow(sink="{uri: out.mp4, codec: no_such_codec}"))
+    done = flowrun_here(flow(sink="{uri: out.mp4, preset: no_such_preset}"))
     assert done.returncode == 1
     assert "error: sink: ffmpeg could not write out.part.mp4: " in done.stderr
-    assert "Unknown encoder 'no_such_codec'" in done.stderr
+    assert "Error setting preset/tune no_such_preset/(null)." in done.stderr
+
+
+def test_an_unknown_encoder_is_an_error_at_its_key(flow: Any, flowrun_here: Any) -> None:
+    done = flowrun_here(flow(sink="{uri: out.mp4, codec: no_such_codec}"))
+    assert done.returncode == 78
+    assert "error: sink.codec: ffmpeg has no video encoder 'no_such_codec'" in done.stderr
+
+
+def test_a_model_that_does_not_fit_is_reported_before_a_file_that_exists(
+    flow: Any, flowrun_here: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "out.jsonl").write_text("mine")
+    unfit = flow(
+        transport="{mode: unary, address: embedded, model: identity, input: none}", sink="out.jsonl"
+    )
+    assert "transport.input" in flowrun_here(unfit).stderr
+    fit = flowrun_here(flow(sink="[new.jsonl, out.jsonl]"))
+    assert fit.returncode == 1
+    assert "out.jsonl exists and is not overwritten" in fit.stderr
+    assert not (tmp_path / "new.jsonl").exists()
 
 
 @pytest.mark.usefixtures("pyav")

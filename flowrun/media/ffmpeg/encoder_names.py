@@ -37,7 +37,7 @@ def check_codec(spec: SinkSpec, key: str) -> None:
 
 @lru_cache(maxsize=1)
 def encoder_names() -> frozenset[str]:
-    """The names of ffmpeg's video encoders, and of the codecs that they encode: ffmpeg accepts both.
+    """The names of ffmpeg's video encoders and of the codecs that they encode: ffmpeg accepts both.
     Empty if it does not list them."""
     command = [executable(), "-hide_banner", "-encoders"]
     try:

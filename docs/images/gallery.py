@@ -114,6 +114,13 @@ ENTRIES: dict[str, Entry] = {
         model="faster_rcnn",
         stand_in="stand_ins:things",
     ),
+    "yolo_unary": Entry(
+        "Eighty kinds of objects by a YOLO detector.",
+        "Stand-in model with the outputs of YOLOv8, several candidates for each object.",
+        variables=_over_grpc("street.mp4", "out.mp4"),
+        model="yolo",
+        stand_in="yolo_stand_ins:yolo",
+    ),
     "object_detection_file": Entry(
         "Objects, found and drawn by a MediaPipe graph that answers 320x320; the hook `picture`"
         " brings its picture back to the size of the source.",
@@ -219,8 +226,8 @@ Every flow of [`flows/`](../flows), with a picture of what it makes. The command
 made it, and CI repeats it. The clips are drawn ([`scenes.py`](images/scenes.py)). Most of the
 models are not available where flowrun is developed. A **stand-in model** has the tensors of the
 real one, but finds the objects of a clip by their colours ([`stand_ins.py`](images/stand_ins.py),
-[`graphs.py`](images/graphs.py)). So the pictures show scaling, decoding and drawing; they do not
-show how well a model recognises anything.
+[`yolo_stand_ins.py`](images/yolo_stand_ins.py), [`graphs.py`](images/graphs.py)). So the pictures
+show scaling, decoding and drawing; they do not show how well a model recognises anything.
 
 """
 

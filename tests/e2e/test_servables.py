@@ -32,6 +32,7 @@ FOUND: dict[str, dict[str, Any]] = {
     "face_detection": {"class_id": 1, "label": "face", "text": None},
     "person_vehicle": {"class_id": 1, "label": "person", "text": None},
     "faster_rcnn": {"class_id": 1, "label": "person", "text": None},
+    "yolo": {"class_id": 0, "label": "person", "text": None},
     "text_detection": {"class_id": None, "label": None, "text": None},
     "ocr": {"class_id": None, "label": None, "text": "hello"},
 }
@@ -97,12 +98,12 @@ def images(path: Path) -> list[Any]:
 
 DETECTORS = [
     *(("embedded", "unary", name) for name in FOUND),
-    *(("openvino", "unary", name) for name in FOUND if name != "ocr"),
+    *(("openvino", "unary", name) for name in FOUND if name not in ("ocr", "yolo")),
     *(("triton_address", mode, name) for mode in ("unary", "stream") for name in FOUND),
     *(
         ("mlserver_address", mode, name)
         for mode in ("unary", "stream")
-        for name in ("face_detection", "faster_rcnn")
+        for name in ("face_detection", "faster_rcnn", "yolo")
     ),
 ]
 

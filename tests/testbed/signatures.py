@@ -53,6 +53,19 @@ def ssd(tensors: Tensors) -> Tensors:
     return {"detection_out": rows[None, None]}
 
 
+def yolo(tensors: Tensors) -> Tensors:
+    """Candidates in columns: what is found, twice."""
+    (images,) = tensors.values()
+    found = bright(images[0].transpose(1, 2, 0) * 255)
+    columns = np.zeros((1, 84, 8400), np.float32)
+    if found is not None:
+        x0, y0, x1, y1 = found
+        box = ((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0)
+        columns[0, :4, 5:7] = np.transpose([box, box])
+        columns[0, 4, 5:7] = SCORE, SCORE / 2
+    return {"output0": columns}
+
+
 def faster_rcnn(tensors: Tensors) -> Tensors:
     (data,) = tensors.values()
     height, width = data.shape[1:3]
@@ -136,6 +149,9 @@ SIGNATURES: dict[str, Signature] = {
             "num_detections": ("FP32", (1,)),
         },
         faster_rcnn,
+    ),
+    "yolo": Signature(
+        {"images": ("FP32", (1, 3, 640, 640))}, {"output0": ("FP32", (1, 84, 8400))}, yolo
     ),
     "resnet": Signature(
         {"gpu_0/data_0": ("UINT8", (1, 224, 224, 3))},

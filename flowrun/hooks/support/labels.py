@@ -8,23 +8,31 @@ from pathlib import Path
 from typing import Any
 
 from flowrun.errors import InvalidFlowError
+from flowrun.hooks.support import options
+from flowrun.spec.hints import closest_match
 
 Labels = str | Sequence[Any] | Mapping[Any, Any]  # the option `labels` of a hook
+Classes = Sequence[int | str]  # the option `classes`
 
 _INCLUDED = Path(__file__).parent / "label_files"
 _NUMBERED = re.compile(r"(\d+)(?:\s*:\s*|\s+)(.+)")
 
 
-def read_labels(labels: Labels | None, first_id: int = 0) -> dict[int, str]:
+def read_labels(
+    labels: Labels | None, first_id: int = 0, *, consecutive: bool = False
+) -> dict[int, str]:
     """The label of each class id; empty without `labels`.
 
     `labels` is a list or a mapping of the flow, the path of a file, or `coco`: the COCO classes
     with the ids of TensorFlow's models. Each line of a file is a label, or `id: label` or
     `id label`; without ids, lines are numbered from `first_id`. An empty line is an id without a
-    label. Raises `InvalidFlowError` for the option `labels`.
+    label. `consecutive`: the included labels are numbered from `first_id`, without gaps, as for
+    most other models. Raises `InvalidFlowError` for the option `labels`.
     """
     if labels is None:
         return {}
+    if consecutive and isinstance(labels, str) and _included(labels).is_file():
+        return dict(enumerate(_parsed(_lines(labels), first_id).values(), first_id))
     if isinstance(labels, str):
         return _parsed(_lines(labels), first_id)
     if isinstance(labels, Mapping):
@@ -36,9 +44,36 @@ def read_labels(labels: Labels | None, first_id: int = 0) -> dict[int, str]:
     )
 
 
+def class_ids(classes: Classes | None, names: Mapping[int, str]) -> list[int] | None:
+    """The class ids of the option `classes`, a list of ids and of labels in `names`; `None` without
+    `classes`. Raises `InvalidFlowError` for the option `classes`."""
+    if classes is None:
+        return None
+    if isinstance(classes, str) or not isinstance(classes, Sequence):
+        options.reject("classes", classes, "a list of class ids or labels")
+    found: list[int] = []
+    for each in classes:
+        if isinstance(each, int) and not isinstance(each, bool) and each >= 0:
+            found.append(each)
+        elif isinstance(each, str) and each in names.values():
+            found += [number for number, name in names.items() if name == each]
+        elif isinstance(each, str) and each.isdecimal():
+            found.append(int(each))
+        else:
+            known = tuple(names.values())
+            near = closest_match(each, known) if isinstance(each, str) else None
+            hint = f"did you mean `{near}`?" if near else "labels are those of the option `labels`"
+            options.reject("classes", each, "a class id or a label", hint)
+    return found
+
+
+def _included(name: str) -> Path:
+    """The file of the labels of this name that flowrun includes, if it does."""
+    return _INCLUDED / f"{Path(name).name if Path(name).name == name else ''}.txt"
+
+
 def _lines(name: str) -> list[str]:
-    shipped = _INCLUDED / f"{name}.txt"
-    path = shipped if Path(name).name == name and shipped.is_file() else Path(name)
+    path = _included(name) if _included(name).is_file() else Path(name)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

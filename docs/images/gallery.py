@@ -121,6 +121,35 @@ ENTRIES: dict[str, Entry] = {
         model="yolo",
         stand_in="yolo_stand_ins:yolo",
     ),
+    "yolo_pose_unary": Entry(
+        "People by a YOLO pose model; the points of their bodies are in the second file.",
+        "Stand-in model with the outputs of YOLOv8-pose; it knows the limbs by their colours.",
+        variables={**_over_grpc("dancer.mp4", "out.mp4"), "FOUND": "found.jsonl"},
+        model="yolo-pose",
+        stand_in="yolo_stand_ins:pose",
+    ),
+    "yolo_segment_unary": Entry(
+        "Objects by a YOLO segmentation model; their pixels are in the second file.",
+        "Stand-in model with the outputs of YOLOv8-seg.",
+        variables={**_over_grpc("street.mp4", "out.mp4"), "FOUND": "found.jsonl"},
+        model="yolo-segment",
+        stand_in="yolo_stand_ins:segments",
+    ),
+    "rtdetr_unary": Entry(
+        "The same by RT-DETR, which sees a stretched picture.",
+        "Stand-in model with the outputs of RT-DETR.",
+        variables=_over_grpc("street.mp4", "out.mp4"),
+        model="rtdetr",
+        stand_in="yolo_stand_ins:queries",
+    ),
+    "segmentation_unary": Entry(
+        "A class for each pixel: a box around all pixels of a class; the pixels are in the second"
+        " file.",
+        "Stand-in model with the output of a segmentation model of four classes.",
+        variables={**_over_grpc("street.mp4", "out.mp4"), "FOUND": "found.jsonl"},
+        model="segmentation",
+        stand_in="yolo_stand_ins:classes",
+    ),
     "object_detection_file": Entry(
         "Objects, found and drawn by a MediaPipe graph that answers 320x320; the hook `picture`"
         " brings its picture back to the size of the source.",

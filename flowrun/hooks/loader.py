@@ -17,7 +17,7 @@ from flowrun.hooks.signature import check_signature
 from flowrun.spec.dotted_path import DottedPathError, defined_at, resolve
 from flowrun.spec.flow import HookSpec, OnError
 
-_OF_LABELS = ("labels", "classes")  # options that name label files, and labels in them
+_OF_FILES = ("labels", "classes", "characters")  # options that name files, or labels in them
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def check_hooks(
         try:
             _resolve(spec, f"{key}[{n}]")
             if spec.is_brought:
-                with_ = {k: v for k, v in spec.with_.items() if k not in _OF_LABELS}
+                with_ = {k: v for k, v in spec.with_.items() if k not in _OF_FILES}
                 _open(replace(spec, with_=with_), f"{key}[{n}]", CallsInProgress()).close()
         except InvalidFlowError as error:
             found.append(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -303,6 +304,40 @@ def test_texts_below_the_threshold_or_without_finite_scores_are_omitted() -> Non
     response = result(texts=texts, text_coordinates=[[0, 0, 9, 9]] * 3)
     assert [it.text for it in found(decode_ctc(threshold=0.6), response)] == ["ab"]
     assert [it.text for it in found(decode_ctc(), response)] == ["ab", "12"]
+
+
+def test_a_recognition_model_reads_one_text_from_all_that_it_sees() -> None:
+    view = View(200, 100).cut(20, 10, 100, 50).resized(320, 48)
+    decode = decode_ctc(coordinates=None, texts="softmax")
+    for shape in ((1, 5, 37), (1, 5, 1, 37)):
+        response = result(softmax=read("#a#b1").reshape(shape))
+        (one,) = found(decode, response, frame(200, 100, view))
+        assert (one.text, one.score, one.box) == ("ab1", 1, about((20, 10, 120, 60)))
+    assert found(decode, result(softmax=read("##")[None])) == []
+    assert found(decode, result(softmax=np.zeros((1, 0, 37)))) == []
+    assert found(decode, Result({}, responses=0)) == []
+
+
+def test_the_characters_of_a_model_may_be_in_a_file(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.txt"
+    keys.write_text(
+        "\N{LATIN SMALL LETTER E WITH ACUTE}\n \N{CJK UNIFIED IDEOGRAPH-6587}\nb\n",
+        encoding="utf-8",
+    )
+    for characters in (
+        str(keys),
+        ["\N{LATIN SMALL LETTER E WITH ACUTE}", " \N{CJK UNIFIED IDEOGRAPH-6587}", "b"],
+    ):
+        decode = decode_ctc(coordinates=None, texts="x", characters=characters)
+        scores = np.eye(5)[[0, 1, 1, 4, 2, 0, 3]]
+        (one,) = found(decode, result(x=scores[None]))
+        assert one.text == "\N{LATIN SMALL LETTER E WITH ACUTE}  \N{CJK UNIFIED IDEOGRAPH-6587}b"
+        (one,) = found(decode, result(x=scores[[0, 1, 2, 6], :4][None]))
+        assert one.text == "\N{LATIN SMALL LETTER E WITH ACUTE}b"
+    with pytest.raises(
+        InvalidFlowError, match=r"^characters: no\.txt cannot be read: No such file"
+    ):
+        decode_ctc(characters="no.txt")
 
 
 PLACES = np.zeros((3, 4))

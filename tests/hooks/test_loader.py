@@ -395,7 +395,7 @@ def test_a_declaration_that_is_no_tuple_is_reported_and_the_hook_closed() -> Non
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in LIBRARY.glob("decode_*.py")))
 def test_every_decoding_hook_declares_the_outputs_that_it_reads(name: str) -> None:
-    with_ = {"output": "scores"} if name == "decode_classes" else {}
+    with_ = {"output": "scores"} if name in ("decode_classes", "decode_mask") else {}
     hooks = open_hooks([HookSpec(f"flowrun.hooks.{name}:{name}", with_)], "postprocess")
     assert outputs_read(hooks)
 

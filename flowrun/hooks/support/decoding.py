@@ -111,6 +111,12 @@ def detections(
     return found
 
 
+def sigmoid(values: FloatArray) -> FloatArray:
+    """Convert logits to probabilities, each on its own."""
+    probabilities: FloatArray = 1 / (1 + np.exp(-np.clip(values, -500, 500)))
+    return probabilities
+
+
 def softmax(values: FloatArray) -> FloatArray:
     """Convert logits to probabilities along the last axis."""
     powers = np.exp(values - values.max(axis=-1, keepdims=True))

@@ -17,9 +17,9 @@ import pytest
 
 from flowrun.errors import RunError, SinkError
 from flowrun.frame import Frame
+from flowrun.inference import TensorInfo
 from flowrun.kserve.server.embedded import EmbeddedServer
 from flowrun.kserve.server.models import Model
-from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.ledger.fates import Fate
 from flowrun.run import Run
 from flowrun.spec.flow import (

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from flowrun.inference import TensorInfo
 from flowrun.kserve.server.embedded import EmbeddedServer, serve
 from flowrun.kserve.server.models import Model
-from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.media.ffmpeg.process import executable
 from flowrun.media.sources import make_source
 from flowrun.spec.flow import SourceSpec

@@ -6,12 +6,12 @@ from typing import Any
 
 import grpc
 
+from flowrun.inference import TensorInfo
 from flowrun.kserve.client.connection import Connection
 from flowrun.kserve.client.metadata_calls import MetadataCalls
 from flowrun.kserve.client.missing_model import not_ready, why_missing, wrong_version
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.servers import TRITON
-from flowrun.kserve.wire.tensor_info import TensorInfo
 
 
 def fetch_model_info(connection: Connection) -> ModelInfo:

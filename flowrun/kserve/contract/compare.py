@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from flowrun.errors import ContractError
-from flowrun.inference import Request, Tensor
+from flowrun.inference import Request, Tensor, TensorInfo
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.outputs import wrong_outputs
 from flowrun.kserve.contract.picture_formats import CHANNELS, fits, is_known, suggest_changes
@@ -18,7 +18,6 @@ from flowrun.kserve.contract.servers import (
 )
 from flowrun.kserve.contract.suggestions import unknown_name, yaml_lines
 from flowrun.kserve.wire.parameters import SEQUENCE_ID
-from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.kserve.wire.tensors import BYTES, datatype_of
 from flowrun.spec.flow import TransportSpec
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from flowrun.inference import Transport
-from flowrun.kserve.wire.tensor_info import TensorInfo
+from flowrun.inference import TensorInfo, Transport
 
 
 @dataclass(frozen=True, slots=True)

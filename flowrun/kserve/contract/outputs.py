@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from flowrun.errors import ContractError
+from flowrun.inference import TensorInfo
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.picture_formats import CHANNELS, is_known
 from flowrun.kserve.contract.servers import OVMS
 from flowrun.kserve.contract.suggestions import unknown_name
-from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.spec.flow import TransportSpec
 
 _DIMENSIONS = 3  # of a picture

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+from flowrun.inference import TensorInfo
 from flowrun.kserve.contract.suggestions import yaml_lines
-from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.kserve.wire.tensors import BYTES, DATATYPES
 from flowrun.spec.flow import TransportSpec
 

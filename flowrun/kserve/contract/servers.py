@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from flowrun.errors import ContractError
+from flowrun.inference import TensorInfo
 from flowrun.kserve.contract.suggestions import yaml_lines
-from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.spec.flow import TransportSpec
 
 OVMS = "OpenVINO Model Server"

@@ -18,11 +18,10 @@ from PIL import UnidentifiedImageError
 from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import TransportError
-from flowrun.inference import Tensor
+from flowrun.inference import Tensor, TensorInfo
 from flowrun.kserve.server.invocation import RefusedError, fits, invalid
 from flowrun.kserve.server.models import Model
 from flowrun.kserve.wire.fields import REQUEST, Splitter, field_header
-from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.kserve.wire.tensors import BYTES, datatype_of, from_raw, to_raw
 
 VERSION = "1"  # every model has this one version

@@ -9,12 +9,12 @@ from typing import Any, NoReturn
 import grpc
 from tritonclient.grpc import service_pb2 as pb
 
+from flowrun.inference import TensorInfo
 from flowrun.kserve.server.invocation import RefusedError, run, shutting_down
 from flowrun.kserve.server.messages import VERSION, Request, Response, read_inputs, response
 from flowrun.kserve.server.models import Model
 from flowrun.kserve.server.shared_instance import SharedInstance
 from flowrun.kserve.server.stream_session import StreamSession
-from flowrun.kserve.wire.tensor_info import TensorInfo
 
 SERVICE = "inference.GRPCInferenceService"
 SERVER_NAME = "flowrun"

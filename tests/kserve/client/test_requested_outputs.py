@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from flowrun.chain.tensors import to_picture
-from flowrun.inference import Request, Result
+from flowrun.inference import Request, Result, TensorInfo
 from flowrun.kserve.connect import open_transport
 from flowrun.kserve.server.embedded import EmbeddedServer
 from flowrun.kserve.server.models import Model
-from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.spec.flow import TransportSpec
 
 LIMIT = 10.0  # seconds, a guard against hanging

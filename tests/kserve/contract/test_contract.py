@@ -12,11 +12,10 @@ import pytest
 
 from flowrun.chain.tensors import to_request
 from flowrun.errors import ContractError, DeadlineError, TransportError
-from flowrun.inference import Request
+from flowrun.inference import Request, TensorInfo
 from flowrun.kserve.client import metadata_calls
 from flowrun.kserve.connect import TRANSPORTS, open_transport
 from flowrun.kserve.contract.compare import mismatches
-from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.spec.flow import TransportSpec
 
 LIMIT = 10.0  # seconds, a guard against hanging

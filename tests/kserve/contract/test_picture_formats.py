@@ -11,11 +11,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flowrun.chain.tensors import to_request
+from flowrun.inference import TensorInfo
 from flowrun.kserve.contract.compare import mismatches
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.servers import EMBEDDED, OVMS, TRITON
 from flowrun.kserve.contract.suggestions import unknown_name, yaml_lines
-from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.spec.flow import TransportSpec
 
 sides = st.sampled_from([-1, 24, 32, 300])

@@ -24,10 +24,10 @@ from tritonclient.grpc import service_pb2_grpc as stubs
 from tritonclient.utils import InferenceServerException
 
 from flowrun.errors import RunError, UsageError
+from flowrun.inference import TensorInfo
 from flowrun.kserve.server.embedded import CALLS, EmbeddedServer, serve
 from flowrun.kserve.server.models import MODELS, Model
 from flowrun.kserve.server.models.registry import ISOLATED
-from flowrun.kserve.wire.tensor_info import TensorInfo
 
 LIMIT = 10.0  # seconds, a guard against hanging
 TIMESTAMP = "OVMS_MP_TIMESTAMP"

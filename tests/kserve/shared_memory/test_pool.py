@@ -18,11 +18,10 @@ from hypothesis import strategies as st
 
 from flowrun.errors import ContractError, DeadlineError, TransportError
 from flowrun.image.buffers import Buffers
-from flowrun.inference import Request, Result
+from flowrun.inference import Request, Result, TensorInfo
 from flowrun.kserve import connect as transport_module
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.grpc_errors import GrpcErrors
-from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.spec.flow import TransportSpec
 
 if sys.platform != "linux":

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from flowrun.inference import Tensor
+from flowrun.inference import Tensor, TensorInfo
 from flowrun.kserve.server.models.model import Model
-from flowrun.kserve.wire.tensor_info import TensorInfo
 
 SIDE = 300
 ROWS = 200

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flowrun.inference import Tensor
-from flowrun.kserve.wire.tensor_info import TensorInfo
+from flowrun.inference import Tensor, TensorInfo
 
 Outputs = Tensor | Mapping[str, Tensor] | None
 Infer = Callable[[Any], Outputs]

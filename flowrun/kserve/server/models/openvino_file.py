@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from flowrun.errors import InvalidFlowError
-from flowrun.inference import Tensor
+from flowrun.inference import Tensor, TensorInfo
 from flowrun.kserve.server.models.model import Model, ModelError
 from flowrun.kserve.server.models.requirements import require
-from flowrun.kserve.wire.tensor_info import TensorInfo
 
 SUFFIXES = (".xml", ".onnx")
 

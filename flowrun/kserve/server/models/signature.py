@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowrun.errors import InvalidFlowError
+from flowrun.inference import TensorInfo
 from flowrun.kserve.server.models.model import picture
-from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.kserve.wire.tensors import BYTES, DATATYPES
 
 ATTRIBUTES = ("input", "inputs", "outputs")

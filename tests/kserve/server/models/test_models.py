@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from flowrun.errors import InvalidFlowError
+from flowrun.inference import TensorInfo
 from flowrun.kserve.server.models import MODELS, parse_name, resolve_model
 from flowrun.kserve.server.models.edges import BAND
 from flowrun.kserve.server.models.registry import ISOLATED
-from flowrun.kserve.wire.tensor_info import TensorInfo
 
 Picture = npt.NDArray[np.uint8]
 

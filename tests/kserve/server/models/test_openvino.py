@@ -16,9 +16,9 @@ import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
 from flowrun.errors import InvalidFlowError
+from flowrun.inference import TensorInfo
 from flowrun.kserve.server.embedded import serve
 from flowrun.kserve.server.models import resolve_model
-from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.kserve.wire.tensors import DATATYPES
 
 Tensor = npt.NDArray[Any]

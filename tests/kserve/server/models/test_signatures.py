@@ -19,10 +19,10 @@ from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as stubs
 
 from flowrun.errors import InvalidFlowError
+from flowrun.inference import TensorInfo
 from flowrun.kserve.server.embedded import EmbeddedServer
 from flowrun.kserve.server.models import MODELS, Model, resolve_model
 from flowrun.kserve.server.models.signature import read_signature
-from flowrun.kserve.wire.tensor_info import TensorInfo
 from flowrun.kserve.wire.tensors import DATATYPES, from_raw, to_raw
 
 LIMIT = 10.0  # seconds, a guard against hanging

@@ -7,7 +7,8 @@
     ├── RunError                    the run failed                                     (exit 1)
     │   ├── SourceError             the source has no frames; `reason` is the cause
     │   ├── ContractError           server or model do not match the flow
-    │   │   └── ModelNotReadyError  the model is not ready
+    │   │   ├── ModelNotReadyError  the model is not ready
+    │   │   └── OutputsError    a hook cannot read the outputs of the model        (exit 78)
     │   ├── TransportError          a request got no usable response
     │   │   ├── DeadlineError       no response within `transport.timeout`
     │   │   │   └── FirstDeadlineError  no first response within `transport.first_timeout`
@@ -96,6 +97,12 @@ class ContractError(RunError):
 
 class ModelNotReadyError(ContractError):
     """The server has the model, but it is not ready."""
+
+
+class OutputsError(ContractError):
+    """The outputs of the model are not those that a postprocess hook reads."""
+
+    exit_code = 78
 
 
 Condition = Literal[

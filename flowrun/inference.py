@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy.typing as npt
 
@@ -94,6 +94,27 @@ class Result:
         """The one output of a model that has only one; raises `ValueError` otherwise."""
         (tensor,) = self.outputs.values()
         return tensor
+
+
+class OutputReader(Protocol):
+    """The postprocess hooks, as far as they read the outputs of the model."""
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The outputs that they read; `None` if not all of them declare it."""
+
+    def problems(self, outputs: Mapping[str, TensorInfo]) -> Iterable[OutputsProblem]:
+        """What keeps them from reading `outputs`, which the model's metadata declares."""
+
+
+class OutputsProblem(NamedTuple):
+    """The key of a hook, such as `postprocess[0]`, its name, what is wrong with the outputs, and
+    lines of YAML that would fit; `None` if there are none."""
+
+    key: str
+    hook: str
+    message: str
+    hint: str | None
 
 
 def new_future() -> Future[Result | None]:

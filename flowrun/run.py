@@ -25,8 +25,10 @@ from flowrun.chain.threads import RunThreads
 from flowrun.errors import HookError, RunError
 from flowrun.frame import Frame, VideoInfo
 from flowrun.hooks.guard import CallsInProgress
-from flowrun.hooks.loader import Hook, open_hooks, outputs_read
+from flowrun.hooks.loader import Hook, open_hooks
+from flowrun.hooks.outputs import HookOutputs
 from flowrun.image.buffers import Buffers
+from flowrun.inference import OutputReader
 from flowrun.kserve.connect import open_supervised
 from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.kserve.server.embedded import serving
@@ -168,7 +170,7 @@ class Run:
         self._status.promises_all = flow.backpressure.policy == "every_frame"
         self._status.window = policies.window(flow, self.ledger.clock)
         on_outage = policies.on_outage(flow, live=info.live)
-        reads = outputs_read(postprocess) if postprocess else None
+        reads = HookOutputs(postprocess) if postprocess else None
         transport = self._open_transport(parts, on_outage, info, buffers, reads)
         if transport is None:
             return
@@ -274,10 +276,10 @@ class Run:
         on_outage: OnOutage,
         info: VideoInfo,
         buffers: Buffers,
-        reads: Sequence[str] | None,
+        reads: OutputReader | None,
     ) -> ModelTransport | None:
-        """Open the transport, for hooks that read the outputs `reads`; `None` if the run is stopped
-        while it waits for the server."""
+        """Open the transport, for the hooks `reads`; `None` if the run is stopped while it waits
+        for the server."""
         flow, like, unchanged = self.flow, None, False
         if not flow.preprocess:  # otherwise the first frame shows what they make of it
             blank = np.zeros((info.height, info.width, 3), np.uint8)

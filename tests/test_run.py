@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import pytest
 
-from flowrun.errors import RunError, SinkError
+from flowrun.errors import OutputsError, RunError, SinkError
 from flowrun.frame import Frame
 from flowrun.inference import TensorInfo
 from flowrun.kserve.server.embedded import EmbeddedServer
@@ -120,6 +120,31 @@ def test_the_server_is_only_asked_for_the_outputs_that_the_hooks_declare(
         )
         assert Run(flow).run().delivered == 3
     assert sys.modules["looking"].seen == ({"b"} if declared else {"a", "b"})
+
+
+def test_a_hook_that_cannot_read_the_outputs_of_the_model_ends_the_run_before_its_first_frame() -> (
+    None
+):
+    flow = Flow(
+        "f",
+        SourceSpec("test:64x48@30"),
+        TransportSpec("unary", ("embedded",), "identity"),
+        (SinkSpec("null"),),
+        postprocess=(HookSpec("flowrun.hooks.decode_ssd:decode_ssd", on_error="drop"),),
+        limits=Limits(frames=3),
+    )
+    run = Run(flow)
+    with pytest.raises(OutputsError) as raised:
+        run.run()
+    assert raised.value.exit_code == 78
+    assert str(raised.value) == (
+        "postprocess[0]: decode_ssd does not fit model 'identity': the model has no output"
+        " 'detection_out'\n"
+        "  it has 'output' UINT8 [-1, -1, 3]\n"
+        "  write under `postprocess`:\n"
+        "    - picture"
+    )
+    assert run.summary().captured == 0
 
 
 def test_a_stop_ends_the_wait_for_the_model_server(unused_address: str) -> None:

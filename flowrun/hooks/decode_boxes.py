@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from flowrun.detection import Detection, with_detections
 from flowrun.frame import Frame
-from flowrun.hooks.support import options
+from flowrun.hooks.support import metadata, options
 from flowrun.hooks.support.decoding import column, detections, rows, to_pixels
 from flowrun.hooks.support.labels import Labels, read_labels
 from flowrun.inference import Result
@@ -41,6 +41,12 @@ class decode_boxes:
         self._normalized = options.boolean("normalized", normalized)
         self._threshold = options.number("threshold", threshold)
         self._names = read_labels(labels)
+
+    def check_outputs(self, outputs: metadata.Outputs) -> None:
+        boxes = metadata.named(outputs, self._boxes)
+        metadata.check_rows(boxes, 4, _WITH_SCORE)
+        if boxes.shape[-1:] == (4,):
+            metadata.check_column(metadata.named(outputs, self._scores))
 
     def __call__(self, frame: Frame, result: Result) -> Frame:
         return with_detections(frame, self._found(frame, result) if result.outputs else ())

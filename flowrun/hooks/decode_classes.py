@@ -6,7 +6,7 @@ import numpy as np
 
 from flowrun.detection import Classification
 from flowrun.frame import Frame
-from flowrun.hooks.support import options
+from flowrun.hooks.support import metadata, options
 from flowrun.hooks.support.decoding import column, output_name, softmax
 from flowrun.hooks.support.labels import Labels, read_labels
 from flowrun.inference import Result
@@ -35,6 +35,9 @@ class decode_classes:
         self._threshold = options.number("threshold", threshold)
         self._softmax = options.boolean("softmax", softmax)
         self._names = read_labels(labels)
+
+    def check_outputs(self, outputs: metadata.Outputs) -> None:
+        metadata.check_column(metadata.only(outputs, self._output))
 
     def __call__(self, frame: Frame, result: Result) -> Frame:
         return frame.attach(classes=self._found(result) if result.outputs else ())

@@ -10,7 +10,7 @@ import numpy as np
 from flowrun.detection import Detection, with_detections
 from flowrun.errors import InvalidFlowError
 from flowrun.frame import Frame
-from flowrun.hooks.support import options
+from flowrun.hooks.support import metadata, options
 from flowrun.hooks.support.decoding import (
     FloatArray,
     as_float,
@@ -60,6 +60,19 @@ class decode_ctc:
         if characters is not None:
             self._alphabet, self._blank, self._spaces = ["", *_read(characters), " "], 0, 1
         self._threshold = options.number("threshold", threshold)
+
+    def check_outputs(self, outputs: metadata.Outputs) -> None:
+        texts, characters = metadata.named(outputs, self._texts), len(self._alphabet)
+        sizes = (characters, characters - self._spaces, metadata.ANY)
+        metadata.check(
+            texts,
+            f"numbers with shape (n, length, {characters}): {characters} characters in the"
+            " alphabet",
+            metadata.NUMBERS,
+            len(texts.shape) > 1 and texts.shape[-1] in sizes,
+        )
+        if self._coordinates is not None:
+            metadata.check_rows(metadata.named(outputs, self._coordinates), 4)
 
     def __call__(self, frame: Frame, result: Result) -> Frame:
         return with_detections(frame, self._found(frame, result) if result.outputs else ())

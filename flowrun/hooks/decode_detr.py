@@ -8,7 +8,7 @@ import numpy as np
 
 from flowrun.detection import Detection, with_detections
 from flowrun.frame import Frame
-from flowrun.hooks.support import options
+from flowrun.hooks.support import metadata, options
 from flowrun.hooks.support.decoding import (
     FloatArray,
     as_float,
@@ -55,6 +55,12 @@ class decode_detr:
         self._threshold = options.number("threshold", threshold)
         self._names = {gaps: read_labels(labels, consecutive=not gaps) for gaps in (True, False)}
         self._classes = {gaps: class_ids(classes, names) for gaps, names in self._names.items()}
+
+    def check_outputs(self, outputs: metadata.Outputs) -> None:
+        metadata.check_rows(metadata.named(outputs, self._boxes), 4)
+        scores = metadata.named(outputs, self._scores)
+        fits = len(scores.shape) > 1 and scores.shape[-1] != 0
+        metadata.check(scores, "numbers with shape (1, n, classes)", metadata.NUMBERS, fits)
 
     def __call__(self, frame: Frame, result: Result) -> Frame:
         return with_detections(frame, self._found(frame, result) if result.outputs else ())

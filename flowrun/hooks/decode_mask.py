@@ -8,7 +8,7 @@ import numpy as np
 
 from flowrun.detection import Detection, with_detections
 from flowrun.frame import Frame
-from flowrun.hooks.support import options
+from flowrun.hooks.support import metadata, options
 from flowrun.hooks.support.class_maps import (
     NO_CLASS,
     Ids,
@@ -58,6 +58,12 @@ class decode_mask:
         )
         self._names = read_labels(labels)
         self._classes = class_ids(classes, self._names)
+
+    def check_outputs(self, outputs: metadata.Outputs) -> None:
+        tensor = metadata.only(outputs, self._output)
+        fits = 2 <= len(tensor.shape) <= 4 and min(tensor.shape[-2:]) != 0  # noqa: PLR2004
+        expected = "class ids (height, width), or numbers (classes, height, width)"
+        metadata.check(tensor, expected, metadata.NUMBERS, fits)
 
     def __call__(self, frame: Frame, result: Result) -> Frame:
         return with_detections(frame, self._found(frame, result) if result.outputs else ())

@@ -8,7 +8,7 @@ import numpy as np
 
 from flowrun.detection import Detection, with_detections
 from flowrun.frame import Frame
-from flowrun.hooks.support import options
+from flowrun.hooks.support import metadata, options
 from flowrun.hooks.support.decoding import detections, rows, to_pixels
 from flowrun.hooks.support.labels import Labels, read_labels
 from flowrun.inference import Result
@@ -35,6 +35,9 @@ class decode_ssd:
         self.reads_outputs = (output,)
         self._threshold = options.number("threshold", threshold)
         self._names = read_labels(labels)
+
+    def check_outputs(self, outputs: metadata.Outputs) -> None:
+        metadata.check_rows(metadata.named(outputs, self._output), 7)
 
     def __call__(self, frame: Frame, result: Result) -> Frame:
         return with_detections(frame, self._found(frame, result) if result.outputs else ())

@@ -8,7 +8,7 @@ import numpy as np
 
 from flowrun.detection import Detection, with_detections
 from flowrun.frame import Frame
-from flowrun.hooks.support import options
+from flowrun.hooks.support import metadata, options
 from flowrun.hooks.support.decoding import column, detections, rows, to_pixels
 from flowrun.hooks.support.labels import Labels, read_labels
 from flowrun.inference import Result
@@ -45,6 +45,11 @@ class decode_tensorflow:
         self.reads_outputs = (boxes, scores, classes, count)
         self._threshold = options.number("threshold", threshold)
         self._names = read_labels(labels, options.integer("first_id", first_id, 0))
+
+    def check_outputs(self, outputs: metadata.Outputs) -> None:
+        metadata.check_rows(metadata.named(outputs, self._boxes), 4)
+        metadata.check_column(metadata.named(outputs, self._scores))
+        metadata.check_column(metadata.named(outputs, self._classes))
 
     def __call__(self, frame: Frame, result: Result) -> Frame:
         return with_detections(frame, self._found(frame, result) if result.outputs else ())

@@ -9,17 +9,18 @@ import numpy as np
 
 from flowrun.detection import Detection, with_detections
 from flowrun.frame import Frame
-from flowrun.hooks.support import options
+from flowrun.hooks.support import metadata, options
 from flowrun.hooks.support.decoding import in_source, output, output_name, wrong_shape
 from flowrun.hooks.support.labels import Classes, Labels, class_ids, read_labels
 from flowrun.hooks.support.prototypes import mask_in_box
 from flowrun.hooks.support.rotation import rotated_in_source
 from flowrun.hooks.support.yolo_candidates import Candidates, best_candidates, read_candidates
 from flowrun.hooks.support.yolo_layout import LayoutError, find_table
-from flowrun.inference import Result, Tensor
+from flowrun.inference import Result, Tensor, TensorInfo
 
 _LAYOUTS = ("auto", "v5", "v8", "end2end")
 _USUAL = "output0"
+_PROTOTYPES, _STACK = "prototypes: FP16 or FP32 with shape (1, m, height, width)", 4
 _KEYPOINT = 3  # values: x, y, confidence
 
 
@@ -59,7 +60,7 @@ class decode_yolo:
         self._names = read_labels(labels, consecutive=True)
         self._classes = class_ids(classes, self._names)
         self._output = output
-        self._keypoints = options.integer("keypoints", keypoints, 0)
+        self._keypoints: int = options.integer("keypoints", keypoints, 0)
         self._masks = masks
         self._layout = options.choice("layout", layout, _LAYOUTS)
         self._oriented = options.choice("task", task, ("auto", "obb")) == "obb"
@@ -69,6 +70,24 @@ class decode_yolo:
         if self._keypoints and masks:
             options.reject("masks", masks, "possible together with `keypoints`")
         self.reads_outputs = (output or _USUAL, *([masks] if masks else []))
+
+    def check_outputs(self, outputs: metadata.Outputs) -> None:
+        usual = self._output is None and _USUAL in outputs
+        tensor = metadata.only(outputs, _USUAL if usual else self._output)
+        masks = 0
+        if self._masks is not None:
+            prototypes = metadata.named(outputs, self._masks)
+            fits = len(prototypes.shape) == _STACK and prototypes.shape[0] in (1, metadata.ANY)
+            metadata.check(prototypes, _PROTOTYPES, metadata.FLOATS, fits)
+            masks = max(prototypes.shape[1], 0) if prototypes.shape else 0
+        elif any(_are_prototypes(each) for each in outputs.values()):
+            raise ValueError("it has prototypes, and the option `masks` does not name them")
+        metadata.check(tensor, "FP16 or FP32", metadata.FLOATS, True)
+        if tensor.shape:
+            try:
+                find_table(tensor.shape, self._layout, self._extra(masks))
+            except LayoutError as error:
+                metadata.check(tensor, error.expected, metadata.FLOATS, False)
 
     def __call__(self, frame: Frame, result: Result) -> Frame:
         return with_detections(frame, self._found(frame, result) if result.outputs else ())
@@ -102,11 +121,10 @@ class decode_yolo:
 
     def _candidates(self, name: str, tensor: Tensor, masks: int) -> Candidates:
         """The detections in `tensor`, the best first; `masks` is the number of prototypes."""
-        extra = masks + _KEYPOINT * self._keypoints + self._oriented
         if tensor.dtype.kind != "f":
             raise wrong_shape(name, tensor, "FP16 or FP32")
         try:
-            table = find_table(tensor.shape, self._layout, extra)
+            table = find_table(tensor.shape, self._layout, self._extra(masks))
         except LayoutError as error:
             raise wrong_shape(name, tensor, error.expected) from None
         values = tensor.reshape(tensor.shape[-2:])
@@ -118,10 +136,19 @@ class decode_yolo:
             found = found.only(np.isin(found.ids, self._classes))
         return best_candidates(found, table, self._iou, self._limit, oriented=self._oriented)
 
+    def _extra(self, masks: int) -> int:
+        """The number of values of a candidate beside its box and its scores."""
+        return masks + _KEYPOINT * self._keypoints + int(self._oriented)
+
     def _in_source(self, frame: Frame, found: Candidates) -> tuple[list[Any], list[float]]:
         if self._oriented:
             return rotated_in_source(frame, np.hstack([found.boxes, found.extra[:, -1:]]))
         return [in_source(frame, tuple(box)) for box in found.boxes.tolist()], []
+
+
+def _are_prototypes(tensor: TensorInfo) -> bool:
+    shape = tensor.shape
+    return tensor.datatype in metadata.FLOATS and len(shape) == _STACK and shape[0] == 1
 
 
 def _points(frame: Frame, values: Any) -> tuple[tuple[float, float, float], ...]:
@@ -134,6 +161,6 @@ def _points(frame: Frame, values: Any) -> tuple[tuple[float, float, float], ...]
 def _prototypes(result: Result, name: str) -> Any:
     """The output `name` as FP32, (m, height, width)."""
     tensor = output(result, name)
-    if tensor.dtype.kind != "f" or tensor.ndim != 4 or len(tensor) != 1:  # noqa: PLR2004
-        raise wrong_shape(name, tensor, "prototypes: FP16 or FP32 with shape (1, m, height, width)")
+    if tensor.dtype.kind != "f" or tensor.ndim != _STACK or len(tensor) != 1:
+        raise wrong_shape(name, tensor, _PROTOTYPES)
     return tensor[0].astype(np.float32, copy=False)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from flowrun.errors import InvalidFlowError
+from flowrun.errors import FlowrunError, InvalidFlowError
 from flowrun.foreign import exception_text, is_ctrl_c, type_name
 from flowrun.frame import Frame
 from flowrun.hooks.guard import CallsInProgress, note_definition
 from flowrun.hooks.signature import check_signature
+from flowrun.inference import TensorInfo
 from flowrun.spec.dotted_path import DottedPathError, defined_at, resolve
 from flowrun.spec.flow import HookSpec, OnError
 
@@ -24,8 +25,8 @@ _OF_FILES = ("labels", "classes", "characters")  # options that name files, or l
 class Hook:
     """A hook that is open. `call` takes a frame (and for postprocess a result); `close`, called
     once at the end, raises `HookError`. `place` is `file:line` of its definition, or empty.
-    `reads_outputs` are the outputs of the model that the hook reads; `None` if it does not declare
-    them."""
+    `reads_outputs` are the outputs of the model that the hook reads, `check_outputs` raises
+    `ValueError` for outputs that it cannot read; `None` if it does not declare them."""
 
     key: str  # of the flow, such as `preprocess[0]`
     path: str
@@ -35,6 +36,12 @@ class Hook:
     place: str = ""
     calls: CallsInProgress = field(default_factory=CallsInProgress, repr=False)
     reads_outputs: tuple[str, ...] | None = None
+    check_outputs: Callable[[Mapping[str, TensorInfo]], Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name as a flow has it: bare if flowrun brings the hook."""
+        return HookSpec(self.path).name
 
     def __call__(self, frame: Frame, *result: Any) -> Any:
         """Call the user's callable. Whatever it raises becomes a `HookError`."""
@@ -61,15 +68,17 @@ def open_hooks(
     return tuple(hooks)
 
 
-def outputs_read(hooks: Sequence[Hook]) -> tuple[str, ...] | None:
-    """The outputs of the model that postprocess hooks read; `None` if not all of them declare
-    it."""
-    read: dict[str, None] = {}
-    for hook in hooks:
-        if hook.reads_outputs is None:
-            return None
-        read.update(dict.fromkeys(hook.reads_outputs))
-    return tuple(read)
+def open_checking(specs: Sequence[HookSpec], key: str) -> tuple[Hook, ...]:
+    """Those of `open_hooks` that declare `check_outputs`; no other class is constructed, and hooks
+    that cannot be opened are omitted."""
+    hooks = []
+    for n, spec in enumerate(specs):
+        try:
+            if hasattr(_resolve(spec, f"{key}[{n}]"), "check_outputs"):
+                hooks.append(_open(spec, f"{key}[{n}]", CallsInProgress()))
+        except FlowrunError:
+            continue  # `check_hooks` and a run report it
+    return tuple(hooks)
 
 
 def check_hooks(
@@ -100,33 +109,43 @@ def _open(spec: HookSpec, key: str, calls: CallsInProgress) -> Hook:
     note_definition(place, f"{key}: {spec.hook}")
     if not inspect.isclass(target):
         call = partial(target, **with_)
-        reads = _reads(spec, key, target, calls)
-        return Hook(key, spec.hook, spec.on_error, call, lambda: None, place, calls, reads)
+        declared = _declared(spec, key, target, calls)
+        return Hook(key, spec.hook, spec.on_error, call, lambda: None, place, calls, *declared)
     instance = calls.call(key, spec.hook, "in its constructor", partial(target, **with_))
     close = partial(calls.call, key, spec.hook, "in its close()", _close, instance)
     try:
-        reads = _reads(spec, key, instance, calls)
+        declared = _declared(spec, key, instance, calls)
     except BaseException:
         close()
         raise
-    return Hook(key, spec.hook, spec.on_error, instance, close, place, calls, reads)
+    return Hook(key, spec.hook, spec.on_error, instance, close, place, calls, *declared)
 
 
-def _reads(
+def _declared(
     spec: HookSpec, key: str, hook: object, calls: CallsInProgress
-) -> tuple[str, ...] | None:
-    """The attribute `reads_outputs` of a hook."""
-    names = calls.call(key, spec.hook, "in its reads_outputs", getattr, hook, "reads_outputs", None)
-    if names is None:
-        return None
-    if isinstance(names, (tuple, list)):
-        return tuple(name for name in names if isinstance(name, str))  # no model has others
-    raise InvalidFlowError(
-        f"reads_outputs of {spec.hook} is {type_name(names)}, expected a tuple of the names of"
-        " the outputs that it reads",
-        key=f"{key}.hook",
-        hint='such as `reads_outputs = ("boxes", "scores")`',
-    )
+) -> tuple[tuple[str, ...] | None, Callable[..., Any] | None]:
+    """The attributes `reads_outputs` and `check_outputs` of a hook."""
+
+    def attribute(name: str) -> Any:
+        return calls.call(key, spec.hook, f"in its {name}", getattr, hook, name, None)
+
+    names, check = attribute("reads_outputs"), attribute("check_outputs")
+    if names is not None and not isinstance(names, (tuple, list)):
+        raise InvalidFlowError(
+            f"reads_outputs of {spec.hook} is {type_name(names)}, expected a tuple of the names of"
+            " the outputs that it reads",
+            key=f"{key}.hook",
+            hint='such as `reads_outputs = ("boxes", "scores")`',
+        )
+    if check is not None and not callable(check):
+        raise InvalidFlowError(
+            f"check_outputs of {spec.hook} is {type_name(check)}, expected a method or a function",
+            key=f"{key}.hook",
+            hint="it gets the declared outputs of the model by name, and raises a ValueError",
+        )
+    if names is not None:
+        names = tuple(name for name in names if isinstance(name, str))  # no model has others
+    return names, check
 
 
 def _close(instance: Any) -> None:

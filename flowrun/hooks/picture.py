@@ -7,10 +7,12 @@ import math
 import numpy as np
 
 from flowrun.frame import Frame, Image
-from flowrun.hooks.support import options
+from flowrun.hooks.support import metadata, options
 from flowrun.hooks.support.decoding import output_name, wrong_shape
 from flowrun.image.scaling import scaled
 from flowrun.inference import Result
+
+_EXPECTED = "an image: uint8 with shape (height, width, 3)"
 
 
 class picture:
@@ -28,6 +30,11 @@ class picture:
         self._output = output
         self.reads_outputs = None if output is None else (output,)
         self._in_place = options.choice("size", size, ("source", "model")) == "source"
+
+    def check_outputs(self, outputs: metadata.Outputs) -> None:
+        tensor = metadata.only(outputs, self._output)
+        fits = len(tensor.shape) == 3 and tensor.shape[2] in (3, metadata.ANY)  # noqa: PLR2004
+        metadata.check(tensor, _EXPECTED, ("UINT8",), fits)
 
     def __call__(self, frame: Frame, result: Result) -> Frame:
         made = self._output_image(result)
@@ -60,7 +67,7 @@ class picture:
         if tensor is None:
             return None
         if tensor.dtype != np.uint8 or tensor.shape[2:] != (3,) or not tensor.size:
-            raise wrong_shape(name, tensor, "an image: uint8 with shape (height, width, 3)")
+            raise wrong_shape(name, tensor, _EXPECTED)
         return tensor
 
 

@@ -32,10 +32,10 @@ def check_signature(
         signature.bind(*arguments, **with_)
     except TypeError as error:
         parameters = [*signature.parameters.values()]
-        shown = spec.hook.rpartition(":")[2] if spec.is_brought else spec.hook
         if missing := _missing_options(parameters[len(arguments) :], with_):
+            several = "options" if missing[1:] else "the option"
             raise InvalidFlowError(
-                f"{shown} needs {'options' if missing[1:] else 'the option'} {', '.join(missing)}",
+                f"{spec.name} needs {several} {', '.join(missing)}",
                 key=f"{key}.with" if with_ else f"{key}.hook",
                 hint="options are written under `with`",
             ) from error
@@ -43,7 +43,7 @@ def check_signature(
         signature = signature.replace(parameters=plain, return_annotation=signature.empty)
         given = ", ".join([*arguments, *(f"{name}=…" for name in with_)])
         raise InvalidFlowError(
-            f"{what}{shown}{signature} cannot be called with ({given}): {error}",
+            f"{what}{spec.name}{signature} cannot be called with ({given}): {error}",
             key=f"{key}.with" if with_ else f"{key}.hook",
             hint=_other_stage(signature, arguments, with_),
         ) from error
@@ -87,13 +87,12 @@ def _check_options(
         return
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     options = tuple(each.name for each in [*parameters.values()][given:] if each.kind in named)
-    shown = spec.hook.rpartition(":")[2] if spec.is_brought else spec.hook
     for name in spec.with_:
         if name not in parameters:
             near = closest_match(name, options)
             known = ", ".join(f"`{option}`" for option in options) or "none"
             raise InvalidFlowError(
-                f"{shown} has no option `{name}`",
+                f"{spec.name} has no option `{name}`",
                 key=f"{key}.with.{name}",
                 hint=f"did you mean `{near}`?" if near else f"its options: {known}",
             )

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from flowrun.chain.stages import Stages
 from flowrun.errors import FlowrunError, SourceError
 from flowrun.frame import Frame
-from flowrun.hooks.loader import check_hooks, open_hooks
+from flowrun.hooks.loader import Hook, check_hooks, open_checking, open_hooks
+from flowrun.hooks.outputs import HookOutputs
 from flowrun.inference import Request, Result
 from flowrun.kserve.connect import look_up
 from flowrun.kserve.contract.compare import mismatches, names_only
@@ -39,7 +41,8 @@ def check(flow: Flow, *, hook_timeout: float = HOOK_TIMEOUT) -> list[Remark]:
     metadata; nothing is sent to the model, and everything is closed again. If the source or a hook
     fails, the server is checked all the same. Waits for the source as `source` says (one attempt),
     for hooks `hook_timeout` seconds, and for each server `transport.timeout`, at least 2 s. Runs
-    user code, on a thread of its own.
+    user code: preprocess hooks on a thread of its own, and postprocess hooks that declare
+    `check_outputs`.
     """
     remarks: list[Remark] = _sinks(flow)
     try:
@@ -49,13 +52,16 @@ def check(flow: Flow, *, hook_timeout: float = HOOK_TIMEOUT) -> list[Remark]:
         note = f"a blank image of {width}x{height} is used instead of the first frame"
         remarks += [Remark.of(error), Remark("source", note, severity="note")]
         frame = Frame(np.zeros((height, width, 3), np.uint8), 0, 0.0, 0.0, 0.0)
-    request, found = _request(flow, frame, hook_timeout)
-    remarks += found
-    try:
-        with serving(flow.transport) as addresses:
-            remarks += _servers(flow, addresses, request)
-    except FlowrunError as error:
-        remarks.append(Remark.of(error))
+    with ExitStack() as opened:
+        made = _prepared_in_time(flow, frame, hook_timeout)
+        for hook in made.reading:
+            opened.callback(hook.close)
+        remarks += made.remarks
+        try:
+            with serving(flow.transport) as addresses:
+                remarks += _servers(flow, addresses, made)
+        except FlowrunError as error:
+            remarks.append(Remark.of(error))
     return remarks
 
 
@@ -70,6 +76,15 @@ def _sinks(flow: Flow) -> list[Remark]:
     return found
 
 
+class _Prepared(NamedTuple):
+    """The request that the preprocess hooks make of a frame, the remarks on all hooks, and the
+    postprocess hooks that check the outputs of the model, open."""
+
+    request: Request | None
+    remarks: list[Remark]
+    reading: tuple[Hook, ...] = ()
+
+
 def _first_frame(spec: SourceSpec) -> Frame:
     """Capture one frame. Raises `SourceError` or `InvalidFlowError` if the first attempt fails."""
     once = replace(spec, startup="fail", on_loss="stop", pace="fast", loop=False)
@@ -80,30 +95,28 @@ def _first_frame(spec: SourceSpec) -> Frame:
     raise SourceError("the source has no frames", reason="no video")
 
 
-def _request(flow: Flow, frame: Frame, timeout: float) -> tuple[Request | None, list[Remark]]:
-    """The request that the preprocess hooks make of `frame`, and the remarks on all hooks."""
-    made: Future[tuple[Request | None, list[Remark]]] = Future()
+def _prepared_in_time(flow: Flow, frame: Frame, timeout: float) -> _Prepared:
+    """`_prepared`, on a thread of its own."""
+    made: Future[_Prepared] = Future()
     threading.Thread(
         target=_complete, args=(made, lambda: _prepared(flow, frame)), daemon=True
     ).start()
     if wait([made], timeout).done:
         return made.result()
     text = f"the hooks did not return within {timeout:g} s"
-    return None, [Remark("preprocess", text, "a hook must not block")]
+    return _Prepared(None, [Remark("preprocess", text, "a hook must not block")])
 
 
-def _complete(
-    future: Future[tuple[Request | None, list[Remark]]],
-    call: Callable[[], tuple[Request | None, list[Remark]]],
-) -> None:
+def _complete(future: Future[_Prepared], call: Callable[[], _Prepared]) -> None:
     try:
         future.set_result(call())
     except BaseException as error:
         future.set_exception(error)
 
 
-def _prepared(flow: Flow, frame: Frame) -> tuple[Request | None, list[Remark]]:
+def _prepared(flow: Flow, frame: Frame) -> _Prepared:
     remarks = [Remark.of(error) for error in check_hooks(flow.postprocess, "postprocess")]
+    request: Request | None = None
     ledger = Ledger()
     try:
         with ExitStack() as parts:
@@ -122,11 +135,14 @@ def _prepared(flow: Flow, frame: Frame) -> tuple[Request | None, list[Remark]]:
             ledger.captured(frame)
             job = stages.preprocess(frame)
     except FlowrunError as error:
-        return None, [Remark.of(error), *remarks]
-    if job is None:
-        text = "the hooks drop the first frame: types and shapes are not checked"
-        return None, [Remark("preprocess", text, severity="note"), *remarks]
-    return job.request, remarks
+        remarks.insert(0, Remark.of(error))
+    else:
+        if job is None:
+            text = "the hooks drop the first frame: types and shapes are not checked"
+            remarks.insert(0, Remark("preprocess", text, severity="note"))
+        else:
+            request = job.request
+    return _Prepared(request, remarks, open_checking(flow.postprocess, "postprocess"))
 
 
 class _NoTransport:
@@ -134,9 +150,9 @@ class _NoTransport:
         raise AssertionError("a check sends nothing to the model")
 
 
-def _servers(flow: Flow, addresses: Sequence[str], request: Request | None) -> list[Remark]:
+def _servers(flow: Flow, addresses: Sequence[str], made: _Prepared) -> list[Remark]:
     """The remarks on all servers, with the addresses where they do not apply to all."""
-    found = {address: list(_server(flow, address, request)) for address in addresses}
+    found = {address: list(_server(flow, address, made)) for address in addresses}
 
     def placed(remark: Remark) -> Remark:
         at = [address for address, each in found.items() if remark in each]
@@ -147,7 +163,7 @@ def _servers(flow: Flow, addresses: Sequence[str], request: Request | None) -> l
     return [placed(each) for each in dict.fromkeys(itertools.chain(*found.values()))]
 
 
-def _server(flow: Flow, address: str, request: Request | None) -> Iterator[Remark]:
+def _server(flow: Flow, address: str, made: _Prepared) -> Iterator[Remark]:
     spec = flow.transport
     try:
         model = look_up(spec, (address,))
@@ -157,8 +173,10 @@ def _server(flow: Flow, address: str, request: Request | None) -> Iterator[Remar
             remark = remark._replace(key=f"transport.address[{spec.address.index(address)}]")
         yield remark
         return
+    shown, reads = not flow.postprocess, HookOutputs(made.reading)
     try:
-        yield from map(Remark.of, mismatches(model, spec, request, shown=not flow.postprocess))
+        errors = mismatches(model, spec, made.request, shown=shown, reads=reads)
+        yield from map(Remark.of, errors)
     except FlowrunError as error:  # a tensor that the protocol does not support
         yield Remark.of(error)
     yield from (Remark("transport.address", each, severity="note") for each in model.remarks)

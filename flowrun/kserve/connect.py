@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from flowrun.errors import ContractError, TransportError
 from flowrun.image.buffers import Buffers
-from flowrun.inference import Request
+from flowrun.inference import OutputReader, Request
 from flowrun.kserve.client.address_states import AddressStates
 from flowrun.kserve.client.connection import Connection, open_connection
 from flowrun.kserve.client.metadata import fetch_model_info
@@ -42,16 +42,16 @@ def open_transport(
     address: Sequence[str] | None = None,
     sample: Request | None = None,
     shown: bool = False,
-    reads: Sequence[str] | None = None,
+    reads: OutputReader | None = None,
 ) -> ModelTransport:
     """Connect, compare flow and model, and return a transport that works; within `spec.timeout`
     (2 s at least).
 
     `address` replaces `spec.address` (for the embedded server). `sample` is a request like those
     that will follow, if that is known. `shown`: the output becomes the picture, without a
-    postprocess hook; otherwise hooks read the outputs `reads`, if these are known. In any case the
-    first request is compared with the metadata: if it does not fit, it is not sent, and its future
-    ends with a `ContractError`.
+    postprocess hook; otherwise the hooks `reads` read the outputs. In any case the first request is
+    compared with the metadata: if it does not fit, it is not sent, and its future ends with a
+    `ContractError`.
 
     Raises `TransportError` if there is no response and `ContractError` if the model does not fit.
     """
@@ -67,7 +67,7 @@ def open_supervised(
     address: Sequence[str] | None = None,
     sample: Request | None = None,
     shown: bool = False,
-    reads: Sequence[str] | None = None,
+    reads: OutputReader | None = None,
     buffers: Buffers | None = None,
     states: AddressStates | None = None,
 ) -> OutageTransport:
@@ -84,7 +84,7 @@ def open_supervised(
         inner,
         partial(is_ready, connection),
         policy,
-        fits=partial(_fits, connection, shown),
+        fits=partial(_fits, connection, shown, reads),
         began=plain.end_stream,
         recovered=connection.first.await_again,
     )
@@ -101,14 +101,16 @@ def look_up(spec: TransportSpec, address: Sequence[str]) -> ModelInfo:
     return model
 
 
-def _fits(connection: Connection, shown: bool, request: Request) -> bool:
+def _fits(
+    connection: Connection, shown: bool, reads: OutputReader | None, request: Request
+) -> bool:
     """Whether the model is there and still fits the flow, which sends `request`. Raises
     `ContractError` if it does not fit."""
     try:
         model = fetch_model_info(connection)
     except (ContractError, TransportError, ValueError):  # missing; unavailable; closed
         return False
-    for error in mismatches(model, connection.spec, request, shown=shown):
+    for error in mismatches(model, connection.spec, request, shown=shown, reads=reads):
         text = (
             f"{error.message}; the model has changed during the run and now has {model.signature}"
         )
@@ -122,7 +124,7 @@ def _open(
     sample: Request | None,
     *,
     shown: bool,
-    reads: Sequence[str] | None,
+    reads: OutputReader | None,
     buffers: Buffers | None = None,
 ) -> tuple[ModelTransport, StreamTransport | UnaryTransport]:
     """The transport, and the one in it that has no shared memory."""
@@ -131,7 +133,7 @@ def _open(
         model = fetch_model_info(connection)
         for remark in model.remarks:
             _log.warning("%s", remark)
-        check(model, spec, sample, shown=shown)
+        check(model, spec, sample, shown=shown, reads=reads)
         spec = replace(spec, outputs=requested(model, spec, reads, shown=shown) or None)
         plain = TRANSPORTS[spec.mode](replace(connection, spec=spec), model)
         transport: ModelTransport = plain

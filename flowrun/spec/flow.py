@@ -82,6 +82,11 @@ class HookSpec:
         """Whether flowrun brings the hook, which the flow may then call by its bare name."""
         return self.hook.startswith(f"{LIBRARY}.")
 
+    @property
+    def name(self) -> str:
+        """The shortest name for it in a flow: the bare name of a hook that flowrun brings."""
+        return self.hook.rpartition(":")[2] if self.is_brought else self.hook
+
 
 @dataclass(frozen=True, slots=True)
 class Tls:

@@ -16,7 +16,8 @@ import flowrun.hooks.loader
 from flowrun.errors import HookError, InvalidFlowError
 from flowrun.frame import Frame
 from flowrun.hooks.guard import CallsInProgress
-from flowrun.hooks.loader import check_hooks, open_hooks, outputs_read
+from flowrun.hooks.loader import check_hooks, open_hooks
+from flowrun.hooks.outputs import HookOutputs
 from flowrun.inference import Result
 from flowrun.spec.flow import HookSpec
 
@@ -373,7 +374,8 @@ def test_a_hook_that_cannot_be_called_is_reported_before_the_first_frame(
 @pytest.mark.usefixtures("module")
 def test_hooks_declare_the_outputs_that_they_read() -> None:
     def read(*hooks: str) -> tuple[str, ...] | None:
-        return outputs_read(open_hooks([HookSpec(hook) for hook in hooks], "postprocess"))
+        specs = [HookSpec(hook) for hook in hooks]
+        return HookOutputs(open_hooks(specs, "postprocess")).names
 
     assert read("user_hooks:scored") == ("scores",)
     assert read("user_hooks:scored", "user_hooks:Boxed") == ("scores", "boxes")
@@ -397,7 +399,7 @@ def test_a_declaration_that_is_no_tuple_is_reported_and_the_hook_closed() -> Non
 def test_every_decoding_hook_declares_the_outputs_that_it_reads(name: str) -> None:
     with_ = {"output": "scores"} if name in ("decode_classes", "decode_mask") else {}
     hooks = open_hooks([HookSpec(f"flowrun.hooks.{name}:{name}", with_)], "postprocess")
-    assert outputs_read(hooks)
+    assert HookOutputs(hooks).names
 
 
 @pytest.mark.usefixtures("module")

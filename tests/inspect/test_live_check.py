@@ -182,3 +182,13 @@ def test_a_check_leaves_no_thread(hooks: Any) -> None:
     for thread in set(threading.enumerate()) - before:
         thread.join(LIMIT)
     assert set(threading.enumerate()) <= before
+
+
+def test_a_hook_that_cannot_read_the_outputs_of_the_model_is_found() -> None:
+    (remark,) = live.check(flow(postprocess=("flowrun.hooks.decode_yolo:decode_yolo",)))
+    assert remark == Remark(
+        "postprocess[0]",
+        "decode_yolo does not fit model 'identity': output 'output' is UINT8 [-1, -1, 3], expected"
+        " FP16 or FP32",
+        "it has 'output' UINT8 [-1, -1, 3]\nwrite under `postprocess`:\n  - picture",
+    )

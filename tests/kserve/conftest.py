@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -12,6 +12,7 @@ import grpc
 import pytest
 from tritonclient.grpc import service_pb2 as pb
 
+from flowrun.inference import OutputsProblem, TensorInfo
 from flowrun.kserve.connect import open_transport
 from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.kserve.wire.fields import MAX_FIELDS
@@ -335,6 +336,16 @@ def scripted() -> Iterator[Callable[..., ScriptedServer]]:
         server.stop()
 
 
+@dataclass(frozen=True)
+class Reading:
+    """Hooks that read the outputs `names`, whatever their form."""
+
+    names: tuple[str, ...]
+
+    def problems(self, _: Mapping[str, TensorInfo]) -> Iterable[OutputsProblem]:
+        return ()
+
+
 @pytest.fixture
 def connect() -> Iterator[Callable[..., ModelTransport]]:
     """Open a transport to a scripted server; the keywords are fields of the flow's `transport`."""
@@ -353,7 +364,8 @@ def connect() -> Iterator[Callable[..., ModelTransport]]:
         fields = {"timeout": LIMIT, "model": "model", **fields}
         fields = {"first_timeout": fields["timeout"], **fields}
         spec = TransportSpec(mode=mode, address=tuple(s.address for s in servers), **fields)
-        transports.append(open_transport(spec, sample=sample, shown=shown, reads=reads))
+        hooks = None if reads is None else Reading(tuple(reads))
+        transports.append(open_transport(spec, sample=sample, shown=shown, reads=hooks))
         return transports[-1]
 
     yield build

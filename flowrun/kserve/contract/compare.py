@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from flowrun.errors import ContractError
-from flowrun.inference import Request, Tensor, TensorInfo
+from flowrun.inference import OutputReader, Request, Tensor, TensorInfo
 from flowrun.kserve.contract.model_info import ModelInfo
-from flowrun.kserve.contract.outputs import wrong_outputs
+from flowrun.kserve.contract.outputs import unreadable_outputs, wrong_outputs
 from flowrun.kserve.contract.picture_formats import CHANNELS, fits, is_known, suggest_changes
 from flowrun.kserve.contract.servers import (
     MLSERVER,
@@ -28,9 +28,10 @@ def check(
     request: Request | None = None,
     *,
     shown: bool = False,
+    reads: OutputReader | None = None,
 ) -> None:
     """Raise the first of `mismatches`."""
-    for error in mismatches(model, spec, request, shown=shown):
+    for error in mismatches(model, spec, request, shown=shown, reads=reads):
         raise error
 
 
@@ -40,12 +41,14 @@ def mismatches(
     request: Request | None = None,
     *,
     shown: bool = False,
+    reads: OutputReader | None = None,
 ) -> Iterator[ContractError]:
     """Yield everything that keeps the flow from working with the model: the key, what was found,
     what is expected and what to write.
 
     `request` is one that the flow would send. Raises `TransportError` if the protocol cannot carry
-    it. `shown`: the output becomes the picture, without a postprocess hook.
+    it. `shown`: the output becomes the picture, without a postprocess hook. `reads`: postprocess
+    hooks, whose own checks of the outputs are called.
     """
     yield from _mode(model, spec)
     if model.inputs and spec.input and model.input(spec.input) is None:
@@ -56,6 +59,8 @@ def mismatches(
     if request is not None:
         yield from _tensors(model, spec, request)
     yield from wrong_outputs(model, spec, shown=shown)
+    if reads is not None:
+        yield from unreadable_outputs(model, spec, reads)
 
 
 def names_only(model: ModelInfo) -> bool:

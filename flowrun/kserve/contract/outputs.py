@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from flowrun.errors import ContractError
-from flowrun.inference import TensorInfo
+from flowrun.errors import ContractError, OutputsError
+from flowrun.inference import OutputReader, TensorInfo
 from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.contract.picture_formats import CHANNELS, is_known
 from flowrun.kserve.contract.servers import OVMS
@@ -13,17 +13,18 @@ from flowrun.kserve.contract.suggestions import unknown_name
 from flowrun.spec.flow import TransportSpec
 
 _DIMENSIONS = 3  # of a picture
+_MAX_NAMES = 8  # of outputs that are listed
 _SHOWN = ("UINT8", "FP16", "FP32", "FP64")  # can be converted to one
 
 
 def requested(
-    model: ModelInfo, spec: TransportSpec, reads: Sequence[str] | None, *, shown: bool
+    model: ModelInfo, spec: TransportSpec, reads: OutputReader | None, *, shown: bool
 ) -> tuple[str, ...]:
     """The outputs that a request names; empty: none, and the server sends all that the model has.
 
     These are `spec.outputs`; or, if the server reports others, too, `spec.output` if it is the
-    picture (`shown`), or those that the postprocess hooks read (`reads`; `None`: unknown). OpenVINO
-    Model Server is only asked if the flow has `outputs`.
+    picture (`shown`), or those that the postprocess hooks read (`reads`). OpenVINO Model Server is
+    only asked if the flow has `outputs`.
     """
     if spec.outputs is not None:
         return spec.outputs
@@ -32,7 +33,8 @@ def requested(
         return ()
     if shown:
         return (spec.output,) if spec.output else ()
-    return tuple(name for name in names if name in (reads or ()))
+    read = reads and reads.names
+    return tuple(name for name in names if name in (read or ()))
 
 
 def wrong_outputs(model: ModelInfo, spec: TransportSpec, *, shown: bool) -> Iterator[ContractError]:
@@ -74,6 +76,33 @@ def wrong_outputs(model: ModelInfo, spec: TransportSpec, *, shown: bool) -> Iter
             key="transport.output",
             hint=hint,
         )
+
+
+def unreadable_outputs(
+    model: ModelInfo, spec: TransportSpec, reads: OutputReader
+) -> Iterator[OutputsError]:
+    """Yield an error for each postprocess hook that cannot read the outputs that are requested;
+    none if the server does not report the outputs."""
+    outputs = {
+        tensor.name: tensor
+        for tensor in model.outputs or ()
+        if spec.outputs is None or tensor.name in spec.outputs
+    }
+    if not outputs:
+        return
+    each = [f"{name!r} {_form(tensor)}" for name, tensor in outputs.items()]
+    more = f" and {len(each) - _MAX_NAMES} more" if len(each) > _MAX_NAMES else ""
+    has = f"it has {', '.join(each[:_MAX_NAMES])}{more}"
+    for problem in reads.problems(outputs):
+        yield OutputsError(
+            f"{problem.hook} does not fit model {model.name!r}: {problem.message}",
+            key=problem.key,
+            hint="\n".join(filter(None, (has, problem.hint))),
+        )
+
+
+def _form(tensor: TensorInfo) -> str:
+    return f"{tensor.datatype} {list(tensor.shape)}" if is_known(tensor) else "of an unknown form"
 
 
 def _may_be_picture(tensor: TensorInfo, spec: TransportSpec) -> bool:

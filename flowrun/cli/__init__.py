@@ -7,7 +7,19 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
-from flowrun.cli import bench, devices, explain, graph, init, report, run, schema, serve, validate
+from flowrun.cli import (
+    bench,
+    devices,
+    explain,
+    graph,
+    hooks,
+    init,
+    report,
+    run,
+    schema,
+    serve,
+    validate,
+)
 from flowrun.cli.exit_codes import INTERNAL, INTERRUPTED
 from flowrun.cli.parser import nearest
 from flowrun.cli.process_exit import exit_within, owns_process
@@ -28,6 +40,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "report": report.main,
     "serve": serve.main,
     "bench": bench.main,
+    "hooks": hooks.main,
     "devices": devices.main,
     "schema": schema.main,
     "init": init.main,

@@ -39,6 +39,7 @@ USE = """flowrun [run] FLOW.yaml [--set KEY=VALUE]… [--web [HOST:PORT]] [--sum
        flowrun report SUMMARY [--lines FILE] [-o FILE]
        flowrun serve [NAME=]MODEL… [--address HOST:PORT] [--python PATH]
        flowrun bench FLOW [--frames N]
+       flowrun hooks [NAME]… [--format text|json]
        flowrun devices
        flowrun schema [--format json|markdown]"""
 

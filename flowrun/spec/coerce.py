@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from flowrun.spec.hook_options import options_of
 from flowrun.spec.nodes import Node, Scalar
 from flowrun.spec.scalars import scalar
 from flowrun.spec.schema import Schema, child, types
@@ -13,8 +14,9 @@ def coerce(node: Node, of: Schema) -> None:
     """Convert every `untyped` text below `node`, in place, to a number, a boolean or null if the
     schema allows that. If it allows a string as well, quotes decide, as in YAML."""
     if isinstance(node.value, dict):
+        options = options_of(node.value) if of.get("x-short") == "hook" else None
         for key, value in node.value.items():
-            coerce(value, child(of, key))
+            coerce(value, options if options and key == "with" else child(of, key))
     elif isinstance(node.value, list):
         for index, item in enumerate(node.value):
             coerce(item, child(of, index))

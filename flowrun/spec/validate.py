@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from flowrun.spec import hints
+from flowrun.spec.hook_options import intended_option, unknown_option
 from flowrun.spec.lookalikes import control_character, lookalike
 from flowrun.spec.messages import describe_value, expected
 from flowrun.spec.nodes import (
@@ -41,7 +42,7 @@ def validate(root: Node) -> list[Finding]:
     for error in sorted(validator().iter_errors(plain_value(root)), key=_order):
         for path, finding in _findings(error, root):
             if error.validator == "additionalProperties":
-                intended.add(hints.intended_path(path, _schema(error)))
+                intended.add(_intended(path, _schema(error)))
             if path not in intended and path not in findings:
                 findings[path] = finding
     for path, node in leaves(root):
@@ -56,6 +57,14 @@ def validate(root: Node) -> list[Finding]:
     for path, finding in same_files(root):
         findings.setdefault(path, finding)
     return list(findings.values())
+
+
+def _intended(path: Path, of: Schema) -> Path | None:
+    """The path of the key that the unknown one at `path` probably stands for."""
+    if "x-hook" not in of:
+        return hints.intended_path(path, of)
+    near = intended_option(str(path[-1]), of)
+    return (*path[:-1], near) if near else None
 
 
 def _is_sink(path: Path) -> bool:
@@ -123,8 +132,10 @@ def _unknown(of: Schema, path: Path, node: Node) -> Iterator[tuple[Path, Finding
     entries = node.value if isinstance(node.value, dict) else {}
     for key in [key for key in entries if key not in of["properties"]]:
         full = (*path, key)
-        hint = hints.unknown_key(full, of)
-        message = f"unknown key `{dotted(full)}`"
+        if "x-hook" in of:
+            message, hint = unknown_option(str(key), of)
+        else:
+            hint, message = hints.unknown_key(full, of), f"unknown key `{dotted(full)}`"
         yield full, Finding(message, _key_location(entries[key]), dotted(full), hint)
 
 

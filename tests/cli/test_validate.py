@@ -41,7 +41,10 @@ def test_a_check_that_is_interrupted_prints_nothing(
     ("hook", "message"),
     [
         ("{hook: letterbox, with: {sise: 300x300}}", "letterbox has no option `sise`"),
-        ("{hook: letterbox, with: {size: 300}}", "preprocess[0].with.size: "),
+        (
+            "{hook: letterbox, with: {size: 300}}",
+            "`preprocess[0].with.size` is 300, expected a",
+        ),
         ("letterbox", "letterbox needs the option `size`"),
     ],
 )

@@ -42,17 +42,34 @@ class to_tensor:
         self._factor = options.number("scale", scale) / divisor
         if dtype == "uint8" and (self._mean.any() or (self._factor != 1).any()):
             options.reject("dtype", dtype, "a type for normalized values", "write fp16 or fp32")
+        values = np.arange(256, dtype=np.float32)
+        with np.errstate(over="ignore"):  # infinite in fp16
+            self._table = [
+                ((values - mean) * factor).astype(np.float16)
+                for mean, factor in zip(self._mean, self._factor, strict=True)
+            ]
 
     def __call__(self, frame: Frame) -> Tensor:
         image = frame.image.transpose(2, 0, 1) if self._planes else frame.image
         if self._dtype == np.uint8:
             tensor: Tensor = np.array(image, order="C")
+        elif self._dtype == np.float16:
+            tensor = self._looked_up(image)
         else:
-            tensor = self._normalized(image).astype(self._dtype, copy=False)
+            tensor = self._normalized(image)
         return tensor[None] if self._batch else tensor
 
+    def _looked_up(self, image: Image) -> Tensor:
+        """The values of `_normalized` in fp16. Converting 256 values for each channel is more than
+        twice as fast as converting all pixels."""
+        tensor = np.empty(image.shape, np.float16)
+        axis = 0 if self._planes else 2
+        for n, table in enumerate(self._table):
+            np.moveaxis(tensor, axis, 0)[n] = table[np.moveaxis(image, axis, 0)[n]]
+        return tensor
+
     def _normalized(self, image: Image) -> Tensor:
-        """Computed in fp32, whatever the dtype of the result."""
+        """In fp32."""
         tensor = image.astype(np.float32, order="C")
         channels = tensor if self._planes else tensor.transpose(2, 0, 1)
         for n in range(options.CHANNELS):  # for HWC five times as fast as all three at once

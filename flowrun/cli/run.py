@@ -37,7 +37,7 @@ USE = """flowrun [run] FLOW.yaml [--set KEY=VALUE]… [--web [HOST:PORT]] [--sum
        flowrun graph FLOW.yaml [--set KEY=VALUE]… [--format text|mermaid]
        flowrun explain FLOW.yaml [--set KEY=VALUE]… [--format text|json]
        flowrun report SUMMARY [--lines FILE] [-o FILE]
-       flowrun serve [NAME=]MODEL… [--address HOST:PORT] [--python PATH]
+       flowrun serve [NAME=]MODEL… [--address HOST:PORT] [--python PATH] [--shape [NAME=]SHAPE]…
        flowrun bench FLOW [--frames N]
        flowrun hooks [NAME]… [--format text|json]
        flowrun devices

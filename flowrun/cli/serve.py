@@ -23,6 +23,14 @@ def main(argv: Sequence[str]) -> int:
         metavar="PATH",
         help="the interpreter for your own models, and for built-in ones that need their own",
     )
+    parser.add_argument(
+        "--shape",
+        metavar="SHAPE",
+        action="append",
+        default=[],
+        help="another shape for the input of a model file, such as 1,3,640,640; -1 is any size;"
+        " NAME=SHAPE for one of several inputs",
+    )
     add_log_options(parser)
     options = parser.parse_args(argv)
     log_as(options)
@@ -33,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     from flowrun.cli.signals import wait_for_signal
     from flowrun.kserve.server.embedded import serve
 
-    with serve(options.models, options.address, options.python) as server:
+    with serve(options.models, options.address, options.python, options.shape) as server:
         print_stderr(
             f"flowrun: serving {', '.join(server.models)} at {server.address}; Ctrl-C stops it"
         )

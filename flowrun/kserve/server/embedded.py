@@ -16,6 +16,7 @@ import grpc
 
 from flowrun.errors import InvalidFlowError, RunError, UsageError
 from flowrun.kserve.server.models import Model, parse_name, resolve_isolated, resolve_model
+from flowrun.kserve.server.models.openvino_file import Shapes, is_file, parse_shape
 from flowrun.kserve.server.servicer import Servicer
 from flowrun.spec.flow import TransportSpec
 
@@ -104,12 +105,23 @@ def serving(spec: TransportSpec) -> Iterator[tuple[str, ...]]:
         yield (server.address,)
 
 
-def serve(models: Sequence[str], address: str, python: str | None = None) -> EmbeddedServer:
+def serve(
+    models: Sequence[str], address: str, python: str | None = None, shapes: Sequence[str] = ()
+) -> EmbeddedServer:
     """An `EmbeddedServer` for these models (`NAME=MODEL` or `MODEL`), as `flowrun serve` starts it.
     If `python` is given, user models and those that need an environment run in that interpreter.
+    `shapes` (`NAME=1,3,640,640`) are those for the inputs of the model in a file.
 
-    Raises `UsageError` for an unknown model, and what `EmbeddedServer` raises.
+    Raises `UsageError` for an unknown model or shape, and what `EmbeddedServer` raises.
     """
+    given = dict(map(parse_shape, shapes))
+    files = [model for _, model in map(parse_name, models) if is_file(model)]
+    if given and len(files) != 1:
+        raise UsageError(
+            "it is for the inputs of one model file",
+            key="--shape",
+            hint=f"{len(files)} of the models that are served are files; serve this one alone",
+        )
     with contextlib.ExitStack() as undo:
         found: dict[str, Model] = {}
         for argument in models:
@@ -119,16 +131,18 @@ def serve(models: Sequence[str], address: str, python: str | None = None) -> Emb
                     f"two models have the name {name!r}",
                     hint="give one of them another name: NAME=MODEL",
                 )
-            found[name] = _resolve(model, name, python)
+            found[name] = _resolve(model, name, python, given)
             undo.callback(found[name].close)
         server = EmbeddedServer(found, address=address)
         undo.pop_all()
     return server
 
 
-def _resolve(model: str, name: str, python: str | None) -> Model:
+def _resolve(model: str, name: str, python: str | None, shapes: Shapes) -> Model:
     try:
-        return resolve_isolated(model, name, python) if python else resolve_model(model, name)
+        if python and not is_file(model):
+            return resolve_isolated(model, name, python)
+        return resolve_model(model, name, shapes)
     except InvalidFlowError as error:
         key = error.key if error.key == "--python" else None
         raise UsageError(error.message, key=key, hint=error.hint) from error

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from flowrun.errors import InvalidFlowError
+from flowrun.errors import InvalidFlowError, UsageError
 from flowrun.inference import Tensor, TensorInfo
 from flowrun.kserve.server.models.model import Model, ModelError
 from flowrun.kserve.server.models.requirements import require
@@ -36,18 +36,39 @@ _DATATYPES = {
 }
 
 
+Shapes = Mapping[str, tuple[int, ...]]  # by input; "" is the only one; -1 is any size
+
+
+def parse_shape(argument: str) -> tuple[str, tuple[int, ...]]:
+    """Input and shape of `NAME=1,3,640,640` or `1,3,640,640`. Raises `UsageError`."""
+    name, _, text = argument.rpartition("=")
+    try:
+        sizes = tuple(int(size) for size in text.strip("[]()").split(","))
+    except ValueError:
+        sizes = ()
+    if not sizes or not all(size > 0 or size == -1 for size in sizes):
+        raise UsageError(
+            f"{argument!r} is not a shape",
+            key="--shape",
+            hint="write it as 1,3,640,640 or, for one of several inputs, NAME=1,3,640,640; -1 is"
+            " any size",
+        )
+    return name, sizes
+
+
 def is_file(name: str) -> bool:
     """Whether `name` is the path of a model file, by its suffix."""
     return name.lower().endswith(SUFFIXES)
 
 
-def file_model(name: str, path: str) -> Model:
+def file_model(name: str, path: str, shapes: Shapes | None = None) -> Model:
     """Read and compile the model in the file at `path` (OpenVINO IR or ONNX), called `name`.
 
-    Names, datatypes and shapes of its tensors are the file's, with -1 for dynamic sizes. Every
+    Names, datatypes and shapes of its tensors are the file's, with -1 for dynamic sizes; `shapes`
+    are other shapes of its inputs, for which it is compiled. Every
     instance is an infer request of its own; a single request uses all cores. Raises
     `InvalidFlowError` with the key `transport.model` if the file is missing or OpenVINO cannot
-    compile it.
+    compile it, and `UsageError` with the key `--shape` for an input that it does not have.
     """
     require("openvino", "openvino", name)
     if not Path(path).is_file():
@@ -60,7 +81,7 @@ def file_model(name: str, path: str) -> Model:
         # On a thread that ends at once: OpenVINO's CPU plugin gives the thread that loads it a
         # signal stack, frees that with the last model, and the thread crashes at the next signal.
         with ThreadPoolExecutor(1) as thread:
-            compiled = thread.submit(_compiled, path).result()
+            compiled = thread.submit(_compiled, path, shapes or {}).result()
     except RuntimeError as error:
         raise InvalidFlowError(
             f"OpenVINO cannot compile {path!r}: {_shortened(error)}", key="transport.model"
@@ -74,10 +95,30 @@ def file_model(name: str, path: str) -> Model:
     return Model(name, make, inputs, outputs, by_name=True)
 
 
-def _compiled(path: str) -> Any:
+def _compiled(path: str, shapes: Shapes) -> Any:
     import openvino
 
-    return openvino.Core().compile_model(path, "CPU")
+    core = openvino.Core()
+    if not shapes:
+        return core.compile_model(path, "CPU")
+    model = core.read_model(path)
+    names = [port.any_name if port.names else port.node.friendly_name for port in model.inputs]
+    changed = {}
+    for name, sizes in shapes.items():
+        port = _input_named(path, name, names)
+        changed[model.inputs[port]] = openvino.PartialShape(list(sizes))
+    model.reshape(changed)
+    return core.compile_model(model, "CPU")
+
+
+def _input_named(path: str, name: str, names: Sequence[str]) -> int:
+    """The number of the input `name`; an empty name is the only one."""
+    if name in names:
+        return names.index(name)
+    if not name and len(names) == 1:
+        return 0
+    found = f"{path!r} has no input {name!r}" if name else f"{path!r} has several inputs"
+    raise UsageError(found, key="--shape", hint=f"its inputs: {', '.join(names)}")
 
 
 class _Request:

@@ -15,7 +15,7 @@ from flowrun.kserve.server.models.face_detection import FACE_DETECTION
 from flowrun.kserve.server.models.grayscale import grayscale
 from flowrun.kserve.server.models.identity import identity
 from flowrun.kserve.server.models.model import Model, ModelError, image_model
-from flowrun.kserve.server.models.openvino_file import file_model, is_file
+from flowrun.kserve.server.models.openvino_file import Shapes, file_model, is_file
 from flowrun.kserve.server.models.requirements import require
 from flowrun.kserve.server.models.signature import ATTRIBUTES, read_signature
 from flowrun.kserve.server.models.workers import worker_model
@@ -47,9 +47,9 @@ def parse_name(argument: str) -> tuple[str, str]:
     return name, model
 
 
-def resolve_model(model: str, name: str | None = None) -> Model:
+def resolve_model(model: str, name: str | None = None, shapes: Shapes | None = None) -> Model:
     """The built-in `model`, the one in the file at that path, or the callable or class at that
-    dotted path; called `name`, by default `model`.
+    dotted path; called `name`, by default `model`. `shapes` are those of the inputs of a file.
 
     A class is constructed without arguments. A callable may declare its tensors in attributes (see
     `read_signature`). Imports the user's module. Raises `InvalidFlowError` with the key
@@ -61,7 +61,7 @@ def resolve_model(model: str, name: str | None = None) -> Model:
             require(*REQUIREMENTS[model], model)
         return replace(MODELS[model], name=name)
     if is_file(model):
-        return file_model(name, model)
+        return file_model(name, model, shapes)
     if model in ISOLATED:
         raise InvalidFlowError(
             f"model {model!r} needs an environment of its own",

@@ -15,7 +15,7 @@ import pytest
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from flowrun.errors import InvalidFlowError
+from flowrun.errors import InvalidFlowError, UsageError
 from flowrun.inference import TensorInfo
 from flowrun.kserve.server.embedded import serve
 from flowrun.kserve.server.models import resolve_model
@@ -266,3 +266,61 @@ def test_signals_are_handled_after_the_models_are_freed(openvino_models: Path) -
     words = [sys.executable, "-c", code, str(openvino_models / "resnet.xml")]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, "[1]\n")
+
+
+@pytest.fixture(scope="module")
+def doubling(openvino_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that doubles `a` FP32 [1, 3, -1, -1], and returns `b` as it is."""
+    import openvino
+    from openvino import opset13 as ops
+
+    a = ops.parameter([1, 3, -1, -1], np.float32, "a")
+    b = ops.parameter([1], np.float32, "b")
+    two = ops.multiply(a, ops.constant(np.float32(2)))
+    for node, name in ((a, "a"), (b, "b"), (two, "twice")):
+        node.output(0).set_names({name})
+    path = tmp_path_factory.mktemp("doubling") / "doubling.xml"
+    results = [ops.result(two), ops.result(b)]
+    openvino.save_model(openvino.Model(results, [a, b]), path, compress_to_fp16=False)
+    return path
+
+
+def test_a_shape_replaces_that_of_the_file(doubling: Path) -> None:
+    with serve([str(doubling)], "127.0.0.1:0", shapes=["a=1,3,4,-1"]) as server:
+        client = triton.InferenceServerClient(server.address)
+        inputs = client.get_model_metadata("doubling", as_json=True)["inputs"]
+        client.close()
+    assert [(each["name"], each["shape"]) for each in inputs] == [
+        ("a", ["1", "3", "4", "-1"]),
+        ("b", ["1"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "text"),
+    [
+        (
+            ["a=1,3,x"],
+            "--shape: 'a=1,3,x' is not a shape\n"
+            "  write it as 1,3,640,640 or, for one of several inputs, NAME=1,3,640,640; -1 is any"
+            " size",
+        ),
+        (["c=1,3,4,4"], "--shape: '{path}' has no input 'c'\n  its inputs: a, b"),
+        (["1,3,4,4"], "--shape: '{path}' has several inputs\n  its inputs: a, b"),
+    ],
+)
+def test_a_shape_that_does_not_apply_is_reported(
+    doubling: Path, shapes: list[str], text: str
+) -> None:
+    with pytest.raises(UsageError) as raised:
+        serve([str(doubling)], "127.0.0.1:0", shapes=shapes)
+    assert str(raised.value) == text.format(path=doubling)
+
+
+def test_a_shape_is_for_one_file() -> None:
+    with pytest.raises(UsageError) as raised:
+        serve(["identity"], "127.0.0.1:0", shapes=["1,3,4,4"])
+    assert str(raised.value) == (
+        "--shape: it is for the inputs of one model file\n"
+        "  0 of the models that are served are files; serve this one alone"
+    )

@@ -32,6 +32,7 @@ FOUND: dict[str, dict[str, Any]] = {
     "face_detection": {"class_id": 1, "label": "face", "text": None},
     "person_vehicle": {"class_id": 1, "label": "person", "text": None},
     "faster_rcnn": {"class_id": 1, "label": "person", "text": None},
+    "rtdetr": {"class_id": 0, "label": "person", "text": None},
     "yolo": {"class_id": 0, "label": "person", "text": None},
     "text_detection": {"class_id": None, "label": None, "text": None},
     "ocr": {"class_id": None, "label": None, "text": "hello"},
@@ -98,7 +99,7 @@ def images(path: Path) -> list[Any]:
 
 DETECTORS = [
     *(("embedded", "unary", name) for name in FOUND),
-    *(("openvino", "unary", name) for name in FOUND if name not in ("ocr", "yolo")),
+    *(("openvino", "unary", name) for name in FOUND if name not in ("ocr", "rtdetr", "yolo")),
     *(("triton_address", mode, name) for mode in ("unary", "stream") for name in FOUND),
     *(
         ("mlserver_address", mode, name)
@@ -124,6 +125,46 @@ def test_a_detection_is_where_the_object_is_in_the_source(
         assert found.pop("score") >= 0.75
         assert found == FOUND[name]
     assert all(frame == {"detections": []} for frame in frames[BRIGHT:])
+
+
+SERVERS = pytest.mark.parametrize("server", ["embedded", "triton_address"])
+
+
+@SERVERS
+def test_key_points_are_where_they_are_in_the_source(
+    request: pytest.FixtureRequest, lines_of: Any, server: str
+) -> None:
+    x0, y0, x1, y1 = BOX
+    frames = lines_of("yolo_pose_unary.yaml", request.getfixturevalue(server))
+    for frame in frames[:BRIGHT]:
+        (found,) = frame["detections"]
+        first, second, *_ = found["keypoints"]
+        assert first == pytest.approx([x0, y0, 1], abs=PIXELS)
+        assert second == pytest.approx([x1, y1, 0.5], abs=PIXELS)
+
+
+@SERVERS
+@pytest.mark.parametrize("name", ["yolo_segment", "segmentation"])
+def test_a_mask_has_the_pixels_of_the_object_in_the_source(
+    request: pytest.FixtureRequest, lines_of: Any, server: str, name: str
+) -> None:
+    x0, y0, x1, y1 = BOX
+    right = (x0 + x1) / 2 if name == "yolo_segment" else x1  # that model sees the left half
+    frames = lines_of(f"{name}_unary.yaml", request.getfixturevalue(server))
+    assert [len(frame["detections"]) for frame in frames] == [1] * BRIGHT + [0] * DARK
+    for frame in frames[:BRIGHT]:
+        mask = pixels_of(frame["detections"][0]["mask"])
+        rows, columns = np.nonzero(mask)
+        edges = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        assert edges == pytest.approx((x0, y0, right, y1), abs=PIXELS)
+        assert mask[rows.min() : rows.max(), columns.min() : columns.max()].mean() > 0.95
+
+
+def pixels_of(mask: dict[str, Any]) -> Any:
+    """A mask in run lengths down the columns, as a picture."""
+    height, width = mask["size"]
+    values = np.arange(len(mask["counts"])) % 2
+    return np.repeat(values, mask["counts"]).reshape(width, height).T
 
 
 @pytest.mark.parametrize("mode", ["stream", pytest.param("unary", marks=pytest.mark.slow)])

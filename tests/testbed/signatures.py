@@ -59,11 +59,58 @@ def yolo(tensors: Tensors) -> Tensors:
     found = bright(images[0].transpose(1, 2, 0) * 255)
     columns = np.zeros((1, 84, 8400), np.float32)
     if found is not None:
-        x0, y0, x1, y1 = found
-        box = ((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0)
+        box = centered(found)
         columns[0, :4, 5:7] = np.transpose([box, box])
         columns[0, 4, 5:7] = SCORE, SCORE / 2
     return {"output0": columns}
+
+
+def centered(found: tuple[int, int, int, int]) -> tuple[float, float, float, float]:
+    """The centre, the width and the height of a rectangle."""
+    x0, y0, x1, y1 = found
+    return (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
+
+
+def yolo_pose(tensors: Tensors) -> Tensors:
+    """The first point is the upper left corner, the second one the lower right."""
+    (images,) = tensors.values()
+    found = bright(images[0].transpose(1, 2, 0) * 255)
+    columns = np.zeros((1, 56, 8400), np.float32)
+    if found is not None:
+        x0, y0, x1, y1 = found
+        columns[0, :11, 5] = (*centered(found), SCORE, x0, y0, 1, x1, y1, 0.5)
+    return {"output0": columns}
+
+
+def yolo_segment(tensors: Tensors) -> Tensors:
+    """The first prototype is 1 in the left half of the picture, -1 in the right one."""
+    (images,) = tensors.values()
+    found = bright(images[0].transpose(1, 2, 0) * 255)
+    columns = np.zeros((1, 116, 8400), np.float32)
+    prototypes = np.ones((1, 32, 160, 160), np.float32)
+    if found is not None:
+        columns[0, [0, 1, 2, 3, 4], 5] = (*centered(found), SCORE)
+        columns[0, 84, 5] = 1
+        prototypes[..., round((found[0] + found[2]) / 2 / 4) :] = -1
+    return {"output0": columns, "output1": prototypes}
+
+
+def rtdetr(tensors: Tensors) -> Tensors:
+    (images,) = tensors.values()
+    found = bright(images[0].transpose(1, 2, 0) * 255)
+    boxes, logits = np.zeros((1, 300, 4), np.float32), np.full((1, 300, 80), -9, np.float32)
+    if found is not None:
+        boxes[0, 7] = np.array(centered(found)) / 640
+        logits[0, 7, 0] = np.log(SCORE / (1 - SCORE))
+    return {"logits": logits, "pred_boxes": boxes}
+
+
+def segmentation(tensors: Tensors) -> Tensors:
+    """Class 3 where it is bright."""
+    (images,) = tensors.values()
+    logits = np.zeros((1, 4, 512, 512), np.float32)
+    logits[0, 3] = np.where(images[0].min(axis=0) > 0, 9, -9)
+    return {"logits": logits}
 
 
 def faster_rcnn(tensors: Tensors) -> Tensors:
@@ -152,6 +199,24 @@ SIGNATURES: dict[str, Signature] = {
     ),
     "yolo": Signature(
         {"images": ("FP32", (1, 3, 640, 640))}, {"output0": ("FP32", (1, 84, 8400))}, yolo
+    ),
+    "yolo-pose": Signature(
+        {"images": ("FP32", (1, 3, 640, 640))}, {"output0": ("FP32", (1, 56, 8400))}, yolo_pose
+    ),
+    "yolo-segment": Signature(
+        {"images": ("FP32", (1, 3, 640, 640))},
+        {"output0": ("FP32", (1, 116, 8400)), "output1": ("FP32", (1, 32, 160, 160))},
+        yolo_segment,
+    ),
+    "rtdetr": Signature(
+        {"pixel_values": ("FP32", (1, 3, 640, 640))},
+        {"logits": ("FP32", (1, 300, 80)), "pred_boxes": ("FP32", (1, 300, 4))},
+        rtdetr,
+    ),
+    "segmentation": Signature(
+        {"pixel_values": ("FP32", (1, 3, 512, 512))},
+        {"logits": ("FP32", (1, 4, 512, 512))},
+        segmentation,
     ),
     "resnet": Signature(
         {"gpu_0/data_0": ("UINT8", (1, 224, 224, 3))},

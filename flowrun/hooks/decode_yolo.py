@@ -15,7 +15,7 @@ from flowrun.hooks.support.labels import Classes, Labels, class_ids, read_labels
 from flowrun.hooks.support.prototypes import mask_in_box
 from flowrun.hooks.support.rotation import rotated_in_source
 from flowrun.hooks.support.yolo_candidates import Candidates, best_candidates, read_candidates
-from flowrun.hooks.support.yolo_layout import LayoutError, find_table
+from flowrun.hooks.support.yolo_layout import BOX, LayoutError, find_table
 from flowrun.inference import Result, Tensor, TensorInfo
 
 _LAYOUTS = ("auto", "v5", "v8", "end2end")
@@ -80,7 +80,7 @@ class decode_yolo:
             fits = len(prototypes.shape) == _STACK and prototypes.shape[0] in (1, metadata.ANY)
             metadata.check(prototypes, _PROTOTYPES, metadata.FLOATS, fits)
             masks = max(prototypes.shape[1], 0) if prototypes.shape else 0
-        elif any(_are_prototypes(each) for each in outputs.values()):
+        elif any(_are_prototypes(each, tensor) for each in outputs.values()):
             raise ValueError("it has prototypes, and the option `masks` does not name them")
         metadata.check(tensor, "FP16 or FP32", metadata.FLOATS, True)
         if tensor.shape:
@@ -146,9 +146,12 @@ class decode_yolo:
         return [in_source(frame, tuple(box)) for box in found.boxes.tolist()], []
 
 
-def _are_prototypes(tensor: TensorInfo) -> bool:
-    shape = tensor.shape
-    return tensor.datatype in metadata.FLOATS and len(shape) == _STACK and shape[0] == 1
+def _are_prototypes(tensor: TensorInfo, candidates: TensorInfo) -> bool:
+    """Whether `tensor` may be prototypes for which `candidates` have a coefficient each."""
+    if len(tensor.shape) != _STACK or tensor.datatype not in metadata.FLOATS:
+        return False
+    values = min((size for size in candidates.shape[1:] if size > 0), default=0)
+    return tensor.shape[0] == 1 and 0 < tensor.shape[1] < values - BOX
 
 
 def _points(frame: Frame, values: Any) -> tuple[tuple[float, float, float], ...]:

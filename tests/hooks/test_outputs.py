@@ -47,6 +47,7 @@ FITTING: list[tuple[str, dict[str, Any], dict[str, Declared]]] = [
         {"masks": "output1"},
         {"output0": fp32(1, 116, -1), "output1": fp32(1, 32, 160, 160)},
     ),
+    ("decode_yolo", {}, {"output0": fp32(1, 84, 8400), "raw": fp32(1, 255, 80, 80)}),
     ("decode_yolo", {}, {"output0": UNKNOWN, "other": UNKNOWN}),
     ("decode_detr", {}, {"pred_boxes": fp32(1, 300, 4), "logits": fp32(1, 300, 80)}),
     ("decode_detr", {}, {"pred_boxes": fp32(-1, -1, 4), "logits": fp32(-1, -1, -1)}),

@@ -85,7 +85,8 @@ class HookSpec:
     @property
     def name(self) -> str:
         """The shortest name for it in a flow: the bare name of a hook that flowrun brings."""
-        return self.hook.rpartition(":")[2] if self.is_brought else self.hook
+        module, _, name = self.hook.rpartition(":")
+        return name if module == f"{LIBRARY}.{name}" else self.hook
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ TYPES = {
     "int | Sequence[int]": ["integer", "array", "string"],
     "float | Sequence[float]": ["number", "array", "string"],
     "Labels | None": ["string", "array", "object", "null"],
-    "Classes | None": ["array", "null"],
+    "Classes | None": ["array", "string", "integer", "null"],
 }
 DOCS = Path(__file__).parents[2] / "docs/hook-library.md"
 

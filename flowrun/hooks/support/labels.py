@@ -12,7 +12,7 @@ from flowrun.hooks.support import options
 from flowrun.spec.hints import closest_match
 
 Labels = str | Sequence[Any] | Mapping[Any, Any]  # the option `labels` of a hook
-Classes = Sequence[int | str]  # the option `classes`
+Classes = int | str | Sequence[int | str]  # the option `classes`
 
 _INCLUDED = Path(__file__).parent / "label_files"
 _NUMBERED = re.compile(r"(\d+)(?:\s*:\s*|\s+)(.+)")
@@ -45,14 +45,12 @@ def read_labels(
 
 
 def class_ids(classes: Classes | None, names: Mapping[int, str]) -> list[int] | None:
-    """The class ids of the option `classes`, a list of ids and of labels in `names`; `None` without
-    `classes`. Raises `InvalidFlowError` for the option `classes`."""
+    """The class ids of the option `classes`, ids and labels in `names`, one or a list; `None`
+    without it. Raises `InvalidFlowError` for the option `classes`."""
     if classes is None:
         return None
-    if isinstance(classes, str) or not isinstance(classes, Sequence):
-        options.reject("classes", classes, "a list of class ids or labels")
     found: list[int] = []
-    for each in classes:
+    for each in [classes] if isinstance(classes, (int, str)) else classes:
         if isinstance(each, int) and not isinstance(each, bool) and each >= 0:
             found.append(each)
         elif isinstance(each, str) and each in names.values():

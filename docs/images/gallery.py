@@ -106,6 +106,13 @@ ENTRIES: dict[str, Entry] = {
         model="person-vehicle-detection",
         stand_in="stand_ins:street",
     ),
+    "people_line_events": Entry(
+        "People who keep their number from frame to frame.",
+        "Stand-in model for person-vehicle-bike-detection of Open Model Zoo.",
+        variables={**_over_grpc("street.mp4", "out.mp4"), "EVENTS": "found.jsonl"},
+        model="person-vehicle-detection",
+        stand_in="stand_ins:street",
+    ),
     "faster_rcnn_unary": Entry(
         "Eighty kinds of objects by a detector with TensorFlow's outputs; number and time of the"
         " frame in the corner.",

@@ -54,6 +54,28 @@ def number(name: str, value: Any) -> float:
     return float(value)
 
 
+def share(name: str, value: Any) -> float:
+    """A number from 0 to 1."""
+    if not 0 <= (found := number(name, value)) <= 1:
+        reject(name, value, "a number from 0 to 1")
+    return found
+
+
+def duration(name: str, value: Any) -> float:
+    """Seconds above 0 from `500ms`, `1s`, `2m`, `1h` or a number of seconds."""
+    value = _parsed(value)
+    expected, hint = "a duration above 0", "write it as `500ms`, `1s`, `2m` or in seconds"
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        reject(name, value, expected, hint)
+    try:
+        seconds = units.duration(value)
+    except ValueError:
+        reject(name, value, expected, hint)
+    if not 0 < seconds < math.inf:
+        reject(name, value, expected, hint)
+    return seconds
+
+
 def boolean(name: str, value: Any) -> bool:
     """`true` or `false`."""
     value = _parsed(value)

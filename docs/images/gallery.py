@@ -107,7 +107,8 @@ ENTRIES: dict[str, Entry] = {
         stand_in="stand_ins:street",
     ),
     "people_line_events": Entry(
-        "People who keep their number from frame to frame.",
+        "People who keep their number from frame to frame, counted in a zone and across a line; the"
+        " events are lines of JSON in a second file.",
         "Stand-in model for person-vehicle-bike-detection of Open Model Zoo.",
         variables={**_over_grpc("street.mp4", "out.mp4"), "EVENTS": "found.jsonl"},
         model="person-vehicle-detection",

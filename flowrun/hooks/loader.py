@@ -12,6 +12,7 @@ from typing import Any
 from flowrun.errors import FlowrunError, InvalidFlowError
 from flowrun.foreign import exception_text, is_ctrl_c, type_name
 from flowrun.frame import Frame
+from flowrun.hooks.combinations import order_errors
 from flowrun.hooks.guard import CallsInProgress, note_definition
 from flowrun.hooks.signature import check_signature
 from flowrun.inference import TensorInfo
@@ -60,6 +61,8 @@ def open_hooks(
     closed.
     """
     hooks: list[Hook] = []
+    for error in order_errors(specs, key):
+        raise error
     with ExitStack() as opened:
         for n, spec in enumerate(specs):
             hooks.append(_open(spec, f"{key}[{n}]", calls or CallsInProgress()))
@@ -87,7 +90,7 @@ def check_hooks(
     """Find the errors in the hooks of one list without calling them. Those that flowrun brings are
     constructed, without their label files; of the others the code is imported, unless
     `library_only`."""
-    found = []
+    found = order_errors(specs, key)
     for n, spec in enumerate(specs):
         if library_only and not spec.is_brought:
             continue

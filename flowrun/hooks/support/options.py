@@ -20,6 +20,7 @@ from flowrun.errors import InvalidFlowError
 from flowrun.spec import units
 
 CHANNELS = 3
+_COORDINATES = 2  # of a point
 _WHITE = 255
 PerChannel = npt.NDArray[np.float32]  # one value for each channel
 
@@ -98,6 +99,19 @@ def color(name: str, value: Any) -> tuple[int, ...]:
     if len(values) != CHANNELS or not all(type(v) is int and 0 <= v <= _WHITE for v in values):
         reject(name, value, "a value from 0 to 255 or three, one for each channel")
     return tuple(values)
+
+
+def points(name: str, value: Any) -> list[tuple[float, float]]:
+    """Points of the picture from `[[x, y], …]`."""
+    expected = "a list of points, [[x, y], …]"
+    if not isinstance(value, (list, tuple)):
+        reject(name, value, expected)
+    found = []
+    for point in value:
+        if not isinstance(point, (list, tuple)) or len(point) != _COORDINATES:
+            reject(name, value, expected)
+        found.append((number(name, point[0]), number(name, point[1])))
+    return found
 
 
 def choice(name: str, value: Any, allowed: Iterable[str]) -> Any:

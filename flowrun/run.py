@@ -24,6 +24,7 @@ from flowrun.chain.tensors import to_request
 from flowrun.chain.threads import RunThreads
 from flowrun.errors import HookError, RunError
 from flowrun.frame import Frame, VideoInfo
+from flowrun.hooks.combinations import warn_of_unblurred_frames
 from flowrun.hooks.guard import CallsInProgress
 from flowrun.hooks.loader import Hook, open_hooks
 from flowrun.hooks.outputs import HookOutputs
@@ -157,6 +158,7 @@ class Run:
             self.ledger.on_fate(traces.note)
         preprocess = self._hooks(parts, "preprocess")
         postprocess = self._hooks(parts, "postprocess")
+        warn_of_unblurred_frames(flow)
         buffers = Buffers()
         self._shutdown.when_stopped(self._server_wait.stop)
         waits = flow.source.live and policies.waits_for_server(flow, live=True)

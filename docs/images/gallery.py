@@ -187,6 +187,16 @@ ENTRIES: dict[str, Entry] = {
         model="face-detection",
         stand_in="stand_ins:faces",
     ),
+    "faces_blurred_rtsp": Entry(
+        "Faces, blurred before the stream leaves the machine.",
+        "Stand-in model as above; a clip and a file in place of the two streams.",
+        words=(
+            *("--input-stream", "portrait.mp4", "--output-stream", "out.mp4"),
+            *("--grpc-address", "{server}"),
+        ),
+        model="face-detection",
+        stand_in="stand_ins:faces",
+    ),
     "iris_file": Entry(
         "The iris of each eye, drawn by a MediaPipe graph.",
         "Stand-in model: MediaPipe finds faces of people, not drawn ones.",

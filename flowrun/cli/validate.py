@@ -51,13 +51,15 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _hooks(flow: Flow, *, library_only: bool) -> Iterator[Remark]:
-    """The errors of the hooks; of those that flowrun brings only, if the flow's own code is not to
-    be imported."""
+    """The errors and notes about the hooks; about those that flowrun brings only, if the flow's own
+    code is not to be imported."""
     if library_only and not any(hook.is_brought for hook in (*flow.preprocess, *flow.postprocess)):
         return  # without the time that the import takes
+    from flowrun.hooks.combinations import unblurred_frames
     from flowrun.hooks.loader import check_hooks
     from flowrun.spec.problems import Remark
 
     for key in ("preprocess", "postprocess"):
         found = check_hooks(getattr(flow, key), key, library_only=library_only)
         yield from map(Remark.of, found)
+    yield from unblurred_frames(flow)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 
 from flowrun.errors import InvalidFlowError
-from flowrun.spec.flow import LIBRARY, HookSpec
+from flowrun.spec.flow import LIBRARY, Flow, HookSpec
+from flowrun.spec.problems import Remark
 
-_TRACK, _ZONES = (f"{LIBRARY}.{name}:{name}" for name in ("track", "zones"))
+log = logging.getLogger("flowrun")
+
+_TRACK, _ZONES, _BLUR = (f"{LIBRARY}.{name}:{name}" for name in ("track", "zones", "blur"))
 
 
 def order_errors(specs: Sequence[HookSpec], key: str) -> list[InvalidFlowError]:
@@ -25,3 +29,24 @@ def order_errors(specs: Sequence[HookSpec], key: str) -> list[InvalidFlowError]:
             )
             found.append(error)
     return found
+
+
+def unblurred_frames(flow: Flow) -> Iterator[Remark]:
+    """A note for every key by which frames of a flow with `blur` may be delivered as they are."""
+    blurs = [n for n, each in enumerate(flow.postprocess) if each.hook == _BLUR]
+    if not blurs:
+        return
+    policies = {
+        f"transport.{key}": getattr(flow.transport, key) for key in ("on_error", "on_outage")
+    }
+    for n, each in enumerate(flow.postprocess[: blurs[-1] + 1]):
+        policies[f"postprocess[{n}].on_error"] = each.on_error
+    for key, policy in policies.items():
+        if policy == "passthrough":
+            message = "passthrough delivers frames that `blur` has not changed"
+            yield Remark(key, message, "write `drop` to deliver none of them", "note")
+
+
+def warn_of_unblurred_frames(flow: Flow) -> None:
+    for remark in unblurred_frames(flow):
+        log.warning("%s: %s; %s", remark.key, remark.message, remark.hint)

@@ -62,3 +62,18 @@ def test_options_of_the_hooks_that_flowrun_brings_are_checked_without_imports(
     assert message in said
     assert f"{path}:3:" in said
     assert "there is no module" not in said
+
+
+def test_a_flow_that_may_deliver_frames_unblurred_is_valid_with_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "flow.yaml"
+    path.write_text(
+        "source: test\npostprocess: [decode_ssd, blur]\nsink: null\n"
+        "transport:\n  {mode: unary, address: 'localhost:9000', model: faces,\n"
+        "   on_error: passthrough}\n"
+    )
+    assert main(["validate", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert f"{path}:6:14: note: transport.on_error: passthrough delivers frames that" in said
+    assert "write `drop`" in said

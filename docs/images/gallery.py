@@ -130,14 +130,14 @@ ENTRIES: dict[str, Entry] = {
         stand_in="yolo_stand_ins:yolo",
     ),
     "yolo_pose_unary": Entry(
-        "People by a YOLO pose model; the points of their bodies are in the second file.",
+        "People by a YOLO pose model: the points of their bodies, also in the second file.",
         "Stand-in model with the outputs of YOLOv8-pose; it knows the limbs by their colours.",
         variables={**_over_grpc("dancer.mp4", "out.mp4"), "FOUND": "found.jsonl"},
         model="yolo-pose",
         stand_in="yolo_stand_ins:pose",
     ),
     "yolo_segment_unary": Entry(
-        "Objects by a YOLO segmentation model; their pixels are in the second file.",
+        "Objects by a YOLO segmentation model: their pixels, also in the second file.",
         "Stand-in model with the outputs of YOLOv8-seg.",
         variables={**_over_grpc("street.mp4", "out.mp4"), "FOUND": "found.jsonl"},
         model="yolo-segment",
@@ -151,8 +151,8 @@ ENTRIES: dict[str, Entry] = {
         stand_in="yolo_stand_ins:queries",
     ),
     "segmentation_unary": Entry(
-        "A class for each pixel: a box around all pixels of a class; the pixels are in the second"
-        " file.",
+        "A class for each pixel, in its color, with a box around all pixels of a class; the pixels"
+        " are also in the second file.",
         "Stand-in model with the output of a segmentation model of four classes.",
         variables={**_over_grpc("street.mp4", "out.mp4"), "FOUND": "found.jsonl"},
         model="segmentation",

@@ -11,7 +11,9 @@ from flowrun.spec.problems import Remark
 
 log = logging.getLogger("flowrun")
 
-_TRACK, _ZONES, _BLUR = (f"{LIBRARY}.{name}:{name}" for name in ("track", "zones", "blur"))
+_TRACK, _ZONES, _DRAW_ZONES, _BLUR = (
+    f"{LIBRARY}.{name}:{name}" for name in ("track", "zones", "draw_zones", "blur")
+)
 
 
 def order_errors(specs: Sequence[HookSpec], key: str) -> list[InvalidFlowError]:
@@ -19,13 +21,20 @@ def order_errors(specs: Sequence[HookSpec], key: str) -> list[InvalidFlowError]:
     its work."""
     found = []
     for n, spec in enumerate(specs):
-        before = specs[:n]
-        tracked = any(each.hook == _TRACK or not each.is_brought for each in before)
-        if spec.hook == _ZONES and spec.with_.get("lines") and not tracked:
+        before = {each.hook for each in specs[:n]}
+        own = any(not each.is_brought for each in specs[:n])
+        if spec.hook == _ZONES and spec.with_.get("lines") and not own and _TRACK not in before:
             error = InvalidFlowError(
                 "lines count tracks, and no hook before `zones` gives the detections a track_id",
                 key=f"{key}[{n}].with.lines",
                 hint="put `track` before `zones`",
+            )
+            found.append(error)
+        if spec.hook == _DRAW_ZONES and _ZONES not in before:
+            error = InvalidFlowError(
+                "`draw_zones` draws what `zones` before it has counted, and there is none",
+                key=f"{key}[{n}].hook",
+                hint="put `zones` before `draw_zones`",
             )
             found.append(error)
     return found

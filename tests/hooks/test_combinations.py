@@ -35,6 +35,14 @@ def test_track_or_a_hook_of_the_user_before_lines_is_enough(specs: tuple[HookSpe
     assert check_hooks(specs, "postprocess", library_only=True) == []
 
 
+def test_draw_zones_without_zones_before_it_is_an_error_before_the_first_frame() -> None:
+    drawing = HookSpec("flowrun.hooks.draw_zones:draw_zones")
+    (error,) = check_hooks((DECODE, drawing, ZONES), "postprocess", library_only=True)
+    assert error.key == "postprocess[1].hook"
+    assert error.hint == "put `zones` before `draw_zones`"
+    assert check_hooks((ZONES, drawing), "postprocess", library_only=True) == []
+
+
 def blurring(*hooks: HookSpec, **transport: OnError) -> Flow:
     spec = TransportSpec("unary", ("localhost:9000",), "faces", **transport)  # type: ignore[arg-type]
     return Flow("faces", SourceSpec("test"), spec, (SinkSpec("null"),), postprocess=hooks)

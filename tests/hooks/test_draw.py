@@ -1,8 +1,10 @@
-"""The hooks that draw detections, classes, texts and the time."""
+"""The hooks that draw detections, keypoints, masks, zones, classes, texts and the time."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,15 +14,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowrun.detection import Classification, Detection, with_detections
+from flowrun.detection import Classification, Detection, Mask, with_detections
 from flowrun.errors import InvalidFlowError
 from flowrun.frame import Frame, Image
 from flowrun.hooks.draw_boxes import draw_boxes
 from flowrun.hooks.draw_classes import draw_classes
 from flowrun.hooks.draw_clock import clock_time, draw_clock, time_of_day
+from flowrun.hooks.draw_masks import draw_masks
+from flowrun.hooks.draw_points import draw_points
 from flowrun.hooks.draw_texts import draw_texts
+from flowrun.hooks.draw_zones import draw_zones
 from flowrun.hooks.loader import open_hooks
 from flowrun.hooks.support.drawing import CORNERS
+from flowrun.hooks.zones import zones
 from flowrun.image.text import line_height, text_mask
 from flowrun.inference import Result
 from flowrun.spec.flow import HookSpec
@@ -323,3 +329,123 @@ def test_invalid_options_of_postprocess_hooks_are_reported(
     with pytest.raises(InvalidFlowError) as raised:
         open_hooks([HookSpec(f"flowrun.hooks.{hook}:{hook}", with_)], "postprocess")
     assert str(raised.value) == f"postprocess[0].with.{text}"
+
+
+# Tracks, keypoints, masks and zones
+
+
+def test_a_box_shows_the_number_of_its_track_in_a_color_of_its_own() -> None:
+    found = Detection(BOX, 0.934, 0, "person", track_id=7)
+    after = draw_boxes()(frame(found), EMPTY)
+    assert places(after.image, "#7 person 93 %", 12, box_color(after.image))
+    other = draw_boxes()(frame(replace(found, track_id=8)), EMPTY)
+    assert (box_color(after.image) != box_color(other.image)).any()
+    plain = draw_boxes(labels=False)(frame(found), EMPTY)
+    assert places(plain.image, "93 %", 12, box_color(plain.image))
+
+
+def points(*at: tuple[float, float, float], **more: Any) -> Detection:
+    return Detection(BOX, 0.9, 0, keypoints=at, **more)
+
+
+def test_keypoints_are_discs_around_their_pixels() -> None:
+    before = frame(points((50.5, 60.5, 0.9), (100.5, 60.5, 0.9)))
+    mask = changed(before, draw_points(radius=3)(before, EMPTY))
+    assert extent(mask) == (47, 57, 104, 64)
+    assert extent(mask[:, :80]) == (47, 57, 54, 64)
+    assert mask[60, 47:54].all()
+    assert not mask[57, 47]
+
+
+def test_a_skeleton_joins_points_that_both_have_the_score() -> None:
+    before = frame(points((50, 60, 0.9), (100, 60, 0.9), (100, 120, 0.2)))
+    hook = draw_points(radius=2, skeleton=[[0, 1], [1, 2]], min_score=0.3)
+    mask = changed(before, hook(before, EMPTY))
+    assert mask[59:62, 50:100].any(axis=0).all()
+    assert not mask[70:].any()
+
+
+def test_seventeen_points_have_the_skeleton_of_coco_by_default() -> None:
+    at = [(10.0 + 17 * n, 20.0 + 10 * n, 0.9) for n in range(17)]
+    before = frame(points(*at))
+    drawn = draw_points()(before, EMPTY).image
+    assert (drawn == draw_points(skeleton="coco")(before, EMPTY).image).all()
+    assert (drawn != draw_points(skeleton=[])(before, EMPTY).image).any()
+
+
+def test_a_skeleton_with_points_that_a_detection_lacks_is_an_error() -> None:
+    with pytest.raises(ValueError, match="has a point 16, the detection 2, from 0 on"):
+        draw_points(skeleton="coco")(frame(points((1, 1, 0.9), (2, 2, 0.9))), EMPTY)
+
+
+anywhere = st.floats(-1e12, 1e12) | st.sampled_from([math.nan, math.inf, -math.inf])
+
+
+@given(st.lists(st.tuples(anywhere, anywhere, st.floats(0, 1)), min_size=2, max_size=4))
+def test_keypoints_may_be_anywhere(at: list[tuple[float, float, float]]) -> None:
+    before = frame(points(*at))
+    after = draw_points(skeleton=[[0, 1]])(before, EMPTY)
+    assert after.image.shape == before.image.shape
+
+
+def test_a_mask_is_tinted_by_the_opacity_and_nothing_else_is() -> None:
+    pixels = np.array([[True, False], [True, True]])
+    before = frame(Detection(BOX, 0.9, 1, mask=Mask(pixels, 318, 100, *SMALL)))
+    after = draw_masks(opacity=0.25)(before, EMPTY)
+    ink = np.array(draw_masks(opacity=1)(before, EMPTY).image[100, 318], float)
+    mask = changed(before, after)
+    assert (mask[100:102, 318:320] == pixels).all()
+    assert mask.sum() == 3
+    assert np.abs(after.image[100, 318] - (0.75 * 100 + 0.25 * ink)).max() <= 0.5
+    assert draw_masks(min_score=0.95)(before, EMPTY) is before
+
+
+def test_zones_and_lines_are_drawn_with_what_was_counted() -> None:
+    counts = zones(
+        zones={"yard": [[20, 120], [120, 120], [120, 200], [20, 200]]},
+        lines={"door": [[200, 150], [300, 150]]},
+    )
+    before = counts(frame(Detection((50, 100, 70, 150), 0.9, track_id=1)), EMPTY)
+    after = draw_zones(thickness=2)(before, EMPTY)
+    mask = changed(before, after)
+    zone, line = after.image[199, 70], after.image[150, 210]
+    assert mask[119:121, 20:120].any(axis=0).all()
+    assert mask[149:151, 200:300].any(axis=0).all()
+    assert not mask[140:190, 30:110].any()
+    assert places(after.image, "yard 1", 12, zone)
+    assert places(after.image, "door in 0 out 0", 12, line)
+    assert mask[152:166, 250].all()  # the arrow: in is down
+    assert not mask[153:, [*range(200, 230), *range(270, 300)]].any()
+
+
+def test_hooks_without_anything_to_draw_return_the_frame() -> None:
+    before = frame(Detection(BOX, 0.9))
+    for hook in (draw_points(), draw_masks(), draw_zones()):
+        assert hook(before, EMPTY) is before
+
+
+@pytest.mark.parametrize("hook", [draw_points, draw_masks, draw_zones])
+def test_points_masks_and_zones_look_the_same_in_bgr(hook: Callable[..., Any]) -> None:
+    mask = Mask(np.ones((9, 9), bool), 30, 100, *SMALL)
+    found = Detection(BOX, 0.9, 4, keypoints=((50, 60, 0.9),), mask=mask)
+    counts = zones(zones={"yard": [[20, 120], [120, 120], [120, 200]]})
+    before = counts(frame(found), EMPTY)
+    rgb, bgr = hook()(before, EMPTY).image, hook(color="bgr")(before, EMPTY).image
+    assert (rgb == bgr[:, :, ::-1]).all()
+    assert (rgb != bgr).any()
+
+
+@pytest.mark.parametrize(
+    ("hook", "key", "value"),
+    [
+        (draw_points, "skeleton", "body"), (draw_points, "skeleton", [[0, 1, 2]]),
+        (draw_points, "skeleton", [[0, -1]]), (draw_points, "radius", 0),
+        (draw_masks, "opacity", 1.5), (draw_zones, "thickness", 0),
+    ],
+)  # fmt: skip
+def test_an_invalid_option_of_a_drawing_is_an_error_at_its_key(
+    hook: Callable[..., Any], key: str, value: Any
+) -> None:
+    with pytest.raises(InvalidFlowError) as caught:
+        hook(**{key: value})
+    assert caught.value.key == key

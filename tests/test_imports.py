@@ -68,6 +68,7 @@ OWNERS = {  # library → the only places that import it
     "pygame": {"media/sinks/pygame_window"},
     "PIL.ImageFont": {"image/fonts"},
     "paho": {"media/lines/mqtt"},
+    "supervision": {"hooks/supervision"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

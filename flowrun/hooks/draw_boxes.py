@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowrun.detection import Detection, detections_of
 from flowrun.frame import Frame
 from flowrun.hooks.support import options
-from flowrun.hooks.support.drawing import draw_boxes_with_labels, percent
+from flowrun.hooks.support.drawing import LabelledBox, draw_boxes_with_labels, percent
 from flowrun.hooks.support.palette import color_of
 from flowrun.inference import Result
 
@@ -42,7 +42,10 @@ class draw_boxes:
         if not found:
             return frame
         image = frame.image.copy()
-        boxes = [(each.box, color_of(each, bgr=self._bgr), self._text(each)) for each in found]
+        boxes = [
+            LabelledBox(each.box, color_of(each, bgr=self._bgr), self._text(each), each.angle)
+            for each in found
+        ]
         draw_boxes_with_labels(image, boxes, self._thickness)
         return frame.with_image(image)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowrun.detection import detections_of
 from flowrun.frame import Frame
 from flowrun.hooks.support import options
-from flowrun.hooks.support.drawing import draw_boxes_with_labels
+from flowrun.hooks.support.drawing import LabelledBox, draw_boxes_with_labels
 from flowrun.image.text import Color
 from flowrun.inference import Result
 
@@ -30,6 +30,6 @@ class draw_texts:
         if not found:
             return frame
         image = frame.image.copy()
-        boxes = [(each.box, _GREEN, each.text or "") for each in found]
+        boxes = [LabelledBox(each.box, _GREEN, each.text or "", each.angle) for each in found]
         draw_boxes_with_labels(image, boxes, self._thickness)
         return frame.with_image(image)

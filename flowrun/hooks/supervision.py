@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from enum import Enum
@@ -16,6 +15,7 @@ from flowrun.errors import InvalidFlowError
 from flowrun.frame import Frame
 from flowrun.hooks.support import options
 from flowrun.hooks.support.drawing import percent
+from flowrun.hooks.support.geometry import corners
 from flowrun.inference import Result
 
 _ORIGIN = "flowrun"  # the name of the Detection objects in the `data` of supervision's
@@ -74,7 +74,9 @@ def to_supervision(found: Iterable[Detection], size: tuple[int, int]) -> Any:
     if any(each.label is not None for each in found):
         data["class_name"] = np.array([each.label or "" for each in found])
     if any(each.angle is not None for each in found):
-        data["xyxyxyxy"] = np.array([_corners(each) for each in found], np.float32)
+        data["xyxyxyxy"] = np.array(
+            [corners(each.box, each.angle or 0.0) for each in found], np.float32
+        )
     tracked = not found or any(each.track_id is not None for each in found)
     masks = None
     if any(each.mask is not None for each in found):
@@ -201,11 +203,3 @@ def _cut(whole: Any) -> Mask | None:
     top, left = int(rows[0]), int(columns[0])
     part = whole[top : rows[-1] + 1, left : columns[-1] + 1]
     return Mask(part, left, top, whole.shape[1], whole.shape[0])
-
-
-def _corners(found: Detection) -> list[tuple[float, float]]:
-    x0, y0, x1, y1 = found.box
-    x, y = (x0 + x1) / 2, (y0 + y1) / 2
-    cos, sin = math.cos(found.angle or 0.0), math.sin(found.angle or 0.0)
-    offsets = [(x0 - x, y0 - y), (x1 - x, y0 - y), (x1 - x, y1 - y), (x0 - x, y1 - y)]
-    return [(x + a * cos - b * sin, y + a * sin + b * cos) for a, b in offsets]

@@ -344,6 +344,17 @@ def test_a_box_shows_the_number_of_its_track_in_a_color_of_its_own() -> None:
     assert places(plain.image, "93 %", 12, box_color(plain.image))
 
 
+def test_a_rotated_box_is_drawn_rotated_by_its_angle() -> None:
+    plain = draw_boxes(thickness=1, labels=False, scores=False)
+    before = frame(Detection((60, 90, 160, 110), 0.9, angle=math.pi / 2))
+    x0, y0, x1, y1 = extent(changed(before, plain(before, EMPTY)))
+    assert (x0, y0, x1, y1) == pytest.approx((100, 50, 120, 150), abs=1.5)
+    turned = frame(Detection((60, 90, 160, 110), 0.9, angle=math.pi / 4))
+    mask = changed(turned, plain(turned, EMPTY))
+    assert mask[125:145, 125:150].any()  # clockwise: the right end is lower
+    assert not mask[55:75, 125:150].any()
+
+
 def points(*at: tuple[float, float, float], **more: Any) -> Detection:
     return Detection(BOX, 0.9, 0, keypoints=at, **more)
 

@@ -7,10 +7,13 @@ size and line width grow with the image, so that text is legible at 320x240 and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from flowrun.frame import Image
+from flowrun.hooks.support.geometry import corners
+from flowrun.hooks.support.strokes import draw_line
 from flowrun.image.text import Color, Mask, stacked, write
 from flowrun.view import Box
 
@@ -21,17 +24,28 @@ _MIN_FONT_SIZE = 12  # pixels; smaller text is illegible
 _BRIGHT = 128
 
 
+class LabelledBox(NamedTuple):
+    box: Box
+    color: Color
+    label: str  # an empty one is not drawn
+    angle: float | None = None  # radians, clockwise around the centre
+
+
 def draw_boxes_with_labels(
-    image: Image, boxes: Sequence[tuple[Box, Color, str]], thickness: int | None
+    image: Image, boxes: Sequence[LabelledBox], thickness: int | None
 ) -> None:
-    """Draw (box, color, label) each, the labels above all boxes; an empty label is not drawn.
+    """Draw the boxes, and the labels above all of them.
 
     `thickness` is the line width in pixels; `None`: by the height of the image.
     """
     thickness = thickness or max(1, round(image.shape[0] / 240))
-    for box, color, _ in boxes:
-        draw_outline(image, box, color, thickness)
-    for box, color, label in boxes:
+    for box, color, _, angle in boxes:
+        if angle:
+            points = corners(box, angle)
+            draw_line(image, (*points, points[0]), color, thickness)
+        else:
+            draw_outline(image, box, color, thickness)
+    for box, color, label, _ in boxes:
         if label:
             draw_label(image, label, box, color)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
+
+from flowrun.view import Box
 
 Point = tuple[float, float]
 Points = Sequence[Point]
@@ -34,6 +37,15 @@ def meet(one: tuple[Point, Point], other: tuple[Point, Point]) -> bool:
     y = other[0][1] + share * (other[1][1] - other[0][1])
     along = (x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)
     return 0 <= along <= (x1 - x0) ** 2 + (y1 - y0) ** 2
+
+
+def corners(box: Box, angle: float) -> tuple[Point, ...]:
+    """The corners of a box that is rotated by `angle`, radians clockwise, around its centre."""
+    x0, y0, x1, y1 = box
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    cos, sin = math.cos(angle), math.sin(angle)
+    offsets = ((x0 - x, y0 - y), (x1 - x, y0 - y), (x1 - x, y1 - y), (x0 - x, y1 - y))
+    return tuple((x + a * cos - b * sin, y + a * sin + b * cos) for a, b in offsets)
 
 
 def edges(polygon: Points) -> list[tuple[Point, Point]]:

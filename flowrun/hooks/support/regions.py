@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from flowrun.detection import Detection, Mask
+from flowrun.hooks.support.geometry import corners
 from flowrun.view import Box
 
 Pixels = npt.NDArray[np.bool_]
@@ -56,11 +57,7 @@ def _masked(mask: Mask, across: int, down: int, width: int, height: int) -> Regi
 
 
 def _rotated(box: Box, angle: float, width: int, height: int) -> Region | None:
-    x0, y0, x1, y1 = box
-    center = np.array(((x0 + x1) / 2, (y0 + y1) / 2))
-    cos, sin = math.cos(angle), math.sin(angle)
-    corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]) - center
-    turned = corners @ np.array(((cos, sin), (-sin, cos))) + center
+    turned = np.array(corners(box, angle))
     left, top = np.floor(turned.min(axis=0)).astype(int).tolist()
     right, bottom = np.ceil(turned.max(axis=0)).astype(int).tolist()
     if right - left > 2 * width or bottom - top > 2 * height:  # mostly outside: no such picture

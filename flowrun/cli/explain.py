@@ -15,7 +15,8 @@ from flowrun.cli.stdout import print_stdout
 def main(argv: Sequence[str]) -> int:
     """Print every value of a flow and where it comes from; secrets are masked.
 
-    As JSON: `{"flow", "path", "values": [{"key", "value", "line", "flag", "variables", "means"}]}`.
+    As JSON: `{"flow", "path", "values": [{"key", "value", "line", "flag", "variables", "means",
+    "file"}]}`.
     """
     parser = Parser(
         prog="flowrun explain", description="Print every value of a flow, and where it comes from."
@@ -36,5 +37,5 @@ def main(argv: Sequence[str]) -> int:
         found = {"flow": loaded.flow.name, "path": loaded.flow_text.path, "values": listed}
         print_stdout(json.dumps(found, ensure_ascii=False, indent=2))
     else:
-        print_stdout(table(loaded.flow_text.path, values))
+        print_stdout(table(values))
     return DONE

@@ -19,7 +19,7 @@ from flowrun.spec.secrets import MASK, is_secret, redact, secrets_of
 class Value:
     """`value` as written in the flow, or `***` for a secret.
 
-    It comes from `line` (from 1) of the file, or from `flag` as it was typed (also `--set`); with
+    It comes from `line` (from 1) of `file`, or from `flag` as it was typed (also `--set`); with
     neither it is the default. `variables` are those in the text. `means` is the value of an `auto`,
     as far as it is known before a run.
     """
@@ -30,10 +30,11 @@ class Value:
     flag: str | None = None
     variables: tuple[UsedVariable, ...] = ()
     means: str | None = None
+    file: str | None = None
 
-    def origin(self, path: str) -> str:
-        """As text: `flow.yaml:3, ${INPUT} is set`; `path` is that of the flow."""
-        location = self.flag or (f"{path}:{self.line}" if self.line else "default")
+    def origin(self) -> str:
+        """As text: `flow.yaml:3, ${INPUT} is set`."""
+        location = self.flag or (f"{self.file}:{self.line}" if self.line else "default")
         used = (f"${{{name}}} is {'set' if found else 'not set'}" for name, found in self.variables)
         return ", ".join([location, *used])
 
@@ -55,20 +56,20 @@ def explain(loaded: LoadedFlow) -> list[Value]:
             value = MASK
         elif isinstance(value, str):
             value = redact(value, secrets)
-        line, flag = _location(loaded, node)
+        file, line, flag = _location(loaded, node)
         variables = node.variables if node is not None else ()
-        found.append(Value(key, value, line, flag, variables, means.get(key)))
+        found.append(Value(key, value, line, flag, variables, means.get(key), file))
     return found
 
 
-def _location(loaded: LoadedFlow, node: Node | None) -> tuple[int | None, str | None]:
-    """The line of the file, or the flag of the command line."""
+def _location(loaded: LoadedFlow, node: Node | None) -> tuple[str | None, int | None, str | None]:
+    """The file and the line in it, or the flag of the command line."""
     if node is None:
-        return None, None
+        return None, None, None
     if not node.location.override:
-        return node.location.line, None
+        return loaded.flow_text.file(node.location), node.location.line, None
     override = loaded.flow_text.overrides[node.location.line - 1]
-    return None, override.name if isinstance(override, Flag) else "--set"
+    return None, None, override.name if isinstance(override, Flag) else "--set"
 
 
 def _walk(node: Node | None, of: Schema, path: Path) -> Iterator[tuple[Path, Node | None, Any]]:
@@ -99,9 +100,9 @@ def _takes(part: Schema, value: Any) -> bool:
     return value is not None or "null" in types(part)
 
 
-def table(path: str, values: list[Value]) -> str:
+def table(values: list[Value]) -> str:
     """A line for each value: key, value, origin; without a final line end."""
-    rows = [(each.key, _written(each), each.origin(path)) for each in values]
+    rows = [(each.key, _written(each), each.origin()) for each in values]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return "\n".join(
         f"{key:{widths[0]}}  {value:{widths[1]}}  {origin}" for key, value, origin in rows

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from flowrun.spec.load import MAX_BYTES
-from flowrun.spec.nodes import MalformedMessageError
+from flowrun.spec.flow_reading import MAX_BYTES, read_file
+from flowrun.spec.nodes import MalformedMessageError, Node
 from flowrun.spec.yaml_parser import parse_yaml
 
 FLOW_KEYS = ("version", "source", "transport", "extends")
+_NEEDED = ("source", "transport", "sink")
 _SUFFIXES = (".yaml", ".yml")
 _FLOW_LINE = re.compile(rf"""^(?:\{{\s*)?["']?(?:{"|".join(FLOW_KEYS)})["']?\s*:""", re.MULTILINE)
 
@@ -24,6 +25,30 @@ def is_flow(text: str) -> bool:
     except MalformedMessageError:
         return _FLOW_LINE.search(text) is not None
     return isinstance(root.value, dict) and not root.value.keys().isdisjoint(FLOW_KEYS)
+
+
+def parts_of_flows(files: Iterable[Path]) -> set[Path]:
+    """Those of `files` that others extend, and that are no whole flows."""
+    roots = {file: _top_level(file) for file in files}
+    extended = set()
+    for file, root in roots.items():
+        base = root.get("extends")
+        if base is not None and isinstance(base.value, str):
+            extended.add(os.path.realpath(file.parent / base.value))
+    return {
+        file
+        for file, root in roots.items()
+        if os.path.realpath(file) in extended and not root.keys() >= set(_NEEDED)
+    }
+
+
+def _top_level(file: Path) -> dict[str, Node]:
+    """The keys of a file at its top level; none if it cannot be parsed."""
+    try:
+        root, _ = parse_yaml(read_file(file))
+    except MalformedMessageError:
+        return {}
+    return root.value if isinstance(root.value, dict) else {}
 
 
 def yaml_files(folder: str) -> list[Path]:

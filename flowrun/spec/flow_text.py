@@ -31,11 +31,17 @@ Override = str | Flag  # KEY=VALUE, or a flag
 
 @dataclass(frozen=True, slots=True)
 class FlowText:
-    """`path` and `overrides` as given by the user, and the lines of the file."""
+    """`path` and `overrides` as given by the user, the lines of the file, and the `bases` that it
+    extends, nearest first."""
 
     path: str
     lines: Sequence[str]
     overrides: Sequence[Override] = ()
+    bases: Sequence[FlowText] = ()
+
+    def file(self, location: Location) -> str:
+        """The path of the file of `location`, which is not that of an override."""
+        return self.bases[location.text - 1].path if location.text else self.path
 
     def line(self, location: Location) -> str:
         """The line or override of `location`."""
@@ -50,7 +56,7 @@ class FlowText:
         flag = override.name if isinstance(override, Flag) else ""
         return Problem(
             message=redact(finding.message),
-            path=flag or ("--set" if location.override else self.path),
+            path=flag or ("--set" if location.override else self.file(location)),
             line=1 if flag else location.line,
             column=location.column,
             key=redact(finding.key),
@@ -61,5 +67,5 @@ class FlowText:
 
     def _lines(self, location: Location) -> Sequence[str]:
         if not location.override:
-            return self.lines
+            return self.bases[location.text - 1].lines if location.text else self.lines
         return [str(override).replace("\n", " ") for override in self.overrides]

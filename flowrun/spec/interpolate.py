@@ -53,7 +53,7 @@ def interpolate(root: Node, environ: Mapping[str, str], flow_text: FlowText) -> 
         except InterpolationError as error:
             at = flow_text.line(node.location).find(error.text, node.location.column - 1)
             location = (
-                Location(node.location.override, node.location.line, at + 1)
+                Location(node.location.text, node.location.line, at + 1)
                 if at >= 0
                 else node.location
             )

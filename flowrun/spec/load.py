@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +12,12 @@ from flowrun.errors import FlowrunError
 from flowrun.foreign import one_line
 from flowrun.spec.build import build
 from flowrun.spec.coerce import coerce
+from flowrun.spec.extends import Bases, without_extends
 from flowrun.spec.flow import Flow
+from flowrun.spec.flow_reading import read_file, read_stdin
 from flowrun.spec.flow_text import FlowText, Override
-from flowrun.spec.hints import closest_match
 from flowrun.spec.interpolate import interpolate
-from flowrun.spec.nodes import Finding, Location, MalformedMessageError, Node, find, plain_value
+from flowrun.spec.nodes import Finding, MalformedMessageError, Node, find, plain_value
 from flowrun.spec.overrides import apply_overrides
 from flowrun.spec.problems import FlowError, Problem, Remark
 from flowrun.spec.schema import inlined
@@ -25,7 +25,6 @@ from flowrun.spec.unitless import unitless
 from flowrun.spec.validate import validate
 from flowrun.spec.yaml_parser import parse_yaml, split_lines
 
-MAX_BYTES = 1024 * 1024  # bytes of a flow file
 MAX_PROBLEMS = 100
 STDIN = "-"  # as a path: standard input
 
@@ -88,22 +87,28 @@ def load(
     stdin = str(path) == STDIN
     flow_text = FlowText(name_of(path), ("",), overrides)
     try:
-        text = _text(_read_stdin() if stdin else _read(Path(path)))
+        text = read_stdin() if stdin else read_file(Path(path))
         flow_text = FlowText(flow_text.path, split_lines(text), flow_text.overrides)
         root, findings = parse_yaml(text)
     except MalformedMessageError as error:
         raise FlowError([flow_text.problem(error.finding)]) from error
+    environ = os.environ if environ is None else environ
+    bases = Bases(flow_text, environ)
+    root = bases.merged(root, None if stdin else Path(path))
+    flow_text, findings = bases.flow_text, [*findings, *bases.findings]
     if isinstance(root.value, dict):
         findings += apply_overrides(root, overrides)
-        findings += interpolate(root, os.environ if environ is None else environ, flow_text)
+        findings += interpolate(root, environ, flow_text)
         coerce(root, inlined())
     known = {finding.key for finding in findings if finding.key}
-    findings += [finding for finding in validate(root) if finding.key not in known]
+    findings += [finding for finding in validate(without_extends(root)) if finding.key not in known]
     if findings:
         raise FlowError(_problems(findings, flow_text))
     name = "stdin" if stdin else one_line(Path(path).stem)
     notes = (replace(flow_text.problem(each), severity="note") for each in unitless(root))
-    return LoadedFlow(build(plain_value(root), name=name), root, flow_text, tuple(notes))
+    return LoadedFlow(
+        build(plain_value(without_extends(root)), name=name), root, flow_text, tuple(notes)
+    )
 
 
 def name_of(path: str | Path) -> str:
@@ -119,61 +124,3 @@ def _problems(findings: list[Finding], flow_text: FlowText) -> list[Problem]:
         message = f"{further} further problems are not shown"
         problems.append(flow_text.problem(Finding(message, findings[MAX_PROBLEMS].location)))
     return problems
-
-
-def _read(path: Path) -> bytes:
-    """The content of the file, or a little more than `MAX_BYTES` bytes of it."""
-    try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size > MAX_BYTES:
-                raise _too_large()
-            return file.read(MAX_BYTES + 1)
-    except FileNotFoundError as error:
-        hint = f"did you mean `{near}`?" if (near := nearest_file(path)) else ""
-        raise MalformedMessageError("there is no such file", hint=hint) from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise MalformedMessageError(f"the file cannot be read: {reason or error}") from error
-
-
-def nearest_file(path: Path) -> Path | None:
-    """The YAML file of the same directory that was probably meant."""
-    try:
-        files = [each for each in path.parent.iterdir() if each.suffix in (".yaml", ".yml")]
-    except OSError:
-        return None
-    by_stem = {file.stem: file for file in sorted(files)}
-    return by_stem.get(closest_match(path.stem, tuple(by_stem)) or "")
-
-
-def _read_stdin() -> bytes:
-    if sys.stdin is None:
-        raise MalformedMessageError("standard input is closed")
-    try:
-        return sys.stdin.buffer.read(MAX_BYTES + 1)
-    except OSError as error:
-        message = f"standard input cannot be read: {error.strerror or error}"
-        raise MalformedMessageError(message) from error
-
-
-def _text(data: bytes) -> str:
-    """The text of a flow, without a byte order mark."""
-    if len(data) > MAX_BYTES:
-        raise _too_large()
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise MalformedMessageError("the file is UTF-16, expected UTF-8", hint="save it as UTF-8")
-    if b"\0" in data:
-        raise MalformedMessageError("this is a binary file, expected YAML text")
-    try:
-        return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
-    except UnicodeDecodeError as error:
-        lines = split_lines(data[: error.start].removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
-        location = Location(False, len(lines), len(lines[-1]) + 1)
-        message = f"the byte 0x{data[error.start]:02x} is not UTF-8"
-        raise MalformedMessageError(message, location, "save the file as UTF-8") from error
-
-
-def _too_large() -> MalformedMessageError:
-    return MalformedMessageError(
-        f"the file is larger than {MAX_BYTES // 1024} KiB", hint="is this the right file?"
-    )

@@ -39,7 +39,7 @@ def check_spaces(lines: Sequence[str]) -> None:
             at = found.start(1)
             raise MalformedMessageError(
                 f"this is not a blank, but a {_name(found[1])}",
-                Location(False, number, at + 1),
+                Location(0, number, at + 1),
                 "replace it with a blank; text from a web page or a chat often has such spaces",
             )
 
@@ -50,7 +50,7 @@ def missing_blank(lines: Sequence[str], before: int) -> MalformedMessageError | 
         if found := _NO_BLANK.match(lines[number]):
             return MalformedMessageError(
                 f"a blank is missing after `{found[1]}:`",
-                Location(False, number + 1, found.end() + 1),
+                Location(0, number + 1, found.end() + 1),
                 f"write `{found[1]}: {lines[number][found.end() :].strip()[:60]}`",
             )
     return None

@@ -57,7 +57,14 @@ def join_alternatives(values: Sequence[str]) -> str:
 def _keys(of: Schema) -> str:
     """The keys of a mapping: all of them if they are few, otherwise those that it needs."""
     keys = of.get("properties", {})
-    names = [f"`{key}`" for key in (keys if len(keys) <= _FEW else of.get("required", ()))]
+    names = [
+        f"`{key}`"
+        for key in (
+            keys
+            if len(keys) <= _FEW
+            else of.get("required", of.get("then", {}).get("required", ()))
+        )
+    ]
     return f" with {', '.join(names)}" if names else ""
 
 

@@ -12,16 +12,24 @@ Scalar = bool | int | float | str | None
 _MAX_PRINTED = 60
 
 
+OVERRIDES = 1_000_000  # as the text of a location: the overrides of the command line
+
+
 class Location(NamedTuple):
-    """`line` and `column`, from 1; for a `--set` the number of the override and the column in it.
+    """`line` and `column`, from 1, in text number `text`: 0 is the flow's file, 1, … are the files
+    that it extends. For a `--set`, `line` is the number of the override and `column` that in it.
     Locations sort in the order of the file, with overrides after it."""
 
-    override: bool
+    text: int
     line: int
     column: int
 
+    @property
+    def override(self) -> bool:
+        return self.text == OVERRIDES
 
-START = Location(False, 1, 1)
+
+START = Location(0, 1, 1)
 
 
 class UsedVariable(NamedTuple):

@@ -8,7 +8,15 @@ from typing import cast
 
 from flowrun.spec.flow_text import Flag, Override
 from flowrun.spec.kinds import SinkKind, sink_kind
-from flowrun.spec.nodes import Finding, Location, MalformedMessageError, Node, dotted, printable
+from flowrun.spec.nodes import (
+    OVERRIDES,
+    Finding,
+    Location,
+    MalformedMessageError,
+    Node,
+    dotted,
+    printable,
+)
 from flowrun.spec.schema import Schema, child, inlined, types
 from flowrun.spec.yaml_parser import MAX_DEPTH, MAX_VALUES, parse_yaml
 
@@ -24,7 +32,7 @@ def apply_overrides(root: Node, overrides: Sequence[Override]) -> list[Finding]:
     """
     findings = []
     for number, override in enumerate(overrides, start=1):
-        location = Location(True, number, 1)
+        location = Location(OVERRIDES, number, 1)
         if isinstance(override, Flag) and override.adds:
             _add_sink(root, override, location)
             continue
@@ -38,8 +46,12 @@ def apply_overrides(root: Node, overrides: Sequence[Override]) -> list[Finding]:
                 message = f"{what} is not an override"
                 findings.append(Finding(message, location, hint=_FORM))
                 continue
+            if path[0] == "extends":
+                message = "`extends` cannot be set: the files are merged before the overrides"
+                findings.append(Finding(message, location, "extends"))
+                continue
         try:
-            _set(root, path, _value(value, Location(True, number, len(start) + 2)), location)
+            _set(root, path, _value(value, Location(OVERRIDES, number, len(start) + 2)), location)
         except MalformedMessageError as error:
             findings.append(error.finding)
     return findings
@@ -113,7 +125,7 @@ def _move(node: Node, to: Location) -> None:
 
 def _within(location: Location, start: Location) -> Location:
     column = start.column + location.column - 1 if location.line == 1 else start.column
-    return Location(True, start.line, column)
+    return Location(OVERRIDES, start.line, column)
 
 
 def _set(root: Node, path: Sequence[str], value: Node, location: Location) -> None:

@@ -26,7 +26,7 @@ def reference() -> str:
     """The page in Markdown, without a final line end."""
     whole = schema()
     parts = {key: _resolved(part) for key, part in whole["properties"].items()}
-    required = whole["required"]
+    required = whole["then"]["required"]
     plain = {key: part for key, part in parts.items() if not ({"properties", "items"} & set(part))}
     description = re.sub(r"\$?\$\{[^}. ]*\}?", lambda found: f"`{found[0]}`", whole["description"])
     sections = [_INTRODUCTION.format(description=description), _table(plain, required)]

@@ -80,4 +80,4 @@ def _inside(mark: yaml.Mark | None, lines: Sequence[str]) -> tuple[int, int]:
 
 
 def _at(line: int, column: int, message: str, hint: str = "") -> MalformedMessageError:
-    return MalformedMessageError(message, Location(False, line + 1, column + 1), hint)
+    return MalformedMessageError(message, Location(0, line + 1, column + 1), hint)

@@ -35,7 +35,7 @@ def parse_yaml(text: str) -> tuple[Node, list[Finding]]:
     strange = _UNPRINTABLE.search(text)
     if strange:
         before = split_lines(text[: strange.start()])
-        location = Location(False, len(before), len(before[-1]) + 1)
+        location = Location(0, len(before), len(before[-1]) + 1)
         raise MalformedMessageError(
             f"the character U+{ord(strange[0]):04X} is not allowed in YAML",
             location,
@@ -175,4 +175,4 @@ def _scalar(event: Any, location: Location) -> Node:
 
 
 def _location(event: Any) -> Location:
-    return Location(False, event.start_mark.line + 1, event.start_mark.column + 1)
+    return Location(0, event.start_mark.line + 1, event.start_mark.column + 1)

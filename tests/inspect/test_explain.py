@@ -114,8 +114,8 @@ def test_a_value_comes_from_a_line_a_variable_a_flag_or_the_default(
 
 
 def test_the_columns_are_aligned(flow: str) -> None:
-    values = [Value("a", 1), Value("long.key", "x", line=3), Value("b", "auto", means="2")]
-    assert table(flow, values) == (
+    at = Value("long.key", "x", line=3, file=flow)
+    assert table([Value("a", 1), at, Value("b", "auto", means="2")]) == (
         "a         1         default\nlong.key  x         flow.yaml:3\nb         auto (2)  default"
     )
 
@@ -125,9 +125,11 @@ def test_the_same_is_printed_as_json(flow: str, capsys: pytest.CaptureFixture[st
     found = json.loads(capsys.readouterr().out)
     assert (found["flow"], found["path"]) == ("flow", "flow.yaml")
     by_key = {each.pop("key"): each for each in found["values"]}
-    nothing: dict[str, Any] = {"line": None, "flag": None, "variables": {}, "means": None}
+    nothing: dict[str, Any] = {
+        "line": None, "flag": None, "variables": {}, "means": None, "file": None
+    }  # fmt: skip
     assert by_key["source.uri"] == {
-        **nothing, "value": "test", "line": 1, "variables": {"CAMERA": False}
+        **nothing, "value": "test", "line": 1, "variables": {"CAMERA": False}, "file": "flow.yaml"
     }  # fmt: skip
     assert by_key["limits.frames"] == {**nothing, "value": 5, "flag": "--limit-frames"}
     assert by_key["transport.tls"] == {**nothing, "value": None}
@@ -189,7 +191,7 @@ def test_no_secret_is_ever_explained(tmp_path_factory: Any, uri: str, header: st
         output = str(raised.value)
     else:
         values = explain(load(path, overrides=repeated, environ=environ))
-        output = table("flow.yaml", values) + json.dumps([value.to_json() for value in values])
+        output = table(values) + json.dumps([value.to_json() for value in values])
     assert uri not in output
     assert header not in output
     assert "hush" not in output

@@ -70,7 +70,7 @@ OTHERS = {
     "comment.yaml": "# source: test\n",
 }
 FLOWS = {
-    "base.yaml": "extends: ../b.yaml\n",
+    "extending.yaml": "extends: ../missing.yaml\n",
     "source.yml": "source: test\n",
     "transport.yaml": "{transport: {mode: unary}}\n",
     "version.yaml": "'version': 1\n",

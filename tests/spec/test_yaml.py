@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from flowrun.spec import yaml_parser
-from flowrun.spec.load import MAX_BYTES, load_flow
+from flowrun.spec.flow_reading import MAX_BYTES
+from flowrun.spec.load import load_flow
 from flowrun.spec.nodes import MalformedMessageError
 from flowrun.spec.problems import FlowError
 from flowrun.spec.yaml_parser import MAX_DEPTH, MAX_VALUES, parse_yaml

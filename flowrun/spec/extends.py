@@ -19,11 +19,13 @@ MAX_BASES = 10
 
 class Bases:
     """The files that the flow of `flow_text` extends, one after the other. `flow_text` has their
-    lines, `findings` what is wrong with them."""
+    lines, `findings` what is wrong with them; `missing` is set if one of them cannot be used, so
+    that the flow may lack keys."""
 
     def __init__(self, flow_text: FlowText, environ: Mapping[str, str]) -> None:
         self.flow_text = flow_text
         self.findings: list[Finding] = []
+        self.missing = False
         self._environ = environ
 
     def merged(self, root: Node, path: Path | None) -> Node:
@@ -37,6 +39,7 @@ class Bases:
             return root
         interpolated = interpolate(Node({KEY: node}, root.location), self._environ, self.flow_text)
         self.findings += interpolated
+        self.missing = self.missing or bool(interpolated)
         if interpolated or not isinstance(node.value, str) or not node.value:
             return root  # the schema reports another type
         path = folder / node.value
@@ -71,6 +74,7 @@ class Bases:
             replace(each, location=each.location._replace(text=number)) for each in findings
         ]
         if base is None:
+            self.missing = True
             return None
         if not isinstance(base.value, dict):
             self._reject(node, f"{printable(str(node.value))} is not a mapping")
@@ -79,6 +83,7 @@ class Bases:
         return base
 
     def _reject(self, node: Node, message: str, hint: str = "") -> None:
+        self.missing = True
         self.findings.append(Finding(f"`{KEY}`: {message}", node.location, KEY, hint))
 
 

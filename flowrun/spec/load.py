@@ -96,6 +96,8 @@ def load(
     bases = Bases(flow_text, environ)
     root = bases.merged(root, None if stdin else Path(path))
     flow_text, findings = bases.flow_text, [*findings, *bases.findings]
+    if bases.missing:
+        raise FlowError(_problems(findings, flow_text))
     if isinstance(root.value, dict):
         findings += apply_overrides(root, overrides)
         findings += interpolate(root, environ, flow_text)

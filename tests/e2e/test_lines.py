@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from flowrun.media.lines import queued
 from tests.testbed.process import free_ports
 
 HOOKS = "def third(frame, result): return frame.attach(hit=frame.index % 3 == 0)\n"
@@ -45,7 +46,7 @@ def test_a_reader_that_ends_is_an_error_of_the_sink(
 
 
 def test_only_selected_frames_are_written_each_with_its_time(
-    flow: Any, flowrun: Any, probe: Any, hooks: None, tmp_path: Path
+    flow: Any, flowrun_here: Any, probe: Any, hooks: None, tmp_path: Path
 ) -> None:
     path = flow(
         source="test:64x48@10",
@@ -53,7 +54,7 @@ def test_only_selected_frames_are_written_each_with_its_time(
         sink="[{uri: hits.mkv, when: hit}, {uri: hits.jsonl, when: hit}, all.jsonl]",
         limits="{frames: 30}",
     )
-    done = flowrun(path, "--summary", "summary.json")
+    done = flowrun_here(path, "--summary", "summary.json")
     assert done.returncode == 0, done.stderr
     selected = list(range(0, 30, 3))
     assert lines((tmp_path / "hits.jsonl").read_text()) == selected
@@ -67,22 +68,29 @@ def test_only_selected_frames_are_written_each_with_its_time(
     assert first["run"] == summary["run"]
 
 
-def test_a_name_that_no_hook_attaches_is_warned_of(flow: Any, flowrun: Any, hooks: None) -> None:
+def test_a_name_that_no_hook_attaches_is_warned_of(
+    flow: Any, flowrun_here: Any, hooks: None, caplog: pytest.LogCaptureFixture
+) -> None:
     sink = "{uri: hits.jsonl, when: hits}"
-    done = flowrun(flow(postprocess='["line_hooks:third"]', sink=sink, limits="{frames: 5}"))
+    done = flowrun_here(flow(postprocess='["line_hooks:third"]', sink=sink, limits="{frames: 5}"))
     assert done.returncode == 0
-    assert "sink.when: no hook has attached anything named 'hits'" in done.stderr
+    assert "sink.when: no hook has attached anything named 'hits'" in caplog.text
 
 
 def test_a_web_server_that_is_unavailable_costs_the_video_nothing(
-    flow: Any, flowrun: Any, tmp_path: Path
+    flow: Any,
+    flowrun_here: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    monkeypatch.setattr(queued, "FLUSH", 0.1)
     (port,) = free_ports(1)
     sink = f"[out.mkv, 'http://127.0.0.1:{port}/events']"
-    done = flowrun(flow(sink=sink, limits="{frames: 40}"), "--summary", "summary.json")
+    done = flowrun_here(flow(sink=sink, limits="{frames: 40}"), "--summary", "summary.json")
     assert done.returncode == 0, done.stderr
-    assert f"http://127.0.0.1:{port}/events is unavailable: " in done.stderr
-    assert "40 lines were not sent" in done.stderr
+    assert f"http://127.0.0.1:{port}/events is unavailable: " in caplog.text
+    assert "40 lines were not sent" in caplog.text
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["delivered"] == 40
     assert [(each["delivered"], each["failed"]) for each in summary["sinks"]] == [(40, 0), (0, 40)]

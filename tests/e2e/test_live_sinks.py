@@ -39,6 +39,7 @@ def test_a_stream_without_a_server_arrives_at_its_peer(
     assert max(steps) < 0.5  # the wall clock is kept by repeating
 
 
+@pytest.mark.slow
 def test_srt_as_a_listener_waits_for_its_caller_without_holding_up_others(
     flow: Any, running: Any, tmp_path: Path
 ) -> None:

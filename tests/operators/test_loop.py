@@ -104,10 +104,11 @@ def test_timers_run_in_the_order_of_their_times_however_they_were_given() -> Non
 def test_timers_that_are_all_due_run_in_the_order_of_their_times() -> None:
     loop = LoopScheduler()
     ran: list[str] = []
-    loop.schedule_absolute(loop.now + timedelta(seconds=0.001), note(ran, "second"))
-    loop.schedule_absolute(loop.now, note(ran, "first"))
-    loop.schedule_relative(0.002, lambda *_: loop.stop())
-    due = time.monotonic() + 0.01
+    now = loop.now  # far apart, so that a pause of this thread does not change their order
+    loop.schedule_absolute(now + timedelta(seconds=0.1), note(ran, "second"))
+    loop.schedule_absolute(now, note(ran, "first"))
+    loop.schedule_relative(0.2, lambda *_: loop.stop())
+    due = time.monotonic() + 0.3
     while time.monotonic() < due:
         pass
     loop.run()

@@ -12,7 +12,7 @@ from flowrun.spec.flow import SinkSpec
 FINISH_TIMEOUT = 60.0  # seconds for an encoder to write its look-ahead and the trailer
 ABORT_TIMEOUT = 0.4  # seconds for the same after `abort`
 
-CODECS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".avi": "libx264"}
+CODECS = dict.fromkeys((".mp4", ".mov", ".mkv", ".avi", ".ts"), "libx264")
 CODECS[".webm"] = "libvpx-vp9"
 _DEFAULT_QUALITY = 5.0  # of the codecs below
 _QUANTIZER_CODECS = {

@@ -35,7 +35,7 @@ SINK_PATTERNS: dict[str, str] = {
     "webhook": r"(?i:https?)://.+",
     "jsonl": r"(?i:.+\.jsonl)",
     "hls": r"(?i:.+\.m3u8)",
-    "video": r"(?i:.+\.(mp4|mkv|avi|mov|webm))",
+    "video": r"(?i:.+\.(mp4|mkv|avi|mov|webm|ts))",
 }
 FILE_SINKS: frozenset[SinkKind] = frozenset({"jsonl", "video"})
 LINE_SINKS: frozenset[SinkKind] = frozenset(

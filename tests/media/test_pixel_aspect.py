@@ -97,7 +97,7 @@ def test_square_pixels_stay_square_unless_the_shape_of_the_picture_changes(
     assert pixel_aspect.of_frames(VideoInfo(1920, 1080), 0, size).pixel_aspect == aspect
 
 
-@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "webm", "avi"])
+@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "webm", "avi", "ts"])
 @pytest.mark.parametrize("aspect", [PAL, Fraction(1), Fraction(45, 64)])
 def test_video_files_have_the_pixel_aspect(
     tmp_path: Path, ending: str, aspect: Fraction, encoder: Any, decoder: Any

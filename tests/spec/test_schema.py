@@ -153,7 +153,7 @@ def test_the_kinds_in_code_and_schema_agree(word: str) -> None:
 EXAMPLES = """
 camera:0 camera:/dev/video0 0 RTSP://h/p rtsps://h http://h HTTPS://h test test:1x2 test:1x2@29.97
 test.mp4 cameras.mp4 rtsp.mp4 null screen web web:127.0.0.1:8080 web:x.mp4 rtsp://h/x.jsonl a.JSONL
-a.mp4 B.MKV c.avi d.MoV e.webm /a/ü.mp4 null.mp4 1.mp4 a.txt
+a.mp4 B.MKV c.avi d.MoV e.webm f.Ts /a/ü.mp4 null.mp4 1.mp4 a.txt
 """
 URIS = st.one_of(
     st.sampled_from(EXAMPLES.split()),
@@ -253,6 +253,6 @@ def test_loading_imports_neither_numpy_nor_grpc_and_jsonschema_only_to_validate(
 def test_the_message_about_an_unknown_sink_lists_every_kind() -> None:
     assert schema()["$defs"]["sink_uri"]["errorMessage"] == (
         "expected `screen`, `web` or `web:HOST:PORT`, `null`, a URL (`rtsp://`, `rtmp://`,"
-        " `srt://`, `udp://`), a path that ends in .mp4, .mkv, .avi, .mov, .webm or .m3u8, or for"
-        " lines of JSON a path that ends in .jsonl, `-`, `mqtt://HOST/TOPIC` or `http(s)://…`"
+        " `srt://`, `udp://`), a path that ends in .mp4, .mkv, .avi, .mov, .webm, .ts or .m3u8, or"
+        " for lines of JSON a path that ends in .jsonl, `-`, `mqtt://HOST/TOPIC` or `http(s)://…`"
     )

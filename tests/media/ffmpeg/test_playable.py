@@ -10,14 +10,14 @@ import pytest
 from flowrun.media.ffmpeg.playable import count_frames, plays
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.webm", "a.mov", "a:b.mp4"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.webm", "a.mov", "a.ts", "a:b.mp4"])
 def test_a_finished_file_plays(make: Any, name: str) -> None:
     made: Path = make("in.mkv" if ":" in name else name)
     path = made.rename(made.with_name(name))
     assert plays(path)
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts"])
 def test_the_complete_frames_of_a_file_are_counted(make: Any, tmp_path: Path, name: str) -> None:
     whole = make(name)
     frames = count_frames(whole)

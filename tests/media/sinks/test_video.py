@@ -44,7 +44,8 @@ def read(path: Path) -> list[Frame]:
 
 
 @pytest.mark.parametrize(
-    ("ending", "tick"), [("mp4", 0), ("mov", 0), ("mkv", 0.001), ("webm", 0.001), ("avi", 0.04)]
+    ("ending", "tick"),
+    [("mp4", 0), ("mov", 0), ("mkv", 0.001), ("webm", 0.001), ("avi", 0.04), ("ts", 1 / 90_000)],
 )
 def test_every_container_keeps_the_frames_and_their_times(
     tmp_path: Path, ending: str, tick: float, encoder: Any

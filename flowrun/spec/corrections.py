@@ -98,7 +98,7 @@ def _durations(text: str) -> Iterator[str]:
     if not terms or _TERM.sub("", text) or not all(unit for _, unit in terms):
         return
     number, unit = terms[0]
-    if len(terms) == 1 and number.denominator == 1 and unit != "d":
+    if len(terms) == 1 and number.denominator == 1:
         yield f"{number}{unit}"
     total = sum(number * _MILLISECONDS[unit or ""] for number, unit in terms)
     for unit in ("h", "m", "s", "ms") if len(terms) == 1 else ("s", "ms"):

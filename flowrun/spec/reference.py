@@ -16,8 +16,8 @@ _INTRODUCTION = """\
 
 {description}
 
-Durations are `500ms`, `5s`, `2m`, `1h` or a number of seconds; sizes are `1280x720`. An unknown key
-is an error. `flowrun explain FLOW` prints the value of every key of a flow."""
+Durations are `500ms`, `5s`, `2m`, `1h`, `7d` or a number of seconds; sizes are `1280x720`. An
+unknown key is an error. `flowrun explain FLOW` prints the value of every key of a flow."""
 _WORDS = {"string": "text", "object": "mapping", "array": "list", "boolean": "`true`, `false`"}
 _NAMED = {"duration": "duration", "size": "size", "host_port": "`host:port`"}  # of $defs
 

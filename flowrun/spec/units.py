@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def duration(value: str | float) -> float:
-    """Seconds, from `500ms`, `5s`, `2m`, `1h` or a number of seconds.
+    """Seconds, from `500ms`, `5s`, `2m`, `1h`, `7d` or a number of seconds.
 
     Raises `ValueError` for anything else.
     """
     if not isinstance(value, str):
         return float(value)
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", value, re.ASCII)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", value, re.ASCII)
     if found is None:
         raise ValueError(f"{value!r} is not a duration")
     if found[2] == "ms":

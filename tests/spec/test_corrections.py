@@ -52,7 +52,8 @@ def test_a_duration_in_other_words_is_as_long(terms: list[tuple[int, str]]) -> N
     ("text", "wanted"),
     [
         *(("1h30m", "5400s"), ("90 sec", "90s"), ("1.5m", "90s"), (".25s", "250ms")),
-        *(("1:30", "90s"), ("1:00:05", "3605s"), ("1d", "24h"), ("1 hour and 5 minutes", "3900s")),
+        *(("1:30", "90s"), ("1:00:05", "3605s"), ("1 day", "1d")),
+        ("1 hour and 5 minutes", "3900s"),
     ],
 )
 def test_durations(text: str, wanted: str) -> None:

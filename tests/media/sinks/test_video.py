@@ -172,7 +172,7 @@ def test_a_file_that_does_not_play_does_not_get_its_final_name(tmp_path: Path, c
     path.write_text("precious")
     sink: Any = open_sink(SinkSpec(str(path), overwrite=True), SinkContext(INFO))
     sink.write(frame(0))
-    sink._encoder._process.kill()
+    sink._recording._encoder._process.kill()
     write_until_it_fails(sink)
     part.write_text("no video")
     with pytest.raises(SinkError):
@@ -266,7 +266,7 @@ def test_an_encoder_that_is_killed_ends_the_sink_and_its_finished_part_plays(
         sink.write(frame(n // 25 * 25, time=n / 25))
         if part.exists() and part.stat().st_size > 1000:  # a fragment is on the disk
             break
-    sink._encoder._process.kill()
+    sink._recording._encoder._process.kill()
     assert str(write_until_it_fails(sink)) == (
         f"sink: ffmpeg could not write {part}: it was ended by signal 9 (Killed)"
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from flowrun.chain.stages import Stages
 from flowrun.chain.status import Status
 from flowrun.chain.tensors import to_request
 from flowrun.chain.threads import RunThreads
-from flowrun.errors import HookError, RunError
+from flowrun.errors import HookError, RunError, SinkError
 from flowrun.frame import Frame, VideoInfo
 from flowrun.hooks.combinations import warn_of_unblurred_frames
 from flowrun.hooks.guard import CallsInProgress
@@ -38,6 +39,7 @@ from flowrun.ledger.ledger import Ledger
 from flowrun.ledger.losses import nothing_delivered
 from flowrun.ledger.summary import Summary
 from flowrun.media.claims import Claims
+from flowrun.media.file_pattern import FilePattern
 from flowrun.media.protocols import SinkContext, Source
 from flowrun.media.sources import make_source
 from flowrun.media.when import When
@@ -141,7 +143,17 @@ class Run:
     def _claim_files(self) -> None:
         """Claim all files before a sink creates one. A second time has no effect."""
         for key, spec in self.flow.sinks_by_key.items():
-            if spec.file is not None:
+            if spec.is_series:
+                pattern = FilePattern(spec.uri)
+                source = self.flow.source
+                if spec.keep and source.kind == "file" and pattern.matches(Path(source.uri)):
+                    raise SinkError(
+                        f"it could delete {source.uri}, which the source reads",
+                        key=f"{key}.keep",
+                        hint="write to another folder, or remove `keep`",
+                    )
+                self._claims.take_pattern(pattern, key)
+            elif spec.file is not None:
                 self._claims.take(spec.file, key, overwrite=spec.overwrite)
 
     def _go(self, parts: ExitStack) -> None:

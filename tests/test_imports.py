@@ -26,7 +26,7 @@ LAYERS: list[set[str]] = [
 # The same inside the two large subpackages.
 INSIDE: dict[str, list[set[str]]] = {
     "media": [
-        {"claims", "pixel_aspect", "when"},
+        {"claims", "file_pattern", "pixel_aspect", "when"},
         {"protocols"},
         {
             "authorization",

@@ -79,6 +79,13 @@ ENTRIES: dict[str, Entry] = {
         variables={"INPUT": "street.mp4"},
         words=("--set", "sink=out.mp4"),
     ),
+    "recorder": Entry(
+        "The edges of a camera, recorded for weeks: a file every ten minutes, the last seven days.",
+        "Real but for the source: a test pattern instead of a camera, for five seconds.",
+        output="out.mp4",
+        variables={"INPUT": "test:640x360@25"},
+        words=("--set", "sink.uri=out.mp4", "--set", "limits.duration=5s"),
+    ),
     "person_vehicle_unary": Entry(
         "People and vehicles on a street, in boxes, and as lines of JSON in a second file.",
         "Stand-in model for person-vehicle-bike-detection of Open Model Zoo.",

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 
 from flowrun.errors import SinkError
+from flowrun.media.file_pattern import FilePattern
+from flowrun.spec import strftime
 from flowrun.system.file_lock import FileLock
 
 log = logging.getLogger("flowrun")
@@ -40,6 +42,14 @@ class Claims:
             )
         if path.exists() and not path.is_file():
             return  # a device or a pipe
+        self._lock(path, str(path), key)
+
+    def take_pattern(self, pattern: FilePattern, key: str) -> None:
+        """Claim all files of `pattern` with one lock, in its `base`. Raises `SinkError`."""
+        name = strftime.literal(pattern.inside).replace("/", "+")
+        self._lock(pattern.base / name, pattern.text, key)
+
+    def _lock(self, path: Path, shown: str, key: str) -> None:
         lock_file = _lock_file(path)
         if lock_file in self._held and self._held[lock_file][0] == key:
             return
@@ -48,17 +58,17 @@ class Claims:
             lock = FileLock(lock_file)
         except BlockingIOError as error:
             raise SinkError(
-                f"{path} is being written by another run or sink",
+                f"{shown} is being written by another run or sink",
                 key=key,
                 hint="stop the other run, or choose another path",
             ) from error
         except OSError as error:
-            raise SinkError(f"{path} cannot be written: {error.strerror}", key=key) from error
+            raise SinkError(f"{shown} cannot be written: {error.strerror}", key=key) from error
         if not lock.locked:
             log.warning(
                 "%s: the file system of %s has no locks, so nothing keeps another run from writing"
                 " this file, too",
-                *(key, path),
+                *(key, shown),
             )
         self._held[lock_file] = (key, lock)
 

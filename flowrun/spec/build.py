@@ -10,6 +10,7 @@ from flowrun.spec.flow import (
     BackpressureSpec,
     Flow,
     HookSpec,
+    Keep,
     Limits,
     MetricsSpec,
     Reconnect,
@@ -19,7 +20,7 @@ from flowrun.spec.flow import (
     TracesSpec,
     TransportSpec,
 )
-from flowrun.spec.units import duration, size
+from flowrun.spec.units import amount, duration, is_amount, size
 
 Data = Mapping[str, Any]
 
@@ -88,11 +89,17 @@ def _sink(value: Any) -> SinkSpec:
             bitrate=str,
             quality=float,
             fps=float,
+            segment=duration,
+            keep=_keep,
             hosts=tuple,
             tls=lambda value: Tls(**value),
             reconnect=_reconnect,
         )
     )
+
+
+def _keep(value: Any) -> Keep:
+    return Keep(bytes=amount(value)) if is_amount(value) else Keep(seconds=duration(value))
 
 
 def _url(uri: str) -> str:

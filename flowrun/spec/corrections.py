@@ -114,6 +114,8 @@ def _numbers(text: str) -> Iterator[str]:
         yield f"{rate[1]}{rate[2].upper()}"
     if thousands := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([km])", text):
         yield f"{Fraction(thousands[1]) * _THOUSANDS[thousands[2]]}"
+    if amount := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([mgt])(?:i?b)?", text):
+        yield f"{amount[1]}{amount[2].upper()}"
     if rate := re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:fps|hz|x|px|%)", text):
         yield rate[1]
     if re.fullmatch(r"\d{1,3}([,_ '.]\d{3})+", text):

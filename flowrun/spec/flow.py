@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from flowrun.spec import strftime
 from flowrun.spec.kinds import (
     FILE_SINKS,
     LINE_SINKS,
@@ -135,6 +136,13 @@ class TransportSpec:
         return self.address == ("embedded",)
 
 
+class Keep(NamedTuple):
+    """What a sink keeps of its files: those of the last `seconds`, or `bytes` altogether."""
+
+    seconds: float | None = None
+    bytes: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class SinkSpec:
     uri: str  # "null" for YAML's null
@@ -146,6 +154,8 @@ class SinkSpec:
     fps: float | None = None
     timing: Literal["auto", "source", "clock"] = "auto"
     overwrite: bool = False
+    segment: float | None = None  # of the recording in a file
+    keep: Keep | None = None
     audio: Literal["drop", "copy"] = "drop"
     ffmpeg: Mapping[str, Any] = field(default_factory=dict)  # output options
     when: str | None = None  # the name under which hooks attach what selects a frame
@@ -162,8 +172,15 @@ class SinkSpec:
 
     @property
     def file(self) -> Path | None:
-        """The file that it writes, if it writes one."""
-        return Path(self.uri) if self.kind in FILE_SINKS else None
+        """The file that it writes, if it writes one whose name is known."""
+        if self.kind not in FILE_SINKS or self.is_series:
+            return None
+        return Path(strftime.literal(self.uri) if self.kind == "video" else self.uri)
+
+    @property
+    def is_series(self) -> bool:
+        """Whether `uri` is a pattern: it writes a file after the other, or names it by the time."""
+        return self.kind == "video" and (self.segment is not None or strftime.is_dated(self.uri))
 
     @property
     def writes_lines(self) -> bool:

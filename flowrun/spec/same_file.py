@@ -8,6 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Hashable, Iterator
 
+from flowrun.spec import strftime
 from flowrun.spec.kinds import FILE_SINKS, sink_kind, source_kind
 from flowrun.spec.nodes import Finding, Node, Path, dotted, printable
 
@@ -68,6 +69,9 @@ def _file(path: Path, uri: object) -> str | None:
     try:
         if path[0] == "source":
             return uri if source_kind(uri) == "file" else None
-        return uri if sink_kind(uri) in FILE_SINKS else None
+        kind = sink_kind(uri)
     except ValueError:
         return None
+    if kind == "video" and not strftime.is_dated(uri):
+        return strftime.literal(uri)
+    return uri if kind in FILE_SINKS else None

@@ -1,10 +1,11 @@
-"""Parse durations and sizes."""
+"""Parse durations, sizes of pictures and amounts of data."""
 
 from __future__ import annotations
 
 import re
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_BYTES = {"M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def duration(value: str | float) -> float:
@@ -28,3 +29,16 @@ def size(value: str) -> tuple[int, int]:
     if found is None:
         raise ValueError(f"{value!r} is not a size")
     return int(found[1]), int(found[2])
+
+
+def is_amount(value: str | float) -> bool:
+    """Whether `value` is an amount of data rather than a duration."""
+    return isinstance(value, str) and value.endswith(tuple(_BYTES))
+
+
+def amount(value: str) -> int:
+    """Bytes from `500M`, `50G` or `2T`. Raises `ValueError` for anything else."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([MGT])", value, re.ASCII)
+    if found is None:
+        raise ValueError(f"{value!r} is not an amount of data")
+    return round(float(found[1]) * _BYTES[found[2]])

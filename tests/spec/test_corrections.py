@@ -60,6 +60,11 @@ def test_durations(text: str, wanted: str) -> None:
     assert next(corrections(text, DURATION)) == wanted
 
 
+@pytest.mark.parametrize("text", ["50 G", "50GB", "50 GiB", "50g"])
+def test_amounts_of_data(text: str) -> None:
+    assert next(corrections(text, inlined()["properties"]["sink"]["properties"]["keep"])) == "50G"
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [

@@ -122,8 +122,8 @@ FORM = "write KEY=VALUE, such as `limits.frames=10` or `preprocess.0.on_error=dr
             "sink=[a.mp4, {uri: b.mp4, x: 1}]",
             "--set:1:27: error: unknown key `sink[1].x`\n    sink=[a.mp4, {uri: b.mp4, x: 1}]\n"
             "                              ^\n    known keys: `uri`, `encoder`, `codec`, `preset`, "
-            "`bitrate`, `quality`, `fps`, `timing`, `overwrite`, `audio`, `ffmpeg`, `when`, "
-            "`batch`, `headers`, `tls`, `token`, `hosts`, `reconnect`",
+            "`bitrate`, `quality`, `fps`, `timing`, `overwrite`, `segment`, `keep`, `audio`, "
+            "`ffmpeg`, `when`, `batch`, `headers`, `tls`, `token`, `hosts`, `reconnect`",
         ),
         (
             "source={uri: test, uri: test}",

@@ -109,7 +109,8 @@ def test_defaults_in_code_and_schema_agree(of: type[Any], field: Any, properties
     part = properties[key_of(field.name)]
     if default is MISSING:
         assert "default" not in part
-        needed = MAPPINGS[of].get("then", MAPPINGS[of]).get("required", ())
+        mapping = MAPPINGS[of]
+        needed = mapping.get("required", mapping.get("then", {}).get("required", ()))
         required = key_of(field.name) in needed
         assert required or (of, field.name) == (Flow, "name")  # the default is the file's stem
         return

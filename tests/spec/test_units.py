@@ -46,3 +46,22 @@ def test_a_size_is_width_and_height() -> None:
 def test_an_invalid_size_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="is not a size"):
         units.size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("500M", 500_000_000), ("50G", 50_000_000_000), ("1.5T", 1_500_000_000_000)]
+)
+def test_an_amount_of_data_is_read_in_bytes(text: str, count: int) -> None:
+    assert units.is_amount(text)
+    assert units.amount(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "50", "50g", "50GB", "-1G", "G", "7d"])
+def test_an_invalid_amount_of_data_is_rejected(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an amount of data"):
+        units.amount(text)
+
+
+@pytest.mark.parametrize("value", [7, 0.5, "7d", "50m", "90s"])
+def test_a_duration_is_no_amount_of_data(value: str | float) -> None:
+    assert not units.is_amount(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from flowrun.errors import SinkError
 from flowrun.media.sinks.recording import Recording
 
 
@@ -22,7 +21,7 @@ class Finisher:
         self._then = then
         self._recording: Recording | None = None
         self._thread: threading.Thread | None = None
-        self._error: SinkError | None = None
+        self._error: Exception | None = None
 
     def start(self, recording: Recording) -> None:
         """Start to finish `recording`; waits for the previous one and raises its error."""
@@ -60,7 +59,7 @@ class Finisher:
     def _finish(self, recording: Recording) -> None:
         try:
             recording.finish()
-        except SinkError as error:
+        except Exception as error:  # raised where it is waited for
             self._error = error
         else:
             self._then()

@@ -18,11 +18,12 @@ log = logging.getLogger("flowrun")
 @dataclass(frozen=True, slots=True)
 class Target:
     """The names of a recording: `part` while it is written, `path` after `publish`, which renames
-    it and raises `SinkError` if it cannot."""
+    it and raises `SinkError` if it cannot. The times of its frames are counted from `start`."""
 
     path: Path
     part: Path
     publish: Callable[[], None]
+    start: float = 0.0
 
     @staticmethod
     def part_of(path: Path) -> Path:
@@ -47,6 +48,8 @@ class Recording:
 
     def write(self, frame: Frame) -> None:
         """Write one frame. Raises `SinkError`."""
+        if self._target.start:
+            frame = frame.placed(frame.index, frame.time - self._target.start, frame.captured)
         self._encoder.write(frame)
         self._written += 1
 
@@ -90,11 +93,17 @@ class Recording:
     def _salvage(self) -> None:
         """Give the file of an encoder that may not have finished it its final name if it plays."""
         part = self._target.part
-        if not part.exists():
+        if not part.exists() or remove_empty(part):
             return
-        if not part.stat().st_size:
-            part.unlink()
-        elif plays(part):
+        if plays(part):
             self._target.publish()
         else:
             log.error("%s: %s does not play and keeps this name", self._key, part)
+
+
+def remove_empty(part: Path) -> bool:
+    """Remove `part` if it is an empty file; whether it was one."""
+    empty = part.is_file() and not part.stat().st_size
+    if empty:
+        part.unlink()
+    return empty

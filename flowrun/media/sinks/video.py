@@ -9,11 +9,15 @@ from flowrun.errors import SinkError
 from flowrun.frame import Frame
 from flowrun.media.encoding import supports_bitrate
 from flowrun.media.ffmpeg.encoder_names import check_codec
+from flowrun.media.file_pattern import FilePattern
 from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks.avi import AviTimes
 from flowrun.media.sinks.encoders import ENCODERS
+from flowrun.media.sinks.file_series import FileSeries
 from flowrun.media.sinks.finisher import Finisher
-from flowrun.media.sinks.recording import Recording, Target
+from flowrun.media.sinks.recording import Recording, Target, remove_empty
+from flowrun.media.sinks.retention import Retention
+from flowrun.media.sinks.segments import Segments
 from flowrun.media.sinks.single_file import SingleFile
 from flowrun.spec.flow import SinkSpec
 
@@ -24,15 +28,17 @@ class VideoSink:
     """Write `name.part.mp4` beside `name.mp4` and rename it when it is finished.
 
     The first frame decides the size. When the size changes later, the file ends there and the
-    recording continues in another one, with a warning, while the first one is being finished. An
-    error of the latter is raised by a later `write` or by `close`. Missing folders are created.
+    recording continues in another one, with a warning; so it does when a segment ends. The next
+    file is written while the previous one is being finished; an error of the latter is raised by a
+    later `write` or by `close`. Missing folders are created. Old files are deleted before the first
+    frame and whenever a file is finished (see `Retention`).
     Buffers no frames itself; a pipe to an encoder holds at most 1 MiB, and the encoder what its
     look-ahead needs.
 
-    No file is lost: see `SingleFile`; a file that does not play stays `name.part.mp4`. `missing`
-    counts the frames that an encoder accepted and did not write before it failed. `__init__`
-    raises `InvalidFlowError` if the encoder is not installed or unknown, and `SinkError` if the
-    path is claimed (see `Claims`).
+    No file is lost: see `SingleFile` and `FileSeries`; a file that does not play stays
+    `name.part.mp4`. `missing` counts the frames that an encoder accepted and did not write before
+    it failed. `__init__` raises `InvalidFlowError` if the encoder is not installed or unknown, and
+    `SinkError` if the path is claimed (see `Claims`).
     """
 
     def __init__(self, spec: SinkSpec, context: SinkContext) -> None:
@@ -41,10 +47,20 @@ class VideoSink:
         if spec.encoder == "ffmpeg":
             check_codec(spec, context.key)
         self._recording: Recording | None = None
-        self._finisher = Finisher(then=lambda: None)
         self._aborted = False
         self.missing = 0
-        self._files = SingleFile(spec, context)
+        self._segments = Segments(spec.segment)
+        self._files: SingleFile | FileSeries
+        self._retention: Retention | None = None
+        if spec.is_series:
+            pattern = FilePattern(spec.uri)
+            self._files = FileSeries(pattern, context)
+            if spec.keep is not None:
+                self._retention = Retention(pattern, spec.keep, context.key)
+                self._retention.announce()
+        else:
+            self._files = SingleFile(spec, context)
+        self._finisher = Finisher(self._delete_old)
         if spec.bitrate is not None and spec.codec and not supports_bitrate(spec.codec):
             log.warning(
                 "%s.bitrate: %s does not support a bit rate at a variable frame rate; `quality`"
@@ -54,8 +70,8 @@ class VideoSink:
 
     def write(self, frame: Frame) -> None:
         self._finisher.check()
-        recording = self._recording
-        if recording is None or recording.size != (frame.width, frame.height):
+        recording, begins = self._recording, self._segments.begins_at(frame.time)
+        if begins or recording is None or recording.size != (frame.width, frame.height):
             recording = self._continue(frame)
         recording.write(frame)
 
@@ -86,18 +102,22 @@ class VideoSink:
         previous = self._recording
         if previous is not None:
             self._hand_over(previous)
+        else:
+            self._delete_old()
         target = self._files.next(frame)
-        if previous is not None:
-            self._log_change(previous.size, frame, target)
-        recording = self._recording = self._opened(frame, target)
+        if previous is None or previous.size != (frame.width, frame.height):
+            self._log_size(previous, frame, target)
+        try:
+            recording = self._recording = self._opened(frame, target)
+        except SinkError:
+            remove_empty(target.part)
+            raise
         if self._aborted:  # meanwhile
             recording.abort()
         return recording
 
     def _opened(self, first: Frame, target: Target) -> Recording:
         size = (first.width, first.height)
-        if size[0] % 2 or size[1] % 2:
-            log.info("%s: %dx%d is odd, so it is encoded as yuv444p", self._context.key, *size)
         encoder = self._open(self._spec, self._context.of_frame(first), size, target.part)
         if target.path.suffix.lower() == ".avi":
             encoder = AviTimes(encoder)
@@ -116,9 +136,17 @@ class VideoSink:
         finally:
             self._recording = None
 
-    def _log_change(self, before: tuple[int, int], frame: Frame, target: Target) -> None:
-        log.warning(
-            "%s: the frame size changed from %dx%d to %dx%d at frame %d; the recording"
-            " continues in %s",
-            *(self._context.key, *before, frame.width, frame.height, frame.index, target.path),
-        )
+    def _delete_old(self) -> None:
+        if self._retention is not None:
+            self._retention.apply()
+
+    def _log_size(self, previous: Recording | None, frame: Frame, target: Target) -> None:
+        size = (frame.width, frame.height)
+        if previous is not None:
+            log.warning(
+                "%s: the frame size changed from %dx%d to %dx%d at frame %d; the recording"
+                " continues in %s",
+                *(self._context.key, *previous.size, *size, frame.index, target.path),
+            )
+        if size[0] % 2 or size[1] % 2:
+            log.info("%s: %dx%d is odd, so it is encoded as yuv444p", self._context.key, *size)

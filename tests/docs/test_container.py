@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from flowrun.errors import InvalidFlowError, UsageError
 from flowrun.spec.flow import Flow
 from flowrun.spec.load import load_flow
 
@@ -189,3 +190,30 @@ def test_the_flow_that_the_docs_run_in_the_image_exists() -> None:
     page = (ROOT / "docs/container.md").read_text(encoding="utf-8")
     (words,) = re.findall(r"^docker run .* flowrun (.+)$", page, re.MULTILINE)
     assert (ROOT / words).is_file()
+
+
+def test_the_recorder_runs_its_flow_with_the_variables_that_the_flow_and_the_docs_have() -> None:
+    path = ROOT / "docs/compose/recorder.compose.yaml"
+    service = yaml.safe_load(path.read_text(encoding="utf-8"))["services"]["recorder"]
+    assert (path.parent / service["build"]).resolve() == ROOT
+    here, inside, _ = service["volumes"][0].split(":")
+    assert inside == f"/flows/{service['command'][0]}"
+    folder = service["environment"]["FOLDER"]
+    (sink,) = load_flow(path.parent / here, environ={"FOLDER": folder}).sinks
+    assert sink.uri.startswith(f"{folder}/")
+    assert service["volumes"][1].endswith(f":{folder}")
+    used = set(re.findall(r"\$\{(\w+)", (path.parent / here).read_text(encoding="utf-8")))
+    assert used <= set(service["environment"])
+    asked = set(re.findall(r"\$\{(\w+):\?", path.read_text(encoding="utf-8")))
+    page = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+    assert asked == set(re.findall(r"([A-Z]+)=\S+(?=\s(?:RECORDINGS|docker compose))", page))
+
+
+def test_the_unit_of_systemd_prevents_restarts_after_errors_that_stay() -> None:
+    page = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+    (unit,) = re.findall(r"```ini\n(.*?)```", page, re.DOTALL)
+    keys = dict(line.split("=", 1) for line in unit.splitlines() if "=" in line)
+    codes = {UsageError.exit_code, InvalidFlowError.exit_code}
+    assert set(map(int, keys["RestartPreventExitStatus"].split())) == codes
+    assert keys["KillMode"] == "mixed"
+    assert (ROOT / "flows" / Path(keys["ExecStart"].split()[1]).name).is_file()

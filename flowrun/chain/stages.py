@@ -128,8 +128,7 @@ class Stages:
         else:
             request = Request(tensors, made_by=self._made_by)
         request.releasable = not self._keep_picture
-        blank = (frame.height, frame.width, 3)
-        content = _blank(blank) if request.releasable else frame.content
+        content = _blank((frame.height, frame.width, 3)) if request.releasable else frame.content
         job = Job(frame.changed(content, picture.data, picture.seen), request)
         self._ledger.took("preprocess", self._ledger.clock() - began, frame)
         return job

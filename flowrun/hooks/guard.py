@@ -37,6 +37,18 @@ def user_hooks() -> list[str]:
     return [name for names in _hooks.values() for name in names if ": flowrun." not in name]
 
 
+_process = os.getpid()  # without a call of the system for every frame
+
+
+def _note_fork() -> None:
+    global _process  # noqa: PLW0603
+    _process = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
+
+
 class CallsInProgress:
     """The calls of hooks that are in progress, by thread. Any thread."""
 
@@ -50,7 +62,7 @@ class CallsInProgress:
         `in its constructor`. Whatever it raises becomes a `HookError` (an `InvalidFlowError` if
         it raised one), except for Ctrl-C where no run handles it. A process that the hook has
         forked, and in which it returns or raises, ends here."""
-        thread, process = threading.get_ident(), os.getpid()
+        thread, process = threading.get_ident(), _process
         self._running[thread] = (key, path, when)
         try:
             return function(*values)
@@ -60,7 +72,7 @@ class CallsInProgress:
             raise _as_flow_error(error, key, path, when) from error
         finally:
             self._running.pop(thread, None)
-            if os.getpid() != process:
+            if _process != process:
                 _end_child(f"{key}: {path} {_words(when)}", sys.exc_info()[1])
 
     @contextmanager

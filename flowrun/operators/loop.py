@@ -104,6 +104,13 @@ class LoopScheduler(WaitableScheduler):
 
         return Disposable(forget)
 
+    def schedule(
+        self, action: abc.ScheduledAction[S], state: S | None = None
+    ) -> abc.DisposableBase:
+        entry = Action(action, state)  # as `_enqueue`, without a call: three times per frame
+        self._inbox.put(entry)
+        return entry
+
     def _enqueue(
         self, action: abc.ScheduledAction[S], state: S | None, delay: float | None
     ) -> abc.DisposableBase:
@@ -113,7 +120,15 @@ class LoopScheduler(WaitableScheduler):
 
     def _next(self) -> Action | None:
         """Wait for the next action that is due; `None` after `stop`."""
-        while self._timers or self._ready:
+        while True:
+            if not self._timers and not self._ready:  # the usual case: as few calls as possible
+                try:
+                    entry = self._inbox.get(timeout=self._max_sleep)
+                except Empty:
+                    continue
+                if entry is None or not entry.due:
+                    return entry
+                self._sort(entry)
             while not self._inbox.empty():  # timers that are due run in the order of their times
                 self._sort(self._inbox.get())
             timeout = self._max_sleep
@@ -126,21 +141,6 @@ class LoopScheduler(WaitableScheduler):
                 return self._ready.popleft()
             with suppress(Empty):
                 self._sort(self._inbox.get(timeout=timeout))
-        return self._next_in_inbox()
-
-    def _next_in_inbox(self) -> Action | None:
-        """`_next` without timers, three times per frame: as few calls as possible."""
-        entry: Action | None
-        while True:
-            try:
-                entry = self._inbox.get(timeout=self._max_sleep)
-                break
-            except Empty:
-                continue
-        if entry is None or not entry.due:
-            return entry
-        self._sort(entry)
-        return self._next()
 
     def _sort(self, entry: Action | None) -> None:
         if entry is None or not entry.due:

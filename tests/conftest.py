@@ -60,6 +60,13 @@ settings.register_profile("some", settings.get_profile("all"), max_examples=25)
 settings.load_profile("all" if REQUIRE_ALL else "some")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores, because many tests wait for other processes."""
+    asked = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS")
+    return int(asked) if asked else (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test that uses a server, and skip the slow ones."""
     skip = pytest.mark.skip(reason="slow; runs with FLOWRUN_REQUIRE=all")

@@ -63,6 +63,7 @@ def test_the_tests_of_the_package_pass(example: Path) -> None:
     assert "5 passed" in python(example, "pytest", "-q", "-p", "no:cacheprovider")
 
 
+@pytest.mark.slow
 def test_its_hooks_are_found_from_its_folder(example: Path) -> None:
     python(example, "flowrun", "validate", "people.yaml", "--imports")
     summary = json.loads(python(example, "flowrun", "people.yaml", "--summary", "-"))

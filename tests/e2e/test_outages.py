@@ -149,7 +149,7 @@ def test_a_run_survives_a_second_outage(run: Any, embedded: Any, mode: str) -> N
     ("policy", "mode"),
     [
         ("drop", "stream"),
-        ("passthrough", "unary"),
+        pytest.param("passthrough", "unary", marks=pytest.mark.slow),
         pytest.param("drop", "unary", marks=pytest.mark.slow),
         pytest.param("passthrough", "stream", marks=pytest.mark.slow),
     ],

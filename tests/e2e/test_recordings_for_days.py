@@ -52,6 +52,7 @@ def test_a_recording_that_is_read_faster_than_it_plays_is_named_by_its_own_time(
     assert json.loads((tmp_path / "summary.json").read_text())["delivered"] == 450
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 def test_a_killed_recorder_continues_beside_what_is_there(
     flow: Any, started: Any, probe: Any, tmp_path: Path, encoder: str

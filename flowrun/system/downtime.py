@@ -37,3 +37,17 @@ class Downtime:
         """For how long the part has been unavailable altogether."""
         began = self._began
         return self._before if began is None else self._before + self._clock() - began
+
+
+class HasDowntime:
+    """A part whose `_downtime` any thread may read."""
+
+    _downtime: Downtime
+
+    @property
+    def unavailable_since(self) -> datetime | None:
+        return self._downtime.since
+
+    @property
+    def unavailable_s(self) -> float:
+        return self._downtime.seconds

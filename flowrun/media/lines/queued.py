@@ -18,7 +18,7 @@ from flowrun.media.lines.line import encoded, line_of
 from flowrun.media.protocols import Fate, SinkContext
 from flowrun.spec.flow import SinkSpec
 from flowrun.spec.secrets import redact
-from flowrun.system.downtime import Downtime
+from flowrun.system.downtime import Downtime, HasDowntime
 
 log = logging.getLogger("flowrun")
 
@@ -57,7 +57,7 @@ class BrokenError(Exception):
     """No more lines can be sent."""
 
 
-class QueuedLines:
+class QueuedLines(HasDowntime):
     """Send a line about every frame, in the order in which their fates are decided.
 
     At most `MAX_LINES` lines and `MAX_BYTES` bytes wait. Beside other sinks, a line that does not
@@ -87,14 +87,6 @@ class QueuedLines:
         self._thread = threading.Thread(
             target=self._serve, name=f"flowrun-{context.key}", daemon=True
         )
-
-    @property
-    def unavailable_since(self) -> datetime | None:
-        return self._downtime.since
-
-    @property
-    def unavailable_s(self) -> float:
-        return self._downtime.seconds
 
     @abstractmethod
     def send(self, lines: Sequence[Line]) -> None:

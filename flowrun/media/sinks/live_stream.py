@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from dataclasses import replace
-from datetime import datetime
 from urllib.parse import urlsplit
 
 from flowrun.errors import SinkError, SinkUnavailableError
@@ -23,7 +22,7 @@ from flowrun.media.sinks.live_session import LiveSession
 from flowrun.media.sinks.placeholder import placeholder
 from flowrun.spec.flow import SinkSpec
 from flowrun.spec.secrets import redact
-from flowrun.system.downtime import Downtime
+from flowrun.system.downtime import Downtime, HasDowntime
 
 log = logging.getLogger("flowrun")
 
@@ -31,7 +30,7 @@ _DEFAULT_FPS = 25.0  # if neither the flow nor the source has a rate
 _CONNECT_TIMEOUT = 5.0  # seconds, for the check at the start
 
 
-class LiveStreamSink:
+class LiveStreamSink(HasDowntime):
     """Publish frames as they arrive, and repeat the last one where one is missing.
 
     The receiver must be available at the start, except for SRT as a listener, where the caller may
@@ -63,14 +62,6 @@ class LiveStreamSink:
         self._thread: threading.Thread | None = None
         check_codec(spec, context.key)
         self._check_reachable()
-
-    @property
-    def unavailable_since(self) -> datetime | None:
-        return self._downtime.since
-
-    @property
-    def unavailable_s(self) -> float:
-        return self._downtime.seconds
 
     def write(self, frame: Frame) -> None:
         if self._error is not None:

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Container, Iterator
-from datetime import datetime
 from typing import Protocol, get_args
 
 from flowrun.errors import SourceError, SourceReason
@@ -16,7 +15,7 @@ from flowrun.media.sources.frame_clock import FrameClock
 from flowrun.media.sources.pacer import Wait
 from flowrun.spec.flow import SourceSpec
 from flowrun.spec.secrets import redact
-from flowrun.system.downtime import Downtime
+from flowrun.system.downtime import Downtime, HasDowntime
 
 log = logging.getLogger("flowrun")
 
@@ -36,7 +35,7 @@ class Session(Protocol):
     def close(self) -> None: ...
 
 
-class ReconnectingSource:
+class ReconnectingSource(HasDowntime):
     """The frames of consecutive sessions, numbered without gaps, on one time line.
 
     `make` creates a session. `startup` decides whether `open` waits for an unavailable source.
@@ -64,14 +63,6 @@ class ReconnectingSource:
         self._lock = threading.Lock()  # guards the session against `stop`
         self._session: Session | None = None
         self._info: VideoInfo | None = None
-
-    @property
-    def unavailable_since(self) -> datetime | None:
-        return self._downtime.since
-
-    @property
-    def unavailable_s(self) -> float:
-        return self._downtime.seconds
 
     def open(self) -> VideoInfo | None:
         retried = {"wait": _ALL, "fail": _NONE, "auto": _NONE}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
-from flowrun.spec.flow_reading import MAX_BYTES, read_file
+from flowrun.spec.flow_reading import MAX_BYTES
 from flowrun.spec.nodes import MalformedMessageError, Node
 from flowrun.spec.yaml_parser import parse_yaml
 
@@ -17,38 +19,50 @@ _SUFFIXES = (".yaml", ".yml")
 _FLOW_LINE = re.compile(rf"""^(?:\{{\s*)?["']?(?:{"|".join(FLOW_KEYS)})["']?\s*:""", re.MULTILINE)
 
 
-def is_flow(text: str) -> bool:
-    """Whether YAML text has one of `FLOW_KEYS` at its top level; if it cannot be parsed, whether a
-    line begins with one of them."""
+def flows_among(files: Iterable[Path]) -> list[Path]:
+    """Those of `files` that are flows, in order, and not only parts that others of them extend.
+    Each is read once."""
+    roots = {file: _read(file) for file in files}
+    extended = {
+        os.path.realpath(file.parent / base.value)
+        for file, root in roots.items()
+        if (base := root.keys.get("extends")) is not None and isinstance(base.value, str)
+    }
+    return [
+        file
+        for file, root in roots.items()
+        if root.is_flow
+        and (os.path.realpath(file) not in extended or root.keys.keys() >= set(_NEEDED))
+    ]
+
+
+class _Root(NamedTuple):
+    """The keys of a file at its top level, none if it cannot be parsed. It is a flow if it has one
+    of `FLOW_KEYS` there; if it cannot be parsed, if a line begins with one of them."""
+
+    is_flow: bool
+    keys: Mapping[str, Node] = MappingProxyType({})
+
+
+def _read(path: Path) -> _Root:
+    """A file that cannot be read may be a flow."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES)
+    except OSError:
+        return _Root(is_flow=True)
+    utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))  # an error of its own in a flow
+    return _parsed(data.decode("utf-16" if utf_16 else "utf-8-sig", "replace"))
+
+
+def _parsed(text: str) -> _Root:
     try:
         root, _ = parse_yaml(text)
     except MalformedMessageError:
-        return _FLOW_LINE.search(text) is not None
-    return isinstance(root.value, dict) and not root.value.keys().isdisjoint(FLOW_KEYS)
-
-
-def parts_of_flows(files: Iterable[Path]) -> set[Path]:
-    """Those of `files` that others extend, and that are no whole flows."""
-    roots = {file: _top_level(file) for file in files}
-    extended = set()
-    for file, root in roots.items():
-        base = root.get("extends")
-        if base is not None and isinstance(base.value, str):
-            extended.add(os.path.realpath(file.parent / base.value))
-    return {
-        file
-        for file, root in roots.items()
-        if os.path.realpath(file) in extended and not root.keys() >= set(_NEEDED)
-    }
-
-
-def _top_level(file: Path) -> dict[str, Node]:
-    """The keys of a file at its top level; none if it cannot be parsed."""
-    try:
-        root, _ = parse_yaml(read_file(file))
-    except MalformedMessageError:
-        return {}
-    return root.value if isinstance(root.value, dict) else {}
+        return _Root(_FLOW_LINE.search(text) is not None)
+    if not isinstance(root.value, dict):
+        return _Root(is_flow=False)
+    return _Root(not root.value.keys().isdisjoint(FLOW_KEYS), root.value)
 
 
 def yaml_files(folder: str) -> list[Path]:
@@ -61,14 +75,3 @@ def yaml_files(folder: str) -> list[Path]:
                     yield Path(parent, name)
 
     return sorted(found())
-
-
-def is_flow_file(path: Path) -> bool:
-    """Whether the file is a flow. One that cannot be read may be one."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES)
-    except OSError:
-        return True
-    utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))  # an error of its own in a flow
-    return is_flow(data.decode("utf-16" if utf_16 else "utf-8-sig", "replace"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flowrun.spec.flow import Flow
-from flowrun.spec.flow_files import FLOW_KEYS, is_flow_file, parts_of_flows, yaml_files
+from flowrun.spec.flow_files import FLOW_KEYS, flows_among, yaml_files
 from flowrun.spec.flow_reading import nearest_file
 from flowrun.spec.load import STDIN, load, name_of
 from flowrun.spec.messages import join_alternatives
@@ -76,8 +76,7 @@ def _check(file: Path, checks: Sequence[Check], environ: Mapping[str, str] | Non
 def _flows_in(folder: str) -> tuple[list[Path], list[Path]]:
     """The flows of a directory, and its other YAML files, also those that are only extended."""
     files = yaml_files(folder)
-    parts = parts_of_flows(files)
-    flows = [file for file in files if file not in parts and is_flow_file(file)]
+    flows = flows_among(files)
     return flows, [file for file in files if file not in flows]
 
 

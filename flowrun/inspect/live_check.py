@@ -69,8 +69,7 @@ def _sinks(flow: Flow) -> list[Remark]:
     found = []
     for key, spec in flow.sinks_by_key.items():
         try:
-            if spec.encoder == "ffmpeg":
-                check_codec(spec, key)
+            check_codec(spec, key)
         except FlowrunError as error:
             found.append(Remark.of(error))
     return found

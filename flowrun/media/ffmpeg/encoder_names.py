@@ -18,10 +18,10 @@ _USUAL = {"avc": "libx264", "x264": "libx264", "x265": "libx265", "divx": "mpeg4
 
 
 def check_codec(spec: SinkSpec, key: str) -> None:
-    """Raise `InvalidFlowError` at the `codec` of the sink at `key` if ffmpeg has no video encoder
-    of this name. It takes about 50 ms, once per process."""
+    """Raise `InvalidFlowError` at the `codec` of the sink at `key` if ffmpeg is to encode and has
+    no video encoder of this name. It takes about 50 ms, once per process."""
     name = spec.codec
-    if name is None:
+    if name is None or spec.encoder != "ffmpeg":
         return
     known = encoder_names()
     if not known or name in known:

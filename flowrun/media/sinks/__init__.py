@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from flowrun.media.ffmpeg.encoder_names import check_codec
 from flowrun.media.lines.jsonl import JsonLinesSink
 from flowrun.media.lines.mqtt import MqttSink
 from flowrun.media.lines.stdout import StandardOutputSink
@@ -34,6 +35,7 @@ SINKS: dict[SinkKind, Callable[[SinkSpec, SinkContext], Sink]] = {
 
 
 def open_sink(spec: SinkSpec, context: SinkContext) -> Sink:
-    """A sink that is ready for its first frame. Raises `SinkError`, or `RunError` for an address
-    on which it cannot listen."""
+    """A sink that is ready for its first frame. Raises `SinkError`, `InvalidFlowError` for an
+    encoder that is unknown, or `RunError` for an address on which it cannot listen."""
+    check_codec(spec, context.key)
     return SINKS[spec.kind](spec, context)

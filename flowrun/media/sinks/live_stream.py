@@ -14,7 +14,6 @@ from flowrun.errors import SinkError, SinkUnavailableError
 from flowrun.frame import Frame
 from flowrun.image.scaling import FILTERS, scaled
 from flowrun.media.backoff import Backoff
-from flowrun.media.ffmpeg.encoder_names import check_codec
 from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks.live_clock import LiveClock
 from flowrun.media.sinks.live_outputs import output_of, waits_for_caller
@@ -60,7 +59,6 @@ class LiveStreamSink(HasDowntime):
         self._latest: LiveSession | None = None  # the open one, or one that is opening
         self._error: SinkError | None = None  # after `give_up_after`
         self._thread: threading.Thread | None = None
-        check_codec(spec, context.key)
         self._check_reachable()
 
     def write(self, frame: Frame) -> None:

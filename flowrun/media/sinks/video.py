@@ -8,7 +8,6 @@ import threading
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
 from flowrun.media.encoding import supports_bitrate
-from flowrun.media.ffmpeg.encoder_names import check_codec
 from flowrun.media.file_pattern import FilePattern
 from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks.avi import AviTimes
@@ -37,15 +36,13 @@ class VideoSink:
 
     No file is lost: see `SingleFile` and `FileSeries`; a file that does not play stays
     `name.part.mp4`. `missing` counts the frames that an encoder accepted and did not write before
-    it failed. `__init__` raises `InvalidFlowError` if the encoder is not installed or unknown, and
+    it failed. `__init__` raises `InvalidFlowError` if the encoder is not installed, and
     `SinkError` if the path is claimed (see `Claims`).
     """
 
     def __init__(self, spec: SinkSpec, context: SinkContext) -> None:
         self._spec, self._context = spec, context
         self._open = ENCODERS[spec.encoder](context.key)
-        if spec.encoder == "ffmpeg":
-            check_codec(spec, context.key)
         self._recording: Recording | None = None
         self._aborted = False
         self.missing = 0

@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 from flowrun.errors import SinkError
 from flowrun.foreign import exception_text
-from flowrun.media.lines.queued import Line, QueuedLines, UnavailableError
+from flowrun.media.lines.line_queue import Line
+from flowrun.media.lines.queued import QueuedLines, UnavailableError
 from flowrun.media.lines.tls import client_context
 from flowrun.media.protocols import SinkContext
 from flowrun.spec.flow import SinkSpec

@@ -1,20 +1,19 @@
-"""Queue lines for a receiver that may be slow or unavailable, and send them on another thread."""
+"""Send lines to a receiver that may be slow or unavailable, on a thread of its own."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from abc import abstractmethod
-from collections import deque
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
 from flowrun.media.backoff import Backoff
 from flowrun.media.lines.line import encoded, line_of
+from flowrun.media.lines.line_queue import Line, LineQueue
 from flowrun.media.protocols import Fate, SinkContext
 from flowrun.spec.flow import SinkSpec
 from flowrun.spec.secrets import redact
@@ -22,22 +21,10 @@ from flowrun.system.downtime import Downtime, HasDowntime
 
 log = logging.getLogger("flowrun")
 
-MAX_LINES = 1000
-MAX_BYTES = 64 << 20
 FLUSH = 5.0  # seconds that `close` waits for the receiver
 GRACE = 1.0  # more seconds for the thread to end
 _WARN_EVERY = 60.0  # seconds
 _TICK = 1.0  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line in the queue, without a line break."""
-
-    index: int
-    at: str
-    text: bytes
-    delivered: bool  # whether its frame is
 
 
 class UnavailableError(Exception):
@@ -57,11 +44,11 @@ class BrokenError(Exception):
     """No more lines can be sent."""
 
 
-class QueuedLines(HasDowntime):
+class QueuedLines(HasDowntime, ABC):
     """Send a line about every frame, in the order in which their fates are decided.
 
-    At most `MAX_LINES` lines and `MAX_BYTES` bytes wait. Beside other sinks, a line that does not
-    fit is lost, so that a receiver that is slow or unavailable slows nothing; as the only sink it
+    The lines that wait are bounded (see `LineQueue`). Beside other sinks, a line that does not fit
+    is lost, so that a receiver that is slow or unavailable slows nothing; as the only sink it
     is waited for. Lost lines of delivered frames count as failed (`missing`), sent ones as
     delivered. `address` is the receiver's, without secrets. One thread of its own sends.
     """
@@ -75,15 +62,12 @@ class QueuedLines(HasDowntime):
         self._reconnect = spec.reconnect
         self._batch = batch
         self._downtime = Downtime()
-        self._waiting: deque[Line] = deque()
-        self._bytes = 0
+        self._queue = LineQueue()
         self._retry = 0  # lines that are sent again
         self._lost = 0  # lines, of any fate
         self._warned = -_WARN_EVERY
-        self._deadline: float | None = None  # once it is closing
-        self._resumed = self._raised = False
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
+        self._raised = False
+        self._lock = threading.Lock()  # guards the counters
         self._thread = threading.Thread(
             target=self._serve, name=f"flowrun-{context.key}", daemon=True
         )
@@ -105,9 +89,7 @@ class QueuedLines(HasDowntime):
 
     def resume(self) -> None:
         """Send again at once: the receiver is available. From any thread."""
-        with self._lock:
-            self._resumed = True
-            self._changed.notify_all()
+        self._queue.resume()
 
     def start(self) -> None:
         """Start sending, at the end of the constructor of a subclass."""
@@ -119,30 +101,23 @@ class QueuedLines(HasDowntime):
             return
         line = line_of(fate, self._context.run, datetime.now().astimezone())
         queued = Line(fate.index, line["at"], encoded(line), fate.fate == "delivered")
-        with self._lock:
-            if self.error is not None or self._deadline is not None or self._full():
-                self._lose([queued])
-                return
-            self._waiting.append(queued)
-            self._bytes += len(queued.text)
-            self._changed.notify_all()
+        if not self._queue.put(queued):
+            self._lose([queued])
 
     def write(self, frame: Frame) -> None:
         """Wait until the line of `frame` fits into the queue."""
-        with self._lock:
-            while self._full() and self.error is None and self._deadline is None:
-                self._changed.wait()
+        self._queue.wait_for_space()
         if self.error is not None:
             raise self.error
 
     def close(self) -> None:
         """Send what waits, for at most `FLUSH` seconds, and end the connection. Raises the error
         that ended the sink, once."""
-        self._end(FLUSH)
+        self._queue.end(FLUSH)
         self._thread.join(FLUSH + GRACE)
         self.interrupt()
+        self._lose(self._queue.take(len(self._queue)))
         with self._lock:
-            self._lose_next(len(self._waiting))
             lost, self._lost = self._lost, 0
         if lost:
             log.warning("%s: %d lines were not sent to %s", self.key, lost, self.address)
@@ -151,19 +126,13 @@ class QueuedLines(HasDowntime):
             raise self.error
 
     def abort(self) -> None:
-        self._end(0.0)
+        self._queue.end(0.0)
         self.interrupt()
-
-    def _end(self, seconds: float) -> None:
-        with self._lock:
-            deadline = time.monotonic() + seconds
-            self._deadline = min(deadline, self._deadline or deadline)
-            self._changed.notify_all()
 
     def _serve(self) -> None:
         backoff = Backoff(self._reconnect)
         connected = time.monotonic()
-        while (lines := self._next()) is not None:
+        while (lines := self._queue.next(self._retry or self._batch, _TICK)) is not None:
             try:
                 self.tick()
                 if not lines:
@@ -179,18 +148,18 @@ class QueuedLines(HasDowntime):
                     self._fail(SinkError(f"{self._unavailable(error)}", key=self.key, hint=hint))
                     break
                 self._note_unavailable(error)
-                self._pause(max(delay, min(error.after, self._reconnect.maximum)))
+                self._queue.pause(max(delay, min(error.after, self._reconnect.maximum)))
                 continue
             except BrokenError as error:
                 self._fail(SinkError(str(error), key=self.key))
                 break
             except RefusedError as error:
                 self._warn(f"{self.key}: {redact(str(error))}; the line is lost")
-                with self._lock:
-                    self._lose_next(len(lines))
+                self._lose(self._queue.take(len(lines)))
             else:
+                taken = self._queue.take(len(lines))
                 with self._lock:
-                    self.delivered += sum(line.delivered for line in self._take(len(lines)))
+                    self.delivered += sum(line.delivered for line in taken)
             self._retry = 0
             if self._downtime.since is not None:
                 self._downtime.end()
@@ -199,49 +168,16 @@ class QueuedLines(HasDowntime):
                 connected = time.monotonic()
         self.disconnect()
 
-    def _next(self) -> list[Line] | None:
-        """Wait for lines to send, none if there are none for a while; `None` at the end."""
-        with self._lock:
-            if not self._waiting and self._deadline is None:
-                self._changed.wait(_TICK)
-            if self._deadline is not None and (
-                not self._waiting or time.monotonic() >= self._deadline
-            ):
-                return None
-            count = self._retry or min(self._batch, len(self._waiting))
-            return [self._waiting[n] for n in range(count)]
-
-    def _pause(self, seconds: float) -> None:
-        """Wait so long, or until `resume`, or until the deadline, which `close` may set."""
-        end = time.monotonic() + seconds
-        with self._lock:
-            self._resumed = False
-            while not self._resumed and (now := time.monotonic()) < min(end, self._deadline or end):
-                self._changed.wait(min(end, self._deadline or end) - now)
-
-    def _full(self) -> bool:
-        return len(self._waiting) >= MAX_LINES or self._bytes >= MAX_BYTES
-
-    def _take(self, count: int) -> list[Line]:
-        """Remove the next `count` lines, or none if `close` has given them up meanwhile."""
-        taken = [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
-        self._bytes -= sum(len(line.text) for line in taken)
-        self._changed.notify_all()
-        return taken
-
-    def _lose_next(self, count: int) -> None:
-        self._lose(self._take(count))
-
     def _lose(self, lines: Sequence[Line]) -> None:
         count = sum(line.delivered for line in lines)
-        self.failed += count
-        self.missing += count
-        self._lost += len(lines)
+        with self._lock:
+            self.failed += count
+            self.missing += count
+            self._lost += len(lines)
 
     def _fail(self, error: SinkError) -> None:
-        with self._lock:
-            self.error = error
-            self._changed.notify_all()
+        self.error = error
+        self._queue.end(0.0)
         log.warning("%s; no more lines are sent", error)
 
     def _note_unavailable(self, error: UnavailableError) -> None:

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 
 from flowrun.errors import SinkError
-from flowrun.media.lines.queued import BrokenError, Line, QueuedLines
+from flowrun.media.lines.line_queue import Line
+from flowrun.media.lines.queued import BrokenError, QueuedLines
 from flowrun.media.protocols import SinkContext
 from flowrun.spec.flow import SinkSpec
 from flowrun.system.standard_output import descriptor

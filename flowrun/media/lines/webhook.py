@@ -11,7 +11,8 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from flowrun.foreign import exception_text
 from flowrun.media.authorization import basic
-from flowrun.media.lines.queued import Line, QueuedLines, RefusedError, UnavailableError
+from flowrun.media.lines.line_queue import Line
+from flowrun.media.lines.queued import QueuedLines, RefusedError, UnavailableError
 from flowrun.media.lines.tls import client_context
 from flowrun.media.protocols import SinkContext
 from flowrun.spec.flow import SinkSpec

@@ -15,14 +15,9 @@ import pytest
 
 from flowrun.errors import SinkError
 from flowrun.frame import Frame, VideoInfo
-from flowrun.media.lines import queued
-from flowrun.media.lines.queued import (
-    BrokenError,
-    Line,
-    QueuedLines,
-    RefusedError,
-    UnavailableError,
-)
+from flowrun.media.lines import line_queue, queued
+from flowrun.media.lines.line_queue import Line
+from flowrun.media.lines.queued import BrokenError, QueuedLines, RefusedError, UnavailableError
 from flowrun.media.protocols import FateSink, RemoteSink, SinkContext
 from flowrun.spec.flow import Reconnect, SinkSpec
 
@@ -71,8 +66,8 @@ class Receiver(QueuedLines):
         self.may_send.set()
 
     def until(self, condition: Callable[[], bool]) -> None:
-        with self._lock:
-            assert self._changed.wait_for(condition, WITHIN)
+        with self._queue._changed:
+            assert self._queue._changed.wait_for(condition, WITHIN)
 
 
 @pytest.fixture
@@ -120,7 +115,7 @@ def test_a_batch_has_what_waits(receiver: Any) -> None:
 def test_what_does_not_fit_is_lost_and_counted_without_waiting(
     receiver: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(queued, "MAX_LINES", 3)
+    monkeypatch.setattr(line_queue, "MAX_LINES", 3)
     sink = receiver()
     sink.may_send.clear()
     for index in range(10):
@@ -134,7 +129,7 @@ def test_what_does_not_fit_is_lost_and_counted_without_waiting(
 
 
 def test_large_lines_are_bounded_in_bytes(receiver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queued, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(line_queue, "MAX_BYTES", 10_000)
     sink = receiver()
     sink.may_send.clear()
     for index in range(9):
@@ -147,7 +142,7 @@ def test_large_lines_are_bounded_in_bytes(receiver: Any, monkeypatch: pytest.Mon
 def test_as_the_only_sink_it_makes_the_frames_wait(
     receiver: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queued, "MAX_LINES", 2)
+    monkeypatch.setattr(line_queue, "MAX_LINES", 2)
     sink = receiver()
     sink.may_send.clear()
     written: list[int] = []
@@ -160,7 +155,7 @@ def test_as_the_only_sink_it_makes_the_frames_wait(
 
     thread = threading.Thread(target=deliver)
     thread.start()
-    sink.until(lambda: len(sink._waiting) == 2)
+    sink.until(lambda: len(sink._queue) == 2)
     assert len(written) <= 2
     sink.may_send.set()
     thread.join(WITHIN)

@@ -19,8 +19,10 @@ from flowrun.system.downtime import Downtime, HasDowntime
 
 log = logging.getLogger("flowrun")
 
-# With `startup: auto`, these are retried at a network source. The others need a correction.
+# With `startup: auto`, these are retried at a network source. The others need a correction. A
+# stream that has just begun may have sent nothing but sound so far.
 _TRANSIENT: frozenset[SourceReason] = frozenset({"not found", "refused", "timed out", "failed"})
+_STREAM_TRANSIENT: frozenset[SourceReason] = _TRANSIENT | {"no video"}
 _ALL: frozenset[SourceReason] = frozenset(get_args(SourceReason))
 _NONE: frozenset[SourceReason] = frozenset()
 _END_TOLERANCE = 1.0  # seconds before its known end from which on a stream counts as complete
@@ -67,7 +69,7 @@ class ReconnectingSource(HasDowntime):
     def open(self) -> VideoInfo | None:
         retried = {"wait": _ALL, "fail": _NONE, "auto": _NONE}
         if self._spec.kind in ("rtsp", "stream", "http"):
-            retried["auto"] = _TRANSIENT
+            retried["auto"] = _STREAM_TRANSIENT if self._spec.kind == "stream" else _TRANSIENT
         info = self._connect(retried[self._spec.startup])
         self._downtime.end()
         if info is not None and info.tone_mapped:

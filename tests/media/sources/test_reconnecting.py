@@ -141,12 +141,15 @@ def error(reason: Any = "failed", message: str = "gone") -> SourceError:
 
 @pytest.mark.parametrize("reason", REASONS)
 @pytest.mark.parametrize("startup", ["auto", "wait", "fail"])
-@pytest.mark.parametrize("uri", [CAMERA, "http://host/a.mp4", "camera:0", "a.mp4"])
+@pytest.mark.parametrize(
+    "uri", [CAMERA, "rtmp://host/live", "http://host/a.mp4", "camera:0", "a.mp4"]
+)
 def test_startup_decides_whether_to_wait_for_an_unavailable_source(
     uri: str, startup: str, reason: SourceReason
 ) -> None:
     passing = reason in ("not found", "refused", "timed out", "failed")
-    network = uri.startswith(("rtsp", "http"))
+    passing = passing or (reason == "no video" and uri.startswith("rtmp"))  # only sound so far
+    network = uri.startswith(("rtsp", "http", "rtmp"))
     waits = startup == "wait" or (startup == "auto" and network and passing)
     sessions = [FakeSession(error(reason)), FakeSession(error(reason)), FakeSession(FILE)]
     world = World(sessions, uri, keys={"startup": startup})

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
+from flowrun.sound import SoundFormat, SoundPacket
 from flowrun.view import View, whole
 
 Image = npt.NDArray[np.uint8]
@@ -52,6 +53,8 @@ class Frame:
     `data`      what hooks attached, by name; a `.jsonl` sink writes it.
     `view`      the part of the source's picture that the model sees; `None`: all of it. Before the
                 model, `image` shows that part; after the model, `image` is the source's picture.
+    `sound`     from the source to the first queue only: the packets of sound since the previous
+                frame, and at the end of a source those after it.
     """
 
     image: Image
@@ -61,14 +64,21 @@ class Frame:
     captured: float
     data: Mapping[str, Any] = field(default_factory=dict)
     view: View | None = None
+    sound: list[SoundPacket] | None = field(repr=False, default=None)
     picture: Picture | None = field(init=False, repr=False, default=None)  # what `image` shows
 
     @classmethod
     def decoded(
-        cls, picture: Picture, index: int, time: float, duration: float, captured: float
+        cls,
+        picture: Picture,
+        index: int,
+        time: float,
+        duration: float,
+        captured: float,
+        sound: list[SoundPacket] | None = None,
     ) -> Frame:
         """The frame of `picture`, whose image is not made yet."""
-        return cls(cast(Image, picture), index, time, duration, captured)
+        return cls(cast(Image, picture), index, time, duration, captured, {}, None, sound)
 
     def __post_init__(self) -> None:
         # The first test alone decides in most cases, and is the cheaper one.
@@ -126,7 +136,7 @@ class Frame:
     def placed(self, index: int, time: float, captured: float) -> Frame:
         """The same frame with another number and other times."""
         image = cast(Image, self.content)
-        return Frame(image, index, time, self.duration, captured, self.data, self.view)
+        return Frame(image, index, time, self.duration, captured, self.data, self.view, self.sound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +150,8 @@ class VideoInfo:
     what the times of a live source are: its own (`stream`), its own with frames that arrive in
     bursts (`bursts`: HLS, DASH), or those of arrival, as it has none (`arrival`). `pixel_aspect` is
     the width of a pixel divided by its height, 1 if unknown. `tone_mapped` is the kind of HDR
-    (`PQ`, `HLG`) that was converted to BT.709, `None` for any other source.
+    (`PQ`, `HLG`) that was converted to BT.709, `None` for any other source. `sound` is the format
+    of its sound, if a sink copies it.
     """
 
     width: int
@@ -157,3 +168,4 @@ class VideoInfo:
     color_transfer: str | None = None
     pixel_aspect: Fraction = Fraction(1)
     tone_mapped: str | None = None
+    sound: SoundFormat | None = None

@@ -40,11 +40,13 @@ from flowrun.ledger.losses import nothing_delivered
 from flowrun.ledger.summary import Summary
 from flowrun.media.claims import Claims
 from flowrun.media.file_pattern import FilePattern
-from flowrun.media.protocols import SinkContext, Source
+from flowrun.media.protocols import SinkContext, Source, SourceContext
+from flowrun.media.sound_queue import SoundTap
 from flowrun.media.sources import make_source
 from flowrun.media.when import When
 from flowrun.operators.loop import LoopScheduler
 from flowrun.spec.flow import Flow, OnOutage, SourceSpec
+from flowrun.spec.secrets import redact
 
 log = logging.getLogger("flowrun")
 
@@ -68,6 +70,7 @@ class Run:
         self._status.server_wait = self._server_wait.downtime
         self._listeners = ExitStack()  # they get every fate, so they are closed after the ledger
         self._claims = Claims()
+        self._sound = SoundTap()
 
     def run(self) -> Summary:
         """Open everything, run until the source ends, `stop` or an error, and close everything.
@@ -209,8 +212,9 @@ class Run:
                 threads.thread("preprocess"),
                 threads.thread("deliver") if delivers_apart(flow) else threads.main,
             )
+            frames = self._sound.frames(source)
             self._subscribe(
-                compile_flow(flow, source, stages, branches, self.ledger, on, self._failing),
+                compile_flow(flow, frames, stages, branches, self.ledger, on, self._failing),
                 threads.main,
             )
         finally:
@@ -278,11 +282,14 @@ class Run:
     def _open_source(
         self, parts: ExitStack, spec: SourceSpec, buffers: Buffers
     ) -> tuple[Source, VideoInfo | None]:
-        source = self._status.source = make_source(spec, buffers)
+        sound = self.flow.copies_sound
+        source = self._status.source = make_source(spec, SourceContext(buffers, sound=sound))
         parts.callback(source.close)
         self._shutdown.when_stopped(source.stop)
-        self._status.info = source.open()
-        return source, self._status.info
+        info = self._status.info = source.open()
+        if sound and info is not None and info.sound is None:
+            log.info("source: %s has no sound", redact(spec.uri))
+        return source, info
 
     def _open_transport(
         self,
@@ -336,7 +343,9 @@ class Run:
         return self._status.branches
 
     def _context(self, info: VideoInfo, key: str) -> SinkContext:
-        when = self._status.selections[key] = When(self.flow.sinks_by_key[key].when)
+        spec = self.flow.sinks_by_key[key]
+        when = self._status.selections[key] = When(spec.when)
+        copied = info.sound if spec.audio == "copy" else None
 
         def unavailable_since() -> datetime | None:
             shown = self.flow.source.on_loss == "placeholder"
@@ -354,4 +363,5 @@ class Run:
             unavailable_since=unavailable_since,
             status=self.status,
             claims=self._claims,
+            sound=None if copied is None else self._sound.queue(copied, key),
         )

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "flowrun"
 
 # The layers from the bottom up. A subpackage imports from the layers below its own; subpackages of
 # one layer never import each other. Modules of the lowest layer may.
-VOCABULARY = {"errors", "view", "frame", "detection", "inference", "foreign"}
+VOCABULARY = {"errors", "view", "frame", "sound", "detection", "inference", "foreign"}
 LAYERS: list[set[str]] = [
     {"system", "image", "spec", "operators"},
     {"ledger", "hooks", "media", "kserve"},
@@ -26,7 +26,7 @@ LAYERS: list[set[str]] = [
 # The same inside the two large subpackages.
 INSIDE: dict[str, list[set[str]]] = {
     "media": [
-        {"claims", "file_pattern", "pixel_aspect", "when"},
+        {"claims", "file_pattern", "pixel_aspect", "sound_queue", "when"},
         {"protocols"},
         {
             "authorization",

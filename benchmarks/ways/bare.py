@@ -28,7 +28,7 @@ from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.kserve.shared_memory.pool import Pool
 from flowrun.kserve.wire.requests import pieces
 from flowrun.kserve.wire.send_buffers import SendBuffers
-from flowrun.media.protocols import SinkContext
+from flowrun.media.protocols import SinkContext, SourceContext
 from flowrun.media.sinks import open_sink
 from flowrun.media.sources import make_source
 from flowrun.spec.flow import SinkSpec, SourceSpec, TransportSpec
@@ -114,7 +114,7 @@ def _run(job: Job) -> Outcome:
         buffers = Buffers()
         buffers.allocate = carrier.allocate
         source = parts.enter_context(
-            closing(make_source(SourceSpec(job.clip, **job.source), buffers))
+            closing(make_source(SourceSpec(job.clip, **job.source), SourceContext(buffers)))
         )
         info = source.open()
         assert info is not None

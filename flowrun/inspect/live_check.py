@@ -24,9 +24,12 @@ from flowrun.kserve.contract.model_info import ModelInfo
 from flowrun.kserve.server.embedded import serving
 from flowrun.ledger.ledger import Ledger
 from flowrun.media.ffmpeg.encoder_names import check_codec
+from flowrun.media.protocols import SourceContext
+from flowrun.media.sinks.sound_support import check_sound
 from flowrun.media.sources import make_source
 from flowrun.operators.limit import Limit
-from flowrun.spec.flow import Flow, SourceSpec
+from flowrun.sound import SoundFormat
+from flowrun.spec.flow import Flow, SinkSpec
 from flowrun.spec.problems import Remark
 
 HOOK_TIMEOUT = 60.0  # seconds to import, construct, call once and close all hooks
@@ -44,9 +47,10 @@ def check(flow: Flow, *, hook_timeout: float = HOOK_TIMEOUT) -> list[Remark]:
     user code: preprocess hooks on a thread of its own, and postprocess hooks that declare
     `check_outputs`.
     """
-    remarks: list[Remark] = _sinks(flow)
+    remarks: list[Remark] = _sinks(flow, check_codec)
     try:
-        frame = _first_frame(flow.source)
+        frame, sound = _first_frame(flow)
+        remarks += _sinks(flow, lambda spec, key: check_sound(spec, sound, key))
     except FlowrunError as error:
         width, height = flow.source.size or SIZE
         note = f"a blank image of {width}x{height} is used instead of the first frame"
@@ -65,11 +69,11 @@ def check(flow: Flow, *, hook_timeout: float = HOOK_TIMEOUT) -> list[Remark]:
     return remarks
 
 
-def _sinks(flow: Flow) -> list[Remark]:
+def _sinks(flow: Flow, check: Callable[[SinkSpec, str], None]) -> list[Remark]:
     found = []
     for key, spec in flow.sinks_by_key.items():
         try:
-            check_codec(spec, key)
+            check(spec, key)
         except FlowrunError as error:
             found.append(Remark.of(error))
     return found
@@ -84,13 +88,15 @@ class _Prepared(NamedTuple):
     reading: tuple[Hook, ...] = ()
 
 
-def _first_frame(spec: SourceSpec) -> Frame:
-    """Capture one frame. Raises `SourceError` or `InvalidFlowError` if the first attempt fails."""
-    once = replace(spec, startup="fail", on_loss="stop", pace="fast", loop=False)
-    with closing(make_source(once)) as source:
-        source.open()
+def _first_frame(flow: Flow) -> tuple[Frame, SoundFormat | None]:
+    """Capture one frame; with the format of the sound, if a sink copies it. Raises `SourceError`
+    or `InvalidFlowError` if the first attempt fails."""
+    once = replace(flow.source, startup="fail", on_loss="stop", pace="fast", loop=False)
+    context = SourceContext(sound=flow.copies_sound)
+    with closing(make_source(once, context)) as source:
+        info = source.open()
         for frame in source:
-            return frame
+            return frame, None if info is None else info.sound
     raise SourceError("the source has no frames", reason="no video")
 
 

@@ -9,8 +9,10 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from flowrun.errors import SinkError
 from flowrun.frame import Frame, VideoInfo
+from flowrun.image.buffers import Buffers
 from flowrun.media import pixel_aspect
 from flowrun.media.claims import Claims
+from flowrun.media.sound_queue import SoundQueue
 from flowrun.media.when import When
 
 
@@ -49,6 +51,15 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class SourceContext:
+    """What a source knows of its run: images are made in memory of `buffers`; `sound` asks for the
+    sound of the source, attached to its frames."""
+
+    buffers: Buffers = field(default_factory=Buffers)
+    sound: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SinkContext:
     """What a sink knows of its run.
 
@@ -58,7 +69,7 @@ class SinkContext:
     `stop` ends the run as a Ctrl-C does: from any thread, without waiting.
     `unavailable_since` returns the local time since which the source is unavailable and a live sink
     should show a placeholder. `status` returns `Run.status`, from any thread. `claims` are those of
-    the run.
+    the run. `sound` is what a sink that copies the sound writes, `None` if it writes none.
     """
 
     info: VideoInfo
@@ -71,6 +82,7 @@ class SinkContext:
     unavailable_since: Callable[[], datetime | None] = lambda: None
     status: Callable[[], dict[str, Any]] = dict
     claims: Claims = field(default_factory=Claims)
+    sound: SoundQueue | None = None
 
     def of_frame(self, frame: Frame) -> SinkContext:
         """The same, with the pixel aspect of `frame`."""

@@ -238,6 +238,11 @@ class Flow:
     traces: TracesSpec | None = None
 
     @property
+    def copies_sound(self) -> bool:
+        """Whether a sink copies the sound of the source."""
+        return any(spec.audio == "copy" for spec in self.sinks)
+
+    @property
     def sinks_by_key(self) -> dict[str, SinkSpec]:
         """The sinks by their keys in the flow: `sink`, or `sink[0]`, `sink[1]`, …"""
         if len(self.sinks) == 1:

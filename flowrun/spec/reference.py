@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator
 
-from flowrun.spec.messages import join_alternatives
 from flowrun.spec.schema import Schema, schema, types
 
 _INTRODUCTION = """\
@@ -44,8 +43,6 @@ def _section(key: str, part: Schema, *, required: bool) -> Iterator[str]:
     inside = part if "properties" in part else _resolved(part["items"])
     if "x-short" in inside:
         sentences.append(f"Short form: the value of `{inside['x-short']}` alone.")
-    if part.get("x-planned") is True:
-        sentences.append("Not supported yet.")
     yield " ".join(sentences)
     yield _table(inside["properties"], inside.get("required", []), _restrictions(inside))
 
@@ -57,10 +54,6 @@ def _table(
     for path, part in _flat(keys):
         default = "required" if path in required else _default(part)
         meaning = re.sub(r"\bnull: ", "`null`: ", part["description"])
-        if part.get("x-planned") is True:
-            meaning += " Not supported yet."
-        elif "x-planned" in part:
-            meaning += f" Not supported yet: {join_alternatives(part['x-planned'])}."
         meaning += (restrictions or {}).get(path, "")
         cells = (f"`{path}`", _values(part), default, meaning)
         rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")

@@ -1,9 +1,8 @@
 """The JSON Schema of a flow: the single source of the format.
 
-Beside standard keywords it uses four of its own, which validators ignore: `x-short` names the key
+Beside standard keywords it uses three of its own, which validators ignore: `x-short` names the key
 whose value the short form is, `x-hook` marks the options of a hook of `preprocess` or of
-`postprocess`, `x-planned` marks keys that are not supported yet (except with their default), and
-`errorMessage` describes what is allowed (editors show it as well).
+`postprocess`, and `errorMessage` describes what is allowed (editors show it as well).
 """
 
 from __future__ import annotations

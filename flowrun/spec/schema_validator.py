@@ -14,7 +14,6 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
-from flowrun.spec import units
 from flowrun.spec.schema import Schema, inlined
 
 
@@ -23,7 +22,7 @@ def validator() -> Validator:
     """The validator for whole flows, created once."""
     dialect: type[Validator] = extend(  # type: ignore[no-untyped-call]
         Draft202012Validator,
-        {"pattern": _pattern, "x-planned": _planned},
+        {"pattern": _pattern},
         type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number),
     )
     return dialect(inlined())
@@ -42,18 +41,3 @@ def _pattern(on: Validator, pattern: str, value: Any, of: Schema) -> Iterator[Va
 def _compiled(pattern: str) -> re.Pattern[str]:
     """Compile with JSON Schema's meaning of `$`: the end, not before a final newline."""
     return re.compile(f"{pattern[:-1]}\\Z" if pattern.endswith("$") else pattern)
-
-
-def _planned(on: Validator, _: bool, value: Any, of: Schema) -> Iterator[ValidationError]:
-    if not _same(value, of.get("default")):
-        yield ValidationError("is planned")
-
-
-def _same(value: Any, default: Any) -> bool:
-    """Whether a value equals the default: `1000ms` is `1s`."""
-    if value == default:
-        return True
-    try:
-        return units.duration(value) == units.duration(default)
-    except (TypeError, ValueError):
-        return False

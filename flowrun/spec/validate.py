@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 # Of several errors about one key only the first in this order is reported: it causes the others.
-_ORDER = ("additionalProperties", "type", "enum", "", "x-planned", "const", "required")
+_ORDER = ("additionalProperties", "type", "enum", "", "const", "required")
 
 
 def validate(root: Node) -> list[Finding]:
@@ -109,7 +109,7 @@ def _findings(error: ValidationError, root: Node) -> Iterator[tuple[Path, Findin
     else:
         location = node.location if _is_short(node) else _key_location(node)
         quoted = error.validator == "const" and node.style == "quoted"  # `version: "1"`
-        known = (error.validator not in ("x-planned", "const") or quoted) and not is_secret(path)
+        known = (error.validator != "const" or quoted) and not is_secret(path)
         hint = hints.wrong_value(node, of) if known else ""
         yield path, Finding(_message(error, path, node), location, dotted(path), hint)
 
@@ -117,8 +117,6 @@ def _findings(error: ValidationError, root: Node) -> Iterator[tuple[Path, Findin
 def _message(error: ValidationError, path: Path, node: Node) -> str:
     name = f"`{dotted(path)}`" if path else "the flow"
     of = _schema(error)
-    if error.validator == "x-planned":
-        return f"{name} is not supported yet"
     if error.validator == "uniqueItems":
         return f"{name} has the same item twice"
     if error.validator == "minItems":

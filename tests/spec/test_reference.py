@@ -10,7 +10,7 @@ import pytest
 
 from flowrun.cli import main
 from flowrun.spec.reference import reference
-from flowrun.spec.schema import Schema, inlined, schema_text
+from flowrun.spec.schema import Schema, inlined
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference.md"
 
@@ -54,8 +54,3 @@ def test_every_key_of_the_schema_has_a_row() -> None:
 )
 def test_a_row_has_the_values_the_default_and_the_meaning_of_its_key(row: str) -> None:
     assert row in reference()
-
-
-def test_every_key_and_value_that_is_planned_is_marked_as_not_supported_yet() -> None:
-    planned = schema_text().count('"x-planned"')
-    assert reference().count("Not supported yet") == planned

@@ -15,6 +15,11 @@ from flowrun.spec.flow import SinkSpec, SourceSpec
 
 # A smaller gap in a container whose clock may step is a gap.
 _GAPS = ("-dts_delta_threshold", str(MAX_GAP))
+# Do not hold the packets of one stream until the other has one.
+_AT_ONCE = ("-max_interleave_delta", "1")
+# What to copy of the sound. A muxer holds frames back for so long (microseconds) while there is no
+# sound; by default it is 10 s.
+_SOUND = ("-map", "0:a:0", "-c:a", "copy", "-max_interleave_delta", "1000000")
 # With more threads, even an encoder of raw pictures holds one frame back.
 _NO_DELAY = ("-threads", "1")
 
@@ -44,8 +49,9 @@ def decode(
     ]
 
 
-def fetch(spec: SourceSpec, inputs: Sequence[str]) -> list[str]:
-    """Pass the packets of the video on to standard output, each as soon as it is there.
+def fetch(spec: SourceSpec, inputs: Sequence[str], *, sound: bool = False) -> list[str]:
+    """Pass the packets of the video on to standard output, each as soon as it is there, with those
+    of the `sound` if it is wanted.
 
     `inputs` as those of `decode`. The muxer needs a time for every packet; some demuxers leave out
     those that follow from others.
@@ -60,7 +66,8 @@ def fetch(spec: SourceSpec, inputs: Sequence[str]) -> list[str]:
             *own_options(spec.ffmpeg, decodes=False),
             *inputs,
         ),
-        *("-map", "0:V:0", "-c", "copy", "-copyinkf"),
+        *("-map", "0:V:0", *(("-map", "0:a:0?", *_AT_ONCE) if sound else ())),
+        *("-c", "copy", "-copyinkf"),
         *("-flush_packets", "1", "-f", "nut", "pipe:1"),
     ]
 
@@ -84,14 +91,22 @@ def loop_options(spec: SourceSpec) -> list[str]:
     return ["-stream_loop", "-1"] if spec.loop else []
 
 
-def encode(spec: SinkSpec, info: VideoInfo, size: tuple[int, int], target: PurePath) -> list[str]:
-    """Encode a Matroska stream of raw pictures from standard input into the file `target`."""
+def encode(
+    spec: SinkSpec,
+    info: VideoInfo,
+    size: tuple[int, int],
+    target: PurePath,
+    *,
+    sound: bool = False,
+) -> list[str]:
+    """Encode a Matroska stream of raw pictures from standard input into the file `target`, and
+    copy its `sound`, if it has any."""
     how = encoding.file_encoding(spec, info, size, target.suffix)
     return [
         *LOG_LEVEL,
         *("-y", "-copyts", "-probesize", "32", "-f", "matroska", "-i", "pipe:0"),
         *("-map", "0:v:0", "-fps_mode", "passthrough", "-enc_time_base", f"{how.tick}"),
-        *("-vf", ",".join(how.filters)),
+        *("-vf", ",".join(how.filters), *(_SOUND if sound else ())),
         *("-c:v", how.codec, *_arguments(how.codec_options), *_arguments(how.container_options)),
         *own_options(spec.ffmpeg),
         f"file:{target}",  # a colon in a file's name is not a protocol
@@ -99,11 +114,16 @@ def encode(spec: SinkSpec, info: VideoInfo, size: tuple[int, int], target: PureP
 
 
 def publish(
-    spec: SinkSpec, info: VideoInfo, size: tuple[int, int], output: Sequence[str]
+    spec: SinkSpec,
+    info: VideoInfo,
+    size: tuple[int, int],
+    output: Sequence[str],
+    *,
+    sound: bool = False,
 ) -> list[str]:
     """Encode a Matroska stream of raw pictures of `size` (width, height) from standard input, and
     publish it as the arguments `output` say, with low delay: no look-ahead, and a key frame every
-    second.
+    second. Its `sound`, if it has any, is copied.
 
     An odd width or height is padded, because players expect 4:2:0.
     """
@@ -120,7 +140,7 @@ def publish(
         *("-copyts", "-probesize", "32", "-f", "matroska", "-i", "pipe:0"),
         *("-map", "0:v:0", "-fps_mode", "passthrough", "-enc_time_base", "1/90000"),
         *("-vf", ",".join([*rate, *colors.from_rgb(info), aspect, even, "format=yuv420p"])),
-        *("-c:v", codec, *_arguments(options)),
+        *("-c:v", codec, *_arguments(options), *(_SOUND if sound else ())),
         *("-force_key_frames", "expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+1))"),
         *own_options(spec.ffmpeg),
         *output,

@@ -15,11 +15,14 @@ from flowrun.media.ffmpeg import matroska
 from flowrun.media.ffmpeg.process import Process
 from flowrun.media.monotonic import MonotonicTimes
 from flowrun.media.protocols import SinkContext
+from flowrun.sound import SoundPacket
 
 
 class Encoder:
     """Send frames of one `size` (width, height) to the standard input of the ffmpeg of
     `arguments`, which writes `target`, a name for errors.
+
+    With `context.sound`, the stream has a track for it.
 
     One thread, except for `abort` and `kill`. Every method raises `SinkError` with ffmpeg's own
     messages once ffmpeg has failed. `finish_timeout` limits `close`, in seconds.
@@ -39,13 +42,18 @@ class Encoder:
         self._target = target
         self._key = context.key
         self._times = MonotonicTimes(context)
+        self._sound_from: int | None = None  # nanoseconds
         self._aborted = False
         self._closed = False
         self._finish_timeout = finish_timeout
         self._process = Process(arguments, on_line=on_line, stdin=subprocess.PIPE)
         try:
-            duration_ns = round(1e9 / context.info.fps) if context.info.fps else None
-            self._send(memoryview(matroska.header(*size, context.color, duration_ns=duration_ns)))
+            header = matroska.header(
+                *(*size, context.color),
+                duration_ns=round(1e9 / context.info.fps) if context.info.fps else None,
+                sound=None if context.sound is None else context.sound.format,
+            )
+            self._send(memoryview(header))
         except SinkError:
             self._process.close()
             raise
@@ -53,11 +61,23 @@ class Encoder:
     def write(self, frame: Frame) -> None:
         """Send one frame; blocks while the encoder is busy."""
         pixels = np.ascontiguousarray(frame.image).data.cast("B")
-        header = matroska.frame_header(
-            self._times.ns(frame), round(frame.duration * 1e9), len(pixels)
-        )
+        time_ns = self._times.ns(frame)
+        if self._sound_from is None:
+            self._sound_from = time_ns
+        header = matroska.frame_header(time_ns, round(frame.duration * 1e9), len(pixels))
         self._send(memoryview(header))
         self._send(pixels)
+
+    def write_sound(self, packet: SoundPacket) -> None:
+        """Send one packet, unless it begins before the first frame, or not after the previous
+        packet: where the clock of the source has jumped, sound may overlap."""
+        time_ns = round(packet.time * 1e9)
+        if self._sound_from is None or time_ns < self._sound_from:
+            return
+        self._sound_from = time_ns + 1
+        self._send(
+            memoryview(matroska.sound_packet(time_ns, round(packet.duration * 1e9), packet.data))
+        )
 
     def close(self) -> None:
         """Finish the output; waits for the encoder, at most `finish_timeout`. Idempotent."""

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -17,14 +18,15 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from flowrun.frame import Frame, VideoInfo
-from flowrun.image.buffers import Buffers
 from flowrun.media import clock_jumps, pixel_aspect, source_errors
 from flowrun.media.clock_jumps import RecordedTimeline
+from flowrun.media.protocols import SourceContext
 from flowrun.media.pyav.converter import Converter
 from flowrun.media.pyav.error_text import error_text
 from flowrun.media.pyav.filters import RateFilter
 from flowrun.media.pyav.fitting import Fitting, degrees, turned
 from flowrun.media.pyav.inputs import Input
+from flowrun.media.pyav.sound import SoundReader
 from flowrun.media.tone_map import tone_map_for
 from flowrun.spec.flow import SourceSpec
 from flowrun.spec.secrets import redact
@@ -42,13 +44,13 @@ class AvDecoder:
         self,
         spec: SourceSpec,
         source: Input,
+        context: SourceContext,
         *,
-        buffers: Buffers | None = None,
         low_delay: bool = False,
     ) -> None:
-        """Images are made in memory of `buffers`. `low_delay`: output each frame at once, as for a
-        stream without B-frames."""
-        self._buffers = buffers
+        """`low_delay`: output each frame at once, as for a stream without B-frames."""
+        self._buffers = context.buffers
+        self._sound = SoundReader() if context.sound else None
         self._spec = spec
         self._input = source
         self._low_delay = low_delay
@@ -81,6 +83,8 @@ class AvDecoder:
         self._fitting = Fitting(info, size, rotation)
         tone_map = tone_map_for(self._spec, info)
         info = info if tone_map is None else tone_map.mapped(info)
+        if self._sound is not None:
+            info = replace(info, sound=self._sound.format)
         self._converter = Converter(
             self._spec, info, rotation=rotation, tone_map=tone_map, buffers=self._buffers
         )
@@ -89,15 +93,20 @@ class AvDecoder:
     def __iter__(self) -> Iterator[Frame]:
         decoded, index = self._first, 0
         self._first = None
+        sound, shown = None, 0.0  # of the last frame
         try:
             while decoded is not None and not self._stopped.is_set():
                 share = self._fitting.share(decoded, self._aspect, index)
                 picture, times = self._converter.picture(decoded, share), _times(decoded)
                 decoded = None
-                yield Frame.decoded(picture, index, *times, time.monotonic())
+                if self._sound is not None:
+                    sound, shown = self._sound.take(times[0]), times[0]
+                yield Frame.decoded(picture, index, *times, time.monotonic(), sound)
                 del picture
                 index += 1
                 decoded = self._next(index)
+            if self._sound is not None and sound is not None:
+                sound += self._sound.take_rest(shown)
         finally:
             self.close()
 
@@ -166,6 +175,7 @@ class AvDecoder:
             for frame in self._frames(container, stream):
                 decoded = True
                 frame.pts = end if frame.pts is None else frame.pts
+                own = float(frame.pts * _time_base(frame))
                 frame.duration = _duration(frame, stream)
                 end = frame.pts + frame.duration
                 if self._input.rewinds:  # a file; ffmpeg repairs the times of what it fetches
@@ -176,6 +186,8 @@ class AvDecoder:
                 elif self._input.timing() == "arrival":
                     frame.time_base, frame.duration = _ARRIVAL_TICK, 0  # which is unknown
                     frame.pts = round(time.monotonic() / _ARRIVAL_TICK)
+                if self._sound is not None:
+                    self._sound.place(own, float(frame.pts * _time_base(frame)))
                 yield frame
             if timeline is None or not decoded or not self._spec.loop:
                 return
@@ -199,13 +211,16 @@ class AvDecoder:
                 if self._low_delay:
                     codec.flags |= Flags.low_delay
                 self._stream = stream
+                if self._sound is not None:
+                    self._sound.open(container)
                 return container, stream
         raise source_errors.without_video(self._spec.uri)
 
     def _frames(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         """Every frame that can be decoded. Errors are counted, and drop the frames that ffmpeg
         drops too."""
-        packets = container.demux(stream)
+        sound = self._sound
+        packets = container.demux(stream) if sound is None else sound.demux(container, stream)
         while not self._stopped.is_set():
             try:
                 packet = next(packets, None)

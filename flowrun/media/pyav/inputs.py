@@ -123,18 +123,21 @@ class FetchedInput:
         inputs: Callable[[SourceSpec], Sequence[str]],
         *,
         live: bool | None,
+        sound: bool = False,
     ) -> None:
-        """`inputs` and `live` as those of `Decoder`."""
+        """`inputs` and `live` as those of `Decoder`; `sound` fetches the sound, too."""
         self._spec = spec
         self._inputs = inputs
         self._live = live
+        self._sound = sound
         self._hwaccel = accelerator(spec.ffmpeg.get("hwaccel"))
         self._parser = StreamInfoParser()
         self._process = SourceProcess(spec)
 
     def start(self) -> bool:
         return self._process.start(
-            commands.fetch(self._spec, self._inputs(self._spec)), self._parser.feed
+            commands.fetch(self._spec, self._inputs(self._spec), sound=self._sound),
+            self._parser.feed,
         )
 
     def container(self) -> InputContainer:

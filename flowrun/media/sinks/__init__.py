@@ -14,6 +14,7 @@ from flowrun.media.sinks.hls import HlsSink
 from flowrun.media.sinks.live_stream import LiveStreamSink
 from flowrun.media.sinks.null import NullSink
 from flowrun.media.sinks.screen import ScreenSink
+from flowrun.media.sinks.sound_support import check_sound
 from flowrun.media.sinks.video import VideoSink
 from flowrun.media.sinks.web import WebSink
 from flowrun.spec.flow import SinkSpec
@@ -36,6 +37,8 @@ SINKS: dict[SinkKind, Callable[[SinkSpec, SinkContext], Sink]] = {
 
 def open_sink(spec: SinkSpec, context: SinkContext) -> Sink:
     """A sink that is ready for its first frame. Raises `SinkError`, `InvalidFlowError` for an
-    encoder that is unknown, or `RunError` for an address on which it cannot listen."""
+    encoder that is unknown or sound that it cannot hold, or `RunError` for an address on which it
+    cannot listen."""
     check_codec(spec, context.key)
+    check_sound(spec, context.info.sound, context.key)
     return SINKS[spec.kind](spec, context)

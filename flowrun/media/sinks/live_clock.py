@@ -37,6 +37,11 @@ class LiveClock:
             self._last = max(time - start, self._last + _TICK)
             return self._last
 
+    def unbound(self, time: float) -> float:
+        """`time` on this time line as the source has it, whatever was shown meanwhile."""
+        with self._lock:
+            return time - (self._first[0] if self._first else 0.0)
+
     def repeat(self, now: float) -> float | None:
         """The time at which to repeat the last frame, `None` if that is not due at `now`."""
         with self._lock:

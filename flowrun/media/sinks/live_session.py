@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
@@ -13,6 +15,7 @@ from flowrun.media.ffmpeg.stderr import is_error
 from flowrun.media.ffmpeg.watchdog import Watchdog
 from flowrun.media.protocols import SinkContext
 from flowrun.media.sinks.live_outputs import output_of, waits_for_caller
+from flowrun.sound import SoundPacket
 from flowrun.spec.flow import SinkSpec
 from flowrun.spec.secrets import redact
 
@@ -36,7 +39,9 @@ class LiveSession:
         self._refused = False
         self._encoder = Encoder(
             commands.publish(
-                spec, context.info, size, output_of(spec.uri).arguments(spec.uri, context.info)
+                *(spec, context.info, size),
+                output_of(spec.uri).arguments(spec.uri, context.info),
+                sound=context.sound is not None,
             ),
             context,
             size,
@@ -67,9 +72,16 @@ class LiveSession:
 
     def write(self, frame: Frame) -> None:
         """Send one frame; blocks while the encoder is busy. Raises `SinkError`."""
+        self._in_time(partial(self._encoder.write, frame))
+
+    def write_sound(self, packet: SoundPacket) -> None:
+        """Send one packet of sound, as `write` does."""
+        self._in_time(partial(self._encoder.write_sound, packet))
+
+    def _in_time(self, send: Callable[[], None]) -> None:
         try:
             with self._watchdog.limit(STALL_TIMEOUT):
-                self._encoder.write(frame)
+                send()
         except SinkError as error:
             if not self._watchdog.expired:
                 raise

@@ -4,6 +4,7 @@ unavailable."""
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import threading
 import time
@@ -51,6 +52,7 @@ class LiveStreamSink(HasDowntime):
         self._size: tuple[int, int] | None = None  # of the stream
         self._resized_from: tuple[int, int] | None = None  # the size of the last resized frame
         self._last: Frame | None = None
+        self._end = 0.0  # of the frame written last, in the source's time
         self._downtime = Downtime()
         self._backoff = Backoff(spec.reconnect)
         self._closed = threading.Event()
@@ -83,6 +85,8 @@ class LiveStreamSink(HasDowntime):
             raise SinkUnavailableError(f"{self.address} is unavailable", key=self._context.key)
         if (error := self._send(self._session, shown)) is not None:
             raise SinkUnavailableError(error.message, key=self._context.key) from error
+        self._end = frame.time + frame.duration
+        self._send_sound()
 
     def tick(self) -> None:
         """Repeat the last frame, or show the placeholder, when one is due."""
@@ -98,6 +102,7 @@ class LiveStreamSink(HasDowntime):
         image = last.image if since is None else placeholder((last.width, last.height), since)
         if self._send(session, replace(last, image=image, time=at)) is None:
             self.repeated += 1
+            self._send_sound()
 
     def close(self) -> None:
         self._closed.set()
@@ -107,6 +112,7 @@ class LiveStreamSink(HasDowntime):
             if latest is not None and self._session is None:
                 latest.abort()  # it is still opening
             self._thread.join(timeout=5.0)
+        self._send_sound(last=True)
         session, self._session = self._session, None
         if session is not None:
             try:
@@ -126,14 +132,30 @@ class LiveStreamSink(HasDowntime):
         try:
             session.write(frame)
         except SinkError as error:
-            self._session = None
-            self._downtime.begin()
-            session.discard()
-            if not self._closed.is_set():
-                log.warning("%s: %s; trying again", self._context.key, error.message)
-                self._start_to_reconnect(error, time.monotonic() - session.since)
+            self._lost(session, error)
             return error
         return None
+
+    def _send_sound(self, *, last: bool = False) -> None:
+        """Write the sound until the end of the frame written last, all that there is where the
+        last frame is repeated. On an error, start to reconnect."""
+        session, sound = self._session, self._context.sound
+        if session is None or sound is None:
+            return
+        try:
+            end = math.inf if self._repeats else self._end
+            for packet in sound.take_last(end) if last else sound.take(end):
+                session.write_sound(replace(packet, time=self._clock.unbound(packet.time)))
+        except SinkError as error:
+            self._lost(session, error)
+
+    def _lost(self, session: LiveSession, error: SinkError) -> None:
+        self._session = None
+        self._downtime.begin()
+        session.discard()
+        if not self._closed.is_set():
+            log.warning("%s: %s; trying again", self._context.key, error.message)
+            self._start_to_reconnect(error, time.monotonic() - session.since)
 
     def _start_to_reconnect(self, error: SinkError, lasted: float) -> None:
         self._thread = threading.Thread(

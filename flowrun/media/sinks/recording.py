@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowrun.errors import SinkError
 from flowrun.frame import Frame
 from flowrun.media.ffmpeg.playable import count_frames, plays
-from flowrun.media.sinks.encoders import FileEncoder
+from flowrun.media.sinks.encoders import FileEncoder, SoundEncoder
+from flowrun.sound import SoundPacket
 
 log = logging.getLogger("flowrun")
 
@@ -52,6 +53,12 @@ class Recording:
             frame = frame.placed(frame.index, frame.time - self._target.start, frame.captured)
         self._encoder.write(frame)
         self._written += 1
+
+    def write_sound(self, packet: SoundPacket) -> None:
+        """Write a packet of sound, if it is not earlier than the first frame. Raises `SinkError`.
+        Only with `SinkContext.sound`."""
+        assert isinstance(self._encoder, SoundEncoder)  # noqa: S101
+        self._encoder.write_sound(replace(packet, time=packet.time - self._target.start))
 
     def finish(self) -> None:
         """End the file. It gets its final name if it plays. Raises `SinkError`. Once."""

@@ -14,6 +14,7 @@ from flowrun.media.sinks.avi import AviTimes
 from flowrun.media.sinks.encoders import ENCODERS
 from flowrun.media.sinks.file_series import FileSeries
 from flowrun.media.sinks.finisher import Finisher
+from flowrun.media.sinks.recorded_sound import RecordedSound
 from flowrun.media.sinks.recording import Recording, Target, remove_empty
 from flowrun.media.sinks.retention import Retention
 from flowrun.media.sinks.segments import Segments
@@ -58,6 +59,8 @@ class VideoSink:
         else:
             self._files = SingleFile(spec, context)
         self._finisher = Finisher(self._delete_old)
+        self._sound = RecordedSound(context.sound, self._finisher.start)
+        self._last: Frame | None = None
         if spec.bitrate is not None and spec.codec and not supports_bitrate(spec.codec):
             log.warning(
                 "%s.bitrate: %s does not support a bit rate at a variable frame rate; `quality`"
@@ -70,7 +73,9 @@ class VideoSink:
         recording, begins = self._recording, self._segments.begins_at(frame.time)
         if begins or recording is None or recording.size != (frame.width, frame.height):
             recording = self._continue(frame)
+        self._sound.up_to(frame, recording)
         recording.write(frame)
+        self._last = frame if self._context.sound else None
 
     def close(self) -> None:
         errors = []
@@ -88,6 +93,7 @@ class VideoSink:
         self._aborted = True
         finishing = threading.Thread(target=self._finisher.abort, daemon=True)
         finishing.start()
+        self._sound.abort()
         if (recording := self._recording) is not None:
             recording.abort()
         finishing.join()
@@ -98,7 +104,10 @@ class VideoSink:
             raise SinkError(f"{self._spec.uri} was aborted", key=self._context.key)
         previous = self._recording
         if previous is not None:
-            self._hand_over(previous)
+            try:
+                self._sound.cut(previous, frame.time)
+            finally:
+                self._recording = None
         else:
             self._delete_old()
         target = self._files.next(frame)
@@ -122,16 +131,17 @@ class VideoSink:
 
     def _finish(self) -> None:
         """Finish the current recording, if there is one."""
-        if self._recording is not None:
-            self._hand_over(self._recording)
-            self._finisher.wait()
-
-    def _hand_over(self, recording: Recording) -> None:
-        """Let the finisher finish the current recording, which `abort` finds here or there."""
+        recording = self._recording
+        if recording is None:
+            return
         try:
-            self._finisher.start(recording)
+            self._sound.last(self._last, recording)
         finally:
-            self._recording = None
+            try:
+                self._finisher.start(recording)  # `abort` finds it here or there
+            finally:
+                self._recording = None
+        self._finisher.wait()
 
     def _delete_old(self) -> None:
         if self._retention is not None:

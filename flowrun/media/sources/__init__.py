@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flowrun.image.buffers import Buffers
-from flowrun.media.protocols import Source
+from flowrun.media.protocols import Source, SourceContext
 from flowrun.media.sources.camera import camera
 from flowrun.media.sources.file import file
 from flowrun.media.sources.http import http
@@ -16,7 +15,7 @@ from flowrun.media.sources.stream import stream
 from flowrun.spec.flow import SourceSpec
 from flowrun.spec.kinds import SourceKind
 
-SOURCES: dict[SourceKind, Callable[[SourceSpec, Buffers], Source]] = {
+SOURCES: dict[SourceKind, Callable[[SourceSpec, SourceContext], Source]] = {
     "camera": camera,
     "file": file,
     "http": http,
@@ -26,8 +25,7 @@ SOURCES: dict[SourceKind, Callable[[SourceSpec, Buffers], Source]] = {
 }
 
 
-def make_source(spec: SourceSpec, buffers: Buffers | None = None) -> Source:
-    """The source of `spec`, not open yet. Frames that ffmpeg decodes are read into memory of
-    `buffers`, by default that of the process."""
-    source = SOURCES[spec.kind](spec, buffers or Buffers())
+def make_source(spec: SourceSpec, context: SourceContext | None = None) -> Source:
+    """The source of `spec`, not open yet; by default in memory of the process, without sound."""
+    source = SOURCES[spec.kind](spec, context or SourceContext())
     return PacedSource(source) if spec.pace == "realtime" else source

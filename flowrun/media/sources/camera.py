@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from flowrun.image.buffers import Buffers
 from flowrun.media.ffmpeg.camera_input import open_options
-from flowrun.media.protocols import Source
+from flowrun.media.protocols import Source, SourceContext
 from flowrun.media.sources.decoders import sessions
 from flowrun.media.sources.reconnecting import ReconnectingSource
 from flowrun.spec.flow import SourceSpec
 
 
-def camera(spec: SourceSpec, buffers: Buffers) -> Source:
+def camera(spec: SourceSpec, context: SourceContext) -> Source:
     """The camera, with the size and rate of the flow."""
-    make = sessions(spec, _inputs, buffers=buffers, live=spec.live, low_delay=True)
+    make = sessions(spec, _inputs, context=context, live=spec.live, low_delay=True)
     return ReconnectingSource(spec, make)
 
 

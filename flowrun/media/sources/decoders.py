@@ -7,11 +7,11 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from flowrun.errors import SourceError, SourceReason
+from flowrun.errors import InvalidFlowError, SourceError, SourceReason
 from flowrun.frame import Frame, VideoInfo
-from flowrun.image.buffers import Buffers
 from flowrun.media.ffmpeg import commands
 from flowrun.media.ffmpeg.decoder import Decoder
+from flowrun.media.protocols import SourceContext
 from flowrun.media.pyav.availability import missing
 from flowrun.media.sources.reconnecting import Session
 from flowrun.spec.flow import SourceSpec
@@ -27,22 +27,28 @@ def sessions(
     spec: SourceSpec,
     inputs: Inputs,
     *,
-    buffers: Buffers,
+    context: SourceContext,
     live: bool | None = False,
     low_delay: bool = False,
     url: Callable[[str], str] | None = None,
 ) -> MakeSession:
     """A function that makes the sessions of a source.
 
-    `inputs`, `buffers` and `live` as those of `Decoder`, `low_delay` as that of `AvDecoder`; `url`
+    `inputs` and `live` as those of `Decoder`, `low_delay` as that of `AvDecoder`; `url`
     of a source that may be a regular file, as that of `FileInput`. Raises `InvalidFlowError` if the
-    flow asks for PyAV and it cannot be imported.
+    flow asks for PyAV and it cannot be imported, or for sound without PyAV.
     """
 
     def ffmpeg() -> Session:
-        return Decoder(spec, inputs, buffers=buffers, live=live)
+        return Decoder(spec, inputs, buffers=context.buffers, live=live)
 
     if spec.decoder == "ffmpeg":
+        if context.sound:
+            raise InvalidFlowError(
+                "`source.decoder` is 'ffmpeg', which passes no sound on to `audio: copy`",
+                key="source.decoder",
+                hint="remove it",
+            )
         return ffmpeg
     try:
         from flowrun.media.pyav.decoder import AvDecoder
@@ -55,9 +61,9 @@ def sessions(
     def av() -> Session:
         direct = not commands.own_options(spec.ffmpeg, decodes=False)  # these are for a process
         if direct and url is not None and os.path.isfile(spec.uri):
-            return AvDecoder(spec, FileInput(spec, url), buffers=buffers)
-        source = FetchedInput(spec, inputs, live=live)
-        return AvDecoder(spec, source, buffers=buffers, low_delay=low_delay)
+            return AvDecoder(spec, FileInput(spec, url), context)
+        source = FetchedInput(spec, inputs, live=live, sound=context.sound)
+        return AvDecoder(spec, source, context, low_delay=low_delay)
 
     if spec.decoder == "av":
         return av
@@ -65,6 +71,8 @@ def sessions(
 
     def opened(error: SourceError) -> None:
         log.info("source: ffmpeg decodes %s: %s", uri, error.message)
+        if context.sound:
+            log.warning("source: ffmpeg passes no sound on: that of %s is not copied", uri)
 
     return lambda: FallbackSession("codec", av(), lambda _: ffmpeg(), opened)
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 import os
 
 from flowrun.errors import SourceError
-from flowrun.image.buffers import Buffers
 from flowrun.media.ffmpeg import commands
-from flowrun.media.protocols import Source
+from flowrun.media.protocols import Source, SourceContext
 from flowrun.media.sources.decoders import sessions
 from flowrun.media.sources.pictures import NumberedPictures, is_pattern
 from flowrun.media.sources.reconnecting import ReconnectingSource
 from flowrun.spec.flow import SourceSpec
 
 
-def file(spec: SourceSpec, buffers: Buffers) -> Source:
+def file(spec: SourceSpec, context: SourceContext) -> Source:
     """Every frame of the file, as fast as they are requested; with `loop`, again from the
     start."""
     if is_pattern(spec.uri):
-        return NumberedPictures(spec, buffers)
-    return ReconnectingSource(spec, sessions(spec, _inputs, buffers=buffers, url=_file_url))
+        return NumberedPictures(spec, context)
+    return ReconnectingSource(spec, sessions(spec, _inputs, context=context, url=_file_url))
 
 
 def _inputs(spec: SourceSpec) -> list[str]:

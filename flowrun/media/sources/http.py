@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from flowrun.image.buffers import Buffers
 from flowrun.media.ffmpeg import commands
-from flowrun.media.protocols import Source
+from flowrun.media.protocols import Source, SourceContext
 from flowrun.media.sources.decoders import sessions
 from flowrun.media.sources.reconnecting import ReconnectingSource
 from flowrun.spec.flow import SourceSpec
 
 
-def http(spec: SourceSpec, buffers: Buffers) -> Source:
+def http(spec: SourceSpec, context: SourceContext) -> Source:
     """A video of known duration is read like a file; without one it is live. With `poll`, a
     picture."""
     if spec.poll is not None:
         from flowrun.media.sources.snapshot import snapshot
 
-        return snapshot(spec, buffers)
-    make = sessions(spec, http_input, buffers=buffers, live=spec.live)
+        return snapshot(spec, context.buffers)
+    make = sessions(spec, http_input, context=context, live=spec.live)
     return ReconnectingSource(spec, make)
 
 

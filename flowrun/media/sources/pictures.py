@@ -13,8 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from flowrun.errors import SourceError
-from flowrun.image.buffers import Buffers
 from flowrun.media.ffmpeg import commands
+from flowrun.media.protocols import SourceContext
 from flowrun.media.sources.decoders import sessions
 from flowrun.media.sources.reconnecting import ReconnectingSource
 from flowrun.spec.flow import SourceSpec
@@ -41,11 +41,11 @@ class NumberedPictures(ReconnectingSource):
     ffmpeg gets a list of the files: its own reader of numbered pictures ends at the first gap.
     """
 
-    def __init__(self, spec: SourceSpec, buffers: Buffers) -> None:
+    def __init__(self, spec: SourceSpec, context: SourceContext) -> None:
         self._folder: Path | None = None  # of the list
         self._fps = spec.fps or DEFAULT_FPS
         decoded = replace(spec, fps=None)  # pictures are neither repeated nor dropped
-        super().__init__(decoded, sessions(decoded, self._inputs, buffers=buffers))
+        super().__init__(decoded, sessions(decoded, self._inputs, context=context))
 
     def close(self) -> None:
         super().close()

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from flowrun.errors import SourceError
-from flowrun.image.buffers import Buffers
-from flowrun.media.protocols import Source
+from flowrun.media.protocols import Source, SourceContext
 from flowrun.media.sources.decoders import FallbackSession, MakeSession, sessions
 from flowrun.media.sources.reconnecting import ReconnectingSource, Session
 from flowrun.spec.flow import RtspTransport, SourceSpec
@@ -22,13 +21,13 @@ LOW_DELAY = ("-flags", "low_delay", "-fpsprobesize", "0")
 _OTHER: dict[RtspTransport, RtspTransport] = {"tcp": "udp", "udp": "tcp"}
 
 
-def rtsp(spec: SourceSpec, buffers: Buffers) -> Source:
+def rtsp(spec: SourceSpec, context: SourceContext) -> Source:
     """The stream as it arrives, over TCP or UDP as `rtsp_transport` sets; over the other one if the
     server does not support that."""
 
     def over(transport: RtspTransport) -> MakeSession:
         changed = replace(spec, rtsp_transport=transport)
-        return sessions(changed, rtsp_input, buffers=buffers, live=spec.live, low_delay=True)
+        return sessions(changed, rtsp_input, context=context, live=spec.live, low_delay=True)
 
     return ReconnectingSource(
         spec, TransportFallback(spec, {"tcp": over("tcp"), "udp": over("udp")})

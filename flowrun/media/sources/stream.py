@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from flowrun.image.buffers import Buffers
-from flowrun.media.protocols import Source
+from flowrun.media.protocols import Source, SourceContext
 from flowrun.media.sources.decoders import sessions
 from flowrun.media.sources.reconnecting import ReconnectingSource
 from flowrun.media.sources.rtsp import LOW_DELAY
@@ -14,9 +13,9 @@ from flowrun.spec.flow import SourceSpec
 _PROBE = ("-analyzeduration", "500000")
 
 
-def stream(spec: SourceSpec, buffers: Buffers) -> Source:
+def stream(spec: SourceSpec, context: SourceContext) -> Source:
     """The stream as it arrives. It is waited for at the start, and opened again after its end."""
-    make = sessions(spec, stream_input, buffers=buffers, live=spec.live, low_delay=True)
+    make = sessions(spec, stream_input, context=context, live=spec.live, low_delay=True)
     return ReconnectingSource(spec, make)
 
 

@@ -22,6 +22,7 @@ from flowrun.image.buffers import Buffers
 from flowrun.image.text import fitting_size, text_mask
 from flowrun.media.ffmpeg.decoder import Decoder
 from flowrun.media.ffmpeg.framecrc import FrameTimes
+from flowrun.media.protocols import SourceContext
 from flowrun.media.pyav.converter import Converter
 from flowrun.media.pyav.decoder import AvDecoder
 from flowrun.media.sources import make_source
@@ -99,7 +100,7 @@ def test_images_are_made_in_allocated_buffers_as_long_as_there_are_some(
     left = list(blocks)
     buffers = Buffers()
     buffers.allocate = lambda _size: left.pop(0) if left else None
-    source = make_source(spec, buffers)
+    source = make_source(spec, SourceContext(buffers))
     source.open()
     frames = list(source)
     source.close()

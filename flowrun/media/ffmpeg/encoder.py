@@ -25,7 +25,8 @@ class Encoder:
     With `context.sound`, the stream has a track for it.
 
     One thread, except for `abort` and `kill`. Every method raises `SinkError` with ffmpeg's own
-    messages once ffmpeg has failed. `finish_timeout` limits `close`, in seconds.
+    messages once ffmpeg has failed. `finish_timeout` limits `close`, in seconds. An ffmpeg that
+    `finishes` ends its file even if this process is killed.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Encoder:
         *,
         on_line: Callable[[str], None] = lambda line: None,
         finish_timeout: float = FINISH_TIMEOUT,
+        finishes: bool = True,
     ) -> None:
         self.size = size
         self._target = target
@@ -46,7 +48,9 @@ class Encoder:
         self._aborted = False
         self._closed = False
         self._finish_timeout = finish_timeout
-        self._process = Process(arguments, on_line=on_line, stdin=subprocess.PIPE)
+        self._process = Process(
+            arguments, on_line=on_line, stdin=subprocess.PIPE, finishes=finishes
+        )
         try:
             header = matroska.header(
                 *(*size, context.color),

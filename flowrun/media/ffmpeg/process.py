@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from flowrun.errors import RunError
+from flowrun.media.ffmpeg.parent_death import killed_with_parent, on_lasting_thread
 from flowrun.media.ffmpeg.pipe import enlarge
 from flowrun.media.ffmpeg.stderr import StderrLog
 from flowrun.system.malloc import environment
@@ -43,6 +44,9 @@ class Process:
     `arguments` follow the path of the executable; they include `LOG_LEVEL`. `input`, a few hundred
     bytes, is all that is written to its standard input. A thread of its own reads standard error,
     and calls `on_line` with each line.
+
+    It does not outlive this process (on Linux), unless it `finishes` what it writes by itself, once
+    its standard input is closed.
     """
 
     def __init__(
@@ -54,12 +58,15 @@ class Process:
         input: bytes = b"",  # noqa: A002
         stdin: int = subprocess.DEVNULL,
         stdout: int = subprocess.DEVNULL,
+        finishes: bool = False,
     ) -> None:
         self.log = StderrLog()
         self._on_line = on_line
-        try:
-            self._popen = subprocess.Popen(
-                [executable(), *arguments],
+        command = [executable(), *arguments]
+
+        def start() -> subprocess.Popen[bytes]:
+            return subprocess.Popen(
+                command if finishes else killed_with_parent(command),
                 stdin=subprocess.PIPE if input else stdin,
                 stdout=stdout,
                 stderr=subprocess.PIPE,
@@ -68,6 +75,9 @@ class Process:
                 env=environment(),
                 **process_group(),
             )
+
+        try:
+            self._popen = start() if finishes else on_lasting_thread(start)
         except OSError as error:
             raise RunError(f"ffmpeg does not start: {error}") from error
         self.stdin: Any = self._popen.stdin

@@ -48,6 +48,7 @@ class LiveSession:
             self._uri,
             on_line=self._parse_line,
             finish_timeout=_CLOSE_TIMEOUT,
+            finishes=spec.kind == "hls",
         )
         self._watchdog = Watchdog(self._encoder.kill)
 

@@ -28,19 +28,20 @@ class Checked(NamedTuple):
     skipped: int
 
 
-def validate_files(
-    paths: Sequence[str],
-    *,
-    checks: Sequence[Check] = (),
-    environ: Mapping[str, str] | None = None,
-) -> Checked:
-    """Validate the flows in `paths`: files, `-` (standard input), directories, globs.
+class Found(NamedTuple):
+    """The flows of some paths, each once; the problems of paths without one; the other YAML files
+    of directories."""
+
+    files: list[Path]
+    problems: list[Problem]
+    others: set[Path]
+
+
+def find_flows(paths: Sequence[str]) -> Found:
+    """The flows in `paths`: files, `-` (standard input), directories, globs.
 
     Directories are searched for flows in *.yaml and *.yml at any depth; a file that is named is a
     flow, whatever it has. A path without a file is a problem.
-    Flows that are valid so far are passed to `checks`, on the calling thread; a problem found by
-    two of them is reported once. Without checks no user code runs.
-    `environ` replaces the environment for `${NAME}`.
     """
     files: dict[Path, None] = {}
     skipped: set[Path] = set()
@@ -57,10 +58,27 @@ def validate_files(
             hint = f"did you mean `{near}`?" if near else ""
             problems.append(Problem(message, path, hint=hint))
         files |= dict.fromkeys(found)
-    for file in files:
+    return Found(list(files), problems, skipped - files.keys())
+
+
+def validate_files(
+    paths: Sequence[str],
+    *,
+    checks: Sequence[Check] = (),
+    environ: Mapping[str, str] | None = None,
+) -> Checked:
+    """Validate the flows in `paths` (see `find_flows`).
+
+    Flows that are valid so far are passed to `checks`, on the calling thread; a problem found by
+    two of them is reported once. Without checks no user code runs.
+    `environ` replaces the environment for `${NAME}`.
+    """
+    found = find_flows(paths)
+    problems = list(found.problems)
+    for file in found.files:
         problems += _check(file, checks, environ)
-    named = [Path(name_of(file)) for file in files]
-    return Checked(named, problems, len(skipped - files.keys()))
+    named = [Path(name_of(file)) for file in found.files]
+    return Checked(named, problems, len(found.others))
 
 
 def _check(file: Path, checks: Sequence[Check], environ: Mapping[str, str] | None) -> list[Problem]:

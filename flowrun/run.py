@@ -16,6 +16,7 @@ from reactivex import Observable
 from flowrun.chain import policies
 from flowrun.chain.compile import Threads, compile_flow
 from flowrun.chain.fan_out import FanOut, SinkBranch, recount
+from flowrun.chain.observer import Observer, Unobserved
 from flowrun.chain.open_sinks import open_sinks
 from flowrun.chain.queues import delivers_apart
 from flowrun.chain.shutdown import Shutdown
@@ -59,8 +60,10 @@ class Run:
     """A run that can be stopped. Call `run` once, on the thread for postprocessing and the sink;
     `stop` and `abort` from any other thread (not from a signal handler)."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Flow, observe: Callable[[Status], Observer] = Unobserved) -> None:
+        """`observe` makes an observer of the run's status before anything is opened."""
         self.flow = flow
+        self._observe = observe
         self.ledger = Ledger()
         self.error: BaseException | None = None  # the first one that ends the run
         self._calls = CallsInProgress()
@@ -161,16 +164,7 @@ class Run:
 
     def _go(self, parts: ExitStack) -> None:
         flow = policies.paced(self.flow)
-        if flow.metrics is not None:
-            from flowrun.observe.endpoint import Metrics
-
-            parts.callback(Metrics(flow.metrics, self._status).close)
-        if flow.traces is not None:
-            from flowrun.observe.traces import Traces
-
-            traces = Traces(flow.traces, flow.name)
-            self._listeners.callback(traces.close)
-            self.ledger.on_fate(traces.note)
+        observer = self._observers(parts)
         preprocess = self._hooks(parts, "preprocess")
         postprocess = self._hooks(parts, "postprocess")
         warn_of_unblurred_frames(flow)
@@ -195,7 +189,9 @@ class Run:
         threads = RunThreads()
         self._shutdown.when_aborted(threads.main.stop)
         try:
-            branches = FanOut(self.ledger, self._open_sinks(parts, flow, info, threads))
+            opened = self._open_sinks(parts, flow, info, threads)
+            branches = FanOut(self.ledger, opened, observer.show)
+            observer.opened(info)
             stages = Stages(
                 flow.transport,
                 preprocess=preprocess,
@@ -230,6 +226,23 @@ class Run:
         if branches.errors and not self._shutdown.aborted:
             raise branches.errors[0]
         self._check_delivered()
+
+    def _observers(self, parts: ExitStack) -> Observer:
+        """Open what reports the run while it runs; returns the observer that sees its frames."""
+        flow = self.flow
+        if flow.metrics is not None:
+            from flowrun.observe.endpoint import Metrics
+
+            parts.callback(Metrics(flow.metrics, self._status).close)
+        observer = self._observe(self._status)
+        parts.callback(observer.close)
+        if flow.traces is not None:
+            from flowrun.observe.traces import Traces
+
+            traces = Traces(flow.traces, flow.name)
+            self._listeners.callback(traces.close)
+            self.ledger.on_fate(traces.note)
+        return observer
 
     def _subscribe(self, chain: Observable[Frame], main: LoopScheduler) -> None:
         errors: list[Exception] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,8 +97,14 @@ class FanOut:
     Any thread; holds one entry per frame that not all sinks have decided on.
     """
 
-    def __init__(self, ledger: Ledger, branches: Sequence[SinkBranch]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        branches: Sequence[SinkBranch],
+        look: Callable[[Frame], None] = lambda _: None,
+    ) -> None:
         self._ledger = ledger
+        self._look = look
         self._branches = tuple(branches)
         self._lock = threading.Lock()
         self._undecided: dict[int, _Undecided] = {}
@@ -111,7 +117,8 @@ class FanOut:
         return [branch.error for branch in self._branches if branch.error is not None]
 
     def offer(self, frame: Frame) -> None:
-        """Register `frame` before it goes to the sinks."""
+        """Register `frame` before it goes to the sinks, and have `look` look at it."""
+        self._look(frame)
         with self._lock:
             self._undecided[frame.index] = _Undecided(len(self._branches))
 

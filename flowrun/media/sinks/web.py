@@ -6,13 +6,13 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from flowrun.frame import Frame
 from flowrun.media import pixel_aspect
 from flowrun.media.protocols import SinkContext
-from flowrun.media.sinks.latest_jpeg import LatestJpeg
+from flowrun.media.sinks.latest_jpeg import MULTIPART, LatestJpeg
 from flowrun.media.sinks.placeholder import OutagePlaceholder
 from flowrun.spec.flow import SinkSpec
 from flowrun.system.http.access import Access
@@ -23,14 +23,11 @@ log = logging.getLogger("flowrun")
 
 ADDRESS = "127.0.0.1:8080"
 LINGER = 0.8  # seconds for open pages to fetch the last figures: they poll every 0.3 s
-_PAGE = Path(__file__).with_suffix(".html")
-_POLICY = (
+PAGE = Path(__file__).with_suffix(".html")  # its requests are relative to its own address
+POLICY = (
     "default-src 'none'; img-src 'self' data:; connect-src 'self'; style-src 'unsafe-inline';"
     " script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_BOUNDARY = b"--picture\r\n"
-_WAIT = 0.5  # seconds for a new picture
-_RESEND_AFTER = 4  # waits; sending the old picture again detects clients that have disconnected
 
 
 class WebSink:
@@ -98,25 +95,11 @@ class WebSink:
         self._server.close()
 
     def _page(self, request: Request) -> Response:
-        return Response(_PAGE.read_bytes(), HTML, headers={"Content-Security-Policy": _POLICY})
+        return Response(PAGE.read_bytes(), HTML, headers={"Content-Security-Policy": POLICY})
 
     def _status(self, request: Request) -> Response:
         self._polled = self._clock()
         return Response(json.dumps(self._context.status()).encode(), JSON)
 
     def _stream(self, request: Request) -> Response:
-        return Response(self._pictures(), "multipart/x-mixed-replace; boundary=picture")
-
-    def _pictures(self) -> Iterator[bytes]:
-        # Send the boundary directly after a picture: browsers show the picture only then.
-        yield _BOUNDARY
-        sent, quiet = 0, 0
-        while (latest := self._latest.wait_newer(sent, _WAIT)) is not None:
-            number, jpeg = latest
-            quiet = 0 if number > sent else quiet + 1
-            sent = number
-            if jpeg and quiet % _RESEND_AFTER == 0:
-                head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-                yield head.encode() + jpeg + b"\r\n" + _BOUNDARY
-            else:
-                yield b""
+        return Response(self._latest.stream(), MULTIPART)

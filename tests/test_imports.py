@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"chain"},
     {"observe"},
     {"run"},
-    {"inspect"},
+    {"inspect", "up"},
     {"cli"},
 ]
 # The same inside the two large subpackages.

@@ -18,22 +18,16 @@ from flowrun.cli import (
     run,
     schema,
     serve,
+    up,
     validate,
 )
-from flowrun.cli.exit_codes import INTERNAL, INTERRUPTED
+from flowrun.cli.guarded import as_process, guarded
 from flowrun.cli.parser import nearest
-from flowrun.cli.process_exit import exit_within, owns_process
-from flowrun.cli.stderr import (
-    log_stray_exceptions,
-    print_as_text,
-    print_stderr,
-    print_traceback,
-)
-from flowrun.cli.streams import guard_streams
-from flowrun.errors import FlowrunError, InvalidFlowError, UsageError
+from flowrun.errors import UsageError
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "run": run.main,
+    "up": up.main,
     "validate": validate.main,
     "graph": graph.main,
     "explain": explain.main,
@@ -52,33 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     flowrun, 78 the flow is invalid, 128 + n after signal n. Without `argv` it is that of the
     process, which then ends within two seconds of the return."""
     if argv is not None:
-        return _main(argv)
-    owns_process()
-    guard_streams()
-    log_stray_exceptions()
-    code = _main(sys.argv[1:])
-    exit_within(code)
-    return code
-
-
-def _main(arguments: Sequence[str]) -> int:
-    verbose = "--verbose" in arguments
-    print_as_text()
-    try:
-        return _command(arguments)
-    except FlowrunError as error:
-        if verbose:
-            print_traceback(error)
-        print_stderr(
-            str(error) if isinstance(error, InvalidFlowError) else f"flowrun: error: {error}"
-        )
-        return error.exit_code
-    except KeyboardInterrupt:  # not in a run, which handles signals itself
-        return INTERRUPTED
-    except Exception as error:
-        print_traceback(error)
-        print_stderr("flowrun: this is a bug in flowrun; please report it with the lines above")
-        return INTERNAL
+        return guarded(lambda: _command(argv), verbose="--verbose" in argv)
+    words = sys.argv[1:]
+    return as_process(lambda: _command(words), verbose="--verbose" in words)
 
 
 def _command(arguments: Sequence[str]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,8 @@ from flowrun.cli.stdout import print_stdout, write_stdout
 from flowrun.errors import FlowrunError, UsageError, one_line
 
 if TYPE_CHECKING:
+    from flowrun.chain.observer import Observer
+    from flowrun.chain.status import Status
     from flowrun.cli.progress import Progress
     from flowrun.run import Run
     from flowrun.spec.flow import Flow
@@ -32,6 +34,7 @@ log = logging.getLogger("flowrun")
 REPORT_TIMEOUT = 0.8  # seconds of a forced exit
 
 USE = """flowrun [run] FLOW.yaml [--set KEY=VALUE]… [--web [HOST:PORT]] [--summary FILE|-] [-y]
+       flowrun up PATH… [--web [ADDRESS]] [--metrics ADDRESS] [--watch]
        flowrun init [NAME] [--template NAME] [-y]
        flowrun validate PATH… [--imports] [--live] [--format text|json|github]
        flowrun graph FLOW.yaml [--set KEY=VALUE]… [--format text|mermaid]
@@ -63,7 +66,6 @@ def main(argv: Sequence[str]) -> int:
     log_as(options)
 
     from flowrun.spec.load import load
-    from flowrun.system.malloc import keep_freed_memory
 
     loaded = load(options.flow, overrides=options.overrides, environ=environ_of(options))
     flow = loaded.flow
@@ -74,12 +76,26 @@ def main(argv: Sequence[str]) -> int:
     if options.summary not in (None, "-"):
         _check_summary(options.summary, options.flow, flow, replace_others=options.y)
         options.summary_file = Path(options.summary).absolute()  # a hook may change the directory
-    keep_freed_memory()
+    return run_flow(flow, loaded, options)
+
+
+def run_flow(
+    flow: Flow,
+    loaded: LoadedFlow,
+    options: argparse.Namespace,
+    observe: Callable[[Status], Observer] | None = None,
+    on_run: Callable[[Run], None] = lambda _: None,
+) -> int:
+    """Run `flow`, which is that of `loaded` as `options` change it, until it ends or a signal
+    arrives; returns the exit code. `on_run` gets the run before it begins."""
     from flowrun.cli.progress import Progress
     from flowrun.cli.signals import Signals
     from flowrun.run import Run
+    from flowrun.system.malloc import keep_freed_memory
 
-    run = Run(flow)
+    keep_freed_memory()
+    run = Run(flow) if observe is None else Run(flow, observe)
+    on_run(run)
     progress = Progress(flow, run.status)
     error: FlowrunError | KeyboardInterrupt | None = None
     with Signals(run) as signals:

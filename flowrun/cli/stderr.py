@@ -128,7 +128,9 @@ class _Formatter(logging.Formatter):
     where standard error is no terminal, and in color where it has them."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = f"flowrun: {record.levelname}: {super().format(record).rstrip()}"
+        flow = getattr(record, "flow", None)
+        of = "" if flow is None else f"{flow}: "
+        text = f"flowrun: {record.levelname}: {of}{super().format(record).rstrip()}"
         text = _continued(lines(text))
         if has_color(stderr()):
             return colored(text)
@@ -136,15 +138,21 @@ class _Formatter(logging.Formatter):
 
 
 class _JsonFormatter(logging.Formatter):
-    """An object per record: `time`, `level`, `logger`, `message`."""
+    """An object per record: `time`, `level`, `logger`, `message`, and the `flow` of a line that
+    one of many flows has logged."""
 
     def format(self, record: logging.LogRecord) -> str:
         message = lines(super().format(record).rstrip())
-        return _json_line(_created(record), record.levelname.lower(), record.name, message)
+        flow = getattr(record, "flow", None)
+        return _json_line(_created(record), record.levelname.lower(), record.name, message, flow)
 
 
-def _json_line(time: datetime, level: str, logger: str, message: str) -> str:
+def _json_line(
+    time: datetime, level: str, logger: str, message: str, flow: str | None = None
+) -> str:
     found = {"time": _time(time), "level": level, "logger": logger, "message": message}
+    if flow is not None:
+        found["flow"] = flow
     return json.dumps(found, ensure_ascii=False)
 
 

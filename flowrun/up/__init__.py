@@ -1,0 +1,1 @@
+"""Run many flows on one machine: a process for each, under one supervisor."""

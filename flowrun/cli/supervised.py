@@ -12,6 +12,8 @@ import sys
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from flowrun.cli.guarded import as_process
 from flowrun.cli.run import run_flow
 from flowrun.cli.stderr import log_to_stderr
@@ -28,6 +30,7 @@ def main() -> int:
         _import_all()
         if not serve(socket.socket(fileno=int(sys.argv[1]))):
             return 0
+        np.random.seed()  # else all forks would draw the same numbers
     try:
         order = read_order(0)
     except EOFError:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Video
+from tests.testbed.browser import DESK, PHONE, Browser
 from tests.testbed.process import until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
@@ -273,3 +274,37 @@ def test_up_ends_with_its_last_flow(
     assert "ended: done" in rest
     assert "the name 'a' is also that of" in running.log + rest
     assert running.process.returncode == 78
+
+
+@pytest.mark.slow
+def test_the_page_shows_every_flow_on_desk_and_phone_and_leads_to_its_own(
+    up: Callable[..., Up], write: Callable[..., Path], browser: Browser
+) -> None:
+    for number in range(3):
+        write(f"cam{number}")
+    write("gone", source="rtsp://127.0.0.1:9/cam")
+    write("crash", hook="crash")
+    write("typo").write_text("version: 1\nsource: test\nlimts: {}\n")
+    running = up("--web", "127.0.0.1:0")
+    browser.open(running.until_logged("watch the flows")["message"].split()[-1])
+    for number in range(3):
+        browser.wait_for(f"{_card(f'cam{number}')}?.querySelector('img').naturalWidth === 64")
+    browser.wait_for(f"/exit code 9/.test({_card('crash')}.textContent)")
+    assert "rtsp://127.0.0.1:9/cam is not open yet" in browser.value(f"{_card('gone')}.textContent")
+    assert "unknown key `limts`" in browser.value(f"{_card('typo')}.textContent")
+    for size in (DESK, PHONE):
+        browser.looks(size, "light")
+        assert browser.value("document.documentElement.scrollWidth <= innerWidth")
+        assert browser.value("document.querySelectorAll('article').length") == 6
+    browser.value(f"{_card('cam1')}.querySelector('a').click()")
+    browser.wait_for("document.getElementById('picture')?.naturalWidth === 64")
+    browser.wait_for("document.getElementById('flow').textContent === 'cam1'")
+    browser.value("document.getElementById('all').click()")
+    browser.wait_for("document.querySelectorAll('article').length === 6")
+    assert browser.complaints == []
+
+
+def _card(name: str) -> str:
+    """The card of a flow on the page, in JavaScript; undefined while there is none."""
+    cards = "[...document.querySelectorAll('article')]"
+    return f"{cards}.find(card => card.querySelector('h2').textContent === '{name}')"

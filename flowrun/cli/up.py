@@ -220,18 +220,21 @@ def _serve(options: argparse.Namespace, site: Site, stack: ExitStack) -> None:
     from flowrun.system.http.server import HttpServer
 
     token = environ_of(options).get(TOKEN) or None
-    if options.metrics is not None and options.metrics != options.web:
+    together = options.web is not None and options.web == options.metrics
+    if options.metrics is not None and not together:
         access = Access(options.allow_host)
         server = HttpServer(options.metrics, site.monitoring(), key="--metrics", access=access)
         stack.callback(server.close)
         log.info("metrics: %s/metrics", server.url)
     if options.web is not None:
-        routes = site.everything() if options.web == options.metrics else site.pages()
+        routes = site.everything() if together else site.pages()
         access = Access(options.allow_host, token)
         server = HttpServer(
             options.web, routes, key="--web", access=access, connections=_CONNECTIONS
         )
         stack.callback(server.close)
+        if together:
+            log.info("metrics: %s/metrics", server.url)
         suffix = "" if token is None else f"/?token=… (that of {TOKEN})"
         log.info("watch the flows at %s%s", server.url, suffix)
         if not server.is_loopback and token is None:

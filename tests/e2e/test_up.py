@@ -88,9 +88,13 @@ class Up:
     def ends(self, number: int) -> int:
         """Send a signal and wait for the end; the exit code."""
         self.process.send_signal(number)
-        _, rest = self.process.communicate(timeout=60)
-        self.log += rest
-        return self.process.returncode
+        self.log += self.rest()
+        return self.process.wait(60)
+
+    def rest(self) -> str:
+        """The log from here to the end. (`communicate` would miss what is buffered.)"""
+        assert self.process.stderr is not None
+        return self.process.stderr.read()
 
     def lost_nothing(self, flow: str) -> bool:
         """Whether the last run of a flow says that it has delivered each frame."""
@@ -270,10 +274,10 @@ def test_up_ends_with_its_last_flow(
     path = write("a", source=str(clip("64x48", 5)))
     write("b").write_text(f"{path.read_text()}name: a\n")  # a name that another flow has
     running = up()
-    _, rest = running.process.communicate(timeout=60)
+    rest = running.rest()
     assert "ended: done" in rest
     assert "the name 'a' is also that of" in running.log + rest
-    assert running.process.returncode == 78
+    assert running.process.wait(60) == 78
 
 
 @pytest.mark.slow

@@ -27,6 +27,10 @@ FLAGS = (
 DESK, PHONE = (1280, 900), (390, 844)
 
 
+class _LeftError(Exception):
+    """The page in which a script ran was left."""
+
+
 class Browser:
     """One tab. What the page's scripts raise is in `complaints`."""
 
@@ -82,9 +86,13 @@ class Browser:
         return got["result"].get("value")
 
     def wait_for(self, condition: str) -> None:
-        """Until the expression is true in the page."""
+        """Until the expression is true in the page, or in the next one if the page is left."""
         look = f"const look = () => {condition} ? found(1) : setTimeout(look, 20); look()"
-        assert self.value(f"new Promise(found => {{ {look} }})") == 1
+        found = None
+        while found is None:
+            with contextlib.suppress(_LeftError):
+                found = self.value(f"new Promise(found => {{ {look} }})")
+        assert found == 1
 
     def _do(self, method: str, **parameters: Any) -> Any:
         self._asked += 1
@@ -94,6 +102,8 @@ class Browser:
         while (said := self._next()).get("id") != self._asked:
             if said.get("method") == "Runtime.exceptionThrown":
                 self.complaints.append(str(said["params"]))
+        if "navigated" in said.get("error", {}).get("message", ""):
+            raise _LeftError
         assert "error" not in said, said
         return said["result"]
 

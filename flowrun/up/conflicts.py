@@ -13,6 +13,7 @@ from flowrun.spec.same_file import identity
 from flowrun.spec.secrets import redact
 
 _STREAMS = ("rtsp", "stream")
+_ANY_PORT = ":0"  # the system chooses a free one
 _PROGRAM = "`flowrun up`"
 
 
@@ -27,7 +28,7 @@ class Used:
     """What the flows that were added have. `addresses` are those of the supervisor."""
 
     def __init__(self, addresses: tuple[str, ...] = ()) -> None:
-        self._owners: dict[Hashable, str] = {("address", each): _PROGRAM for each in addresses}
+        self._owners: dict[Hashable, str] = {_listener(each): _PROGRAM for each in addresses}
 
     def add(self, loaded: LoadedFlow) -> None:
         for use in _uses(loaded.flow):
@@ -55,8 +56,15 @@ def _uses(flow: Flow) -> Iterator[_Use]:
         elif sink.kind == "web":
             address = sink.uri.partition(":")[2] or ADDRESS
             hint = "choose another port; `flowrun up --web` has one page for all flows"
-            yield _Use(("address", address), key, f"the address {address}", hint)
+            if not address.endswith(_ANY_PORT):
+                yield _Use(_listener(address), key, f"the address {address}", hint)
     if flow.metrics is not None:
         address = flow.metrics.address
         hint = "choose another port; `flowrun up --metrics` has the metrics of all flows"
-        yield _Use(("address", address), "metrics", f"the address {address}", hint)
+        yield _Use(_listener(address), "metrics", f"the address {address}", hint)
+
+
+def _listener(address: str) -> Hashable:
+    """The same for `localhost:PORT` and `127.0.0.1:PORT`."""
+    host, _, port = address.rpartition(":")
+    return "address", "127.0.0.1" if host.lower() == "localhost" else host, port

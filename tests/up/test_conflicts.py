@@ -12,6 +12,7 @@ FLOW = """version: 1
 source: test
 transport: {mode: unary, address: embedded, model: identity}
 """
+SHARED = ["'null'", "'-'", "mqtt://broker/topic", "http://host/lines", "web:127.0.0.1:0"]
 
 
 def flow(path: Path, text: str) -> LoadedFlow:
@@ -61,6 +62,16 @@ def problem(folder: Path, one: str, other: str) -> str | None:
             "sink: 'null'\nmetrics: 127.0.0.1:9000\n",
             "metrics: the address 127.0.0.1:9000 is also that of `flowrun up`",
         ),
+        (
+            "sink: 'null'\nmetrics: 127.0.0.1:9101\n",
+            "sink: web:localhost:9101\n",
+            "sink: the address localhost:9101 is also that of one.yaml",
+        ),
+        (
+            "sink: 'null'\n",
+            "sink: 'null'\nmetrics: localhost:9000\n",
+            "metrics: the address localhost:9000 is also that of `flowrun up`",
+        ),
     ],
 )
 def test_what_only_one_flow_can_have_is_a_problem_of_the_second(
@@ -69,6 +80,6 @@ def test_what_only_one_flow_can_have_is_a_problem_of_the_second(
     assert problem(tmp_path, one, other) == message
 
 
-@pytest.mark.parametrize("sink", ["'null'", "'-'", "mqtt://broker/topic", "http://host/lines"])
+@pytest.mark.parametrize("sink", SHARED)
 def test_some_sinks_are_those_of_many_flows(tmp_path: Path, sink: str) -> None:
     assert problem(tmp_path, f"sink: {sink}\n", f"sink: {sink}\n") is None

@@ -55,7 +55,7 @@ def on_lasting_thread(start: Start) -> subprocess.Popen[bytes]:
     global _thread  # noqa: PLW0603
     with _lock:
         if _thread is None or not _thread.is_alive():  # after a fork it is not
-            _thread = threading.Thread(target=_run, name="flowrun-starter", daemon=True)
+            _thread = threading.Thread(target=_run, name="ffmpeg-starter", daemon=True)
             _thread.start()
     started: Future[subprocess.Popen[bytes]] = Future()
     _starts.put((start, started))

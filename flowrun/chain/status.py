@@ -26,6 +26,7 @@ from flowrun.operators.occupancy import Occupancy
 from flowrun.spec.flow import Flow
 from flowrun.spec.secrets import redact
 from flowrun.system.downtime import Downtime
+from flowrun.system.usage import cpu_seconds, peak_memory
 
 State = Literal["starting", "running", "stopping", "ended"]
 
@@ -53,6 +54,8 @@ class Status:
         self.promises_all = False  # once it is known whether frames may be dropped
         self.started = datetime.now().astimezone()
         self.ended: datetime | None = None
+        self._cpu = cpu_seconds()  # at the start
+        self._used: tuple[float | None, int | None] = (None, None)  # CPU and memory, at the end
         self._error: BaseException | None = None
         self._unavailable_s: dict[str, float] = {}  # at the end
         self._shutdown = shutdown
@@ -68,6 +71,7 @@ class Status:
     def end(self) -> None:
         """The run has ended: every frame has its fate, and nothing changes any more."""
         self._unavailable_s = self.unavailable_s()
+        self._used = (cpu_seconds() - self._cpu, peak_memory())
         self.ended = datetime.now().astimezone()
 
     @contextmanager
@@ -149,6 +153,9 @@ class Status:
             ended=self.ended,
             exit_code=exit_code,
             error=error,
+            cpu_s=self._used[0],
+            memory_bytes=self._used[1],
+            picture=(self.info.width, self.info.height) if self.info else None,
         )
 
     def _all_branches(self) -> tuple[SinkBranch | FateBranch, ...]:

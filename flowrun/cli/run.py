@@ -36,7 +36,7 @@ REPORT_TIMEOUT = 0.8  # seconds of a forced exit
 USE = """flowrun [run] FLOW.yaml [--set KEY=VALUE]… [--web [HOST:PORT]] [--summary FILE|-] [-y]
        flowrun up PATH… [--web [ADDRESS]] [--metrics ADDRESS] [--watch]
        flowrun init [NAME] [--template NAME] [-y]
-       flowrun validate PATH… [--imports] [--live] [--format text|json|github]
+       flowrun validate PATH… [--imports] [--live] [--budget] [--format text|json|github]
        flowrun graph FLOW.yaml [--set KEY=VALUE]… [--format text|mermaid]
        flowrun explain FLOW.yaml [--set KEY=VALUE]… [--format text|json]
        flowrun report SUMMARY [--lines FILE] [-o FILE]

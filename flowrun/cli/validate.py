@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from flowrun.cli.exit_codes import DONE, INVALID
 from flowrun.cli.parser import Parser
 from flowrun.cli.stderr import add_log_options, log_as
 from flowrun.cli.stdout import print_stdout
+from flowrun.errors import UsageError
 
 if TYPE_CHECKING:
     from flowrun.spec.flow import Flow
@@ -30,10 +32,23 @@ def main(argv: Sequence[str]) -> int:
         action="store_true",
         help="open the source, run preprocess hooks, query server",
     )
+    parser.add_argument(
+        "--budget",
+        action="store_true",
+        help="add up network, requests in flight, memory and cores",
+    )
+    parser.add_argument(
+        "--from",
+        metavar="SUMMARY",
+        dest="figures",
+        help="with --budget: the summary of a run of such a flow, for measured figures",
+    )
     add_env_file(parser)
     parser.add_argument("--format", choices=("text", "json", "github"), default="text")
     add_log_options(parser)
     options = parser.parse_args(argv)
+    if options.figures and not options.budget:
+        raise UsageError("--from needs --budget")
 
     from flowrun.spec.render import errors, render
     from flowrun.spec.validate_files import validate_files
@@ -44,10 +59,35 @@ def main(argv: Sequence[str]) -> int:
 
         log_as(options)
         checks.append(check)
+    flows: list[Flow] = []
+    if options.budget:
+        checks.append(partial(_collect, flows))
     checked = validate_files(options.paths, checks=checks, environ=environ_of(options))
     text = render(checked.files, checked.problems, options.format, checked.skipped)
+    if options.budget and flows:
+        text = _with_budget(text, flows, options.format, options.figures)
     print_stdout(text, color=options.format == "text")
     return INVALID if errors(checked.problems) else DONE
+
+
+def _collect(flows: list[Flow], flow: Flow) -> tuple[Remark, ...]:
+    flows.append(flow)
+    return ()
+
+
+def _with_budget(text: str, flows: Sequence[Flow], form: str, figures: str | None) -> str:
+    """The report with the budget of `flows`: below it, or as the key `budget` of the JSON. GitHub's
+    annotations have no place for it."""
+    from flowrun.inspect.budget import Machine, Measured, budget, measured, to_json
+    from flowrun.inspect.budget_text import as_text
+    from flowrun.inspect.report.summary import read_summary
+
+    earlier = measured(read_summary(figures)) if figures else Measured()
+    budgets = [budget(flow, earlier) for flow in flows]
+    if form == "json":
+        found = {**json.loads(text), "budget": to_json(budgets, Machine.this())}
+        return json.dumps(found, ensure_ascii=False, indent=2)
+    return f"{text}\n{as_text(budgets, Machine.this())}" if form == "text" else text
 
 
 def _hooks(flow: Flow, *, library_only: bool) -> Iterator[Remark]:

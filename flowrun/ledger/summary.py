@@ -39,7 +39,10 @@ class Summary:
     read as fast as possible is judged like the camera it came from; `None` without two frames.
     `hooks` gives the share of it that each hook takes (see `hook_times.shares`). `window` is the
     number of requests allowed in flight, as found where the flow has `in_flight: auto`. `sinks` has
-    the counts of each sink, with its key in the flow (`sink`) and its `uri`.
+    the counts of each sink, with its key in the flow (`sink`) and its `uri`. `cpu_s` is the CPU
+    time of the run with that of its ffmpeg processes, `memory_bytes` the largest resident set of
+    this process (`None` while the run lasts, or where it is unknown), and `picture` width and
+    height of the source's pictures, `None` before it is open.
     """
 
     flow: str
@@ -68,6 +71,9 @@ class Summary:
     hooks: list[dict[str, Any]]
     window: int
     sinks: list[dict[str, Any]]
+    cpu_s: float | None
+    memory_bytes: int | None
+    picture: tuple[int, int] | None
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -124,6 +130,9 @@ def summarize(
     ended: datetime | None = None,
     exit_code: int | None = None,
     error: str | None = None,
+    cpu_s: float | None = None,
+    memory_bytes: int | None = None,
+    picture: tuple[int, int] | None = None,
 ) -> Summary:
     """The summary so far of the run `run` of `flow`: the counters of `ledger`, and what the other
     parts have counted; `started` and `ended` with their time zone. From any thread."""
@@ -164,6 +173,9 @@ def summarize(
         generation=generation,
         window=window,
         sinks=[dict(each) for each in sinks],
+        cpu_s=None if cpu_s is None else round(cpu_s, 3),
+        memory_bytes=memory_bytes,
+        picture=picture,
     )
 
 

@@ -21,6 +21,7 @@ LAYERS: list[set[str]] = [
     {"observe"},
     {"run"},
     {"inspect", "up"},
+    {"deploy"},
     {"cli"},
 ]
 # The same inside the two large subpackages.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from flowrun.cli import (
     bench,
+    deploy,
     devices,
     explain,
     graph,
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "devices": devices.main,
     "schema": schema.main,
     "init": init.main,
+    "deploy": deploy.main,
 }
 
 

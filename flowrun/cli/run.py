@@ -42,6 +42,7 @@ USE = """flowrun [run] FLOW.yaml [--set KEY=VALUE]… [--web [HOST:PORT]] [--sum
        flowrun report SUMMARY [--lines FILE] [-o FILE]
        flowrun serve [NAME=]MODEL… [--address HOST:PORT] [--python PATH] [--shape [NAME=]SHAPE]…
        flowrun bench FLOW [--frames N]
+       flowrun deploy kubernetes PATH… --image IMAGE -o FOLDER [--namespace NAME] [--gpu] [-y]
        flowrun hooks [NAME]… [--format text|json]
        flowrun devices
        flowrun schema [--format json|markdown]"""

@@ -12,19 +12,20 @@ from dataclasses import asdict, dataclass, replace
 from math import ceil
 from typing import Any
 
-from flowrun.spec.flow import Flow, HookSpec
+from flowrun.spec.flow import Flow, HookSpec, SinkSpec
 from flowrun.spec.units import size as parsed_size
 from flowrun.system.usage import machine_memory
 
 DEFAULT_SIZE, DEFAULT_FPS = (1920, 1080), 30.0
 LINK = 1000.0  # Mbit/s: a gigabit network
-BASE_MEMORY = 110e6  # bytes: Python and its libraries
+BASE_MEMORY = 80e6  # bytes: Python and its libraries
 FETCH_MEMORY = 45e6  # bytes: the ffmpeg process that fetches a stream
-ENCODER_MEMORY, ENCODER_FRAMES = 60e6, 40  # bytes, and 4:2:0 pictures in the look-ahead of x264
+ENCODER_MEMORY, ENCODER_PIXEL = 28e6, 247.0  # bytes, and for each pixel: the look-ahead of x264
 JPEG_SHARE = 1 / 30  # of the bytes of the picture
 COMPRESSED = 0.1  # bits for a pixel of a camera's H.264
 # Seconds of one core for a million pixels (decode, convert, encode) or for a megabyte (send).
-DECODE, CONVERT, ENCODE, SEND, BASE_FRAME = 0.0016, 0.0009, 0.0095, 0.0012, 0.0012
+DECODE, CONVERT, ENCODE, SEND, BASE_FRAME = 0.0016, 0.0009, 0.045, 0.0015, 0.003
+FAST_PRESETS, FAST = ("ultrafast", "superfast", "veryfast", "faster"), 0.4  # of ENCODE
 _BYTES = {"uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "fp16": 2, "int32": 4, "fp32": 4} | {
     "fp64": 8
 }
@@ -254,9 +255,9 @@ def _returns_pictures(flow: Flow) -> bool:
     return any(not sink.writes_lines for sink in flow.sinks)
 
 
-def _encodes(flow: Flow) -> int:
-    """How many sinks encode video."""
-    return sum(sink.kind in ("video", "hls", "rtsp", "stream") for sink in flow.sinks)
+def _encoders(flow: Flow) -> list[SinkSpec]:
+    """The sinks that encode video."""
+    return [sink for sink in flow.sinks if sink.kind in ("video", "hls", "rtsp", "stream")]
 
 
 def _source_mbits(flow: Flow, pixels: int, fps: float) -> float:
@@ -271,12 +272,13 @@ def _memory(flow: Flow, pixels: int, message: float, held: int, process: float |
         frames = (buffer + held + 2) * pixels * 1.5 + (held + 2) * (pixels * 3 + 2 * message)
         process = BASE_MEMORY + frames
     fetched = flow.source.kind not in ("test", "file")
-    encoder = ENCODER_MEMORY + ENCODER_FRAMES * pixels * 1.5
-    return process + fetched * FETCH_MEMORY + _encodes(flow) * encoder
+    encoder = ENCODER_MEMORY + ENCODER_PIXEL * pixels
+    return process + fetched * FETCH_MEMORY + len(_encoders(flow)) * encoder
 
 
 def _cpu(flow: Flow, megapixels: float, megabytes: float) -> float:
     """Seconds of one core for a frame."""
     decoded = flow.source.kind != "test"
-    stages = decoded * DECODE + CONVERT + _encodes(flow) * ENCODE
+    encoded = sum(FAST if sink.preset in FAST_PRESETS else 1 for sink in _encoders(flow))
+    stages = decoded * DECODE + CONVERT + encoded * ENCODE
     return BASE_FRAME + megapixels * stages + megabytes * SEND

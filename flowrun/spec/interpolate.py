@@ -72,6 +72,36 @@ def expand(text: str, environ: Mapping[str, str]) -> tuple[str, tuple[UsedVariab
     return _value(parts, environ, used), tuple(used)
 
 
+def references(text: str) -> dict[str, bool]:
+    """The variables in `text`, those in defaults, too, each with whether it has a default wherever
+    it is used. Raises `InterpolationError` for a malformed one."""
+    found: dict[str, bool] = {}
+    todo = list(_parse(text, 0, 0)[0])
+    while todo:
+        part = todo.pop(0)
+        if isinstance(part, _Variable):
+            found[part.name] = found.get(part.name, True) and part.operator == ":-"
+            todo += part.argument
+    return found
+
+
+def literal(text: str, variable: str) -> str:
+    """What `text` says itself: its defaults as text, every other variable as `variable`. Raises
+    `InterpolationError` for a malformed one."""
+
+    def of(parts: tuple[str | _Variable, ...]) -> str:
+        return "".join(
+            part
+            if isinstance(part, str)
+            else of(part.argument)
+            if part.operator == ":-" and any(part.argument)
+            else variable
+            for part in parts
+        )
+
+    return of(_parse(text, 0, 0)[0])
+
+
 def _parse(text: str, at: int, depth: int) -> tuple[tuple[str | _Variable, ...], int]:
     """Parse `text` from `at` to its end or, if nested, to the closing brace."""
     parts: list[str | _Variable] = []

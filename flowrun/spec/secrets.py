@@ -77,6 +77,20 @@ def is_secret(path: Sequence[str | int]) -> bool:
     return any(isinstance(key, str) and _SECRET_KEY.search(key[:_MAX_KEY_LENGTH]) for key in path)
 
 
+def writes_secret(path: Sequence[str | int], text: str, variable: str) -> bool:
+    """Whether `text`, the value at this path of a flow with every variable replaced by `variable`,
+    has a secret that is not a variable: a password or token of a URL, or the value of a key that
+    is secret by its name."""
+    if is_secret(path):
+        return bool(text) and variable not in text
+    spans = list(_user_infos(text))
+    for start, stop in spans:
+        user_info = text[start:stop]
+        if variable not in (user_info.partition(":")[2] or user_info):
+            return True
+    return any(variable not in found[2] for found in _QUERY.finditer(text))
+
+
 def secrets_of(flow: Flow) -> frozenset[str]:
     """The secret texts of a flow, to be masked in messages of libraries and servers: header values,
     tokens, and the user info of its URLs (as written and percent-decoded)."""

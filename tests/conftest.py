@@ -10,6 +10,7 @@ and property tests take four times as many examples.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import os
 import shutil
@@ -51,6 +52,9 @@ MARKERS = {
     "promtool": "prometheus",
     "mosquitto_executable": "mqtt",
     "rtmp_executable": "rtmp",
+    "kubectl": "kubernetes",
+    "helm": "kubernetes",
+    "strict_schemas": "kubernetes",
 }
 LOGS: dict[str, Path] = {}  # fixture -> log of its server
 
@@ -328,6 +332,28 @@ def rtsp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
             return server
 
         yield server
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> str:
+    """The path of kubectl."""
+    return _executable("kubectl")
+
+
+@pytest.fixture(scope="session")
+def helm() -> str:
+    """The path of helm."""
+    return _executable("helm")
+
+
+@pytest.fixture(scope="session")
+def strict_schemas() -> Callable[[dict[str, Any]], None]:
+    """Validates a manifest against the published schemas; unknown keys are errors."""
+    if importlib.util.find_spec("kubernetes_validate") is None:
+        _missing("kubernetes-validate is not installed")
+    validate = importlib.import_module("kubernetes_validate")
+    version = validate.latest_version()
+    return lambda manifest: validate.validate(manifest, version, strict=True)
 
 
 def _python(variable: str) -> str:

@@ -60,7 +60,7 @@ class Plan:
     def keys(self) -> dict[str, str]:
         """The keys of the ConfigMap, with the path of each file below `CONFIG`."""
         found: dict[str, str] = {}
-        for path in self.files:
+        for path in sorted(self.files):
             found[config_key(path, found)] = path
         return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from flowrun.deploy.manifests import MARK, manifests
+from flowrun.deploy.manifests import MARK, manifests, quoted
 from flowrun.deploy.plan import Plan
 
 README_MARK = "<!-- Written by `flowrun deploy kubernetes` -->"
@@ -43,9 +43,9 @@ def _kustomization(names: Sequence[str], namespace: str | None) -> str:
         f"{MARK}: kubectl apply -k .",
         "apiVersion: kustomize.config.k8s.io/v1beta1",
         "kind: Kustomization",
-        *([f"namespace: {namespace}"] if namespace else []),
+        *([f"namespace: {quoted(namespace)}"] if namespace else []),
         "resources:",
-        *(f"  - {name}" for name in names),
+        *(f"  - {quoted(name)}" for name in names),
     ]
     return "\n".join(lines) + "\n"
 

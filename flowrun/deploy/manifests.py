@@ -51,14 +51,14 @@ def _head(plan: Plan) -> str:
 
 
 def _labels(plan: Plan, indentation: str) -> str:
-    pairs = {"app.kubernetes.io/name": "flowrun", "app.kubernetes.io/instance": plan.name}
+    pairs = {"app.kubernetes.io/name": "flowrun", "app.kubernetes.io/instance": quoted(plan.name)}
     return "".join(f"{indentation}{key}: {value}\n" for key, value in pairs.items())
 
 
 def _config_map(plan: Plan) -> str:
     text = (
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n"
-        f"  name: {plan.name}\n  labels:\n{_labels(plan, '    ')}data:\n"
+        f"  name: {quoted(plan.name)}\n  labels:\n{_labels(plan, '    ')}data:\n"
     )
     for key, path in plan.keys().items():
         content = plan.files[path]
@@ -71,7 +71,7 @@ def _config_map(plan: Plan) -> str:
 def _deployment(plan: Plan) -> str:
     return (
         "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n"
-        f"  name: {plan.name}\n  labels:\n{_labels(plan, '    ')}"
+        f"  name: {quoted(plan.name)}\n  labels:\n{_labels(plan, '    ')}"
         "spec:\n"
         "  replicas: 1  # a second one would read the camera and write the sinks twice\n"
         "  strategy:\n    type: Recreate\n"
@@ -223,7 +223,7 @@ def _files(plan: Plan) -> list[tuple[str, Mount]]:
 
 def _volumes(plan: Plan) -> list[str]:
     keys = plan.keys()
-    lines = ["    - name: flow", "      configMap:", f"        name: {plan.name}"]
+    lines = ["    - name: flow", "      configMap:", f"        name: {quoted(plan.name)}"]
     if any(key != path for key, path in keys.items()):
         lines.append("        items:")
         for key, path in keys.items():

@@ -236,6 +236,17 @@ def test_names_are_valid_in_kubernetes_and_may_not_collide(
     assert "two.yaml:5:7: error: name: one.yaml has the name cam-1 in Kubernetes, too" in error
 
 
+def test_a_name_that_looks_like_a_number_stays_a_text(folder: Path) -> None:
+    write(Path("007.yaml"), "test")
+    assert deploy("007.yaml", "-o", "k8s", "--namespace", "1") == 0
+    (config,), (owner,) = kinds("k8s")["ConfigMap"], kinds("k8s")["Deployment"]
+    assert config["metadata"]["name"] == owner["metadata"]["name"] == "007"
+    assert pod(owner)["volumes"][0]["configMap"]["name"] == "007"
+    labels = owner["spec"]["template"]["metadata"]["labels"]
+    assert labels["app.kubernetes.io/instance"] == "007"
+    assert yaml.safe_load(Path("k8s/kustomization.yaml").read_text())["namespace"] == "1"
+
+
 @pytest.mark.parametrize(
     ("source", "sink", "text"),
     [

@@ -26,12 +26,14 @@ def run(*words: str | Path) -> str:
 
 
 def write_flows(folder: Path) -> None:
-    """All of the project's that run in a pod, and two that extend a base."""
+    """All of the project's that run in a pod, two that extend a base, and one whose name is a
+    number."""
     shutil.copytree(ROOT / "flows", folder)
     (folder / "holistic_camera.yaml").unlink()
     (folder / "base.yaml").write_text(
         "transport: {mode: unary, address: 'ovms:9000', model: m, timeout: 30s}\n"
     )
+    (folder / "007.yaml").write_text("version: 1\nextends: base.yaml\nsource: test\nsink: 'null'\n")
     (folder / "site").mkdir()
     for name in ("gate", "yard"):
         (folder / "site" / f"{name}.yaml").write_text(

@@ -27,21 +27,21 @@
 
 {{- define "flowrun.labels" -}}
 app.kubernetes.io/name: flowrun
-app.kubernetes.io/instance: {{ . }}
+app.kubernetes.io/instance: {{ . | quote }}
 {{- end }}
 
 {{/* What both containers have. */}}
 {{- define "flowrun.container" -}}
-image: {{ .image }}
+image: {{ .image | quote }}
 workingDir: /flows
 {{- with .variables }}
 env:
   {{- range . }}
-  - name: {{ .name }}
+  - name: {{ .name | quote }}
     valueFrom:
       secretKeyRef:
         name: {{ $.name }}-env
-        key: {{ .name }}
+        key: {{ .name | quote }}
         {{- if .optional }}
         optional: true
         {{- end }}
@@ -135,11 +135,11 @@ spec:
   volumes:
     - name: flow
       configMap:
-        name: {{ .name }}
+        name: {{ .name | quote }}
         {{- if .items }}
         items:
           {{- range $path, $key := .items }}
-          - key: {{ $key }}
+          - key: {{ $key | quote }}
             path: {{ $path | quote }}
           {{- end }}
         {{- end }}

@@ -8,8 +8,9 @@ COPY schemas schemas
 COPY flowrun flowrun
 # For example EXTRAS=[openvino,faces]; pyproject.toml lists the extras.
 ARG EXTRAS=
-RUN python -m venv /opt/flowrun
-RUN /opt/flowrun/bin/pip install --no-cache-dir --only-binary :all: --no-binary flowrun-kserve ".${EXTRAS}"
+RUN python -m venv --without-pip /opt/flowrun
+RUN python -m pip --python /opt/flowrun/bin/python install --no-cache-dir \
+    --only-binary :all: --no-binary flowrun-kserve ".${EXTRAS}"
 
 FROM python:${PYTHON}
 COPY --from=build /opt/flowrun /opt/flowrun

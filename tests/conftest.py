@@ -2,9 +2,10 @@
 
 Real servers run in environments of their own, named by FLOWRUN_TRITON_PYTHON,
 FLOWRUN_MLSERVER_PYTHON, FLOWRUN_MEDIAPIPE_PYTHON and FLOWRUN_RTSP_PYTHON (paths of the python
-executables). Xvfb, chromium, mosquitto, prometheus and promtool are those on PATH. A test that
-needs a server which is missing is skipped. With FLOWRUN_REQUIRE=all it fails, slow tests run too,
-and property tests take four times as many examples.
+executables); FLOWRUN_CONTAINER_STORAGE is the folder with the container image. Xvfb, chromium,
+mosquitto, prometheus and promtool are those on PATH. A test that needs a server which is missing is
+skipped. With FLOWRUN_REQUIRE=all it fails, slow tests run too, and property tests take four times
+as many examples.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from flowrun.ledger.ledger import Ledger
 from flowrun.spec.flow import Flow, SinkSpec, SourceSpec, TransportSpec
 from tests import testbed
 from tests.testbed import prometheus as prometheus_server
+from tests.testbed.container import STORAGE, Container
 from tests.testbed.kserve import MLSERVER_PYTHON, TRITON_PYTHON, Triton, mlserver
 from tests.testbed.nginx import RTMP_MODULE
 from tests.testbed.process import READY_WITHIN, free_ports, tail
@@ -55,6 +57,7 @@ MARKERS = {
     "kubectl": "kubernetes",
     "helm": "kubernetes",
     "strict_schemas": "kubernetes",
+    "container": "container",
 }
 LOGS: dict[str, Path] = {}  # fixture -> log of its server
 
@@ -354,6 +357,17 @@ def strict_schemas() -> Callable[[dict[str, Any]], None]:
     validate = importlib.import_module("kubernetes_validate")
     version = validate.latest_version()
     return lambda manifest: validate.validate(manifest, version, strict=True)
+
+
+@pytest.fixture(scope="session")
+def container() -> Iterator[Container]:
+    """A container of the image that .ci/image has built."""
+    storage = os.environ.get(STORAGE)
+    if not storage:
+        _missing(f"{STORAGE} is not set")
+    container = Container(_executable("buildah"), Path(storage))
+    yield container
+    container.close()
 
 
 def _python(variable: str) -> str:

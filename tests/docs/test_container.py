@@ -95,8 +95,9 @@ def test_the_files_of_a_wheel_are_copied() -> None:
 
 def test_the_final_stage_copies_the_environment_of_the_build_stage() -> None:
     runs = [rest for name, rest in BUILD if name == "RUN"]
-    assert runs[0] == "python -m venv /opt/flowrun"
-    assert shlex.split(runs[1])[:2] == ["/opt/flowrun/bin/pip", "install"]
+    assert runs[0] == "python -m venv --without-pip /opt/flowrun"
+    pip = "python -m pip --python /opt/flowrun/bin/python install"
+    assert shlex.split(runs[1])[:6] == shlex.split(pip)
     assert ("COPY", "--from=build /opt/flowrun /opt/flowrun") in FINAL
     assert dict(FINAL)["ENV"].startswith("PATH=/opt/flowrun/bin:")
 

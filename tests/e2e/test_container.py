@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,12 @@ from tests.testbed.container import Container
 from tests.testbed.process import READY_WITHIN, running, until
 
 ROOT = Path(__file__).parents[2]
+FLOW = """
+version: 1
+source: {{uri: 'test:160x120@30', pace: realtime}}
+transport: {{mode: unary, address: embedded, model: identity}}
+sink: [{name}.mkv, {name}.jsonl]
+"""
 
 
 @pytest.fixture
@@ -76,22 +83,44 @@ def test_the_user_cannot_write_to_the_programs_of_the_image(
 def test_sigterm_delivers_what_is_in_flight_and_finishes_the_file(
     container: Container, flows: Path
 ) -> None:
-    (flows / "f.yaml").write_text(
-        "version: 1\nsource: {uri: 'test:160x120@30', pace: realtime}\n"
-        "transport: {mode: unary, address: embedded, model: identity}\nsink: [out.mkv, out.jsonl]\n"
-    )
-    words = " ".join([*container.config["Entrypoint"], "f.yaml", "--summary", "run.json"])
-    command = container.command(flows, "sh", "-c", f"echo $$ > pid; exec {words}")
-    lines = flows / "out.jsonl"
+    (flows / "f.yaml").write_text(FLOW.format(name="out"))
+    stopped(container, flows, "f.yaml", "--summary", "run.json", lines=["out.jsonl"])
+    summary = json.loads((flows / "run.json").read_text(encoding="utf-8"))
+    assert summary["captured"] == summary["delivered"] > 0
+    with (flows / "out.jsonl").open() as file:
+        assert len(file.readlines()) == summary["delivered"]
+    plays(flows / "out.mkv")
+
+
+def test_up_runs_two_flows_and_sigterm_finishes_the_files_of_both(
+    container: Container, flows: Path
+) -> None:
+    for name in ("a", "b"):
+        (flows / f"{name}.yaml").write_text(FLOW.format(name=name))
+    stopped(container, flows, "up", "a.yaml", "b.yaml", lines=["a.jsonl", "b.jsonl"])
+    for name in ("a", "b"):
+        plays(flows / f"{name}.mkv")
+
+
+def stopped(container: Container, flows: Path, *words: str, lines: list[str]) -> None:
+    """Run flowrun until all files `lines` have some, and end it as a container is stopped."""
+    command = " ".join([*container.config["Entrypoint"], *words])
     log = flows.parent / "log"
-    with running(command, log) as process:
-        until(lambda: lines.exists() and lines.stat().st_size > 1000, "no frame was delivered")
+    with running(
+        container.command(flows, "sh", "-c", f"echo $$ > pid; exec {command}"), log
+    ) as process:
+        for name in lines:
+            path = flows / name
+            until(partial(_has_lines, path), f"no frame was delivered to {name}")
         stop = signal.Signals[container.config["StopSignal"]]
         os.kill(int((flows / "pid").read_text()), stop)
         assert process.wait(READY_WITHIN) == 143, log.read_text()
-    summary = json.loads((flows / "run.json").read_text(encoding="utf-8"))
-    assert summary["captured"] == summary["delivered"] > 0
-    with lines.open() as file:
-        assert len(file.readlines()) == summary["delivered"]
-    ffmpeg = [executable(), "-v", "error", "-i", str(flows / "out.mkv"), "-f", "null", "-"]
+
+
+def _has_lines(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 1000
+
+
+def plays(path: Path) -> None:
+    ffmpeg = [executable(), "-v", "error", "-i", str(path), "-f", "null", "-"]
     subprocess.run(ffmpeg, check=True, timeout=READY_WITHIN, stdin=subprocess.DEVNULL)

@@ -32,6 +32,7 @@ from flowrun.hooks.loader import Hook, open_hooks
 from flowrun.hooks.outputs import HookOutputs
 from flowrun.image.buffers import Buffers
 from flowrun.inference import OutputReader
+from flowrun.kserve.cassette.recorder import Recorder
 from flowrun.kserve.connect import open_supervised
 from flowrun.kserve.contract.model_info import ModelTransport
 from flowrun.kserve.server.embedded import serving
@@ -58,12 +59,19 @@ JOIN = 5.0  # seconds that a thread may stay in a hook or a read once everything
 
 class Run:
     """A run that can be stopped. Call `run` once, on the thread for postprocessing and the sink;
-    `stop` and `abort` from any other thread (not from a signal handler)."""
+    `stop` and `abort` from any other thread (not from a signal handler). `recorder` gets what is
+    exchanged with the model server; the caller finishes it."""
 
-    def __init__(self, flow: Flow, observe: Callable[[Status], Observer] = Unobserved) -> None:
+    def __init__(
+        self,
+        flow: Flow,
+        observe: Callable[[Status], Observer] = Unobserved,
+        recorder: Recorder | None = None,
+    ) -> None:
         """`observe` makes an observer of the run's status before anything is opened."""
         self.flow = flow
         self._observe = observe
+        self._recorder = recorder
         self.ledger = Ledger()
         self.error: BaseException | None = None  # the first one that ends the run
         self._calls = CallsInProgress()
@@ -330,6 +338,7 @@ class Run:
             reads=reads,
             buffers=buffers if unchanged else None,
             states=self._status.addresses,
+            recorder=self._recorder,
         )
         waits = policies.waits_for_server(flow, live=info.live)
         transport = self._server_wait.open(opened) if waits else opened()

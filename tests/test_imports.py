@@ -45,9 +45,10 @@ INSIDE: dict[str, list[set[str]]] = {
         {"sinks"},
     ],
     "kserve": [
-        {"conditions", "connection_failures", "wire"},
+        {"channel", "conditions", "connection_failures", "wire"},
         {"grpc_errors", "server"},
         {"contract"},
+        {"cassette"},
         {"client"},
         {"shared_memory"},
         {"connect", "startup"},

@@ -23,7 +23,7 @@ from benchmarks.job import Job, Outcome, outcome
 from flowrun.frame import Frame
 from flowrun.image.buffers import Buffers, Memory
 from flowrun.inference import Placement, Request
-from flowrun.kserve.client.connection import SERVICE
+from flowrun.kserve.channel import SERVICE
 from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.kserve.shared_memory.pool import Pool
 from flowrun.kserve.wire.requests import pieces

@@ -46,9 +46,9 @@ def on_outage(flow: Flow, *, live: bool) -> OnOutage:
 
 def waits_for_server(flow: Flow, *, live: bool) -> bool:
     """Resolve `transport.startup`: whether to wait for a model server that is unavailable at
-    startup. The embedded server is not waited for."""
+    startup. The embedded server and a cassette are not waited for."""
     startup = flow.transport.startup
-    return not flow.transport.embedded and (startup == "wait" or (startup == "auto" and live))
+    return flow.transport.has_server and (startup == "wait" or (startup == "auto" and live))
 
 
 def is_one_at_a_time(flow: Flow) -> bool:
@@ -84,7 +84,7 @@ def foreseen(flow: Flow) -> dict[str, str]:
         False: "{1}, as the source is not live",
         None: "{1} for a video of known length, else {0}",
     }[flow.source.live]
-    if not flow.transport.embedded and flow.transport.startup == "auto":
+    if flow.transport.has_server and flow.transport.startup == "auto":
         policies["transport.startup"] = ("wait", "fail")
     found = {key: text.format(*both) for key, both in policies.items() if both[0] != both[1]}
     if is_one_at_a_time(flow) and flow.transport.in_flight != 1:

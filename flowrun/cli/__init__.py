@@ -15,6 +15,7 @@ from flowrun.cli import (
     graph,
     hooks,
     init,
+    record,
     report,
     run,
     schema,
@@ -29,6 +30,7 @@ from flowrun.errors import UsageError
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "run": run.main,
     "up": up.main,
+    "record": record.main,
     "validate": validate.main,
     "graph": graph.main,
     "explain": explain.main,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from flowrun.chain.observer import Observer
     from flowrun.chain.status import Status
     from flowrun.cli.progress import Progress
+    from flowrun.kserve.cassette.recorder import Recorder
     from flowrun.run import Run
     from flowrun.spec.flow import Flow
     from flowrun.spec.load import LoadedFlow
@@ -35,6 +36,7 @@ REPORT_TIMEOUT = 0.8  # seconds of a forced exit
 
 USE = """flowrun [run] FLOW.yaml [--set KEY=VALUE]… [--web [HOST:PORT]] [--summary FILE|-] [-y]
        flowrun up PATH… [--web [ADDRESS]] [--metrics ADDRESS] [--watch]
+       flowrun record FLOW.yaml --to CASSETTE [--max-size SIZE] [OPTION OF run]…
        flowrun init [NAME] [--template NAME] [-y]
        flowrun validate PATH… [--imports] [--live] [--budget] [--format text|json|github]
        flowrun graph FLOW.yaml [--set KEY=VALUE]… [--format text|mermaid]
@@ -51,6 +53,13 @@ USE = """flowrun [run] FLOW.yaml [--set KEY=VALUE]… [--web [HOST:PORT]] [--sum
 def main(argv: Sequence[str]) -> int:
     """Run a flow until it ends or a signal arrives."""
     parser = Parser(prog="flowrun", usage=USE, description="Run a flow.")
+    add_run_options(parser)
+    parser.add_argument("-V", "--version", action="version", version=f"flowrun {__version__}")
+    return run_with_options(parser.parse_args(complete_bare_web(argv)))
+
+
+def add_run_options(parser: Parser) -> None:
+    """Add the flow and the options of a run to `parser`."""
     parser.add_argument("flow", metavar="FLOW.yaml", help="- is stdin")
     add_overrides(parser)
     add_env_file(parser)
@@ -62,8 +71,13 @@ def main(argv: Sequence[str]) -> int:
         "-y", action="store_true", help="replace existing files: overwrite: true for every sink"
     )
     add_log_options(parser)
-    parser.add_argument("-V", "--version", action="version", version=f"flowrun {__version__}")
-    options = parser.parse_args(complete_bare_web(argv))
+
+
+def run_with_options(
+    options: argparse.Namespace, recording: Callable[[Flow], Recorder] | None = None
+) -> int:
+    """Run the flow that `options` name and return the exit code. `recording` makes the recorder of
+    a run that is recorded."""
     log_as(options)
 
     from flowrun.spec.load import load
@@ -77,7 +91,7 @@ def main(argv: Sequence[str]) -> int:
     if options.summary not in (None, "-"):
         _check_summary(options.summary, options.flow, flow, replace_others=options.y)
         options.summary_file = Path(options.summary).absolute()  # a hook may change the directory
-    return run_flow(flow, loaded, options)
+    return run_flow(flow, loaded, options, recorder=recording(flow) if recording else None)
 
 
 def run_flow(
@@ -86,16 +100,20 @@ def run_flow(
     options: argparse.Namespace,
     observe: Callable[[Status], Observer] | None = None,
     on_run: Callable[[Run], None] = lambda _: None,
+    recorder: Recorder | None = None,
 ) -> int:
     """Run `flow`, which is that of `loaded` as `options` change it, until it ends or a signal
-    arrives; returns the exit code. `on_run` gets the run before it begins."""
+    arrives; returns the exit code. `on_run` gets the run before it begins. `recorder` is
+    finished, too."""
     from flowrun.cli.progress import Progress
     from flowrun.cli.signals import Signals
     from flowrun.run import Run
     from flowrun.system.malloc import keep_freed_memory
 
     keep_freed_memory()
-    run = Run(flow) if observe is None else Run(flow, observe)
+    run = Run(flow, recorder=recorder) if observe is None else Run(flow, observe, recorder)
+    if recorder is not None:
+        recorder.stop = run.stop
     on_run(run)
     progress = Progress(flow, run.status)
     error: FlowrunError | KeyboardInterrupt | None = None
@@ -109,9 +127,29 @@ def run_flow(
         except Exception:  # a bug; the caller reports it
             _report(run, options)
             raise
+        finally:
+            unsaved = _finish(recorder)
     code = _outcome(run, loaded, options, error, signals.first)
+    if unsaved is not None:
+        print_stderr(f"flowrun: error: {unsaved}")
+        code = code or unsaved.exit_code
     exit_within(code)  # the hooks are destroyed on return
     return code
+
+
+def _finish(recorder: Recorder | None) -> FlowrunError | None:
+    """Complete the cassette; the error if it could not be written."""
+    if recorder is None:
+        return None
+    try:
+        content = recorder.finish()
+    except FlowrunError as error:
+        return error
+    if content is None:
+        log.warning("no request was sent to the model: there is no cassette")
+    else:
+        log.info("recorded %s", content)
+    return None
 
 
 def _outcome(

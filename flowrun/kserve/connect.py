@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from flowrun.errors import ContractError, TransportError
 from flowrun.image.buffers import Buffers
 from flowrun.inference import OutputReader, Request
+from flowrun.kserve.cassette.recorder import Recorder
 from flowrun.kserve.client.address_states import AddressStates
 from flowrun.kserve.client.connection import Connection, open_connection
 from flowrun.kserve.client.metadata import fetch_model_info
@@ -70,15 +71,22 @@ def open_supervised(
     reads: OutputReader | None = None,
     buffers: Buffers | None = None,
     states: AddressStates | None = None,
+    recorder: Recorder | None = None,
 ) -> OutageTransport:
     """`open_transport`, with `policy` for when the server becomes unavailable later.
 
     `buffers` hold tensors as they will be sent: they are set to allocate memory from which these
     need not be copied, neither into a message nor into shared memory. `states` gets the
-    availability of each address, if there are several.
+    availability of each address, if there are several. `recorder` gets all messages, which are
+    then not in shared memory.
     """
     addresses = spec.address if address is None else address
     connection = open_connection(spec, addresses, states)
+    if recorder is not None:
+        if spec.shared_memory is not None:
+            _log.info("shared memory is not used while the responses are recorded")
+        spec = replace(connection.spec, shared_memory=None)
+        connection = replace(connection, channel=recorder.wrap(connection.channel), spec=spec)
     inner, plain = _open(connection, addresses, sample, shown=shown, reads=reads, buffers=buffers)
     return OutageTransport(
         inner,
@@ -96,7 +104,7 @@ def look_up(spec: TransportSpec, address: Sequence[str]) -> ModelInfo:
     connection = open_connection(spec, address)
     with closing(connection.channel):
         model = fetch_model_info(connection)
-    if spec.shared_memory is not None:
+    if connection.spec.shared_memory is not None:
         _open_pool(spec, address).close()
     return model
 

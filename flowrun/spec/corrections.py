@@ -134,7 +134,7 @@ def _addresses(text: str) -> Iterator[str]:
         yield from (f"web:{rest}", f"web:{rest}:8080")
     if re.fullmatch(r"[0-9a-fA-F:]*::[0-9a-fA-F:]*:\d+", host):
         yield "[{}]:{}".format(*host.rsplit(":", 1))
-    if host != "embedded" and ":" not in host:
+    if host not in ("embedded", "replay") and ":" not in host:
         yield f"{host}:9000"
 
 

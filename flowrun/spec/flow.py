@@ -123,6 +123,8 @@ class TransportSpec:
     tls: Tls | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # secret
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    replay_pace: Literal["fast", "recorded"] = "fast"
+    on_unknown: Literal["error", "nearest"] = "error"  # of a request that was not recorded
 
     @property
     def picture(self) -> str | None:
@@ -134,6 +136,17 @@ class TransportSpec:
     @property
     def embedded(self) -> bool:
         return self.address == ("embedded",)
+
+    @property
+    def cassette(self) -> str | None:
+        """The path of the cassette that answers in place of a server."""
+        prefix, address = "replay:", self.address[0]
+        return address.removeprefix(prefix) if address.startswith(prefix) else None
+
+    @property
+    def has_server(self) -> bool:
+        """Whether another program is the model server, which may be unavailable."""
+        return not self.embedded and self.cassette is None
 
 
 class Keep(NamedTuple):

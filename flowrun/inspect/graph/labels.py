@@ -65,6 +65,9 @@ def transport(flow: Flow) -> Iterator[Stage]:
     """The model and its address, its input and output, and the error policies."""
     spec = flow.transport
     where = "in the embedded server" if spec.embedded else f"at {', '.join(spec.address)}"
+    if spec.cassette is not None:
+        pace = " at the recorded pace" if spec.replay_pace == "recorded" else ""
+        where = f"from the cassette {spec.cassette}{pace}"
     version = "" if spec.version is None else f" (version {spec.version})"
     over = "" if spec.tls is None else ", over TLS"
     yield Stage("transport", f"{spec.mode}, {spec.model}{version} {where}{over}")

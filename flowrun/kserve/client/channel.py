@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Protocol
 
 import grpc
 
 from flowrun.errors import TransportError
+from flowrun.kserve.channel import Channel
 from flowrun.kserve.client.targets import Target
 from flowrun.kserve.client.tls_files import check_files
 from flowrun.spec.flow import Tls, TransportSpec
@@ -30,20 +30,6 @@ _OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 ]
-
-
-class Channel(Protocol):
-    """What flowrun uses of a `grpc.Channel`."""
-
-    def unary_unary(
-        self, method: str, request_serializer: Any = ..., response_deserializer: Any = ...
-    ) -> Any: ...
-
-    def stream_stream(
-        self, method: str, request_serializer: Any = ..., response_deserializer: Any = ...
-    ) -> Any: ...
-
-    def close(self) -> None: ...
 
 
 def open_channel(spec: TransportSpec, target: Target) -> Channel:

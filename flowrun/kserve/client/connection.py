@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tritonclient.grpc import service_pb2 as pb
 
+from flowrun.kserve.cassette.content import Form
+from flowrun.kserve.cassette.errors import ReplayErrors
+from flowrun.kserve.cassette.reader import Cassette
+from flowrun.kserve.cassette.replay_channel import ReplayChannel
+from flowrun.kserve.cassette.tape import Tape
+from flowrun.kserve.channel import SERVICE, Channel
 from flowrun.kserve.client.address_states import AddressStates
 from flowrun.kserve.client.balancer import Balancer, is_balanced
-from flowrun.kserve.client.channel import Channel, call_metadata, open_channel
+from flowrun.kserve.client.channel import call_metadata, open_channel
 from flowrun.kserve.client.first_response import FirstResponse
 from flowrun.kserve.client.targets import Target
 from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.spec.flow import TransportSpec
 
-SERVICE = "/inference.GRPCInferenceService/"
 _MOST_ADDRESSES = 2  # in one message
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`headers` are the gRPC metadata of every call."""
+    """`headers` are the gRPC metadata of every call. `recorded`: the forms of the requests that a
+    cassette can answer."""
 
     channel: Channel
     spec: TransportSpec
     grpc_errors: GrpcErrors
     headers: tuple[tuple[str, str], ...] = ()
     first: FirstResponse = field(default_factory=FirstResponse)
+    recorded: frozenset[Form] | None = None
 
     @property
     def timeout(self) -> float:
@@ -67,12 +74,15 @@ class Connection:
 def open_connection(
     spec: TransportSpec, addresses: Sequence[str], states: AddressStates | None = None
 ) -> Connection:
-    """Open a channel to `addresses`; it connects with the first call. Raises `TransportError`.
+    """Open a channel to `addresses`; it connects with the first call. Raises `TransportError`, and
+    `ContractError` for a cassette that the flow cannot use.
 
     In `mode: unary` the calls are balanced over all servers at `addresses`, whose availability is
     written to `states`, unless they are those of a sequence. Looks up host names if there are
     several addresses.
     """
+    if spec.cassette is not None:
+        return _open_cassette(spec, spec.cassette)
     further = len(addresses) - _MOST_ADDRESSES
     shown = ", ".join(addresses[:_MOST_ADDRESSES])
     errors = GrpcErrors(spec, f"{shown} and {further} more" if further > 0 else shown)
@@ -87,3 +97,17 @@ def open_connection(
         balancer = Balancer(addresses, connect, states or AddressStates())
         return Connection(balancer, spec, errors, headers)
     return Connection(open_channel(spec, Target(addresses[0])), spec, errors, headers)
+
+
+def _open_cassette(spec: TransportSpec, path: str) -> Connection:
+    """A cassette has no memory to share, and no secrets."""
+    cassette = Cassette(path)
+    try:
+        tape = Tape(cassette, spec)
+    except BaseException:
+        cassette.close()
+        raise
+    forms = frozenset(each.form for each in cassette.requests)
+    errors = ReplayErrors(spec, spec.address[0])
+    own = replace(spec, shared_memory=None)
+    return Connection(ReplayChannel(tape), own, errors, recorded=forms)

@@ -46,7 +46,13 @@ def fetch_model_info(connection: Connection) -> ModelInfo:
         remarks.append(
             f"the server at {address} has no model metadata; the flow is not checked against it"
         )
-        return ModelInfo(spec.model, spec.version, server_name, remarks=tuple(remarks))
+        return ModelInfo(
+            spec.model,
+            spec.version,
+            server_name,
+            remarks=tuple(remarks),
+            recorded=connection.recorded,
+        )
     versions = list(model.versions)
     if spec.version and versions and spec.version not in versions:
         raise wrong_version(spec, versions)
@@ -59,6 +65,7 @@ def fetch_model_info(connection: Connection) -> ModelInfo:
         decoupled=config is not None and config.model_transaction_policy.decoupled,
         stateful=config is not None and config.HasField("sequence_batching"),
         remarks=tuple(remarks),
+        recorded=connection.recorded,
     )
 
 

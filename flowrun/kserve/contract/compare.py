@@ -57,7 +57,8 @@ def mismatches(
             f"model {model.name!r} has no input", spec.input, names, "transport.input"
         )
     if request is not None:
-        yield from _tensors(model, spec, request)
+        found = list(_tensors(model, spec, request))
+        yield from found or _not_recorded(model, spec, request)
     yield from wrong_outputs(model, spec, shown=shown)
     if reads is not None:
         yield from unreadable_outputs(model, spec, reads)
@@ -148,6 +149,29 @@ def _tensors(model: ModelInfo, spec: TransportSpec, request: Request) -> Iterato
             yield _mismatch(model, tensor, array, spec, request.made_by)
     if requires_all_inputs(model.server) and not (spec.mode == "stream" and names_only(model)):
         yield from _missing(model, inputs, request.made_by)
+
+
+def _not_recorded(
+    model: ModelInfo, spec: TransportSpec, request: Request
+) -> Iterator[ContractError]:
+    """A server may accept requests of a form that are not in its recording."""
+    if model.recorded is None:
+        return
+    inputs = name_inputs(request.inputs, model, spec)
+    form = tuple((name, datatype_of(array), tuple(array.shape)) for name, array in inputs.items())
+    if form in model.recorded:
+        return
+    known = _form_text(min(model.recorded)) if model.recorded else "nothing"
+    more = f" (and {len(model.recorded) - 1} other forms)" if len(model.recorded) > 1 else ""
+    yield ContractError(
+        f"the flow sends {_form_text(form)}, but the cassette was recorded with {known}{more}",
+        key="transport.address" if request.made_by == "transport" else request.made_by,
+        hint="use the source and the hooks of the recording, or record it again",
+    )
+
+
+def _form_text(form: tuple[tuple[str, str, tuple[int, ...]], ...]) -> str:
+    return ", ".join(f"{name!r} {datatype} {list(shape)}" for name, datatype, shape in form)
 
 
 def _missing(

@@ -15,7 +15,7 @@ class ModelInfo:
     Tensors may have the datatype "INVALID" and the shape (): then only their names are known.
     `server` is the name that the server gives itself, such as "triton". `decoupled`: one request
     may have any number of responses. `stateful`: requests need a sequence. `remarks` are warnings
-    for the user.
+    for the user. `recorded`, with a cassette: the inputs of each form of request in it.
     """
 
     name: str
@@ -26,6 +26,7 @@ class ModelInfo:
     decoupled: bool = False
     stateful: bool = False
     remarks: tuple[str, ...] = ()
+    recorded: frozenset[tuple[tuple[str, str, tuple[int, ...]], ...]] | None = None
 
     @property
     def signature(self) -> str:

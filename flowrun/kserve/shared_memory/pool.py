@@ -14,7 +14,7 @@ import grpc
 from flowrun.errors import TransportError
 from flowrun.image.buffers import Memory, address_of
 from flowrun.inference import Tensor
-from flowrun.kserve.client.channel import Channel
+from flowrun.kserve.channel import Channel
 from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.kserve.shared_memory.region import PAGE, Region, sweep
 from flowrun.kserve.shared_memory.registration import KEY, Registration, is_outage

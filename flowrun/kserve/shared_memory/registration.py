@@ -8,8 +8,7 @@ import grpc
 from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import ContractError, RunError
-from flowrun.kserve.client.channel import Channel
-from flowrun.kserve.client.connection import SERVICE
+from flowrun.kserve.channel import SERVICE, Channel
 from flowrun.kserve.grpc_errors import GrpcErrors
 from flowrun.kserve.shared_memory.region import Region, is_left_over
 

@@ -1,0 +1,39 @@
+"""Record what a scripted server answers, and replay it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowrun.spec.flow import OnOutage, TransportSpec
+from tests.testbed.cassettes import COUNT, LIMIT, Studio, tensor
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    return Studio(tmp_path / "a.tape")
+
+
+@pytest.fixture
+def recorded(scripted: Callable[..., Any], studio: Studio) -> Callable[..., Any]:
+    """Record `COUNT` requests to a scripted server, which has stopped when this returns: the spec
+    for a replay and what became of the requests."""
+
+    def build(
+        style: str = "plain",
+        plan: Sequence[str] = (),
+        mode: Any = "stream",
+        policy: OnOutage = "drop",
+        **fields: Any,
+    ) -> tuple[TransportSpec, list[Any]]:
+        server = scripted(style, plan)
+        fields = {"timeout": LIMIT, "first_timeout": LIMIT, **fields}
+        spec = TransportSpec(mode=mode, address=(server.address,), model="model", **fields)
+        found = studio.record(spec, [tensor(number) for number in range(COUNT)], policy)
+        server.stop()
+        return spec, found
+
+    return build

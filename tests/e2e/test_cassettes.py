@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flowrun.kserve.server.embedded import serve
-from tests.e2e.conftest import Flowrun
+from tests.e2e.conftest import Flowrun, ffmpeg
 
 FRAMES = 12
 
@@ -164,3 +164,43 @@ def test_graph_and_explain_show_the_cassette(
     path = flow("shown", "replay:a.tape")
     assert "stream, counted from the cassette a.tape" in flowrun_here("graph", path).stdout
     assert "replay:a.tape" in flowrun_here("explain", path).stdout
+
+
+PICTURES = """\
+version: 1
+source: test:64x48@10
+transport: {{mode: unary, address: '{address}', model: edges}}
+postprocess: [picture, {{hook: mark:mark, with: {{since: {since}}}}}]
+sink: {{uri: {out}.avi, codec: ffv1}}
+limits: {{frames: 12}}
+"""
+MARK = """\
+def mark(frame, result, since):
+    image = frame.image.copy()
+    if frame.index >= since:
+        image[:8, :8] = 255
+    return image
+"""
+
+
+def test_a_changed_hook_shows_in_the_pictures_and_only_there(
+    folder: Path, flowrun_here: Flowrun
+) -> None:
+    (folder / "mark.py").write_text(MARK)
+
+    def checksums(out: str, address: str, since: int, *command: str) -> list[str]:
+        path = folder / f"{out}.yaml"
+        path.write_text(PICTURES.format(out=out, address=address, since=since))
+        done = flowrun_here(*command[:1], path.name, *command[1:])
+        assert done.returncode == 0, done.stderr
+        text = ffmpeg(
+            *("-loglevel", "error", "-i", folder / f"{out}.avi", "-f", "framemd5", "-")
+        ).stdout
+        return [line.split(",")[-1] for line in text.splitlines() if not line.startswith("#")]
+
+    recorded = checksums("recorded", "embedded", 5, "record", "--to", "a.tape")
+    assert len(recorded) == FRAMES
+    assert checksums("same", "replay:a.tape", 5) == recorded
+    changed = checksums("changed", "replay:a.tape", 9)
+    differ = [one != other for one, other in zip(recorded, changed, strict=True)]
+    assert differ == [5 <= index < 9 for index in range(FRAMES)]

@@ -38,7 +38,7 @@ def outcome(future: Future[Result | None]) -> Any:
 
 
 @dataclass
-class Studio:
+class Recording:
     """`record` and `replay` send requests and return what became of them."""
 
     path: Path

@@ -12,10 +12,10 @@ MAX_RESPONSES = 400_000
 MAX_PART = 512 * 2**20  # bytes of a response
 MAX_DETAILS = 1000  # characters of a status
 MAX_HEADER = 65_536  # bytes
-MAX_INDEX = 128 * 2**20  # bytes
+MAX_INDEX = 64 * 2**20  # bytes
 
 # The inputs of a request: the name, the datatype and the shape of each.
-Form = tuple[tuple[str, str, tuple[int, ...]], ...]
+Signature = tuple[tuple[str, str, tuple[int, ...]], ...]
 
 
 def part_name(number: int) -> str:
@@ -69,7 +69,7 @@ class RecordedRequest:
     """`digest` is that of its tensors and parameters; `at` seconds since the first request."""
 
     digest: str
-    form: Form
+    signature: Signature
     at: float
     responses: list[RecordedResponse] = field(default_factory=list)
     end: StreamEnd | None = None

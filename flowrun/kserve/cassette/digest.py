@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2 as pb
 
-from flowrun.kserve.cassette.content import Form
+from flowrun.kserve.cassette.content import Signature
 from flowrun.kserve.wire.fields import REQUEST, MalformedMessageError, Splitter
 from flowrun.kserve.wire.parameters import (
     ENABLE_FINAL,
@@ -31,7 +31,7 @@ class Identity:
     """`timestamp` is the parameter by which OpenVINO Model Server matches the response."""
 
     digest: str
-    form: Form
+    signature: Signature
     id: str
     timestamp: int | None
 
@@ -50,20 +50,20 @@ def identify(message: bytes) -> Identity | None:
         return None
     if not request.inputs:
         return None
-    form = tuple((each.name, each.datatype, tuple(each.shape)) for each in request.inputs)
+    signature = tuple((each.name, each.datatype, tuple(each.shape)) for each in request.inputs)
     parameters = {
         name: _value(value)
         for name, value in sorted(request.parameters.items())
         if name not in _IGNORED
     }
-    digest = hashlib.sha256(json.dumps([form, parameters]).encode())
+    digest = hashlib.sha256(json.dumps([signature, parameters]).encode())
     for tensor in request.inputs:
         digest.update(tensor.contents.SerializeToString(deterministic=True))
     for content in contents:
         digest.update(content)
     has_timestamp = TIMESTAMP in request.parameters  # indexing would add it
     timestamp = request.parameters[TIMESTAMP].int64_param if has_timestamp else None
-    return Identity(digest.hexdigest()[:_DIGITS], form, request.id, timestamp)
+    return Identity(digest.hexdigest()[:_DIGITS], signature, request.id, timestamp)
 
 
 def _value(parameter: Any) -> Any:

@@ -12,9 +12,9 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2 as pb
 
+from flowrun.kserve.cassette.budget import Budget
 from flowrun.kserve.cassette.content import (
     MAX_DETAILS,
-    MAX_REQUESTS,
     Header,
     RecordedCall,
     RecordedRequest,
@@ -57,6 +57,7 @@ class Recorder:
         self._requests: list[RecordedRequest] = []
         self._open: set[int] = set()  # requests whose outcome is not known yet
         self._calls: list[RecordedCall] = []
+        self._budget = Budget()
         self._server: str | None = None
         self._began: float | None = None
         self._last = clock()  # when the last request was sent
@@ -113,7 +114,8 @@ class Recorder:
                     if (known.response, known.code) == (response, code):
                         return
                     break
-            self._calls.append(call)
+            if self._budget.call(response, call.details):
+                self._calls.append(call)
 
     def sent(self, message: bytes) -> tuple[int, Identity] | None:
         """A request is sent now: its number. `None` for one that is not recorded. Waits until there
@@ -129,10 +131,11 @@ class Recorder:
             if self._began is None:
                 self._began = now
             at = round(now - self._began, 6)
-            self._requests.append(RecordedRequest(identity.digest, identity.form, at))
+            self._requests.append(RecordedRequest(identity.digest, identity.signature, at))
             number = len(self._requests) - 1
             self._open.add(number)
-            full = len(self._requests) >= MAX_REQUESTS
+            self._budget.request(identity.signature)
+            full = self._budget.is_nearly_spent
         if full:
             self._is_full()
         return number, identity
@@ -157,7 +160,8 @@ class Recorder:
     def ended(self, number: int, end: StreamEnd) -> None:
         """The stream of the request `number` has ended."""
         with self._lock:
-            self._requests[number].end = end
+            if self._budget.response(end.details):
+                self._requests[number].end = end
             self._open.discard(number)
 
     def unanswered(self, number: int) -> None:
@@ -174,8 +178,12 @@ class Recorder:
     def _note(self, number: int, **values: Any) -> None:
         response = RecordedResponse(self.since(number), **values)
         with self._lock:
-            self._requests[number].responses.append(response)
+            if self._budget.response(response.details):
+                self._requests[number].responses.append(response)
             self._open.discard(number)
+            full = self._budget.is_nearly_spent
+        if full:
+            self._is_full()
 
     def _is_full(self) -> None:
         with self._lock:

@@ -11,8 +11,8 @@ from typing import Any
 
 import grpc
 
+from flowrun.kserve.cassette.replay import Event, Outcome, Replay
 from flowrun.kserve.cassette.replayed_stream import ReplayedStream
-from flowrun.kserve.cassette.tape import Event, Outcome, Tape
 from flowrun.kserve.channel import SERVICE
 
 _LATE = Outcome(code=grpc.StatusCode.DEADLINE_EXCEEDED, details="no response")
@@ -34,11 +34,11 @@ class ReplayedError(grpc.RpcError):
 
 
 class ReplayChannel:
-    """Answers every call from `tape`, without a server. Unary calls end on the thread
-    `flowrun-replay`, which waits until they are due. `close` closes the tape, too."""
+    """Answers every call from `replay`, without a server. Unary calls end on the thread
+    `flowrun-replay`, which waits until they are due. `close` closes the replay, too."""
 
-    def __init__(self, tape: Tape, clock: Callable[[], float] = time.monotonic) -> None:
-        self._tape = tape
+    def __init__(self, replay: Replay, clock: Callable[[], float] = time.monotonic) -> None:
+        self._replay = replay
         self._clock = clock
         self._changed = threading.Condition()  # guards everything below
         self._due: list[tuple[float, int, ReplayedCall, Event | None]] = []
@@ -55,7 +55,7 @@ class ReplayChannel:
         def opened(requests: Iterator[bytes], **_options: Any) -> ReplayedStream:
             with self._changed:
                 self._check_open()
-                stream = ReplayedStream(self._tape, self._clock, self._noting_requests(requests))
+                stream = ReplayedStream(self._replay, self._clock, self._noting_requests(requests))
                 self._streams = [*self._streams[-1:], stream]
             stream.start()
             return stream
@@ -78,7 +78,7 @@ class ReplayChannel:
             call.end(Outcome(code=grpc.StatusCode.CANCELLED, details="the channel was closed"))
         if thread is not None and thread is not threading.current_thread():
             thread.join(1.0)
-        self._tape.close()
+        self._replay.close()
 
     # For the unary calls.
 
@@ -87,7 +87,7 @@ class ReplayChannel:
         with self._changed:
             self._check_open()
             elapsed = self._clock() - self._last
-        call = self._tape.call(method, elapsed)
+        call = self._replay.call(method, elapsed)
         if call is None:
             text = f"{method} was not called in the recording"
             raise ReplayedError(grpc.StatusCode.UNIMPLEMENTED, text)
@@ -97,7 +97,7 @@ class ReplayChannel:
 
     def infer(self, message: bytes, timeout: float) -> ReplayedCall:
         call = ReplayedCall()
-        events = self._tape.events(message)
+        events = self._replay.events(message)
         with self._changed:
             self._check_open()
             self._last = now = self._clock()
@@ -122,7 +122,7 @@ class ReplayChannel:
                     self._changed.wait(self._due[0][0] - now if self._due else None)
                     continue
                 _, _, call, event = heapq.heappop(self._due)
-            call.end(_LATE if event is None else self._tape.unary(event))
+            call.end(_LATE if event is None else self._replay.unary(event))
             del call, event  # or they stay in memory until the next ones are there
 
     def _noting_requests(self, requests: Iterator[bytes]) -> Iterator[bytes]:

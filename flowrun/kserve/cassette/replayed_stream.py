@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import grpc
 
-from flowrun.kserve.cassette.tape import Event, Tape
+from flowrun.kserve.cassette.replay import Event, Replay
 
 
 class StreamError(grpc.RpcError):
@@ -20,8 +20,10 @@ class ReplayedStream:
     """Has what flowrun uses of a stream of gRPC. The thread `flowrun-replay-stream` takes the
     requests; whoever iterates waits for the responses and makes their messages."""
 
-    def __init__(self, tape: Tape, clock: Callable[[], float], requests: Iterator[bytes]) -> None:
-        self._tape = tape
+    def __init__(
+        self, replay: Replay, clock: Callable[[], float], requests: Iterator[bytes]
+    ) -> None:
+        self._replay = replay
         self._clock = clock
         self._requests = requests
         self._changed = threading.Condition()  # guards everything below
@@ -42,7 +44,7 @@ class ReplayedStream:
         """The next message, when it is due. Raises `grpc.RpcError` if it ends with an error."""
         event = self._wait()
         if event is not None:
-            outcome = self._tape.in_stream(event)
+            outcome = self._replay.in_stream(event)
             if outcome.data is not None:
                 return outcome.data
             self._end(outcome.code, outcome.details)
@@ -87,7 +89,7 @@ class ReplayedStream:
     def _take(self) -> None:
         try:
             for message in self._requests:
-                events = self._tape.events(message)
+                events = self._replay.events(message)
                 del message  # or it stays in memory until the next one is there
                 with self._changed:
                     if self._code is not None:

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
 import os
 import threading
 import zipfile
 import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from flowrun.errors import RunError
 from flowrun.kserve.cassette.content import (
-    FORMAT,
     HEADER,
     INDEX,
     MAX_PART,
-    VERSION,
-    Form,
     Header,
     RecordedCall,
     RecordedRequest,
     part_name,
 )
+from flowrun.kserve.cassette.index import write_header, write_index
 from flowrun.system.rename import rename_aside, rename_new
 
 MAX_WAITING = 64 * 2**20  # bytes of responses that wait to be compressed
@@ -70,8 +64,7 @@ class CassetteWriter:
             raise self._failed(error) from error
         self._file = os.fdopen(descriptor, "wb")
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
-        head = {"format": FORMAT, "version": VERSION, **asdict(header)}
-        self._write(HEADER, json.dumps(head, indent=1).encode(), zipfile.ZIP_STORED)
+        self._write(HEADER, write_header(header), zipfile.ZIP_STORED)
         self._thread = threading.Thread(target=self._run, name="flowrun-cassette", daemon=True)
         self._thread.start()
 
@@ -110,7 +103,9 @@ class CassetteWriter:
         try:
             if self.error is not None:
                 raise self.error
-            self._write(INDEX, to_index(requests, calls))
+            if self._thread.is_alive():
+                raise TimeoutError(f"writing has not ended within {_JOIN:.0f} s")
+            self._write(INDEX, write_index(requests, calls))
             self._zip.close()
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -184,34 +179,6 @@ class CassetteWriter:
             key=_KEY,
             hint="choose another path",
         )
-
-
-def to_index(requests: Sequence[RecordedRequest], calls: Sequence[RecordedCall]) -> bytes:
-    """The index as JSON: each form of the inputs once, and no value that is the default."""
-    forms: dict[Form, int] = {}
-    listed = []
-    for each in requests:
-        entry: dict[str, Any] = {
-            "digest": each.digest,
-            "form": forms.setdefault(each.form, len(forms)),
-            "at": each.at,
-        }
-        if each.responses:
-            entry["responses"] = [_changed(asdict(response)) for response in each.responses]
-        if each.end is not None:
-            entry["end"] = asdict(each.end)
-        listed.append(entry)
-    called = [
-        {**_changed(asdict(call)), "response": base64.b64encode(call.response).decode()}
-        for call in calls
-    ]
-    index = {"calls": called, "forms": list(forms), "requests": listed}
-    return json.dumps(index, separators=(",", ":")).encode()
-
-
-def _changed(values: dict[str, Any]) -> dict[str, Any]:
-    """`values` without those that say nothing."""
-    return {name: value for name, value in values.items() if value not in (None, "", False, "OK")}
 
 
 def _compression(data: bytes) -> int:

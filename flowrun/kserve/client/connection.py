@@ -8,11 +8,11 @@ from typing import Any
 
 from tritonclient.grpc import service_pb2 as pb
 
-from flowrun.kserve.cassette.content import Form
+from flowrun.kserve.cassette.content import Signature
 from flowrun.kserve.cassette.errors import ReplayErrors
 from flowrun.kserve.cassette.reader import Cassette
+from flowrun.kserve.cassette.replay import Replay
 from flowrun.kserve.cassette.replay_channel import ReplayChannel
-from flowrun.kserve.cassette.tape import Tape
 from flowrun.kserve.channel import SERVICE, Channel
 from flowrun.kserve.client.address_states import AddressStates
 from flowrun.kserve.client.balancer import Balancer, is_balanced
@@ -27,15 +27,15 @@ _MOST_ADDRESSES = 2  # in one message
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`headers` are the gRPC metadata of every call. `recorded`: the forms of the requests that a
-    cassette can answer."""
+    """`headers` are the gRPC metadata of every call. `recorded`: the signatures of the requests
+    that a cassette can answer."""
 
     channel: Channel
     spec: TransportSpec
     grpc_errors: GrpcErrors
     headers: tuple[tuple[str, str], ...] = ()
     first: FirstResponse = field(default_factory=FirstResponse)
-    recorded: frozenset[Form] | None = None
+    recorded: frozenset[Signature] | None = None
 
     @property
     def timeout(self) -> float:
@@ -103,11 +103,11 @@ def _open_cassette(spec: TransportSpec, path: str) -> Connection:
     """A cassette has no memory to share, and no secrets."""
     cassette = Cassette(path)
     try:
-        tape = Tape(cassette, spec)
+        replay = Replay(cassette, spec)
     except BaseException:
         cassette.close()
         raise
-    forms = frozenset(each.form for each in cassette.requests)
+    signatures = frozenset(each.signature for each in cassette.requests)
     errors = ReplayErrors(spec, spec.address[0])
     own = replace(spec, shared_memory=None)
-    return Connection(ReplayChannel(tape), own, errors, recorded=forms)
+    return Connection(ReplayChannel(replay), own, errors, recorded=signatures)

@@ -154,24 +154,28 @@ def _tensors(model: ModelInfo, spec: TransportSpec, request: Request) -> Iterato
 def _not_recorded(
     model: ModelInfo, spec: TransportSpec, request: Request
 ) -> Iterator[ContractError]:
-    """A server may accept requests of a form that are not in its recording."""
+    """The model may accept a signature that has no response in the cassette."""
     if model.recorded is None:
         return
     inputs = name_inputs(request.inputs, model, spec)
-    form = tuple((name, datatype_of(array), tuple(array.shape)) for name, array in inputs.items())
-    if form in model.recorded:
+    signature = tuple(
+        (name, datatype_of(array), tuple(array.shape)) for name, array in inputs.items()
+    )
+    if signature in model.recorded:
         return
-    known = _form_text(min(model.recorded)) if model.recorded else "nothing"
-    more = f" (and {len(model.recorded) - 1} other forms)" if len(model.recorded) > 1 else ""
+    known = _signature_text(min(model.recorded)) if model.recorded else "nothing"
+    others = len(model.recorded) - 1
+    more = f" (and {others} other{'s' if others > 1 else ''})" if others > 0 else ""
     yield ContractError(
-        f"the flow sends {_form_text(form)}, but the cassette was recorded with {known}{more}",
+        f"the flow sends {_signature_text(signature)}, but the cassette was recorded with"
+        f" {known}{more}",
         key="transport.address" if request.made_by == "transport" else request.made_by,
         hint="use the source and the hooks of the recording, or record it again",
     )
 
 
-def _form_text(form: tuple[tuple[str, str, tuple[int, ...]], ...]) -> str:
-    return ", ".join(f"{name!r} {datatype} {list(shape)}" for name, datatype, shape in form)
+def _signature_text(signature: tuple[tuple[str, str, tuple[int, ...]], ...]) -> str:
+    return ", ".join(f"{name!r} {datatype} {list(shape)}" for name, datatype, shape in signature)
 
 
 def _missing(

@@ -15,7 +15,7 @@ class ModelInfo:
     Tensors may have the datatype "INVALID" and the shape (): then only their names are known.
     `server` is the name that the server gives itself, such as "triton". `decoupled`: one request
     may have any number of responses. `stateful`: requests need a sequence. `remarks` are warnings
-    for the user. `recorded`, with a cassette: the inputs of each form of request in it.
+    for the user. `recorded`, with a cassette: the signatures of the requests in it.
     """
 
     name: str

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from flowrun.spec.flow import OnOutage, TransportSpec
-from tests.testbed.cassettes import COUNT, LIMIT, Studio, tensor
+from tests.testbed.cassettes import COUNT, LIMIT, Recording, tensor
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Studio:
-    return Studio(tmp_path / "a.tape")
+def recording(tmp_path: Path) -> Recording:
+    return Recording(tmp_path / "a.tape")
 
 
 @pytest.fixture
-def recorded(scripted: Callable[..., Any], studio: Studio) -> Callable[..., Any]:
+def recorded(scripted: Callable[..., Any], recording: Recording) -> Callable[..., Any]:
     """Record `COUNT` requests to a scripted server, which has stopped when this returns: the spec
     for a replay and what became of the requests."""
 
@@ -32,7 +32,7 @@ def recorded(scripted: Callable[..., Any], studio: Studio) -> Callable[..., Any]
         server = scripted(style, plan)
         fields = {"timeout": LIMIT, "first_timeout": LIMIT, **fields}
         spec = TransportSpec(mode=mode, address=(server.address,), model="model", **fields)
-        found = studio.record(spec, [tensor(number) for number in range(COUNT)], policy)
+        found = recording.record(spec, [tensor(number) for number in range(COUNT)], policy)
         server.stop()
         return spec, found
 

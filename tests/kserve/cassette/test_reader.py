@@ -21,7 +21,7 @@ from flowrun.kserve.cassette.reader import Cassette
 from flowrun.kserve.cassette.writer import CassetteWriter
 from flowrun.kserve.connect import open_transport
 from flowrun.spec.flow import TransportSpec
-from tests.testbed.cassettes import COUNT, Studio, outcome, tensor
+from tests.testbed.cassettes import COUNT, Recording, outcome, tensor
 
 Build = Callable[..., Any]
 HEADER = Header("flow", "2030-01-01T00:00:00+00:00", "1.0", "unary", "model")
@@ -36,9 +36,9 @@ def error_of(path: Path) -> str:
 
 
 @pytest.fixture
-def tape(recorded: Build, studio: Studio) -> Path:
+def cassette(recorded: Build, recording: Recording) -> Path:
     recorded("triton", ["answer", "twice", "error with id", "answer", "end"], in_flight=1)
-    return studio.path
+    return recording.path
 
 
 def changed(path: Path, **entries: Any) -> Path:
@@ -64,10 +64,11 @@ def test_a_missing_file(tmp_path: Path) -> None:
     )
 
 
-def test_a_file_that_was_cut_off(tape: Path) -> None:
-    tape.write_bytes(tape.read_bytes()[: tape.stat().st_size // 2])
-    assert error_of(tape) == (
-        f"transport.address: {tape} is not a cassette, or it was cut off: File is not a zip file\n"
+def test_a_file_that_was_cut_off(cassette: Path) -> None:
+    cassette.write_bytes(cassette.read_bytes()[: cassette.stat().st_size // 2])
+    assert error_of(cassette) == (
+        f"transport.address: {cassette} is not a cassette, or it was cut off:"
+        " File is not a zip file\n"
         "  record it again with `flowrun record`"
     )
 
@@ -81,10 +82,10 @@ def test_another_zip_file(tmp_path: Path) -> None:
     )
 
 
-def test_a_newer_version(tape: Path) -> None:
-    changed(tape, **{"cassette.json": {**content(tape, "cassette.json"), "version": 2}})
-    assert error_of(tape) == (
-        f"transport.address: the cassette {tape} has version 2 of the format, and this flowrun"
+def test_a_newer_version(cassette: Path) -> None:
+    changed(cassette, **{"cassette.json": {**content(cassette, "cassette.json"), "version": 2}})
+    assert error_of(cassette) == (
+        f"transport.address: the cassette {cassette} has version 2 of the format, and this flowrun"
         " reads version 1\n  install a newer flowrun, or record it again with this one"
     )
 
@@ -94,57 +95,63 @@ def test_a_newer_version(tape: Path) -> None:
     [
         ({"requests": 1}, "requests is not a list of at most"),
         ({"requests": [1]}, "requests is not a mapping"),
-        ({"requests": [{"digest": "a", "form": 7, "at": 0}]}, "form is not a number from 0 to 0"),
-        ({"requests": [{"digest": "a", "form": 0, "at": -1}]}, "at is not a time"),
-        ({"requests": [{"digest": 1, "form": 0, "at": 0}]}, "digest is not a text"),
-        ({"forms": [[["a", "UINT8", [-1]]]]}, "shape is not a number"),
+        (
+            {"requests": [{"digest": "a", "signature": 7, "at": 0}]},
+            "signature is not a number from 0 to 0",
+        ),
+        ({"requests": [{"digest": "a", "signature": 0, "at": -1}]}, "at is not a time"),
+        ({"requests": [{"digest": 1, "signature": 0, "at": 0}]}, "digest is not a text"),
+        ({"signatures": [[["a", "UINT8", [-1]]]]}, "shape is not a number"),
         ({"calls": [{"method": "a", "code": "FINE"}]}, "there is no status 'FINE'"),
         ({"calls": [{"method": "a", "response": "?"}]}, "response: "),
     ],
 )
-def test_an_index_that_is_wrong(tape: Path, values: Any, why: str) -> None:
-    changed(tape, **{"index.json": {**content(tape, "index.json"), **values}})
-    assert why in error_of(tape)
+def test_an_index_that_is_wrong(cassette: Path, values: Any, why: str) -> None:
+    changed(cassette, **{"index.json": {**content(cassette, "index.json"), **values}})
+    assert why in error_of(cassette)
 
 
 @pytest.mark.parametrize("name", ["index.json", "cassette.json"])
-def test_deeply_nested_json(tape: Path, name: str) -> None:
-    changed(tape, **{name: b"[" * 50_000})
-    error_of(tape)
+def test_deeply_nested_json(cassette: Path, name: str) -> None:
+    changed(cassette, **{name: b"[" * 50_000})
+    error_of(cassette)
 
 
-def test_what_would_be_large_is_not_decompressed(tape: Path) -> None:
-    changed(tape, **{"index.json": b" " * (MAX_INDEX // 8)})
-    assert f"index.json would have {MAX_INDEX // 8} bytes" in error_of(tape)
+def test_what_would_be_large_is_not_decompressed(cassette: Path) -> None:
+    changed(cassette, **{"index.json": b" " * (MAX_INDEX // 8)})
+    assert f"index.json would have {MAX_INDEX // 8} bytes" in error_of(cassette)
 
 
-def test_an_entry_that_declares_less_than_it_has(tape: Path) -> None:
+def test_an_entry_that_declares_less_than_it_has(cassette: Path) -> None:
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("cassette.json", content(tape, "cassette.json").__repr__() * 10_000)
+        file.writestr("cassette.json", content(cassette, "cassette.json").__repr__() * 10_000)
     data = bytearray(bomb.getvalue())
     for signature, offset in ((b"PK\x01\x02", 24), (b"PK\x03\x04", 22)):
         at = data.index(signature) + offset
         data[at : at + 4] = (100).to_bytes(4, "little")
-    tape.write_bytes(data)
-    error_of(tape)
+    cassette.write_bytes(data)
+    error_of(cassette)
 
 
-def test_a_response_that_is_damaged_fails_one_frame(recorded: Build, studio: Studio) -> None:
+def test_a_response_that_is_damaged_fails_one_frame(recorded: Build, recording: Recording) -> None:
     spec, found = recorded(mode="unary", in_flight=1)
-    data = studio.path.read_bytes()
-    with zipfile.ZipFile(studio.path) as file:
+    data = recording.path.read_bytes()
+    with zipfile.ZipFile(recording.path) as file:
         entry = file.getinfo("responses/000003")
     at = entry.header_offset + 30 + len(entry.filename) + 4
-    studio.path.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
-    replayed = studio.replay(spec, [tensor(number) for number in range(COUNT)])
+    recording.path.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
+    replayed = recording.replay(spec, [tensor(number) for number in range(COUNT)])
     assert replayed[2][:2] == ("TransportError", "refused")
     assert [*replayed[:2], *replayed[3:]] == [*found[:2], *found[3:]]
 
 
 def test_numbers_texts_and_times_survive(tmp_path: Path) -> None:
-    form = (("image", "UINT8", (1, 2, 3)),)
-    requests = [RecordedRequest("a" * 32, form, 0.5), RecordedRequest("b" * 32, form, 1.0)]
+    signature = (("image", "UINT8", (1, 2, 3)),)
+    requests = [
+        RecordedRequest("a" * 32, signature, 0.5),
+        RecordedRequest("b" * 32, signature, 1.0),
+    ]
     calls = [
         RecordedCall("ServerReady", 1, 0.25, b"\x08\x01"),
         RecordedCall("X", 0, 0.0, b"", "OK"),
@@ -204,15 +211,15 @@ def damaged_index(path: Path, random: random.Random) -> None:
 )
 @given(seed=st.integers(0, 2**32), inside=st.booleans())
 def test_a_damaged_cassette_has_errors_of_flowrun_only(
-    tape: Path, mode: Any, seed: int, inside: bool
+    cassette: Path, mode: Any, seed: int, inside: bool
 ) -> None:
     chance = random.Random(seed)
-    path = tape.with_name("damaged.tape")
-    path.write_bytes(tape.read_bytes())
+    path = cassette.with_name("damaged.tape")
+    path.write_bytes(cassette.read_bytes())
     if inside:
         damaged_index(path, chance)
     else:
-        path.write_bytes(damaged(tape.read_bytes(), chance))
+        path.write_bytes(damaged(cassette.read_bytes(), chance))
     spec = TransportSpec(*(mode, (f"replay:{path}",), "model"), timeout=0.05, first_timeout=0.05)
     try:
         transport = open_transport(spec)

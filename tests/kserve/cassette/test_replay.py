@@ -15,7 +15,7 @@ from flowrun.errors import ContractError
 from flowrun.inference import Request
 from flowrun.kserve.client.connection import open_connection
 from flowrun.kserve.connect import look_up, open_transport
-from tests.testbed.cassettes import COUNT, Studio, tensor
+from tests.testbed.cassettes import COUNT, Recording, tensor
 
 Build = Callable[..., Any]
 ALL = [tensor(number) for number in range(COUNT)]
@@ -45,155 +45,159 @@ SLOW = pytest.mark.slow
 )
 @pytest.mark.parametrize("window", [pytest.param(1, marks=SLOW), 3])
 def test_a_stream_is_replayed_as_it_was(
-    recorded: Build, studio: Studio, style: str, plan: list[str], window: int
+    recorded: Build, recording: Recording, style: str, plan: list[str], window: int
 ) -> None:
     if style == "mlserver" and "twice" in plan:
         pytest.skip("a second response would be taken for that of the next request")
     spec, found = recorded(style, plan, in_flight=window, timeout=SHORT, first_timeout=SHORT)
-    assert studio.replay(spec, ALL) == found
+    assert recording.replay(spec, ALL) == found
 
 
-def test_a_request_without_a_response_has_none_again(recorded: Build, studio: Studio) -> None:
+def test_a_request_without_a_response_has_none_again(recorded: Build, recording: Recording) -> None:
     plan = ["answer", "answer", "never"]
     spec, found = recorded("plain", plan, in_flight=1, timeout=SHORT, first_timeout=SHORT)
     assert found[2][0] == "DeadlineError"
-    assert studio.replay(spec, ALL) == found
+    assert recording.replay(spec, ALL) == found
 
 
 @pytest.mark.parametrize("window", [1, 3])
 def test_unary_calls_are_replayed_as_they_were(
-    recorded: Build, studio: Studio, window: int
+    recorded: Build, recording: Recording, window: int
 ) -> None:
     plan = ["answer", "status INTERNAL: broken", "nothing", "status ABORTED", "malformed"]
     spec, found = recorded("ovms", plan, mode="unary", in_flight=window)
-    assert studio.replay(spec, ALL) == found
+    assert recording.replay(spec, ALL) == found
 
 
 @pytest.mark.parametrize("mode", ["stream", "unary"])
 def test_what_was_held_during_an_outage_is_sent_again(
-    recorded: Build, studio: Studio, mode: str
+    recorded: Build, recording: Recording, mode: str
 ) -> None:
     """Requests that the server refused for the moment are recorded, and the repetitions."""
     refused = "status UNAVAILABLE: Exceeds maximum queue size"
     plan = ["answer", refused, "answer", "answer", refused, refused]
     spec, found = recorded("triton", plan, mode=mode, policy="hold", in_flight=2)
     assert [each[0]["output"] for each in found] == [each.inputs["image"].tobytes() for each in ALL]
-    replayed = replace(spec, address=(f"replay:{studio.path}",))
-    assert studio.send(replayed, ALL, "hold") == found
+    replayed = replace(spec, address=(f"replay:{recording.path}",))
+    assert recording.send(replayed, ALL, "hold") == found
 
 
 def test_a_request_that_was_only_refused_is_not_repeated_for_ever(
-    recorded: Build, studio: Studio
+    recorded: Build, recording: Recording
 ) -> None:
     plan = ["answer", "status UNAVAILABLE: Exceeds maximum queue size"]
     spec, found = recorded("triton", plan, mode="unary", policy="drop", in_flight=1)
-    replayed = studio.send(replace(spec, address=(f"replay:{studio.path}",)), ALL[:2], "hold")
+    replayed = recording.send(replace(spec, address=(f"replay:{recording.path}",)), ALL[:2], "hold")
     assert replayed == [found[0], ("TransportError", "refused", None)]
 
 
 @pytest.mark.parametrize(("mode", "other"), [("unary", "stream"), ("stream", "unary")])
 def test_a_recording_is_replayed_in_the_other_mode(
-    recorded: Build, studio: Studio, mode: Any, other: Any
+    recorded: Build, recording: Recording, mode: Any, other: Any
 ) -> None:
     for style in ("plain", "triton", "mlserver"):
         spec, found = recorded(style, mode=mode)
-        assert studio.replay(spec, ALL, mode=other) == found
+        assert recording.replay(spec, ALL, mode=other) == found
 
 
-def test_a_failed_unary_call_is_an_error_in_the_stream(recorded: Build, studio: Studio) -> None:
+def test_a_failed_unary_call_is_an_error_in_the_stream(
+    recorded: Build, recording: Recording
+) -> None:
     plan = ["answer", "status INTERNAL: broken", "status ABORTED", "answer"]
-    spec, found = recorded("flowrun", plan, mode="unary")
-    replayed = studio.replay(spec, ALL, mode="stream")
+    spec, found = recorded("flowrun", plan, mode="unary", in_flight=1)
+    replayed = recording.replay(spec, ALL, mode="stream")
     assert replayed[1] == ("TransportError", "doubtful", None)
     assert replayed[2] is None  # `found` has a result without outputs
     assert replayed[3:] == found[3:]
 
 
 def test_a_stream_with_other_counts_cannot_be_replayed_as_unary_calls(
-    recorded: Build, studio: Studio
+    recorded: Build, recording: Recording
 ) -> None:
     spec, _ = recorded("triton", ["answer", "twice"])
     with pytest.raises(ContractError) as raised:
-        studio.replay(spec, ALL, mode="unary")
+        recording.replay(spec, ALL, mode="unary")
     assert str(raised.value) == (
-        f"transport.mode: the cassette {studio.path} was recorded in a stream, and 1 of its"
+        f"transport.mode: the cassette {recording.path} was recorded in a stream, and 1 of its"
         " 8 requests do not have exactly one response\n  mode: stream"
     )
 
 
 @pytest.mark.parametrize("mode", ["stream", "unary"])
 def test_dropped_frames_are_found_by_their_tensors(
-    recorded: Build, studio: Studio, mode: str
+    recorded: Build, recording: Recording, mode: str
 ) -> None:
     spec, found = recorded("triton", mode=mode)
     kept = [1, 2, 5, 7]
-    assert studio.replay(spec, [ALL[each] for each in kept]) == [found[each] for each in kept]
+    assert recording.replay(spec, [ALL[each] for each in kept]) == [found[each] for each in kept]
 
 
 @pytest.mark.parametrize("mode", ["stream", "unary"])
 def test_the_recording_starts_over_with_its_source(
-    recorded: Build, studio: Studio, mode: str
+    recorded: Build, recording: Recording, mode: str
 ) -> None:
     spec, found = recorded(mode=mode)
-    assert studio.replay(spec, [*ALL, *ALL]) == [*found, *found]
+    assert recording.replay(spec, [*ALL, *ALL]) == [*found, *found]
 
 
 @pytest.mark.parametrize("mode", ["stream", "unary"])
 def test_an_unknown_request_fails_alone_and_says_so(
-    recorded: Build, studio: Studio, mode: Any
+    recorded: Build, recording: Recording, mode: Any
 ) -> None:
     spec, found = recorded(mode=mode)
-    transport = open_transport(replace(spec, address=(f"replay:{studio.path}",)))
+    transport = open_transport(replace(spec, address=(f"replay:{recording.path}",)))
     try:
         transport.submit(tensor(0)).result(10)
         error = transport.submit(tensor(99)).exception(10)
         assert str(error) == (
-            f"transport.address: the cassette {studio.path} has no response to this request: none"
-            " of its 8 requests has the same tensors\n"
+            f"transport.address: the cassette {recording.path} has no response to this request:"
+            " none of its 8 requests has the same tensors\n"
             "  record it again, or write `on_unknown: nearest` under `transport`"
         )
         assert error.condition == "refused"  # type: ignore[union-attr]
     finally:
         transport.close()
-    replayed = studio.replay(spec, [ALL[0], tensor(99), *ALL[2:]])
+    replayed = recording.replay(spec, [ALL[0], tensor(99), *ALL[2:]])
     assert [*replayed[:1], *replayed[2:]] == [*found[:1], *found[2:]]
 
 
 @pytest.mark.parametrize("mode", ["stream", "unary"])
-def test_the_nearest_response_is_the_next_one(recorded: Build, studio: Studio, mode: str) -> None:
+def test_the_nearest_response_is_the_next_one(
+    recorded: Build, recording: Recording, mode: str
+) -> None:
     spec, found = recorded(mode=mode)
     requests = [ALL[0], tensor(99), *ALL[2:], tensor(98)]
-    replayed = studio.replay(spec, requests, on_unknown="nearest")
+    replayed = recording.replay(spec, requests, on_unknown="nearest")
     assert replayed == [*found, found[-1]]
 
 
-def test_parameters_belong_to_the_request(recorded: Build, studio: Studio) -> None:
+def test_parameters_belong_to_the_request(recorded: Build, recording: Recording) -> None:
     spec, found = recorded(mode="unary", parameters={"threshold": 0.5})
-    assert studio.replay(spec, ALL) == found
-    other = studio.replay(spec, ALL, parameters={"threshold": 0.25})
+    assert recording.replay(spec, ALL) == found
+    other = recording.replay(spec, ALL, parameters={"threshold": 0.25})
     assert {each[:2] for each in other} == {("TransportError", "refused")}
 
 
-def test_the_model_is_that_of_the_recording(recorded: Build, studio: Studio) -> None:
+def test_the_model_is_that_of_the_recording(recorded: Build, recording: Recording) -> None:
     spec, _ = recorded()
-    replayed = replace(spec, address=(f"replay:{studio.path}",))
+    replayed = replace(spec, address=(f"replay:{recording.path}",))
     server = look_up(replayed, replayed.address)
     assert (server.name, server.server) == ("model", "something")
     with pytest.raises(ContractError) as raised:
-        studio.replay(replayed, ALL, model="other")
+        recording.replay(replayed, ALL, model="other")
     assert str(raised.value) == (
-        f"transport.model: the cassette {studio.path} is a recording of model 'model', not of"
+        f"transport.model: the cassette {recording.path} is a recording of model 'model', not of"
         " 'other'\n  model: model"
     )
 
 
 def test_another_shape_is_an_error_before_the_first_request(
-    recorded: Build, studio: Studio
+    recorded: Build, recording: Recording
 ) -> None:
     spec, _ = recorded()
     other = Request({"image": tensor(1).inputs["image"].repeat(2, axis=0)})
     with pytest.raises(ContractError) as raised:
-        studio.replay(spec, [other])
+        recording.replay(spec, [other])
     assert str(raised.value) == (
         "transport.address: the flow sends 'image' UINT8 [4, 3, 3], but the cassette was recorded"
         " with 'image' UINT8 [2, 3, 3]\n"
@@ -201,16 +205,18 @@ def test_another_shape_is_an_error_before_the_first_request(
     )
 
 
-def test_nothing_secret_is_in_the_file(recorded: Build, studio: Studio) -> None:
+def test_nothing_secret_is_in_the_file(recorded: Build, recording: Recording) -> None:
     spec, _ = recorded(headers={"authorization": "Bearer tomato"}, mode="unary")
-    with zipfile.ZipFile(studio.path) as file:
+    with zipfile.ZipFile(recording.path) as file:
         texts = [file.read(name) for name in file.namelist()]
     assert not any(b"tomato" in text or spec.address[0].encode() in text for text in texts)
 
 
-def test_the_file_is_a_zip_file_with_a_version_in_front(recorded: Build, studio: Studio) -> None:
+def test_the_file_is_a_zip_file_with_a_version_in_front(
+    recorded: Build, recording: Recording
+) -> None:
     recorded(mode="unary")
-    with zipfile.ZipFile(studio.path) as file:
+    with zipfile.ZipFile(recording.path) as file:
         names = file.namelist()
         head = json.loads(file.read(names[0]))
     assert names == [
@@ -232,11 +238,11 @@ def test_the_file_is_a_zip_file_with_a_version_in_front(recorded: Build, studio:
 
 @pytest.mark.parametrize("mode", ["stream", "unary"])
 def test_closing_ends_the_wait_of_a_recorded_pace(
-    recorded: Build, studio: Studio, mode: Any, threads: Callable[[], list[str]]
+    recorded: Build, recording: Recording, mode: Any, threads: Callable[[], list[str]]
 ) -> None:
     spec, _ = recorded(mode=mode)
-    slow_down(studio, seconds=3600.0)
-    spec = replace(spec, address=(f"replay:{studio.path}",), replay_pace="recorded")
+    slow_down(recording, seconds=3600.0)
+    spec = replace(spec, address=(f"replay:{recording.path}",), replay_pace="recorded")
     spec = replace(spec, timeout=7200.0, first_timeout=7200.0)
     transport = open_transport(spec)
     future = transport.submit(tensor(0))
@@ -247,23 +253,23 @@ def test_closing_ends_the_wait_of_a_recorded_pace(
     assert threads() == []
 
 
-def slow_down(studio: Studio, seconds: float) -> None:
+def slow_down(recording: Recording, seconds: float) -> None:
     """Let every response of the cassette take `seconds`."""
-    with zipfile.ZipFile(studio.path) as file:
+    with zipfile.ZipFile(recording.path) as file:
         entries = {name: file.read(name) for name in file.namelist()}
     index = json.loads(entries["index.json"])
     for request in index["requests"]:
         for response in request["responses"]:
             response["after"] = seconds
     entries["index.json"] = json.dumps(index).encode()
-    with zipfile.ZipFile(studio.path, "w") as file:
+    with zipfile.ZipFile(recording.path, "w") as file:
         for name, data in entries.items():
             file.writestr(name, data)
 
 
-def test_a_closed_channel_refuses_calls(recorded: Build, studio: Studio) -> None:
+def test_a_closed_channel_refuses_calls(recorded: Build, recording: Recording) -> None:
     spec, _ = recorded()
-    replayed = replace(spec, address=(f"replay:{studio.path}",))
+    replayed = replace(spec, address=(f"replay:{recording.path}",))
     connection = open_connection(replayed, replayed.address)
     connection.channel.close()
     connection.channel.close()

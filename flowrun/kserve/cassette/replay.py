@@ -11,12 +11,13 @@ from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2 as pb
 
 from flowrun.errors import ContractError
+from flowrun.kserve.cassette.checks import DamagedError
 from flowrun.kserve.cassette.content import RecordedCall, RecordedResponse, StreamEnd
 from flowrun.kserve.cassette.digest import Identity, identify
 from flowrun.kserve.cassette.errors import damaged, unknown
 from flowrun.kserve.cassette.matching import Matching
 from flowrun.kserve.cassette.messages import error_message, stamped, to_stream, to_unary
-from flowrun.kserve.cassette.reader import Cassette, DamagedError
+from flowrun.kserve.cassette.reader import Cassette
 from flowrun.kserve.conditions import NOT_NOW, of_status
 from flowrun.kserve.contract.servers import MLSERVER, aborts_without_result
 from flowrun.spec.flow import TransportSpec
@@ -43,7 +44,7 @@ class Outcome:
     details: str = ""
 
 
-class Tape:
+class Replay:
     """The answers of `cassette` to a flow with this `spec`: at once, or after the recorded times.
     From any thread. Raises `ContractError` for a flow whose requests the cassette cannot answer."""
 

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowrun.errors import ContractError, TransportError
+from flowrun.kserve.cassette import index, reader
 from flowrun.kserve.cassette.content import MAX_INDEX, Header, RecordedCall, RecordedRequest
 from flowrun.kserve.cassette.reader import Cassette
 from flowrun.kserve.cassette.writer import CassetteWriter
@@ -132,6 +133,39 @@ def test_an_entry_that_declares_less_than_it_has(cassette: Path) -> None:
         data[at : at + 4] = (100).to_bytes(4, "little")
     cassette.write_bytes(data)
     error_of(cassette)
+
+
+def test_a_directory_that_is_too_large_is_not_read(
+    cassette: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "_MAX_DIRECTORY", 100)
+    assert "its directory has " in error_of(cassette)
+
+
+def test_an_index_of_too_many_values_is_not_parsed(
+    cassette: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "_MAX_VALUES", 10)
+    assert "index.json has more than 10 values" in error_of(cassette)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compression_is_not_read(cassette: Path, method: int) -> None:
+    header = content(cassette, "cassette.json")
+    with zipfile.ZipFile(cassette, "w", method) as file:
+        file.writestr("cassette.json", json.dumps(header))
+    assert f"cassette.json has the compression method {method}" in error_of(cassette)
+
+
+def test_a_text_that_is_not_unicode(cassette: Path) -> None:
+    changed(cassette, **{"cassette.json": {**content(cassette, "cassette.json"), "flow": "\ud800"}})
+    assert "flow is not Unicode" in error_of(cassette)
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.tape")
+    for path in (tmp_path, tmp_path / "pipe.tape"):
+        assert f"cannot read the cassette {path}: it is not a file" in error_of(path)
 
 
 def test_a_response_that_is_damaged_fails_one_frame(recorded: Build, recording: Recording) -> None:

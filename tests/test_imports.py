@@ -45,7 +45,7 @@ INSIDE: dict[str, list[set[str]]] = {
         {"sinks"},
     ],
     "kserve": [
-        {"channel", "conditions", "connection_failures", "wire"},
+        {"channel", "conditions", "connection_failures", "header_secrets", "wire"},
         {"grpc_errors", "server"},
         {"contract"},
         {"cassette"},

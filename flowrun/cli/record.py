@@ -72,6 +72,7 @@ def _recorder(options: argparse.Namespace, flow: Flow) -> Recorder:
         path.absolute(),  # a hook may change the directory
         header,
         timeout=spec.timeout,
+        headers=spec.headers,
         replace=options.y,
         max_bytes=options.max_bytes,
     )

@@ -9,10 +9,10 @@ import grpc
 from flowrun.errors import Condition, DeadlineError, FirstDeadlineError, TransportError
 from flowrun.kserve import conditions
 from flowrun.kserve.connection_failures import Failure, explain
+from flowrun.kserve.header_secrets import secrets_pattern
 from flowrun.spec.flow import TransportSpec
 
 _MAX_QUOTE = 300  # characters
-_MIN_SECRET = 4  # characters; shorter values are not hidden
 _HIDDEN = "***"
 
 # Statuses that may mean that the model needs the other mode: key and hint.
@@ -36,9 +36,7 @@ class GrpcErrors:
         self._spec = spec
         self._has_sequence = spec.sequence
         self._other_mode = "unary" if spec.mode == "stream" else "stream"
-        values = {piece for value in spec.headers.values() for piece in (value, *value.split())}
-        secrets = sorted((v for v in values if len(v) >= _MIN_SECRET), key=len, reverse=True)
-        self._secrets = re.compile("|".join(map(re.escape, secrets))) if secrets else None
+        self._secrets = secrets_pattern(spec.headers)
 
     def quoted(self, text: str) -> str:
         """Text from a server, on one line, shortened, without secrets."""

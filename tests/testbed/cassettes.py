@@ -51,7 +51,8 @@ class Recording:
         **fields: Any,
     ) -> list[Any]:
         header = Header("flow", "2030-01-01T00:00:00+00:00", "1.0", spec.mode, spec.model)
-        recorder = Recorder(self.path, header, timeout=spec.timeout, replace=True, **fields)
+        fields = {"timeout": spec.timeout, "headers": spec.headers, **fields}
+        recorder = Recorder(self.path, header, replace=True, **fields)
         found = self.send(spec, requests, policy, recorder)
         assert recorder.finish()
         return found

@@ -43,6 +43,15 @@ def error_message(text: str, request: Identity) -> bytes:
     return bytes(message.SerializeToString())
 
 
+def is_error(data: bytes) -> bool:
+    """Whether a message of a stream has the text of an error, or is none."""
+    try:
+        fields = Splitter().fields(memoryview(data))
+        return any(each.number == _ERROR and each.content for each in fields)
+    except MalformedMessageError:
+        return True
+
+
 def to_unary(data: bytes) -> tuple[bytes, grpc.StatusCode, str]:
     """A message of a stream as the response to a unary call, or the status in its place."""
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flowrun.errors import TransportError
-from flowrun.kserve.cassette.content import MAX_DETAILS, StreamEnd
+from flowrun.kserve.cassette.content import StreamEnd
 from flowrun.kserve.wire.parameters import TIMESTAMP
 from flowrun.kserve.wire.responses import decode_stream
 
@@ -58,6 +58,7 @@ class RecordedStream:
             self._cancelled = True
 
     def received(self, data: bytes) -> None:
+        data = self._recorder.masked_error(data)
         try:
             response = decode_stream(data)
             given_id, stamp = response.id, response.parameters.get(TIMESTAMP)
@@ -103,7 +104,7 @@ class RecordedStream:
             end = StreamEnd(
                 self._recorder.since(number),
                 code,
-                details[:MAX_DETAILS],
+                self._recorder.masked(details),
                 last=number == final,
                 half_closed=self._half_closed,
             )

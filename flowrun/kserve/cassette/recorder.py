@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from flowrun.kserve.cassette.content import (
     StreamEnd,
 )
 from flowrun.kserve.cassette.digest import Identity, identify
+from flowrun.kserve.cassette.messages import is_error
 from flowrun.kserve.cassette.recorded_stream import RecordedStream
 from flowrun.kserve.cassette.recording_channel import RecordingChannel
 from flowrun.kserve.cassette.writer import MAX_BYTES, CassetteWriter
 from flowrun.kserve.channel import Channel
 from flowrun.kserve.contract.servers import MLSERVER
+from flowrun.kserve.header_secrets import secrets_pattern
 
 _log = logging.getLogger("flowrun")
 
@@ -36,6 +39,7 @@ class Recorder:
 
     `stop` is called once, on any thread, when the cassette is full or cannot be written: then the
     run is to end. `timeout` is that of a request: one that was open for longer had no response.
+    Values of `headers` that a server repeats in an error are replaced by asterisks.
     Raises `RunError` as `CassetteWriter`.
     """
 
@@ -45,12 +49,14 @@ class Recorder:
         header: Header,
         *,
         timeout: float,
+        headers: Mapping[str, str] | None = None,
         replace: bool = False,
         max_bytes: int = MAX_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stop: Callable[[], None] = lambda: None
         self._timeout = timeout
+        self._secrets = secrets_pattern(headers or {})
         self._replace = replace
         self._clock = clock
         self._lock = threading.Lock()  # guards everything below
@@ -104,7 +110,7 @@ class Recorder:
             after = self._clock() - self._last if self._requests else 0.0
             call = RecordedCall(
                 *(method, len(self._requests), round(after, 6), response, code),
-                details[:MAX_DETAILS],
+                self.masked(details),
             )
             # Probes during an outage: of those with the same outcome the first one is enough.
             for known in reversed(self._calls):
@@ -151,7 +157,7 @@ class Recorder:
 
     def failed(self, number: int, code: str, details: str) -> None:
         """The unary call of the request `number` has failed."""
-        self._note(number, code=code, details=details[:MAX_DETAILS])
+        self._note(number, code=code, details=self.masked(details))
 
     def stream(self) -> RecordedStream:
         """A stream that is opened now."""
@@ -168,6 +174,19 @@ class Recorder:
         """The request `number` will get no response, as the server has decided."""
         with self._lock:
             self._open.discard(number)
+
+    def masked(self, details: str) -> str:
+        """The text of a status, as it is kept."""
+        if self._secrets:
+            details = self._secrets.sub(lambda found: "*" * len(found[0]), details)
+        return details[:MAX_DETAILS]
+
+    def masked_error(self, data: bytes) -> bytes:
+        """A message of a stream, with its secrets replaced if it is an error."""
+        if not self._secrets or not is_error(data):
+            return data
+        pattern = self._secrets.pattern.encode()
+        return re.sub(pattern, lambda found: b"*" * len(found[0]), data)
 
     def since(self, number: int) -> float:
         """Seconds since the request `number` was sent."""

@@ -205,8 +205,19 @@ def test_another_shape_is_an_error_before_the_first_request(
     )
 
 
-def test_nothing_secret_is_in_the_file(recorded: Build, recording: Recording) -> None:
-    spec, _ = recorded(headers={"authorization": "Bearer tomato"}, mode="unary")
+@pytest.mark.parametrize("mode", ["stream", "unary"])
+def test_nothing_secret_is_in_the_file(recorded: Build, recording: Recording, mode: str) -> None:
+    """Not even if the server repeats it."""
+    plan = [
+        "answer",
+        "status INVALID_ARGUMENT: no tomato" if mode == "unary" else "error: no tomato here",
+        "answer",
+        "status INVALID_ARGUMENT: not Bearer tomato",
+    ]
+    spec, found = recorded(
+        "triton", plan, mode=mode, headers={"authorization": "Bearer tomato"}, in_flight=1
+    )
+    assert len({each[0] for each in found if each[0] == "TransportError"}) == 1
     with zipfile.ZipFile(recording.path) as file:
         texts = [file.read(name) for name in file.namelist()]
     assert not any(b"tomato" in text or spec.address[0].encode() in text for text in texts)

@@ -20,8 +20,8 @@ from flowrun.inference import Request, Result
 from flowrun.ledger.ledger import Ledger
 from flowrun.ledger.summary import summarize
 from flowrun.operators.bounded import WhenFull
-from flowrun.operators.virtual_time import VirtualTime
 from flowrun.spec.flow import BackpressureSpec, Flow, Limits, SinkSpec, SourceSpec, TransportSpec
+from tests.testbed.virtual_time import VirtualTime
 
 FPS = 30
 IMAGE = np.zeros((2, 2, 3), np.uint8)

@@ -15,8 +15,8 @@ from flowrun.frame import Frame
 from flowrun.ledger.fates import Fate
 from flowrun.ledger.ledger import Ledger
 from flowrun.media.when import When
-from flowrun.operators.virtual_time import VirtualTime
 from flowrun.spec.flow import BackpressureSpec, Flow, SinkSpec, SourceSpec, TransportSpec
+from tests.testbed.virtual_time import VirtualTime
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 

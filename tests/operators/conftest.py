@@ -13,7 +13,7 @@ import pytest
 from reactivex import Observable, abc
 
 from flowrun.operators.loop import LoopScheduler, ThreadLoop
-from flowrun.operators.virtual_time import VirtualTime
+from tests.testbed.virtual_time import VirtualTime
 
 JOIN = 20.0  # seconds until a thread that should end counts as hanging
 

@@ -15,7 +15,7 @@ from flowrun.operators.bounded import WhenFull, bounded
 from flowrun.operators.loop import LoopScheduler, ThreadLoop
 from flowrun.operators.occupancy import Occupancy
 from flowrun.operators.pull import pull
-from flowrun.operators.virtual_time import VirtualTime
+from tests.testbed.virtual_time import VirtualTime
 
 JOIN = 20.0
 

@@ -16,7 +16,7 @@ from flowrun.operators.filter_map import filter_map
 from flowrun.operators.in_flight import in_flight
 from flowrun.operators.outcome import Outcome
 from flowrun.operators.pull import pull
-from flowrun.operators.virtual_time import VirtualTime
+from tests.testbed.virtual_time import VirtualTime
 
 
 @dataclass

@@ -12,7 +12,7 @@ from flowrun.operators.in_flight import in_flight
 from flowrun.operators.limit import AdaptiveLimit, Limit
 from flowrun.operators.outcome import Outcome
 from flowrun.operators.pull import pull
-from flowrun.operators.virtual_time import VirtualTime
+from tests.testbed.virtual_time import VirtualTime
 
 JOIN = 20.0
 

@@ -17,7 +17,7 @@ from flowrun.operators.bounded import WhenFull, bounded
 from flowrun.operators.loop import ThreadLoop
 from flowrun.operators.multicast import multicast
 from flowrun.operators.pull import pull
-from flowrun.operators.virtual_time import VirtualTime
+from tests.testbed.virtual_time import VirtualTime
 
 JOIN = 20.0
 

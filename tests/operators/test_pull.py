@@ -11,7 +11,7 @@ from reactivex import operators as ops
 
 from flowrun.operators.loop import LoopScheduler, ThreadLoop
 from flowrun.operators.pull import pull
-from flowrun.operators.virtual_time import VirtualTime
+from tests.testbed.virtual_time import VirtualTime
 
 JOIN = 20.0
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reactivex.subject import Subject
 
 from flowrun.operators.tick import tick
-from flowrun.operators.virtual_time import VirtualTime
+from tests.testbed.virtual_time import VirtualTime
 
 
 class Acts:

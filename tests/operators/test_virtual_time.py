@@ -10,7 +10,7 @@ from reactivex import operators as ops
 from reactivex.subject import Subject
 
 from flowrun.operators.bounded import bounded
-from flowrun.operators.virtual_time import VirtualTime
+from tests.testbed.virtual_time import VirtualTime
 
 
 def test_actions_run_at_their_times_and_in_the_order_of_scheduling(virtual: VirtualTime) -> None:

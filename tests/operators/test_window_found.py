@@ -19,7 +19,7 @@ from reactivex import operators as ops
 from flowrun.operators.in_flight import in_flight
 from flowrun.operators.limit import AdaptiveLimit
 from flowrun.operators.pull import pull
-from flowrun.operators.virtual_time import VirtualTime
+from tests.testbed.virtual_time import VirtualTime
 
 MOST = 256
 

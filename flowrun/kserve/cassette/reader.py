@@ -102,7 +102,7 @@ class Cassette:
                 f"the cassette {path} has version {error.number} of the format, and this flowrun"
                 f" reads version {VERSION}",
                 key=KEY,
-                hint="install a newer flowrun, or record it again with this one",
+                hint="use a newer version of flowrun, or record it again with this one",
             ) from error
         except _DAMAGES as error:
             raise ContractError(

@@ -87,7 +87,7 @@ def test_a_newer_version(cassette: Path) -> None:
     changed(cassette, **{"cassette.json": {**content(cassette, "cassette.json"), "version": 2}})
     assert error_of(cassette) == (
         f"transport.address: the cassette {cassette} has version 2 of the format, and this flowrun"
-        " reads version 1\n  install a newer flowrun, or record it again with this one"
+        " reads version 1\n  use a newer version of flowrun, or record it again with this one"
     )
 
 

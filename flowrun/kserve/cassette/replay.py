@@ -22,6 +22,8 @@ from flowrun.kserve.conditions import NOT_NOW, of_status
 from flowrun.kserve.contract.servers import MLSERVER, aborts_without_result
 from flowrun.spec.flow import TransportSpec
 
+_LATER_WITHIN = 1.0  # seconds for a later request, which a smaller window does not send
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -55,6 +57,7 @@ class Replay:
         self._is_unary = spec.mode == "unary"
         self._was_unary = cassette.header.mode == "unary"
         self._lock = threading.Lock()  # guards the matching
+        self._later_within = min(_LATER_WITHIN, spec.timeout / 2)
         self._matching = Matching(cassette.requests, spec.on_unknown)
         server = _server(cassette.calls)
         self._aborts = aborts_without_result(server)
@@ -73,8 +76,10 @@ class Replay:
         recorded = self._cassette.requests[found]
         events = [Event(request, self._pace(each.after), each) for each in recorded.responses]
         if recorded.end is not None:
-            # An end that belongs to a later request comes with that, or in the recorded time.
-            after = self._pace(recorded.end.after) if recorded.end.last else recorded.end.after
+            # An end that belongs to a later request comes with that, or when it does not come.
+            after = self._pace(recorded.end.after)
+            if not recorded.end.last:
+                after = max(recorded.end.after, self._later_within)
             events.append(Event(request, after, end=recorded.end))
         return events
 

@@ -15,6 +15,7 @@ from reactivex import Observable
 
 from flowrun.chain import policies
 from flowrun.chain.compile import Threads, compile_flow
+from flowrun.chain.expectations import sample_regularly
 from flowrun.chain.fan_out import FanOut, SinkBranch, recount
 from flowrun.chain.observer import Observer, Unobserved
 from flowrun.chain.open_sinks import open_sinks
@@ -118,7 +119,9 @@ class Run:
         """The current status for JSON: the keys of the summary and, in addition,
 
         `state`        "starting", "running", "stopping" or "ended"
-        `ready`        whether it runs, and source, model server and sinks are available
+        `ready`        whether it runs, source, model server and sinks are available, and no
+                       expectation is broken
+        `broken`       a sentence for each expectation of the flow that the last minute breaks
         `waiting_for`  a sentence for each part that is not, such as "source: rtsp://… is
                        unavailable since 12:00:01", and for a model server that is overloaded
         `queues`       for each `name` ("buffer", or the sink's key), `depth` and `capacity` in
@@ -200,6 +203,7 @@ class Run:
             opened = self._open_sinks(parts, flow, info, threads)
             branches = FanOut(self.ledger, opened, observer.show)
             observer.opened(info)
+            sample_regularly(self._status.expectations, partial(threads.thread, "expectations"))
             stages = Stages(
                 flow.transport,
                 preprocess=preprocess,

@@ -31,7 +31,7 @@ from flowrun.chain.status import Status
 from flowrun.frame import Frame, VideoInfo
 from flowrun.kserve.wire import requests
 from flowrun.ledger.ledger import Ledger
-from flowrun.spec.flow import Flow, SinkSpec, SourceSpec, TransportSpec
+from flowrun.spec.flow import ExpectSpec, Flow, SinkSpec, SourceSpec, TransportSpec
 from tests import testbed
 from tests.testbed import prometheus as prometheus_server
 from tests.testbed.container import STORAGE, Container
@@ -164,7 +164,7 @@ class FakePart:
 class FakeRun:
     """The status of a run whose clock, ledger and parts the test controls."""
 
-    def __init__(self, name: str = "f") -> None:
+    def __init__(self, name: str = "f", expect: ExpectSpec | None = None) -> None:
         self.now = 100.0
         self.ledger = Ledger(lambda: self.now)
         self.shutdown = Shutdown(1.0)
@@ -173,6 +173,7 @@ class FakeRun:
             source=SourceSpec("rtsp://me:secret@in/a"),
             transport=TransportSpec(mode="stream", address=("one:1", "two:2"), model="m"),
             sinks=(SinkSpec("null"), SinkSpec("rtsp://me:secret@out/b")),
+            expect=expect or ExpectSpec(),
         )
         self.status = Status(flow, self.ledger, self.shutdown)
         self.source, self.transport, self.sink = FakePart(), FakePart(), FakePart()

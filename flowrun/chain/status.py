@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Literal
 from uuid import uuid4
 
+from flowrun.chain.expectations import Watch
 from flowrun.chain.fan_out import FateBranch, SinkBranch
 from flowrun.chain.shutdown import Shutdown
 from flowrun.errors import LedgerError, one_line
 from flowrun.frame import Frame, VideoInfo
 from flowrun.kserve.client.address_states import AddressStates
 from flowrun.kserve.client.outage import OutageTransport
+from flowrun.ledger.expectations import Finding, broken
+from flowrun.ledger.fates import DROP_CAUSES, FAIL_CAUSES
 from flowrun.ledger.histogram import Histogram
 from flowrun.ledger.ledger import Ledger
 from flowrun.ledger.losses import EXIT_CODE, lost_frames
@@ -59,6 +63,7 @@ class Status:
         self._error: BaseException | None = None
         self._unavailable_s: dict[str, float] = {}  # at the end
         self._shutdown = shutdown
+        self.expectations = Watch(flow.expect, ledger, self._totals)
 
     @property
     def state(self) -> State:
@@ -130,33 +135,74 @@ class Status:
             found.append(f"transport: {address} is overloaded since {since:%H:%M:%S}")
         return found
 
+    def broken(self) -> list[str]:
+        """A sentence for each expectation of the flow that the last minute of a run in progress
+        breaks, or a run that has ended."""
+        return self._broken(self._judged(self._summary() if self.ended else None))
+
     def summary(self) -> Summary:
         """The summary so far."""
+        summary = self._summary()
+        return self._with_outcome(summary, self._judged(summary))
+
+    def _judged(self, summary: Summary | None) -> list[Finding]:
+        """The expectations, compared with `summary` if the run has ended, otherwise with the last
+        minute."""
+        if self.ended and summary is not None:
+            return self.expectations.whole(summary.to_json())
+        return self.expectations.recent()
+
+    def _broken(self, found: Sequence[Finding]) -> list[str]:
+        last = "" if self.ended else f" (in the last {self.flow.expect.window:g} s)"
+        return [f"expect.{each.sentence}{last}" for each in found if each.holds is False]
+
+    def _with_outcome(self, summary: Summary, found: Sequence[Finding]) -> Summary:
+        exit_code, error = self._outcome(broken(found))
+        expect = [each.to_json() for each in found]
+        return replace(summary, exit_code=exit_code, error=error, expect=expect)
+
+    def _summary(self) -> Summary:
+        """The summary without outcome and expectations."""
         sinks = self._sinks()
         reopened = self.transport.reopened if self.transport else 0
-        exit_code, error = self._outcome()
         return summarize(
             self.ledger,
             self.flow.name,
             self.run,
             window=self.window.settled,
-            reconnects={
-                "source": self.source.reconnects if self.source else 0,
-                "transport": reopened,
-                "sink": sum(each["reconnects"] for each in sinks),
-            },
+            reconnects=self._reconnects(),
             unavailable_s=self.unavailable_s(),
             repeated=sum(each["repeated"] for each in sinks),
             generation=reopened + 1 if self.flow.transport.mode == "stream" else 1,
             sinks=sinks,
             started=self.started,
             ended=self.ended,
-            exit_code=exit_code,
-            error=error,
             cpu_s=self._used[0],
             memory_bytes=self._used[1],
             picture=(self.info.width, self.info.height) if self.info else None,
         )
+
+    def _reconnects(self) -> dict[str, int]:
+        sinks = self._all_branches()
+        return {
+            "source": self.source.reconnects if self.source else 0,
+            "transport": self.transport.reopened if self.transport else 0,
+            "sink": sum(each.counts()["reconnects"] for each in sinks),
+        }
+
+    def _totals(self) -> dict[str, Any]:
+        """What has been counted so far, by the keys of the summary."""
+        counts = self.ledger.counts()
+        return {
+            "captured": counts.captured,
+            "delivered": counts.fates["delivered"],
+            "dropped": {cause: counts.fates["dropped", cause] for cause in DROP_CAUSES},
+            "failed": {cause: counts.fates["failed", cause] for cause in FAIL_CAUSES},
+            "aborted": counts.fates["aborted"],
+            "repeated": sum(each.counts()["repeated"] for each in self._all_branches()),
+            "reconnects": self._reconnects(),
+            "unavailable_s": self.unavailable_s(),
+        }
 
     def _all_branches(self) -> tuple[SinkBranch | FateBranch, ...]:
         return (*self.branches, *self.fate_branches)
@@ -170,26 +216,31 @@ class Status:
             if key in counts
         ]
 
-    def _outcome(self) -> tuple[int | None, str | None]:
-        """The exit code and the error of the summary."""
+    def _outcome(self, broken: str | None) -> tuple[int | None, str | None]:
+        """The exit code and the error of the summary; `broken` are the expectations that do not
+        hold."""
         if self._error is not None:
             code = getattr(self._error, "exit_code", LedgerError.exit_code)
             return code, redact(one_line(self._error))
         if not self.ended:
             return None, None
-        if not self.promises_all:
-            return 0, None
-        lost = lost_frames(self.ledger.counts(), timed_out=self._shutdown.timed_out)
-        return (EXIT_CODE, lost) if lost else (0, None)
+        lost = None
+        if self.promises_all:
+            lost = lost_frames(self.ledger.counts(), timed_out=self._shutdown.timed_out)
+        problems = [text for text in (lost, broken) if text]
+        return (EXIT_CODE, "; ".join(problems)) if problems else (0, None)
 
     def to_json(self) -> dict[str, Any]:
         """The status for JSON; see `Run.status`."""
-        state, unavailable = self.state, self.unavailable()
+        state, unavailable, summary = self.state, self.unavailable(), self._summary()
+        found = self._judged(summary)
+        broken = self._broken(found)
         return {
-            **self.summary().to_json(),
+            **self._with_outcome(summary, found).to_json(),
             "state": state,
-            "ready": state == "running" and not unavailable,
+            "ready": state == "running" and not unavailable and not broken,
             "waiting_for": self.waiting_for(),
+            "broken": broken,
             "queues": self.queues(),
             "in_flight": self.window.inside,
             "window": self.window.value,

@@ -83,6 +83,8 @@ def _walk(node: Node | None, of: Schema, path: Path) -> Iterator[tuple[Path, Nod
     elif keys and isinstance(value, dict):
         for key, part in keys.items():
             yield from _walk(value.get(key), part, (*path, key))
+        for key in [key for key in value if key not in keys]:  # by a pattern
+            yield from _walk(value[key], child(of, key), (*path, key))
     elif node is not None and isinstance(value, dict) and value:
         for key, each in value.items():
             yield from _walk(each, child(of, key), (*path, key))

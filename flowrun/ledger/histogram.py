@@ -57,6 +57,24 @@ class Histogram:
         if other.maximum is not None:
             self.maximum = max(self.maximum or 0.0, other.maximum)
 
+    def copy(self) -> Histogram:
+        """The histogram as it is now."""
+        made = Histogram()
+        made._buckets = list(self._buckets)
+        made.count, made.total, made.maximum = sum(made._buckets), self.total, self.maximum
+        return made
+
+    def since(self, earlier: Histogram) -> Histogram:
+        """The values that were added after `earlier`, a copy of this one, was made. Their maximum
+        is the upper edge of a bucket."""
+        made = Histogram()
+        made._buckets = [a - b for a, b in zip(self._buckets, earlier._buckets, strict=True)]
+        made.count, made.total = sum(made._buckets), self.total - earlier.total
+        if made.count and self.maximum is not None:
+            last = max(at for at, count in enumerate(made._buckets) if count)
+            made.maximum = min(_upper_edge(last), self.maximum)
+        return made
+
     def percentile(self, share: float) -> float | None:
         """The duration in seconds that `share` (0 to 1) of the values do not exceed: the upper
         edge of its bucket, at most the maximum. `None` without values."""

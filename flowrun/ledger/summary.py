@@ -12,6 +12,7 @@ from typing import Any
 from flowrun import __version__
 from flowrun.foreign import one_line
 from flowrun.ledger.bottleneck import WORKING, describe, per_frame, slowest
+from flowrun.ledger.expectations import table
 from flowrun.ledger.fates import DROP_CAUSES, FAIL_CAUSES
 from flowrun.ledger.histogram import Histogram
 from flowrun.ledger.hook_times import shares, slow_hook_lines
@@ -25,8 +26,9 @@ class Summary:
     `run` is the number of the run, which the lines of its sinks carry, too. `started` and `ended`
     are local times (ISO 8601, with the zone), `ended` is `None` while the run
     lasts; `host` is the name of the machine, `version` that of flowrun. `exit_code` is that of the
-    command, `None` while the run lasts: 3 if it lost frames although its policy is `every_frame`.
-    `error` is one line about what ended the run, or about those frames, otherwise `None`.
+    command, `None` while the run lasts: 3 if it lost frames although its policy is `every_frame`,
+    or broke an expectation. `error` is one line about what ended the run, or about those frames and
+    expectations, otherwise `None`.
     `unavailable_s` is for how many seconds source, model server and sinks were unavailable, before
     the first frame, too; of several sinks it is the sum.
     `generation` counts the streams to the model; a stateful graph starts anew with each.
@@ -43,6 +45,9 @@ class Summary:
     time of the run with that of its ffmpeg processes, `memory_bytes` the largest resident set of
     this process (`None` while the run lasts, or where it is unknown), and `picture` width and
     height of the source's pictures, `None` before it is open.
+    `expect` has each expectation of the flow (`key`, `expected`), what was found (text; `value` is
+    a number) and whether it `holds`: `None` while the run lasts and its last minute cannot judge
+    it.
     """
 
     flow: str
@@ -74,6 +79,7 @@ class Summary:
     cpu_s: float | None
     memory_bytes: int | None
     picture: tuple[int, int] | None
+    expect: list[dict[str, Any]]
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -105,6 +111,7 @@ class Summary:
                 )
                 + (f", frames repeated: {self.repeated}" if self.repeated else ""),
                 *slow_hook_lines(self.hooks, self.period_ms),
+                *table(self.expect),
             ]
         )
 
@@ -176,6 +183,7 @@ def summarize(
         cpu_s=None if cpu_s is None else round(cpu_s, 3),
         memory_bytes=memory_bytes,
         picture=picture,
+        expect=[],
     )
 
 

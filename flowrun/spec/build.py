@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from flowrun.spec.expectations import expectations
 from flowrun.spec.flow import (
     LIBRARY,
     BackpressureSpec,
+    ExpectSpec,
     Flow,
     HookSpec,
     Keep,
@@ -38,6 +40,7 @@ def build(data: Data, *, name: str) -> Flow:
         sinks=tuple(map(_sink, sinks)),
         backpressure=_backpressure(data.get("backpressure", {})),
         limits=Limits(**_fields(data.get("limits", {}), frames=int, duration=duration)),
+        expect=_expect(data.get("expect", {})),
         metrics=None if metrics is None else _metrics(metrics),
         traces=None if traces is None else _traces(traces),
     )
@@ -110,6 +113,11 @@ def _url(uri: str) -> str:
 
 def _backpressure(value: Any) -> BackpressureSpec:
     return BackpressureSpec(**_fields(_long(value, "policy"), max_age=duration, buffer=int))
+
+
+def _expect(data: Data) -> ExpectSpec:
+    window = {"window": data["window"]} if "window" in data else {}
+    return ExpectSpec(**_fields(window, window=duration), checks=expectations(data))
 
 
 def _metrics(value: Any) -> MetricsSpec:

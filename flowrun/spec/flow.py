@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from flowrun.spec import strftime
+from flowrun.spec.expectations import Expectation
 from flowrun.spec.kinds import (
     FILE_SINKS,
     LINE_SINKS,
@@ -225,6 +226,12 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectSpec:
+    window: float = 60.0  # of the run that is judged while it runs
+    checks: tuple[Expectation, ...] = ()  # the other keys
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsSpec:
     address: str
     hosts: tuple[str, ...] = ()  # more names by which it answers on a loopback address
@@ -247,6 +254,7 @@ class Flow:
     postprocess: tuple[HookSpec, ...] = ()
     backpressure: BackpressureSpec = BackpressureSpec()
     limits: Limits = Limits()
+    expect: ExpectSpec = ExpectSpec()
     metrics: MetricsSpec | None = None
     traces: TracesSpec | None = None
 

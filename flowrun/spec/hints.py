@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from flowrun.spec.corrections import corrections
+from flowrun.spec.expectations import KEYS
 from flowrun.spec.flow import LIBRARY
 from flowrun.spec.nodes import Node, Path, dotted
 from flowrun.spec.scalars import scalar
@@ -66,6 +67,8 @@ def intended_path(path: Path, of: Schema) -> Path | None:
     below."""
     *parent, key = path
     word = str(key)
+    if parent == ["expect"]:
+        return ("expect", near) if (near := _expected_key(word)) else None
     for other in _KEYS.get(word.lower(), ()):
         if other in of.get("properties", {}):
             return (*parent, other)
@@ -79,6 +82,11 @@ def intended_path(path: Path, of: Schema) -> Path | None:
 def unknown_key(path: Path, of: Schema) -> str:
     """The hint for an unknown key; `of` is the schema of the mapping that has it."""
     better = intended_path(path, of)
+    if path[0] == "expect" and better is None:
+        return (
+            "keys are those of the summary, such as `delivered`, `dropped.superseded` or"
+            " `latency.end_to_end.p95`, and `attached.NAME` for what hooks attach"
+        )
     if "hook" in of.get("properties", {}) and (better is None or better[:-1] != path[:-1]):
         return _hook_key(str(path[-1]), of["properties"]["hook"].get("examples", ()))
     if better is None:
@@ -88,6 +96,13 @@ def unknown_key(path: Path, of: Schema) -> str:
     if len(better) == 1:
         return f"`{better[0]}` belongs to the top level: is it indented too far?"
     return f"`{better[-1]}` belongs under `{dotted(better[:-1])}`"
+
+
+def _expected_key(word: str) -> str | None:
+    """The key of the summary that is most similar to `word`, or to its last part."""
+    if word.startswith("latency") and f"latency.end_to_end.{word.rpartition('.')[2]}" in KEYS:
+        return f"latency.end_to_end.{word.rpartition('.')[2]}"
+    return closest_match(word, (*KEYS, "window")) or closest_match(word.rpartition(".")[2], KEYS)
 
 
 def _hook_key(key: str, library: Sequence[str]) -> str:

@@ -46,6 +46,8 @@ def apply_overrides(root: Node, overrides: Sequence[Override]) -> list[Finding]:
                 message = f"{what} is not an override"
                 findings.append(Finding(message, location, hint=_FORM))
                 continue
+            if path[0] == "expect":  # whose keys have dots
+                path = [*path[:1], *filter(None, [".".join(path[1:])])]
             if path[0] == "extends":
                 message = "`extends` cannot be set: the files are merged before the overrides"
                 findings.append(Finding(message, location, "extends"))

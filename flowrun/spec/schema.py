@@ -8,6 +8,8 @@ whose value the short form is, `x-hook` marks the options of a hook of `preproce
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -45,8 +47,19 @@ def child(of: Schema, key: str | int) -> Schema:
     if isinstance(key, int):
         found = of.get("items", {})
     else:
-        found = of.get("properties", {}).get(key) or of.get("additionalProperties") or {}
+        matching = (part for pattern, part in _patterns(of) if re.search(pattern, key))
+        found = of.get("properties", {}).get(key) or next(matching, None)
+        found = found or of.get("additionalProperties") or {}
     return cast(Schema, found)
+
+
+def is_known(of: Schema, key: str) -> bool:
+    """Whether `of` has its own schema for `key`, by its name or by a pattern."""
+    return key in of["properties"] or any(re.search(pattern, key) for pattern, _ in _patterns(of))
+
+
+def _patterns(of: Schema) -> Iterable[tuple[str, Schema]]:
+    return cast("Schema", of.get("patternProperties", {})).items()
 
 
 def types(of: Schema) -> list[str]:

@@ -21,7 +21,7 @@ from flowrun.spec.nodes import (
     printable,
 )
 from flowrun.spec.same_file import same_files
-from flowrun.spec.schema import Schema
+from flowrun.spec.schema import Schema, is_known
 from flowrun.spec.secrets import is_secret
 from flowrun.spec.uri_mistakes import uri_mistake
 
@@ -128,7 +128,7 @@ def _message(error: ValidationError, path: Path, node: Node) -> str:
 
 def _unknown(of: Schema, path: Path, node: Node) -> Iterator[tuple[Path, Finding]]:
     entries = node.value if isinstance(node.value, dict) else {}
-    for key in [key for key in entries if key not in of["properties"]]:
+    for key in [key for key in entries if not is_known(of, key)]:
         full = (*path, key)
         if "x-hook" in of:
             message, hint = unknown_option(str(key), of)

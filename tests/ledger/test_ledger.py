@@ -98,7 +98,7 @@ def test_the_summary_has_all_keys_from_the_start_and_is_json() -> None:
         *("captured", "delivered", "dropped", "failed", "aborted", "repeated"),
         *("reconnects", "unavailable_s", "generation", "duration_s", "fps", "latency_ms"),
         *("bottleneck", "busy_ms", "period_ms", "hooks", "window", "sinks"),
-        *("cpu_s", "memory_bytes", "picture"),
+        *("cpu_s", "memory_bytes", "picture", "expect"),
     ]
     assert list(summary["dropped"]) == ["superseded", "stale", "hook", "no_response"]
     assert list(summary["failed"]) == ["preprocess", "transport", "timeout", "postprocess", "sink"]

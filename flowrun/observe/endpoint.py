@@ -24,8 +24,8 @@ def routes(status: Status) -> dict[str, Route]:
 
     `/metrics`  for Prometheus: the metrics of the run (see `RunCollector`) and of its process
     `/livez`    200 while the process responds
-    `/readyz`   200 while the flow runs and source, model server and sinks are available; otherwise
-                503 and one line for each part that is unavailable
+    `/readyz`   200 while the flow runs, source, model server and sinks are available, and the last
+                minute breaks no expectation; otherwise 503 and one line for each reason
     `/status`   the result of `Run.status` as JSON
     """
     registry = CollectorRegistry()
@@ -68,9 +68,12 @@ def _metrics(registry: CollectorRegistry, request: Request) -> Response:
 
 def _readyz(status: Status, _: Request) -> Response:
     state, unavailable = status.state, status.unavailable()
-    if state == "running" and not unavailable:
-        return Response(b"ready\n")
-    why = [f"{key}: {what}" for key, what in unavailable.items()] or [f"the run is {state}"]
+    why = [f"{key}: {what}" for key, what in unavailable.items()]
+    if state == "running":
+        why += status.broken()
+        if not why:
+            return Response(b"ready\n")
+    why = why or [f"the run is {state}"]
     return Response("".join(f"{line}\n" for line in why).encode(), status=503)
 
 

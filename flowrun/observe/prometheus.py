@@ -70,9 +70,19 @@ class RunCollector(Collector):
     def _parts(self, summary: Summary) -> Iterator[Metric]:
         flow, status = summary.flow, self._status
         unavailable, state = status.unavailable(), status.state
-        ready = _gauge("flowrun_ready", "1 while the flow runs and all its parts are available.")
-        ready.add_metric([flow], state == "running" and not unavailable)
+        broken = {each["key"] for each in summary.expect if each["holds"] is False}
+        ready = _gauge(
+            "flowrun_ready",
+            "1 while the flow runs, all its parts are available and no expectation is broken.",
+        )
+        ready.add_metric([flow], state == "running" and not unavailable and not broken)
         yield ready
+        holds = _gauge(
+            "flowrun_expectation_met", "0 while the last minute breaks the expectation.", "key"
+        )
+        for each in self._status.expectations.checks:
+            holds.add_metric([flow, each.key], each.key not in broken)
+        yield holds
         up = _gauge("flowrun_part_up", "1 while the part is available.", "part")
         sinks = [sink["sink"] for sink in summary.sinks] or ["sink"]
         for part in ("source", "transport", *sinks):

@@ -185,6 +185,7 @@ FIRES: dict[str, dict[str, str]] = {  # alert -> series, per minute
         'flowrun_hook_seconds_count{flow="f",hook="postprocess[0]",name="m:n"}': "0+1500x20",
         'flowrun_frame_period_seconds{flow="f"}': "0.033x20",
     },
+    "FlowrunExpectationBroken": {'flowrun_expectation_met{flow="f",key="delivered"}': "0x20"},
     "FlowrunDown": {'up{job="flowrun"}': "0x20"},
 }
 

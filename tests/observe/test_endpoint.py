@@ -27,7 +27,16 @@ from flowrun.observe.endpoint import Metrics
 from flowrun.observe.prometheus import RunCollector
 from flowrun.operators.limit import Limit
 from flowrun.run import Run
-from flowrun.spec.flow import Flow, Limits, MetricsSpec, SinkSpec, SourceSpec, TransportSpec
+from flowrun.spec.expectations import expectations
+from flowrun.spec.flow import (
+    ExpectSpec,
+    Flow,
+    Limits,
+    MetricsSpec,
+    SinkSpec,
+    SourceSpec,
+    TransportSpec,
+)
 
 LIMIT = 10.0  # seconds, a guard against hanging
 IMAGE = np.zeros((2, 2, 3), np.uint8)
@@ -202,6 +211,36 @@ def test_a_run_is_alive_from_the_start_and_ready_when_its_parts_are_available(
     run.shutdown.close()
     assert get(f"{url}/readyz") == (503, text, "the run is stopping\n")
     assert get(f"{url}/livez")[0] == 200
+
+
+def test_a_broken_expectation_is_a_reason_beside_parts_that_are_unavailable(
+    served: Callable[[Any], str], fake_run: Any
+) -> None:
+    run = fake_run(NAME, ExpectSpec(30.0, expectations({"dropped": 0, "attached.n": ">= 1"})))
+    url, text = served(run), "text/plain; charset=utf-8"
+    assert "expect" not in get(f"{url}/readyz")[2]
+    run.open()
+    run.status.expectations.sample()
+    before = scrape(run)
+    assert value(before, "flowrun_ready") == 1
+    assert value(before, "flowrun_expectation_met", key="dropped") == 1
+    frame = Frame(IMAGE, 0, 0.0, 0.1, run.now)
+    run.ledger.captured(frame)
+    run.ledger.dropped(frame, "hook")
+    broken = "expect.dropped is 1, expected == 0 (in the last 30 s)\n"
+    assert get(f"{url}/readyz") == (503, text, broken)
+    found = scrape(run)
+    assert value(found, "flowrun_ready") == 0
+    assert value(found, "flowrun_expectation_met", key="dropped") == 0
+    assert value(found, "flowrun_expectation_met", key="attached.n") == 1
+    run.source.unavailable_since = datetime(2024, 5, 6, 12, 0, 1)
+    unavailable = "source: rtsp://***@in/a is unavailable since 12:00:01\n"
+    assert get(f"{url}/readyz") == (503, text, unavailable + broken)
+    run.source.unavailable_since = None
+    for _ in range(3):
+        run.now += 16
+        run.status.expectations.sample()
+    assert get(f"{url}/readyz") == (200, text, "ready\n")
 
 
 def test_status_is_the_status_as_json(served: Callable[[Any], str], fake_run: Any) -> None:

@@ -31,7 +31,7 @@ _AT_LEAST_ONCE = 1  # quality of service
 class MqttSink(QueuedLines):
     """Lines to the topic of the URL, each at least once (quality of service 1), and a retained
     status to `TOPIC/status`: `online`, `offline` (also published by the broker if the run does not
-    end in order) or what the run waits for.
+    end in order), or what the run waits for and which expectations it breaks.
 
     After an interruption, lines without an acknowledgement are published again; a receiver tells
     repetitions by `run` and `index`.
@@ -63,7 +63,9 @@ class MqttSink(QueuedLines):
 
     def tick(self) -> None:
         if self._connected:
-            status = "; ".join(self._context.status().get("waiting_for", ())) or "online"
+            known = self._context.status()
+            reasons = [*known.get("waiting_for", ()), *known.get("broken", ())]
+            status = "; ".join(reasons) or "online"
             if status != self._status:
                 self._status = status
                 self._publish(self._status_topic, status, retain=True)

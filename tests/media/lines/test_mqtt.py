@@ -79,11 +79,13 @@ def test_lines_arrive_in_order_between_online_and_offline(broker: Broker, subscr
 def test_the_status_is_what_the_run_waits_for(broker: Broker, subscribe: Any) -> None:
     broker.start()
     subscriber = subscribe(broker, f"{TOPIC}/status")
-    waiting = {"waiting_for": ["source: rtsp://cam is unavailable since 12:00:01"]}
+    waiting = {"waiting_for": ["source: rtsp://cam is unavailable since 12:00:01"], "broken": []}
     sink = opened(broker, status=lambda: waiting)
     subscriber.until(lambda: subscriber.of(f"{TOPIC}/status") == waiting["waiting_for"])
     waiting["waiting_for"] = []
     subscriber.until(lambda: subscriber.of(f"{TOPIC}/status")[1:] == ["online"])
+    waiting["broken"] = ["expect.delivered is 90%, expected >= 99%"]
+    subscriber.until(lambda: subscriber.of(f"{TOPIC}/status")[2:] == waiting["broken"])
     sink.close()
 
 

@@ -37,7 +37,7 @@ def page(summary: Mapping[str, Any], timeline: Timeline | None) -> str:
         f"i.{each}{{background:var(--{each})}}polyline.{each}{{fill:none}}"
         for each in _COLORS
     )
-    sections = [_fates(summary), _latency(summary)]
+    sections = [*_expectations(summary), _fates(summary), _latency(summary)]
     if timeline is not None:
         sections += [_latency_over_time(timeline), _frames_over_time(timeline, summary)]
     sections += [*_hooks(summary), *_sinks(summary)]
@@ -114,6 +114,22 @@ def _figures(summary: Mapping[str, Any]) -> str:
         for name, value, note in figures
     )
     return f"<dl>{''.join(cards)}</dl>"
+
+
+def _expectations(summary: Mapping[str, Any]) -> Iterator[str]:
+    """What the flow expected, and what was found; a summary of an earlier version has none."""
+    states = {True: "holds", False: "broken", None: "not judged"}
+    rows = [
+        (
+            escape(redact(str(each["key"]))),
+            escape(str(each["expected"])),
+            escape(redact(str(each["found"]))),
+            _label(states[each["holds"]], "delivered" if each["holds"] else "failed"),
+        )
+        for each in summary.get("expect", ())
+    ]
+    if rows:
+        yield _section("Expectations", _table(("key", "expected", "found", ""), rows))
 
 
 def _fates(summary: Mapping[str, Any]) -> str:

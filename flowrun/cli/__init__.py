@@ -20,6 +20,7 @@ from flowrun.cli import (
     run,
     schema,
     serve,
+    test,
     up,
     validate,
 )
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "up": up.main,
     "record": record.main,
     "validate": validate.main,
+    "test": test.main,
     "graph": graph.main,
     "explain": explain.main,
     "report": report.main,

@@ -39,6 +39,7 @@ USE = """flowrun [run] FLOW.yaml [--set KEY=VALUE]… [--web [HOST:PORT]] [--sum
        flowrun record FLOW.yaml --to CASSETTE [--max-size SIZE] [OPTION OF run]…
        flowrun init [NAME] [--template NAME] [-y]
        flowrun validate PATH… [--imports] [--live] [--budget] [--format text|json|github]
+       flowrun test PATH… [--format text|junit] [--update] [-j N] [--timeout DURATION]
        flowrun graph FLOW.yaml [--set KEY=VALUE]… [--format text|mermaid]
        flowrun explain FLOW.yaml [--set KEY=VALUE]… [--format text|json]
        flowrun report SUMMARY [--lines FILE] [-o FILE]

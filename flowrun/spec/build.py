@@ -11,6 +11,7 @@ from flowrun.spec.flow import (
     BackpressureSpec,
     ExpectSpec,
     Flow,
+    GoldenSpec,
     HookSpec,
     Keep,
     Limits,
@@ -30,7 +31,7 @@ Data = Mapping[str, Any]
 def build(data: Data, *, name: str) -> Flow:
     """The flow of `data`, which is valid by the schema; `name` is used if it has none."""
     sinks = data["sink"] if isinstance(data["sink"], list) else [data["sink"]]
-    metrics, traces = data.get("metrics"), data.get("traces")
+    golden, metrics, traces = (data.get(key) for key in ("golden", "metrics", "traces"))
     return Flow(
         name=data.get("name", name),
         source=_source(data["source"]),
@@ -41,6 +42,7 @@ def build(data: Data, *, name: str) -> Flow:
         backpressure=_backpressure(data.get("backpressure", {})),
         limits=Limits(**_fields(data.get("limits", {}), frames=int, duration=duration)),
         expect=_expect(data.get("expect", {})),
+        golden=None if golden is None else _golden(golden),
         metrics=None if metrics is None else _metrics(metrics),
         traces=None if traces is None else _traces(traces),
     )
@@ -118,6 +120,10 @@ def _backpressure(value: Any) -> BackpressureSpec:
 def _expect(data: Data) -> ExpectSpec:
     window = {"window": data["window"]} if "window" in data else {}
     return ExpectSpec(**_fields(window, window=duration), checks=expectations(data))
+
+
+def _golden(value: Any) -> GoldenSpec:
+    return GoldenSpec(**_fields(_long(value, "folder"), every=int, psnr=float))
 
 
 def _metrics(value: Any) -> MetricsSpec:

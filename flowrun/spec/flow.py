@@ -232,6 +232,14 @@ class ExpectSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class GoldenSpec:
+    folder: str
+    every: int = 10  # frames, from one picture to the next; 0: no pictures
+    psnr: float = 45.0  # dB, at least
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsSpec:
     address: str
     hosts: tuple[str, ...] = ()  # more names by which it answers on a loopback address
@@ -255,6 +263,7 @@ class Flow:
     backpressure: BackpressureSpec = BackpressureSpec()
     limits: Limits = Limits()
     expect: ExpectSpec = ExpectSpec()
+    golden: GoldenSpec | None = None
     metrics: MetricsSpec | None = None
     traces: TracesSpec | None = None
 

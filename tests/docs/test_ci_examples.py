@@ -18,6 +18,7 @@ from flowrun.cli import main
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = ROOT / "examples/github_actions/flows.yaml"
+TESTS = WORKFLOW.with_name("tests.yaml")
 HOOKS = ROOT / ".pre-commit-hooks.yaml"
 LIMIT = 90  # seconds for one step; a guard against hanging
 BROKEN = """\
@@ -37,10 +38,10 @@ def _repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("flows/labels.yml").write_text("- face\n")
 
 
-def steps() -> dict[str, str]:
+def steps(workflow: Path = WORKFLOW) -> dict[str, str]:
     """The shell steps of the workflow by name, without the one that installs flowrun."""
-    jobs = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]
-    found = {step["name"]: step["run"] for step in jobs["flows"]["steps"] if "run" in step}
+    (job,) = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"].values()
+    found = {step["name"]: step["run"] for step in job["steps"] if "run" in step}
     assert "pip install flowrun-kserve" in found.pop("Install flowrun")
     return found
 
@@ -68,6 +69,18 @@ def test_the_steps_of_the_workflow_work_as_a_script(tmp_path: Path) -> None:
         done = run(script, tmp_path)
         assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
     assert Path("run.html").stat().st_size > 0
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_the_steps_of_the_workflow_for_tests_work_as_a_script(tmp_path: Path) -> None:
+    test = (
+        "extends: quickstart.yaml\nsink: 'null'\nlimits: {frames: 5}\nexpect: {delivered: 100%}\n"
+    )
+    Path("flows/quickstart.test.yaml").write_text(test)
+    for name, script in steps(TESTS).items():
+        done = run(script, tmp_path)
+        assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
+    assert "<testcase" in Path("tests.xml").read_text()
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")

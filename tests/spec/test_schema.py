@@ -24,6 +24,7 @@ from flowrun.spec.flow import (
     BackpressureSpec,
     ExpectSpec,
     Flow,
+    GoldenSpec,
     HookSpec,
     Limits,
     MetricsSpec,
@@ -52,6 +53,7 @@ MAPPINGS: dict[type[Any], Schema] = {
     BackpressureSpec: TOP["backpressure"],
     Limits: TOP["limits"],
     ExpectSpec: TOP["expect"],
+    GoldenSpec: TOP["golden"],
     MetricsSpec: TOP["metrics"],
     TracesSpec: TOP["traces"],
 }

@@ -1,0 +1,54 @@
+"""Find the tests in paths."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from flowrun.errors import UsageError
+from flowrun.spec.flow_files import yaml_files
+from flowrun.spec.flow_reading import nearest_file
+
+_SUFFIXES = (".test.yaml", ".test.yml")
+_NAMES = "`*.test.yaml`"
+
+
+def find_tests(paths: Sequence[str]) -> list[Path]:
+    """The tests in `paths`, each once: files, globs, and directories, which are searched at any
+    depth. Raises `UsageError` for a path without a test."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        if os.path.isdir(path):
+            tests = [file for file in yaml_files(path) if is_test(file)]
+        elif glob.has_magic(path) and not os.path.lexists(path):
+            files = map(Path, sorted(glob.glob(path, recursive=True)))
+            tests = [file for file in files if is_test(file) and file.is_file()]
+        elif not os.path.lexists(path):
+            near = nearest_file(Path(path))
+            hint = f"did you mean `{near}`?" if near else None
+            raise UsageError(f"there is no such file: {path}", hint=hint)
+        elif not is_test(Path(path)):
+            raise UsageError(
+                f"{path} is not a test", hint=f"tests are files whose names are like {_NAMES}"
+            )
+        else:
+            tests = [Path(path)]
+        found |= dict.fromkeys(tests)
+    if not found:
+        raise UsageError(
+            f"there is no test in {', '.join(paths)}",
+            hint=f"tests are files whose names are like {_NAMES}",
+        )
+    return list(found)
+
+
+def is_test(path: Path) -> bool:
+    """Whether `path` is that of a test, by its name."""
+    return path.name.endswith(_SUFFIXES)
+
+
+def name_of(path: Path) -> str:
+    """`door` for flows/door.test.yaml."""
+    return next(path.name.removesuffix(each) for each in _SUFFIXES if path.name.endswith(each))

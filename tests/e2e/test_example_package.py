@@ -63,6 +63,10 @@ def test_the_tests_of_the_package_pass(example: Path) -> None:
     assert "5 passed" in python(example, "pytest", "-q", "-p", "no:cacheprovider")
 
 
+def test_the_test_of_its_flow_passes(example: Path) -> None:
+    assert "1 test: 1 passed" in python(example, "flowrun", "test", ".")
+
+
 @pytest.mark.slow
 def test_its_hooks_are_found_from_its_folder(example: Path) -> None:
     python(example, "flowrun", "validate", "people.yaml", "--imports")

@@ -10,9 +10,9 @@ import pytest
 
 from flowrun.chain.expectations import SAMPLES, sample_regularly
 from flowrun.frame import Frame
-from flowrun.operators.virtual_time import VirtualTime
 from flowrun.spec.expectations import expectations
 from flowrun.spec.flow import ExpectSpec
+from tests.testbed.virtual_time import VirtualTime
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 LATENCY = "expect.latency.end_to_end.p95 is 200ms, expected <= 100ms (in the last 60 s)"

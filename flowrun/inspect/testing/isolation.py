@@ -42,7 +42,7 @@ def _inherited(loaded: LoadedFlow) -> Iterator[Remark]:
             f"replace it in {where}: `source: test:160x120@10`, or a recording",
         )
     spec = flow.transport
-    if not spec.embedded and _is_inherited(loaded, "transport", "address"):
+    if spec.has_server and _is_inherited(loaded, "transport", "address"):
         yield Remark(
             "transport.address",
             f"a test does not use the inherited server {redact(', '.join(spec.address))}",

@@ -179,7 +179,7 @@ class Status:
             ended=self.ended,
             cpu_s=self._used[0],
             memory_bytes=self._used[1],
-            picture=(self.info.width, self.info.height) if self.info else None,
+            picture=[self.info.width, self.info.height] if self.info else None,
         )
 
     def _reconnects(self) -> dict[str, int]:

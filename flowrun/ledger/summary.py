@@ -78,7 +78,7 @@ class Summary:
     sinks: list[dict[str, Any]]
     cpu_s: float | None
     memory_bytes: int | None
-    picture: tuple[int, int] | None
+    picture: list[int] | None
     expect: list[dict[str, Any]]
 
     def to_json(self) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def summarize(
     error: str | None = None,
     cpu_s: float | None = None,
     memory_bytes: int | None = None,
-    picture: tuple[int, int] | None = None,
+    picture: list[int] | None = None,
 ) -> Summary:
     """The summary so far of the run `run` of `flow`: the counters of `ledger`, and what the other
     parts have counted; `started` and `ended` with their time zone. From any thread."""

@@ -86,7 +86,7 @@ def test_measured_figures_replace_the_rough_ones(tmp_path: Path) -> None:
 
 def test_the_figures_come_from_a_summary() -> None:
     summary: dict[str, Any] = summarize(
-        Ledger(), "f", cpu_s=3.0, memory_bytes=9, picture=(64, 48)
+        Ledger(), "f", cpu_s=3.0, memory_bytes=9, picture=[64, 48]
     ).to_json()
     summary |= {"captured": 100, "period_ms": 40.0}
     summary["latency_ms"]["transport"]["p50"] = 20.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import signal
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +29,8 @@ _POLL = 0.25  # seconds: Windows handles a signal only when the main thread wake
 
 def main(argv: Sequence[str]) -> int:
     """Run tests and report them, one line each."""
+    import tempfile
+
     from flowrun.inspect.testing.processes import cores
 
     parser = Parser(

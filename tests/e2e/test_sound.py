@@ -95,8 +95,8 @@ def test_the_sound_of_a_live_stream_is_recorded_and_published(
         assert run.returncode == 0, log
     recorded, received = heard(tmp_path / "out.mkv"), heard(tmp_path / "got.mkv")
     assert recorded.uncovered() <= STEP
-    assert recorded.out_of_step() <= STEP
-    assert received.out_of_step(after=0.5) <= STEP  # frames are dropped while it connects
+    for each in (recorded, received):  # frames are dropped while the publication connects
+        assert each.out_of_step(after=0.5) <= STEP
     assert min(len(recorded.flashes), len(received.flashes)) >= 3
 
 

@@ -58,6 +58,7 @@ MARKERS = {
     "helm": "kubernetes",
     "strict_schemas": "kubernetes",
     "container": "container",
+    "ray": "ray",
 }
 LOGS: dict[str, Path] = {}  # fixture -> log of its server
 
@@ -220,6 +221,12 @@ def opencv() -> None:
 def pyav() -> None:
     if importlib.util.find_spec("av") is None:
         _missing("av is not installed")
+
+
+@pytest.fixture(scope="session")
+def ray() -> None:
+    if importlib.util.find_spec("ray") is None:
+        _missing("ray is not installed")
 
 
 @pytest.fixture(scope="session")

@@ -47,17 +47,16 @@ class Processes:
         with output.open("wb") as file:
             process = self._start(words, folder, file.fileno())
         code: int | None
-        try:
-            code = process.wait(self._timeout)
-        except subprocess.TimeoutExpired:
-            _end([process])
-            code = None
+        with process:  # closes its standard input
+            try:
+                code = process.wait(self._timeout)
+            except subprocess.TimeoutExpired:
+                _end([process])
+                code = None
         with self._lock:
             self._running.discard(process)
             if self._ended:
                 raise CancelledError
-        if process.stdin is not None:
-            process.stdin.close()
         text = output.read_text(encoding="utf-8", errors="replace")
         return Ended(code, time.monotonic() - began, text)
 

@@ -43,7 +43,7 @@ def no(frame, result):
 
 @pytest.fixture
 def expecting(flow: Any, tmp_path: Path) -> Callable[..., Any]:
-    (tmp_path / "counting.py").write_text(MODULE)
+    (tmp_path / "watched.py").write_text(MODULE)
     return lambda expect, **keys: flow(expect=expect, **keys)
 
 
@@ -56,7 +56,7 @@ def test_a_run_that_breaks_an_expectation_ends_with_3_and_says_what_was_found(
 ) -> None:
     path = expecting(
         '{delivered: 95%, dropped.hook: 2, attached.people: ">= 2", attached.cars: 0}',
-        postprocess="[counting:people]",
+        postprocess="[watched:people]",
     )
     done = flowrun_here(path, "--summary", "summary.json")
     summary = json.loads((tmp_path / "summary.json").read_text())
@@ -93,11 +93,11 @@ def test_a_run_that_keeps_its_expectations_ends_with_0(
 def test_an_error_has_precedence_over_a_broken_expectation(
     expecting: Any, flowrun_here: Any, tmp_path: Path
 ) -> None:
-    path = expecting("{delivered: 100%}", postprocess="[counting:no]")
+    path = expecting("{delivered: 100%}", postprocess="[watched:no]")
     done = flowrun_here(path, "--summary", "summary.json")
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert done.returncode == summary["exit_code"] == 1
-    assert "counting:no raised ValueError" in summary["error"]
+    assert "watched:no raised ValueError" in summary["error"]
     assert [each[1] for each in expected(summary)] == [False]
 
 
@@ -117,7 +117,7 @@ def test_a_run_that_is_stopped_is_judged_and_keeps_the_exit_code_of_the_signal(
         '{delivered: ">= 1000000", captured: ">= 30"}',
         source="test:64x48@30",
         limits=None,
-        postprocess="[counting:going]",
+        postprocess="[watched:going]",
     )
     running = started(path, "--summary", "summary.json")
     until_printed(running, "going")

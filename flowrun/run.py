@@ -5,51 +5,35 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from reactivex import Observable
 
 from flowrun.chain import policies
 from flowrun.chain.compile import Threads, compile_flow
 from flowrun.chain.expectations import sample_regularly
-from flowrun.chain.fan_out import FanOut, SinkBranch, recount
+from flowrun.chain.fan_out import FanOut, recount
 from flowrun.chain.observer import Observer, Unobserved
-from flowrun.chain.open_sinks import open_sinks
+from flowrun.chain.parts import Parts
 from flowrun.chain.queues import delivers_apart
 from flowrun.chain.shutdown import Shutdown
 from flowrun.chain.stages import Stages
 from flowrun.chain.status import Status
-from flowrun.chain.tensors import to_request
 from flowrun.chain.threads import RunThreads
-from flowrun.errors import HookError, RunError, SinkError
-from flowrun.frame import Frame, VideoInfo
+from flowrun.errors import HookError, RunError
+from flowrun.frame import Frame
 from flowrun.hooks.combinations import warn_of_unblurred_frames
 from flowrun.hooks.guard import CallsInProgress
 from flowrun.hooks.loader import Hook, open_hooks
 from flowrun.hooks.outputs import HookOutputs
 from flowrun.image.buffers import Buffers
-from flowrun.inference import OutputReader
 from flowrun.kserve.cassette.recorder import Recorder
-from flowrun.kserve.connect import open_supervised
-from flowrun.kserve.contract.model_info import ModelTransport
-from flowrun.kserve.server.embedded import serving
-from flowrun.kserve.startup import ServerWait
 from flowrun.ledger.ledger import Ledger
 from flowrun.ledger.losses import nothing_delivered
 from flowrun.ledger.summary import Summary
-from flowrun.media.claims import Claims
-from flowrun.media.file_pattern import FilePattern
-from flowrun.media.protocols import SinkContext, Source, SourceContext
-from flowrun.media.sound_queue import SoundTap
-from flowrun.media.sources import make_source
-from flowrun.media.when import When
 from flowrun.operators.loop import LoopScheduler
-from flowrun.spec.flow import Flow, OnOutage, SourceSpec
-from flowrun.spec.secrets import redact
+from flowrun.spec.flow import Flow
 
 log = logging.getLogger("flowrun")
 
@@ -72,17 +56,15 @@ class Run:
         """`observe` makes an observer of the run's status before anything is opened."""
         self.flow = flow
         self._observe = observe
-        self._recorder = recorder
         self.ledger = Ledger()
         self.error: BaseException | None = None  # the first one that ends the run
         self._calls = CallsInProgress()
         self._shutdown = Shutdown(DRAIN + flow.transport.timeout)
-        self._server_wait = ServerWait(flow.transport)
         self._status = Status(flow, self.ledger, self._shutdown)
-        self._status.server_wait = self._server_wait.downtime
         self._listeners = ExitStack()  # they get every fate, so they are closed after the ledger
-        self._claims = Claims()
-        self._sound = SoundTap()
+        self._parts = Parts(
+            flow, self.ledger, self._status, self._shutdown, self._listeners, recorder
+        )
 
     def run(self) -> Summary:
         """Open everything, run until the source ends, `stop` or an error, and close everything.
@@ -90,14 +72,13 @@ class Run:
         When this returns or raises, every frame has its fate and `summary` is final.
         """
         with self._status.noting_error(), self._listeners:
-            self._listeners.callback(self._claims.close)
             try:
                 with self._status.noting_error():
                     if self.flow.source.live is not False:  # it may wait for long
-                        self._claim_files()
-                    with ExitStack() as parts:
+                        self._parts.claim_files()
+                    with ExitStack() as closing:
                         try:
-                            self._go(parts)
+                            self._go(closing)
                         except MemoryError as error:
                             self.error = RunError(f"out of memory: {error}", hint=_LESS_MEMORY)
                             raise self.error from error
@@ -157,34 +138,17 @@ class Run:
         """The calls of hooks that are in progress, each with its hook, frame and line."""
         return self._calls.unreturned()
 
-    def _claim_files(self) -> None:
-        """Claim all files before a sink creates one. A second time has no effect."""
-        for key, spec in self.flow.sinks_by_key.items():
-            if spec.is_series:
-                pattern = FilePattern(spec.uri)
-                source = self.flow.source
-                if spec.keep and source.kind == "file" and pattern.matches(Path(source.uri)):
-                    raise SinkError(
-                        f"it could delete {source.uri}, which the source reads",
-                        key=f"{key}.keep",
-                        hint="write to another folder, or remove `keep`",
-                    )
-                self._claims.take_pattern(pattern, key)
-            elif spec.file is not None:
-                self._claims.take(spec.file, key, overwrite=spec.overwrite)
-
-    def _go(self, parts: ExitStack) -> None:
+    def _go(self, closing: ExitStack) -> None:
         flow = policies.paced(self.flow)
-        observer = self._observers(parts)
-        preprocess = self._hooks(parts, "preprocess")
-        postprocess = self._hooks(parts, "postprocess")
+        observer = self._observers(closing)
+        preprocess = self._hooks(closing, "preprocess")
+        postprocess = self._hooks(closing, "postprocess")
         warn_of_unblurred_frames(flow)
         buffers = Buffers()
-        self._shutdown.when_stopped(self._server_wait.stop)
         waits = flow.source.live and policies.waits_for_server(flow, live=True)
-        if waits and not self._server_wait.wait():  # before the source is open: its frames age
+        if waits and not self._parts.wait_for_server():  # before the source is open: its frames age
             return
-        source, info = self._open_source(parts, flow.source, buffers)
+        source, info = self._parts.open_source(closing, flow.source, buffers)
         if info is None:
             return  # stopped before the first frame
         flow = policies.decided(flow, live=info.live)
@@ -193,14 +157,14 @@ class Run:
         self._status.window = policies.window(flow, self.ledger.clock)
         on_outage = policies.on_outage(flow, live=info.live)
         reads = HookOutputs(postprocess) if postprocess else None
-        transport = self._open_transport(parts, on_outage, info, buffers, reads)
+        transport = self._parts.open_transport(closing, on_outage, info, buffers, reads)
         if transport is None:
             return
-        self._claim_files()
+        self._parts.claim_files()
         threads = RunThreads()
         self._shutdown.when_aborted(threads.main.stop)
         try:
-            opened = self._open_sinks(parts, flow, info, threads)
+            opened = self._parts.open_sinks(closing, flow, info, threads)
             branches = FanOut(self.ledger, opened, observer.show)
             observer.opened(info)
             sample_regularly(self._status.expectations, partial(threads.thread, "expectations"))
@@ -220,7 +184,7 @@ class Run:
                 threads.thread("preprocess"),
                 threads.thread("deliver") if delivers_apart(flow) else threads.main,
             )
-            frames = self._sound.frames(source)
+            frames = self._parts.sound.frames(source)
             self._subscribe(
                 compile_flow(flow, frames, stages, branches, self.ledger, on, self._failing),
                 threads.main,
@@ -239,15 +203,15 @@ class Run:
             raise branches.errors[0]
         self._check_delivered()
 
-    def _observers(self, parts: ExitStack) -> Observer:
+    def _observers(self, closing: ExitStack) -> Observer:
         """Open what reports the run while it runs; returns the observer that sees its frames."""
         flow = self.flow
         if flow.metrics is not None:
             from flowrun.observe.endpoint import Metrics
 
-            parts.callback(Metrics(flow.metrics, self._status).close)
+            closing.callback(Metrics(flow.metrics, self._status).close)
         observer = self._observe(self._status)
-        parts.callback(observer.close)
+        closing.callback(observer.close)
         if flow.traces is not None:
             from flowrun.observe.traces import Traces
 
@@ -284,9 +248,9 @@ class Run:
         if problem is not None and not self._shutdown.stopping:
             raise RunError(problem)
 
-    def _hooks(self, parts: ExitStack, key: str) -> tuple[Hook, ...]:
+    def _hooks(self, closing: ExitStack, key: str) -> tuple[Hook, ...]:
         hooks = open_hooks(getattr(self.flow, key), key, self._calls)
-        parts.callback(self._close, hooks)
+        closing.callback(self._close, hooks)
         return hooks
 
     def _close(self, hooks: Sequence[Hook]) -> None:
@@ -303,91 +267,3 @@ class Run:
                     log.warning("%s", error)
         if before is None and self.error is not None:
             raise self.error
-
-    def _open_source(
-        self, parts: ExitStack, spec: SourceSpec, buffers: Buffers
-    ) -> tuple[Source, VideoInfo | None]:
-        sound = self.flow.copies_sound
-        source = self._status.source = make_source(spec, SourceContext(buffers, sound=sound))
-        parts.callback(source.close)
-        self._shutdown.when_stopped(source.stop)
-        info = self._status.info = source.open()
-        if sound and info is not None and info.sound is None:
-            log.info("source: %s has no sound", redact(spec.uri))
-        return source, info
-
-    def _open_transport(
-        self,
-        parts: ExitStack,
-        on_outage: OnOutage,
-        info: VideoInfo,
-        buffers: Buffers,
-        reads: OutputReader | None,
-    ) -> ModelTransport | None:
-        """Open the transport, for the hooks `reads`; `None` if the run is stopped while it waits
-        for the server."""
-        flow, like, unchanged = self.flow, None, False
-        if not flow.preprocess:  # otherwise the first frame shows what they make of it
-            blank = np.zeros((info.height, info.width, 3), np.uint8)
-            like = to_request(blank, flow.transport, flow.source.color)
-            (tensor,) = like.inputs.values()
-            unchanged = np.may_share_memory(tensor, blank) and tensor.flags.c_contiguous
-        opened = partial(
-            open_supervised,
-            flow.transport,
-            on_outage,
-            address=parts.enter_context(serving(flow.transport)),
-            sample=like,
-            shown=not flow.postprocess,
-            reads=reads,
-            buffers=buffers if unchanged else None,
-            states=self._status.addresses,
-            recorder=self._recorder,
-        )
-        waits = policies.waits_for_server(flow, live=info.live)
-        transport = self._server_wait.open(opened) if waits else opened()
-        if transport is None:
-            return None
-        self._status.transport = transport
-        parts.callback(transport.close)
-        self._shutdown.when_stopped(transport.release)
-        return transport
-
-    def _open_sinks(
-        self, parts: ExitStack, flow: Flow, info: VideoInfo, threads: RunThreads
-    ) -> tuple[SinkBranch, ...]:
-        """Open all sinks; returns those that get frames."""
-        self._status.branches, self._status.fate_branches = open_sinks(
-            flow,
-            partial(self._context, info),
-            self.ledger,
-            threads,
-            with_chain=parts,
-            with_ledger=self._listeners,
-            when_aborted=self._shutdown.when_aborted,
-        )
-        return self._status.branches
-
-    def _context(self, info: VideoInfo, key: str) -> SinkContext:
-        spec = self.flow.sinks_by_key[key]
-        when = self._status.selections[key] = When(spec.when)
-        copied = info.sound if spec.audio == "copy" else None
-
-        def unavailable_since() -> datetime | None:
-            shown = self.flow.source.on_loss == "placeholder"
-            source = self._status.source
-            return source.unavailable_since if shown and source else None
-
-        return SinkContext(
-            info,
-            self.flow.source.color,
-            key=key,
-            name=self.flow.name,
-            run=self._status.run,
-            when=when,
-            stop=self.stop,
-            unavailable_since=unavailable_since,
-            status=self.status,
-            claims=self._claims,
-            sound=None if copied is None else self._sound.queue(copied, key),
-        )

@@ -184,7 +184,7 @@ def test_a_run_without_enough_memory_fails_and_says_so(monkeypatch: pytest.Monke
     def too_large(*_: object) -> None:
         raise MemoryError("Unable to allocate 28 GiB")
 
-    monkeypatch.setattr("flowrun.run.make_source", too_large)
+    monkeypatch.setattr("flowrun.chain.parts.make_source", too_large)
     transport = TransportSpec(mode="unary", address=("embedded",), model="identity")
     run = Run(
         Flow(name="f", source=SourceSpec("test"), transport=transport, sinks=(SinkSpec("null"),))

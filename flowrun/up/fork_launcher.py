@@ -138,6 +138,11 @@ class _Forked:
 
 
 def _exists(pid: int) -> bool:
+    """Whether a process has not ended. Orphans are children of this process where it is the first
+    one of a container: they exist until it has waited for them."""
+    with contextlib.suppress(ChildProcessError):
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

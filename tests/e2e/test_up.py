@@ -44,6 +44,12 @@ from flowrun.up.children import SpawnLauncher
 up._launcher = lambda: SpawnLauncher([sys.executable, "-m", "flowrun.cli.supervised"])
 sys.exit(cli.main())
 """
+AS_FIRST = """
+import ctypes, sys
+from flowrun import cli
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+sys.exit(cli.main())
+"""
 
 
 class Up:
@@ -202,11 +208,14 @@ def test_no_process_outlives_a_killed_supervisor_and_the_files_play(
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="there are zygotes on Linux only")
+@pytest.mark.parametrize(
+    "program", [("-m", "flowrun"), ("-c", AS_FIRST)], ids=["orphans to init", "orphans to up"]
+)
 def test_a_killed_zygote_is_replaced_and_its_flows_are_started_again(
-    up: Callable[..., Up], write: Callable[..., Path]
+    up: Callable[..., Up], write: Callable[..., Path], program: tuple[str, ...]
 ) -> None:
     write("a")
-    running = up()
+    running = up(program=program)
     pid = running.until_delivered("a")
     stat = Path(f"/proc/{pid}/stat").read_text()
     os.kill(int(stat.rpartition(")")[2].split()[1]), signal.SIGKILL)

@@ -83,14 +83,15 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _plans(paths: Sequence[str], environ: Mapping[str, str]) -> tuple[list[Plan], list[Problem]]:
-    """What is to be deployed for each flow in `paths`, and the problems."""
+    """What is to be deployed for each flow in `paths` that is no test, and the problems, each
+    once."""
     from flowrun.deploy.checks import remarks, secrets_in
     from flowrun.deploy.plan import plan
     from flowrun.spec.load import load
     from flowrun.spec.problems import FlowError, Remark
-    from flowrun.spec.validate_files import find_flows
+    from flowrun.spec.validate_files import find_flows_to_run
 
-    found = find_flows(paths)
+    found = find_flows_to_run(paths)
     plans: dict[str, Plan] = {}
     problems: list[Problem] = list(found.problems)
     for file in found.files:
@@ -116,4 +117,4 @@ def _plans(paths: Sequence[str], environ: Mapping[str, str]) -> tuple[list[Plan]
             for remark in listed
             for problem in [loaded.problem(remark)]
         ]
-    return list(plans.values()), problems
+    return list(plans.values()), list(dict.fromkeys(problems))

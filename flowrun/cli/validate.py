@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowrun.cli.env_file import add_env_file, environ_of
@@ -50,6 +51,7 @@ def main(argv: Sequence[str]) -> int:
     if options.figures and not options.budget:
         raise UsageError("--from needs --budget")
 
+    from flowrun.spec.flow_files import is_test
     from flowrun.spec.render import errors, render
     from flowrun.spec.validate_files import validate_files
 
@@ -59,20 +61,15 @@ def main(argv: Sequence[str]) -> int:
 
         log_as(options)
         checks.append(check)
-    flows: list[Flow] = []
-    if options.budget:
-        checks.append(partial(_collect, flows))
     checked = validate_files(options.paths, checks=checks, environ=environ_of(options))
     text = render(checked.files, checked.problems, options.format, checked.skipped)
-    if options.budget and flows:
-        text = _with_budget(text, flows, options.format, options.figures)
+    if options.budget:
+        named = {*map(Path, options.paths)}
+        flows = [each for file, each in checked.flows.items() if file in named or not is_test(file)]
+        if flows:
+            text = _with_budget(text, flows, options.format, options.figures)
     print_stdout(text, color=options.format == "text")
     return INVALID if errors(checked.problems) else DONE
-
-
-def _collect(flows: list[Flow], flow: Flow) -> tuple[Remark, ...]:
-    flows.append(flow)
-    return ()
 
 
 def _with_budget(text: str, flows: Sequence[Flow], form: str, figures: str | None) -> str:

@@ -14,19 +14,22 @@ from flowrun.spec.nodes import MalformedMessageError, Node
 from flowrun.spec.yaml_parser import parse_yaml
 
 FLOW_KEYS = ("version", "source", "transport", "extends")
+TEST_SUFFIXES = (".test.yaml", ".test.yml")  # of flows that are tests, for `flowrun test`
 _NEEDED = ("source", "transport", "sink")
 _SUFFIXES = (".yaml", ".yml")
 _FLOW_LINE = re.compile(rf"""^(?:\{{\s*)?["']?(?:{"|".join(FLOW_KEYS)})["']?\s*:""", re.MULTILINE)
 
 
 def flows_among(files: Iterable[Path]) -> list[Path]:
-    """Those of `files` that are flows, in order, and not only parts that others of them extend.
-    Each is read once."""
+    """Those of `files` that are flows, in order, and not only parts that others of them extend; a
+    test does extend a flow. Each is read once."""
     roots = {file: _read(file) for file in files}
     extended = {
         os.path.realpath(file.parent / base.value)
         for file, root in roots.items()
-        if (base := root.keys.get("extends")) is not None and isinstance(base.value, str)
+        if not is_test(file)
+        and (base := root.keys.get("extends")) is not None
+        and isinstance(base.value, str)
     }
     return [
         file
@@ -34,6 +37,11 @@ def flows_among(files: Iterable[Path]) -> list[Path]:
         if root.is_flow
         and (os.path.realpath(file) not in extended or root.keys.keys() >= set(_NEEDED))
     ]
+
+
+def is_test(path: Path) -> bool:
+    """Whether `path` is that of a test, by its name."""
+    return path.name.endswith(TEST_SUFFIXES)
 
 
 class _Root(NamedTuple):

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flowrun.spec.flow import Flow
-from flowrun.spec.flow_files import FLOW_KEYS, flows_among, yaml_files
+from flowrun.spec.flow_files import FLOW_KEYS, flows_among, is_test, yaml_files
 from flowrun.spec.flow_reading import nearest_file
-from flowrun.spec.load import STDIN, load, name_of
+from flowrun.spec.load import STDIN, LoadedFlow, load, name_of
 from flowrun.spec.messages import join_alternatives
 from flowrun.spec.problems import FlowError, Problem, Remark
 
@@ -21,11 +21,13 @@ Check = Callable[[Flow], Iterable[Remark]]
 
 class Checked(NamedTuple):
     """The flows that were checked, each once; their problems, by file and then in the order of the
-    file; how many other YAML files of directories were skipped."""
+    file; how many other YAML files of directories were skipped; the flows that could be read, by
+    file."""
 
     files: list[Path]
     problems: list[Problem]
     skipped: int
+    flows: dict[Path, Flow]
 
 
 class Found(NamedTuple):
@@ -61,6 +63,20 @@ def find_flows(paths: Sequence[str]) -> Found:
     return Found(list(files), problems, skipped - files.keys())
 
 
+def find_flows_to_run(paths: Sequence[str]) -> Found:
+    """`find_flows` without the tests, `*.test.yaml`, that are not named themselves: they are among
+    the other files. Paths with nothing but tests are a problem."""
+    found = find_flows(paths)
+    named = {Path(path) for path in paths}
+    tests = {file for file in found.files if is_test(file) and file not in named}
+    files = [file for file in found.files if file not in tests]
+    problems = found.problems
+    if tests and not files:
+        message = "the only flows here are tests (`*.test.yaml`)"
+        problems = [*problems, Problem(message, ", ".join(paths), hint="`flowrun test` runs them")]
+    return Found(files, problems, found.others | tests)
+
+
 def validate_files(
     paths: Sequence[str],
     *,
@@ -69,23 +85,27 @@ def validate_files(
 ) -> Checked:
     """Validate the flows in `paths` (see `find_flows`).
 
-    Flows that are valid so far are passed to `checks`, on the calling thread; a problem found by
-    two of them is reported once. Without checks no user code runs.
+    Flows that are valid so far are passed to `checks`, on the calling thread. A problem found by
+    two of them, or in a file that two flows extend, is reported once. Without checks no user code
+    runs.
     `environ` replaces the environment for `${NAME}`.
     """
     found = find_flows(paths)
     problems = list(found.problems)
+    flows: dict[Path, Flow] = {}
     for file in found.files:
-        problems += _check(file, checks, environ)
+        try:
+            loaded = load(file, environ=environ)
+        except FlowError as error:
+            problems += error.problems
+        else:
+            problems += _check(loaded, checks)
+            flows[file] = loaded.flow
     named = [Path(name_of(file)) for file in found.files]
-    return Checked(named, problems, len(found.others))
+    return Checked(named, list(dict.fromkeys(problems)), len(found.others), flows)
 
 
-def _check(file: Path, checks: Sequence[Check], environ: Mapping[str, str] | None) -> list[Problem]:
-    try:
-        loaded = load(file, environ=environ)
-    except FlowError as error:
-        return list(error.problems)
+def _check(loaded: LoadedFlow, checks: Sequence[Check]) -> list[Problem]:
     remarks = dict.fromkeys(remark for check in checks for remark in check(loaded.flow))
     problems = [*loaded.notes, *map(loaded.problem, remarks)]
     return sorted(problems, key=lambda problem: (problem.line, problem.column))

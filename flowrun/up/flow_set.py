@@ -11,9 +11,7 @@ from flowrun.errors import UsageError
 from flowrun.spec.flow_files import yaml_files
 from flowrun.spec.load import STDIN, LoadedFlow, load
 from flowrun.spec.problems import FlowError, Problem
-from flowrun.spec.validate_files import find_flows
-
-_TESTS = (".test.yaml", ".test.yml")  # flows of `flowrun test`
+from flowrun.spec.validate_files import find_flows, find_flows_to_run
 
 Stamps = Mapping[str, tuple[int, int, int] | None]
 
@@ -37,15 +35,13 @@ class FlowSet(NamedTuple):
 
 
 def read_flows(paths: Sequence[str], environ: Mapping[str, str]) -> FlowSet:
-    """Read the flows in `paths`: files, directories and globs. Of a directory, flows that are tests
-    (`*.test.yaml`) are skipped. Raises `UsageError` for standard input."""
+    """Read the flows in `paths`: files, directories and globs. Flows that are tests (`*.test.yaml`)
+    are skipped unless they are named. Raises `UsageError` for standard input."""
     if STDIN in paths:
         raise UsageError("`up` does not read a flow from standard input", hint="name its file")
-    found = find_flows(paths)
-    named = {Path(path) for path in paths}
-    tests = {file for file in found.files if file not in named and file.name.endswith(_TESTS)}
-    entries = [_read(file, environ) for file in found.files if file not in tests]
-    return FlowSet(entries, found.problems, len(found.others) + len(tests))
+    found = find_flows_to_run(paths)
+    entries = [_read(file, environ) for file in found.files]
+    return FlowSet(entries, found.problems, len(found.others))
 
 
 def _read(file: Path, environ: Mapping[str, str]) -> Entry:

@@ -179,6 +179,26 @@ def test_a_secret_in_a_file_that_is_extended_is_found_there(
     assert "base.yaml:1:7: error: `sink` has a secret in it" in capsys.readouterr().err
 
 
+def test_tests_are_not_deployed(folder: Path) -> None:
+    write(Path("flows/a.yaml"), "rtsp://h/1")
+    Path("flows/a.test.yaml").write_text("extends: a.yaml\nlimits: {frames: 3}\n")
+    assert deploy("flows", "-o", "k8s") == 0
+    assert sorted(path.name for path in Path("k8s").glob("*.yaml")) == [
+        "a.yaml",
+        "kustomization.yaml",
+    ]
+
+
+def test_a_note_about_a_file_that_two_flows_extend_is_printed_once(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(Path("base.yaml"), "rtsp://h/1", more="postprocess: [own:hook]\n")
+    for name in ("one", "two"):
+        Path(f"{name}.yaml").write_text(f"extends: base.yaml\nname: {name}\n")
+    assert deploy("one.yaml", "two.yaml", "-o", "k8s") == 0
+    assert capsys.readouterr().err.count("the image must contain `own`") == 1
+
+
 def test_a_variable_for_the_password_is_accepted(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

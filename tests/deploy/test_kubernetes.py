@@ -26,8 +26,8 @@ def run(*words: str | Path) -> str:
 
 
 def write_flows(folder: Path) -> None:
-    """All of the project's that run in a pod, two that extend a base, and one whose name is a
-    number."""
+    """All of the project's that run in a pod, two that extend a base, a test of one of them, and
+    one whose name is a number."""
     shutil.copytree(ROOT / "flows", folder)
     (folder / "holistic_camera.yaml").unlink()
     (folder / "base.yaml").write_text(
@@ -40,6 +40,7 @@ def write_flows(folder: Path) -> None:
             f"version: 1\nextends: ../base.yaml\nsource: 'rtsp://cam:${{PASSWORD}}@h/{name}'\n"
             f"sink: 'rtsp://media:8554/{name}'\n"
         )
+    (folder / "site/gate.test.yaml").write_text("extends: gate.yaml\nlimits: {frames: 9}\n")
 
 
 @pytest.fixture

@@ -122,6 +122,20 @@ def test_validate_prints_the_budget_of_a_folder(
     assert found["valid"] is True
 
 
+def test_tests_are_not_in_the_budget_of_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of(tmp_path, name="one")
+    test = tmp_path / "one.test.yaml"
+    test.write_text("extends: one.yaml\nlimits: {frames: 3}\n")
+    assert main(["validate", "--budget", str(tmp_path), "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["files"]) == 2
+    assert [each["flow"] for each in found["budget"]["flows"]] == ["one"]
+    assert main(["validate", "--budget", str(test)]) == 0
+    assert "one.test: 1920x1080" in capsys.readouterr().out
+
+
 def test_an_earlier_summary_needs_the_budget_and_has_to_be_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

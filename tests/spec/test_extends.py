@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,21 @@ def test_a_file_that_is_only_extended_is_no_flow_of_a_directory(flow: Path, tmp_
     assert checked.files == [flow]
     assert checked.problems == []
     assert checked.skipped == 1
+
+
+def test_a_flow_that_only_a_test_extends_is_one(flow: Path, tmp_path: Path) -> None:
+    test = flow.with_name("door.test.yaml")
+    test.write_text(f"extends: {flow.name}\nlimits: {{frames: 3}}\n")
+    assert set(validate_files([str(tmp_path)], environ={}).files) == {flow, test}
+
+
+def test_an_error_in_a_file_that_two_flows_extend_is_reported_once(
+    flow: Path, tmp_path: Path
+) -> None:
+    shutil.copy(flow, flow.with_name("second.yaml"))
+    (flow.parent / "../base.yaml").write_text("limts: {}\n")
+    checked = validate_files([str(tmp_path)], environ={})
+    assert sum("limts" in problem.message for problem in checked.problems) == 1
 
 
 trees = st.recursive(

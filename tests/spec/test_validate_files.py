@@ -29,7 +29,7 @@ def folder(tmp_path: Path, base: str, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def found(paths: list[str]) -> tuple[list[str], list[str]]:
-    files, problems, _ = validate_files(paths)
+    files, problems, *_ = validate_files(paths)
     names = [file.as_posix() for file in files]
     return names, [f"{problem.path}: {problem.message}" for problem in problems]
 
@@ -142,7 +142,7 @@ def test_remarks_of_checks_are_reported_once_at_their_key(tmp_path: Path, base: 
     def second(_: Flow) -> list[Remark]:
         return [Remark("preprocess[0].hook", "is bad"), Remark("sink", "is odd", severity="note")]
 
-    _, problems, _ = validate_files([str(path)], checks=[check, second])
+    _, problems, *_ = validate_files([str(path)], checks=[check, second])
     assert [(problem.message, problem.line, problem.column) for problem in problems] == [
         ("transport.input: is bad", 2, 1),
         ("sink: is odd", 3, 7),
@@ -159,7 +159,7 @@ def test_an_invalid_flow_is_not_checked_further(folder: Path) -> None:
     def check(flow: Flow) -> list[Remark]:
         raise AssertionError
 
-    _, problems, _ = validate_files(["deep/bad.yaml"], checks=[check])
+    _, problems, *_ = validate_files(["deep/bad.yaml"], checks=[check])
     assert [problem.key for problem in problems] == ["limit"]
 
 

@@ -36,6 +36,24 @@ def test_flows_that_are_tests_are_skipped_in_a_directory(tmp_path: Path) -> None
     assert found.skipped == 1
 
 
+def test_a_flow_that_a_test_extends_is_run_and_a_directory_of_tests_is_a_problem(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "base.yaml").write_text(FLOW)
+    (tmp_path / "cam.yaml").write_text("extends: base.yaml\nsource: test\n")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/cam.test.yaml").write_text("extends: ../cam.yaml\nlimits: {frames: 3}\n")
+    found = read_flows([str(tmp_path)], {})
+    assert [entry.file.name for entry in found.entries] == ["cam.yaml"]
+    found = read_flows([str(tmp_path / "tests")], {})
+    assert found.entries == []
+    assert [problem.message for problem in found.problems] == [
+        "the only flows here are tests (`*.test.yaml`)"
+    ]
+    named = [str(tmp_path / "tests/cam.test.yaml")]
+    assert len(read_flows(named, {}).entries) == 1
+
+
 def test_standard_input_is_an_error_of_usage() -> None:
     with pytest.raises(UsageError, match="standard input"):
         read_flows(["-"], {})

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flowrun.errors import UsageError
-from flowrun.spec.flow_files import yaml_files
+from flowrun.spec.flow_files import TEST_SUFFIXES, is_test, yaml_files
 from flowrun.spec.flow_reading import nearest_file
 
-_SUFFIXES = (".test.yaml", ".test.yml")
 _NAMES = "`*.test.yaml`"
 
 
@@ -44,11 +43,7 @@ def find_tests(paths: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def is_test(path: Path) -> bool:
-    """Whether `path` is that of a test, by its name."""
-    return path.name.endswith(_SUFFIXES)
-
-
 def name_of(path: Path) -> str:
     """`door` for flows/door.test.yaml."""
-    return next(path.name.removesuffix(each) for each in _SUFFIXES if path.name.endswith(each))
+    suffix = next(each for each in TEST_SUFFIXES if path.name.endswith(each))
+    return path.name.removesuffix(suffix)

@@ -19,12 +19,13 @@ from flowrun.cli.env_file import add_env_file, environ_of
 from flowrun.cli.exit_codes import DONE, INVALID
 from flowrun.cli.override_flags import complete_bare_web
 from flowrun.cli.parser import Parser
-from flowrun.cli.stderr import add_log_options, log_as, print_stderr
+from flowrun.cli.stderr import add_log_options, log_as
 from flowrun.cli.streams import stdout
 from flowrun.errors import UsageError
 
 if TYPE_CHECKING:
     from flowrun.up.children import Launcher
+    from flowrun.up.flow_set import Entry
     from flowrun.up.site import Site
 
 log = logging.getLogger("flowrun")
@@ -76,6 +77,8 @@ class _Up:
         self._options = options
         self._acts: SimpleQueue[Any] = SimpleQueue()
         self._first = 0  # number of the first signal that stops
+        self._entries: list[Entry] = []
+        self._incomplete = False  # a path has no flow
         self._terminal = _has_terminal()
         stack.callback(self._handle_signals())
         launcher = _launcher()  # it imports everything while the flows are read
@@ -93,16 +96,13 @@ class _Up:
         self._stack = stack
 
     def run(self) -> int:
-        from flowrun.up.flow_set import read_flows
-
-        found = read_flows(self._options.paths, environ_of(self._options))
-        for problem in found.problems:
-            print_stderr(str(problem))
-        if not found.entries:
+        skipped = self._read()
+        if not self._entries:
             return INVALID
+        if skipped:
+            log.info("flows: %d; other YAML files, skipped: %d", len(self._entries), skipped)
         _serve(self._options, self._site, self._stack)
-        self._entries = found.entries
-        self._supervisor.update(found.entries)
+        self._supervisor.update(self._entries)
         watch = _Watch(self._options, self._entries) if self._options.watch else None
         supervisor = self._supervisor
         while True:
@@ -119,25 +119,32 @@ class _Up:
                 self._acts.get(timeout=min(_WAKE, _WAKE if wake is None else wake))()
         return self._code()
 
-    def _reload(self, *, retry: bool) -> None:
+    def _read(self) -> int:
+        """Read the flows into `_entries`. Returns the number of other YAML files. Raises
+        `UsageError`."""
         from flowrun.up.flow_set import read_flows
 
+        found = read_flows(self._options.paths, environ_of(self._options))
+        for problem in found.problems:
+            log.error("%s", problem)
+        self._entries[:] = found.entries
+        self._incomplete = bool(found.problems)
+        return found.skipped
+
+    def _reload(self, *, retry: bool) -> None:
         if self._supervisor.stopping:
             return
         try:
-            found = read_flows(self._options.paths, environ_of(self._options))
+            self._read()
         except UsageError as error:  # of a file of variables
-            print_stderr(f"flowrun: error: {error}; the flows stay as they are")
+            log.error("%s; the flows stay as they are", error)  # noqa: TRY400 - no traceback
             return
-        for problem in found.problems:
-            print_stderr(str(problem))
-        self._entries[:] = found.entries
-        self._supervisor.update(found.entries, retry=retry)
+        self._supervisor.update(self._entries, retry=retry)
 
     def _code(self) -> int:
         if self._first:
             return 128 + self._first
-        codes = []
+        codes = [INVALID] if self._incomplete else []
         for member in self._supervisor.members.values():
             if member.state == "invalid":
                 codes.append(INVALID)
@@ -176,7 +183,7 @@ class _Up:
 class _Watch:
     """Notices changes of the files of `entries`, and of the flows in the paths of `options`."""
 
-    def __init__(self, options: argparse.Namespace, entries: list[Any]) -> None:
+    def __init__(self, options: argparse.Namespace, entries: list[Entry]) -> None:
         self._options = options
         self._entries = entries
         self._used = self._last = self._stamps()

@@ -289,6 +289,24 @@ def test_up_ends_with_its_last_flow(
     assert running.process.wait(60) == 78
 
 
+def test_a_path_without_a_flow_is_logged_and_is_exit_code_78_when_the_others_have_ended(
+    started: Callable[..., subprocess.Popen[str]], write: Callable[..., Path]
+) -> None:
+    path = write("a", source="test:64x48@15")
+    path.write_text(f"{path.read_text()}limits: {{frames: 3}}\n")
+    path.with_name("compose.yaml").write_text("services: {}\n")
+    process = started("up", "flows", "none.yaml", "--log-format", "json")
+    _, error = process.communicate(timeout=60)
+    lines = [json.loads(line) for line in error.splitlines()]  # nothing but JSON
+    messages = [line["message"] for line in lines]
+    assert messages[:2] == [
+        "none.yaml:1:1: error: there is no such file",
+        "flows: 1; other YAML files, skipped: 1",
+    ]
+    assert messages[-1] == "ended: done"
+    assert process.returncode == 78
+
+
 @pytest.mark.slow
 def test_the_page_shows_every_flow_on_desk_and_phone_and_leads_to_its_own(
     up: Callable[..., Up], write: Callable[..., Path], browser: Browser

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from math import ceil
 from typing import Any
@@ -241,10 +242,11 @@ def _request_bytes(flow: Flow, size: tuple[int, int], notes: list[str]) -> float
 def _resized(hook: HookSpec, size: tuple[int, int]) -> tuple[int, int]:
     if hook.name in ("resize", "letterbox") and "size" in hook.with_:
         value = hook.with_["size"]
-        return parsed_size("x".join(map(str, value)) if isinstance(value, list | tuple) else value)
+        with suppress(ValueError):  # the check of the hook reports it
+            return parsed_size("x".join(map(str, value)) if isinstance(value, list) else value)
     if hook.name == "align":
-        multiple = int(hook.with_.get("multiple", 16))
-        return ceil(size[0] / multiple) * multiple, size[1]
+        width, height = (int(hook.with_.get(*each)) for each in (("width", 16), ("height", 1)))
+        return ceil(size[0] / width) * width, ceil(size[1] / height) * height
     return size
 
 

@@ -41,6 +41,7 @@ def test_raw_1080p30_takes_1493_megabit_each_way(tmp_path: Path) -> None:
     [
         (["preprocess: [{hook: letterbox, with: {size: 300x300}}]"], 300 * 300 * 3),
         (["preprocess: [{hook: resize, with: {size: [640, 360]}}, to_tensor]"], 640 * 360 * 12),
+        (["preprocess: [{hook: align, with: {width: 7, height: 64}}]"], 1925 * 1088 * 3),
         (["preprocess: [{hook: to_tensor, with: {dtype: fp16}}]"], 1920 * 1080 * 6),
         (["transport: {mode: unary, address: 'a:1', model: m, dtype: fp32}"], 1920 * 1080 * 12),
         (["transport: {mode: unary, address: 'a:1', model: m, encoding: jpeg}"], 1920 * 1080 / 10),
@@ -120,6 +121,14 @@ def test_validate_prints_the_budget_of_a_folder(
     found = json.loads(capsys.readouterr().out)
     assert [each["flow"] for each in found["budget"]["flows"]] == ["one", "two"]
     assert found["valid"] is True
+
+
+def test_a_wrong_size_of_a_hook_is_reported_and_not_an_error_of_the_budget(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of(tmp_path, "preprocess: [{hook: letterbox, with: {size: [300]}}]")
+    assert main(["validate", "--budget", str(tmp_path)]) == 78
+    assert "a size in pixels" in capsys.readouterr().out
 
 
 def test_tests_are_not_in_the_budget_of_a_folder(

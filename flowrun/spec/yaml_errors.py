@@ -49,9 +49,12 @@ def syntax_error(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> Malformed
         return missing
     if error.context_mark and ("expected ',' or" in problem or "end of stream" in problem):
         return _unclosed(_inside(error.context_mark, lines), (line, column), lines)
+    character = lines[line][column:][:1]
+    if "node content" in problem and not character:
+        return _at(line, column, "the file ends before a `[` or `{` is closed")
     for part, (message, hint) in _MESSAGES.items():
         if part in problem:
-            return _at(line, column, message.format(character=lines[line][column:][:1]), hint)
+            return _at(line, column, message.format(character=character), hint)
     text = ", ".join(filter(None, (error.context, problem)))
     return _at(line, column, f"invalid YAML: {text}")
 

@@ -95,6 +95,7 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
             "    put it in quotes",
         ),
         (b"sink: [a, b\n", "1:7: error: this `[` is not closed\n    sink: [a, b\n          ^"),
+        (b"sink: [\n", "2:1: error: the file ends before a `[` or `{` is closed"),
         (b"sink: 'a\nb: c\n", "1:7: error: this `'` is not closed\n    sink: 'a\n          ^"),
         (
             b"limits: {frames: ${N:-4}}\n",

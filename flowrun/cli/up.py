@@ -208,10 +208,10 @@ class _Watch:
 
 
 def _address(option: str, given: str | None, default: str) -> str | None:
-    """HOST:PORT of an option; a port alone is that of the loopback address."""
+    """HOST:PORT of an option; a port alone is that of the loopback address, as is `localhost`."""
     if given is None:
         return None
-    address = given or default
+    address = re.sub(r"(?i)^localhost:", "127.0.0.1:", given or default)
     if re.fullmatch(r"\d+", address):
         address = f"127.0.0.1:{address}"
     port = re.fullmatch(r".+:(\d{1,5})", address)

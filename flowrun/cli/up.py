@@ -25,7 +25,7 @@ from flowrun.errors import UsageError
 
 if TYPE_CHECKING:
     from flowrun.up.children import Launcher
-    from flowrun.up.flow_set import Entry
+    from flowrun.up.flow_set import Entry, FlowSet
     from flowrun.up.site import Site
 
 log = logging.getLogger("flowrun")
@@ -96,11 +96,12 @@ class _Up:
         self._stack = stack
 
     def run(self) -> int:
-        skipped = self._read()
-        if not self._entries:
+        found = self._read()
+        if not found.entries:
             return INVALID
-        if skipped:
-            log.info("flows: %d; other YAML files, skipped: %d", len(self._entries), skipped)
+        if found.skipped:
+            log.info("flows: %d; other YAML files, skipped: %d", len(found.entries), found.skipped)
+        self._entries = found.entries
         _serve(self._options, self._site, self._stack)
         self._supervisor.update(self._entries)
         watch = _Watch(self._options, self._entries) if self._options.watch else None
@@ -119,26 +120,28 @@ class _Up:
                 self._acts.get(timeout=min(_WAKE, _WAKE if wake is None else wake))()
         return self._code()
 
-    def _read(self) -> int:
-        """Read the flows into `_entries`. Returns the number of other YAML files. Raises
-        `UsageError`."""
+    def _read(self) -> FlowSet:
+        """Read the flows, and log the paths without one. Raises `UsageError`."""
         from flowrun.up.flow_set import read_flows
 
         found = read_flows(self._options.paths, environ_of(self._options))
         for problem in found.problems:
             log.error("%s", problem)
-        self._entries[:] = found.entries
         self._incomplete = bool(found.problems)
-        return found.skipped
+        return found
 
     def _reload(self, *, retry: bool) -> None:
         if self._supervisor.stopping:
             return
         try:
-            self._read()
+            found = self._read()
         except UsageError as error:  # of a file of variables
             log.error("%s; the flows stay as they are", error)  # noqa: TRY400 - no traceback
             return
+        if not found.entries:  # as of a folder that is renamed, or not mounted
+            log.error("there is no flow any more; the flows stay as they are")
+            return
+        self._entries[:] = found.entries
         self._supervisor.update(self._entries, retry=retry)
 
     def _code(self) -> int:

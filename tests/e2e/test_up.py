@@ -258,6 +258,23 @@ def test_only_a_changed_flow_is_restarted_and_a_broken_change_is_not_used(
 
 
 @pytest.mark.slow
+def test_flows_go_on_when_their_folder_is_missing(
+    up: Callable[..., Up], write: Callable[..., Path]
+) -> None:
+    folder = write("a").parent
+    pid = (running := up()).until_delivered("a")
+    folder.rename(folder.with_name("moved"))
+    running.process.send_signal(signal.SIGHUP)
+    running.until_logged("there is no flow any more; the flows stay as they are")
+    folder.with_name("moved").rename(folder)
+    running.process.send_signal(signal.SIGHUP)
+    running.until_logged("SIGHUP")
+    assert running.until_delivered("a") == pid
+    assert running.ends(signal.SIGTERM) == 143
+    assert running.lost_nothing("a")
+
+
+@pytest.mark.slow
 def test_a_second_signal_aborts(up: Callable[..., Up], write: Callable[..., Path]) -> None:
     write("a")
     (running := up()).until_delivered("a")

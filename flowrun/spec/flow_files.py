@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -73,11 +73,12 @@ def _parsed(text: str) -> _Root:
     return _Root(not root.value.keys().isdisjoint(FLOW_KEYS), root.value)
 
 
-def yaml_files(folder: str) -> list[Path]:
-    """The *.yaml and *.yml files of a directory, at any depth, in order."""
+def yaml_files(folder: str, on_error: Callable[[OSError], None] | None = None) -> list[Path]:
+    """The *.yaml and *.yml files of a directory, at any depth, in order. `on_error` gets the error
+    of each directory that cannot be read."""
 
     def found() -> Iterator[Path]:
-        for parent, _, names in os.walk(folder):
+        for parent, _, names in os.walk(folder, onerror=on_error):
             for name in names:
                 if name.endswith(_SUFFIXES) and os.path.isfile(os.path.join(parent, name)):
                     yield Path(parent, name)

@@ -43,15 +43,18 @@ def find_flows(paths: Sequence[str]) -> Found:
     """The flows in `paths`: files, `-` (standard input), directories, globs.
 
     Directories are searched for flows in *.yaml and *.yml at any depth; a file that is named is a
-    flow, whatever it has. A path without a file is a problem.
+    flow, whatever it has. A path without a file is a problem, and so is a directory that cannot be
+    read.
     """
     files: dict[Path, None] = {}
     skipped: set[Path] = set()
     problems: list[Problem] = []
     for path in paths:
         if os.path.isdir(path):
-            found, others = _flows_in(path)
-            message = "" if found else _no_flow(len(others))
+            refused: list[OSError] = []
+            found, others = _flows_in(path, refused.append)
+            problems += map(_unreadable, refused)
+            message = "" if found or refused else _no_flow(len(others))
             skipped.update(others)
         else:
             found, message = _files(path)
@@ -111,9 +114,13 @@ def _check(loaded: LoadedFlow, checks: Sequence[Check]) -> list[Problem]:
     return sorted(problems, key=lambda problem: (problem.line, problem.column))
 
 
-def _flows_in(folder: str) -> tuple[list[Path], list[Path]]:
+def _unreadable(error: OSError) -> Problem:
+    return Problem(f"this directory cannot be read: {error.strerror}", os.fspath(error.filename))
+
+
+def _flows_in(folder: str, on_error: Callable[[OSError], None]) -> tuple[list[Path], list[Path]]:
     """The flows of a directory, and its other YAML files, also those that are only extended."""
-    files = yaml_files(folder)
+    files = yaml_files(folder, on_error)
     flows = flows_among(files)
     return flows, [file for file in files if file not in flows]
 

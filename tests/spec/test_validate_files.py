@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,6 +118,21 @@ def test_a_flow_may_come_from_standard_input(base: str, monkeypatch: pytest.Monk
     assert load_flow("-").name == "stdin"
     monkeypatch.setattr("sys.stdin", None)
     assert found(["-"]) == (["<stdin>"], ["<stdin>: standard input is closed"])
+
+
+def test_a_directory_that_cannot_be_read_is_a_problem(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = os.scandir
+
+    def refuse(path: str) -> Any:
+        if path == "empty":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    message = "empty: this directory cannot be read: Permission denied"
+    assert found(["empty"]) == ([], [message])
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")

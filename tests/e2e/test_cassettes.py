@@ -13,6 +13,7 @@ import pytest
 from flowrun.kserve.server.embedded import serve
 from tests.e2e.conftest import Flowrun, ffmpeg
 
+HOLISTIC = Path(__file__).parents[2] / "flows" / "holistic_file.yaml"
 FRAMES = 12
 
 FLOW = """\
@@ -68,6 +69,12 @@ def flow(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 def lines(folder: Path, name: str) -> list[tuple[Any, ...]]:
     found = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
     return [(each["index"], each["fate"], each.get("data", {}).get("sha")) for each in found]
+
+
+def checksums(path: Path) -> list[str]:
+    """A checksum for each picture of a video."""
+    text = ffmpeg(*("-loglevel", "error", "-i", path, "-f", "framemd5", "-")).stdout
+    return [line.split(",")[-1] for line in text.splitlines() if not line.startswith("#")]
 
 
 def ledger(folder: Path, name: str) -> dict[str, Any]:
@@ -188,19 +195,37 @@ def test_a_changed_hook_shows_in_the_pictures_and_only_there(
 ) -> None:
     (folder / "mark.py").write_text(MARK)
 
-    def checksums(out: str, address: str, since: int, *command: str) -> list[str]:
+    def made(out: str, address: str, since: int, *command: str) -> list[str]:
         path = folder / f"{out}.yaml"
         path.write_text(PICTURES.format(out=out, address=address, since=since))
         done = flowrun_here(*command[:1], path.name, *command[1:])
         assert done.returncode == 0, done.stderr
-        text = ffmpeg(
-            *("-loglevel", "error", "-i", folder / f"{out}.avi", "-f", "framemd5", "-")
-        ).stdout
-        return [line.split(",")[-1] for line in text.splitlines() if not line.startswith("#")]
+        return checksums(folder / f"{out}.avi")
 
-    recorded = checksums("recorded", "embedded", 5, "record", "--to", "a.tape")
+    recorded = made("recorded", "embedded", 5, "record", "--to", "a.tape")
     assert len(recorded) == FRAMES
-    assert checksums("same", "replay:a.tape", 5) == recorded
-    changed = checksums("changed", "replay:a.tape", 9)
+    assert made("same", "replay:a.tape", 5) == recorded
+    changed = made("changed", "replay:a.tape", 9)
     differ = [one != other for one, other in zip(recorded, changed, strict=True)]
     assert differ == [5 <= index < 9 for index in range(FRAMES)]
+
+
+def test_a_replay_of_mediapipe_has_the_same_ledger_and_pictures(
+    mediapipe_python: str, footage: Path, folder: Path, flowrun_here: Flowrun
+) -> None:
+    def made(out: str, address: str, *command: str) -> tuple[dict[str, Any], list[str]]:
+        done = flowrun_here(
+            *(*command[:1], HOLISTIC, *command[1:], "--grpc-address", address),
+            *("--input-stream", footage / "again.mkv", "--limit-frames", "25"),
+            *("--set", f"sink={{uri: {out}.avi, codec: ffv1}}", "--summary", f"{out}.json"),
+        )
+        assert done.returncode == 0, done.stderr
+        return ledger(folder, out), checksums(folder / f"{out}.avi")
+
+    with serve(["holisticTracking"], "127.0.0.1:0", mediapipe_python) as server:
+        recorded = made("recorded", server.address, "record", "--to", "a.tape")
+    counters, pictures = recorded
+    assert counters["delivered"] == len(pictures) == 25
+    assert made("fast", "replay:a.tape") == recorded
+    at_pace = made("paced", "replay:a.tape", "run", "--set", "transport.replay_pace=recorded")
+    assert at_pace == recorded

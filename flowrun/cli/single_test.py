@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -58,7 +59,8 @@ def _run(path: str, folder: Path, env_files: list[str]) -> int:
 
 
 def _end_with_parent() -> None:
-    """End this process when standard input ends: `flowrun test` was killed."""
+    """End this process, and those that it has started, when standard input ends: `flowrun test` was
+    killed."""
     parent = os.dup(0)  # a hook may read standard input
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -67,6 +69,8 @@ def _end_with_parent() -> None:
     def wait() -> None:
         while os.read(parent, 1):
             pass
+        if os.name == "posix" and os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
         os._exit(1)
 
     threading.Thread(target=wait, name="flowrun-parent", daemon=True).start()

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-_GRACE = 3.0  # seconds from SIGTERM to the kill
+_GRACES = (1.0, 2.5)  # seconds after the first SIGTERM, and from the second one to the kill
 _POSIX = os.name == "posix"
 
 
@@ -40,8 +40,8 @@ class Processes:
         self._ended = False
 
     def run(self, words: Sequence[str], folder: Path) -> Ended:
-        """Run `python -m WORDS` to its end. Its temporary files are in `folder`, which exists.
-        Raises `CancelledError`."""
+        """Run `python -m WORDS` to its end, which is also that of the processes that it has
+        started. Its temporary files are in `folder`, which exists. Raises `CancelledError`."""
         output = folder / "output"
         began = time.monotonic()
         with output.open("wb") as file:
@@ -51,8 +51,8 @@ class Processes:
             try:
                 code = process.wait(self._timeout)
             except subprocess.TimeoutExpired:
-                _end([process])
                 code = None
+            _end([process])  # or the processes that it has left
         with self._lock:
             self._running.discard(process)
             if self._ended:
@@ -85,15 +85,22 @@ class Processes:
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Stop processes, and kill those that do not end soon, with the ones that they have started."""
+    """Stop processes, and kill those that do not end soon, and all that they have started.
+
+    After a second signal a run does not wait for the frames in flight, and logs what has not
+    returned.
+    """
+    until = time.monotonic()
+    for grace in _GRACES:
+        for process in processes:
+            process.terminate()
+        until += grace
+        for process in processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, until - time.monotonic()))
     for process in processes:
-        process.terminate()
-    until = time.monotonic() + _GRACE
-    for process in processes:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.0, until - time.monotonic()))
-            continue
-        with contextlib.suppress(ProcessLookupError):
+        # A group of processes that have all ended is unknown, or on macOS inaccessible.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             if _POSIX:
                 os.killpg(process.pid, signal.SIGKILL)
             else:

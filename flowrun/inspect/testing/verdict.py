@@ -102,4 +102,5 @@ def _error(ended: Ended, summary: Mapping[str, Any] | None) -> str:
     if ended.code is not None and ended.code < 0:
         return f"its process was ended by signal {-ended.code}"
     last = ended.output.strip().rpartition("\n")[2]
-    return f"its process ended with {ended.code}" + (f": {last}" if last else "")
+    is_reason = last and " flowrun: INFO: " not in last
+    return f"its process ended with {ended.code}" + (f": {last}" if is_reason else "")

@@ -53,6 +53,7 @@ def test_lost_frames_fail_a_test_unless_they_are_expected(
         (78, "a\nt.yaml:1:1: error: no key\n b", "t.yaml:1:1: error: no key"),
         (70, "x\nthe last line\n", "its process ended with 70: the last line"),
         (0, "", "its process ended with 0"),
+        (5, "2030-01-01 flowrun: INFO: started\n", "its process ended with 5"),
     ],
 )
 def test_a_test_without_a_summary_is_an_error(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import re
 import shutil
 from collections.abc import Iterator
@@ -32,7 +33,8 @@ def update(golden: Path, actual: Path) -> str:
     files = [*_matching(actual, _PICTURE), actual / LINES]
     for file in files:
         shutil.copyfile(file, golden / file.name)
-    return f"{len(files) - 1} pictures and the lines"
+    count = len(files) - 1
+    return f"{count} picture{'' if count == 1 else 's'} and the lines"
 
 
 def differences(spec: GoldenSpec, actual: Path) -> list[str]:
@@ -114,7 +116,7 @@ def _different_lines(spec: GoldenSpec, golden: Path, actual: Path) -> Iterator[t
 
 def _read_lines(path: Path) -> dict[int, dict[str, Any]]:
     lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return {line["index"]: line for line in lines}
+    return {operator.index(line["index"]): line for line in lines}
 
 
 def _matching(folder: Path, *patterns: re.Pattern[str]) -> list[Path]:

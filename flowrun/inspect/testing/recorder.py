@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,20 +42,21 @@ class GoldenRecorder:
         if self._every == 0 or frame.index % self._every:
             return
         path = self._folder / f"{frame.index:06d}.png"
-        try:
+        with _errors_of(path):
             write_png(path, frame.image, self._color)
-        except OSError as error:
-            raise RunError(f"{path} cannot be written: {error.strerror}", key="golden") from error
 
     def close(self) -> None:
         """The last frames may get their fates after this."""
 
     def save(self) -> None:
-        """Write the lines, in the order of the frames. Call this after the run."""
+        """Write the lines, in the order of the frames. Call this after the run. Raises
+        `RunError`."""
         with self._lock:
             ordered = [self._lines[index] for index in sorted(self._lines)]
         text = "".join(f"{json.dumps(line, sort_keys=True)}\n" for line in ordered)
-        (self._folder / LINES).write_text(text, encoding="utf-8")
+        path = self._folder / LINES
+        with _errors_of(path):
+            path.write_text(text, encoding="utf-8")
 
     def _note(self, fate: Fate) -> None:
         line = {
@@ -65,3 +68,11 @@ class GoldenRecorder:
         }
         with self._lock:
             self._lines[fate.index] = line
+
+
+@contextlib.contextmanager
+def _errors_of(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror}", key="golden") from error

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from flowrun.errors import RunError
 from flowrun.frame import Frame
 from flowrun.inspect.testing import golden
 from flowrun.inspect.testing.line_differences import line_difference
@@ -100,10 +101,11 @@ def test_without_golden_files_the_command_that_makes_them_is_named(
     assert "flowrun test --update" in found
 
 
-def test_a_damaged_golden_file_is_reported(folder: Path, fake_run: Any) -> None:
+@pytest.mark.parametrize("text", ["{", "{}", "[1]", '{"index": "x"}', '{"index": null}', "\xff"])
+def test_a_damaged_golden_file_is_reported(folder: Path, fake_run: Any, text: str) -> None:
     golden.update(Path(GOLDEN), record(fake_run))
     Path(GOLDEN, "000000.png").write_bytes(b"no picture")
-    Path(GOLDEN, "lines.jsonl").write_text("{")
+    Path(GOLDEN, "lines.jsonl").write_text(text, encoding="latin-1")
     found = golden.differences(GoldenSpec(GOLDEN), record(fake_run))
     assert [text.partition("cannot be read")[1] for text in found] == ["cannot be read"] * 2
 
@@ -139,3 +141,12 @@ def test_values_are_compared_by_their_kind(expected: Any, found: Any, text: str 
 
 def test_exact_numbers_do_not_differ() -> None:
     assert line_difference({"a": 0.5}, {"a": 0.50001}, exact=True) == "a is 0.50001, expected 0.5"
+
+
+def test_a_file_that_cannot_be_written_is_an_error_of_the_run(
+    tmp_path: Path, fake_run: Any
+) -> None:
+    run = fake_run()
+    recorder = GoldenRecorder(run.status, folder=tmp_path / "missing", every=0)
+    with pytest.raises(RunError, match=r"golden: .*lines.jsonl cannot be written: No such file"):
+        recorder.save()

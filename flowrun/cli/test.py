@@ -88,13 +88,15 @@ def _judged(
     timeout: float,
 ) -> Iterator[Verdict]:
     """The verdicts in the order of `tests`, as soon as they are known."""
-    from flowrun.inspect.testing.verdict import judge
+    from flowrun.inspect.testing.verdict import Updated, judge
+
+    updated: Updated | None = {} if options.update else None
 
     def run(number: int, path: Path) -> Verdict:
         own = folder / str(number)
         own.mkdir()
         ended = processes.run([PROCESS, str(path), str(own), *options.env_file], own)
-        return judge(path, own, ended, update=options.update, timeout=timeout)
+        return judge(path, own, ended, timeout=timeout, updated=updated)
 
     with ThreadPoolExecutor(min(options.jobs, len(tests)), "flowrun-test") as pool:
         futures = [pool.submit(run, number, path) for number, path in enumerate(tests)]

@@ -17,7 +17,7 @@ _NAMES = "`*.test.yaml`"
 def find_tests(paths: Sequence[str]) -> list[Path]:
     """The tests in `paths`, each once: files, globs, and directories, which are searched at any
     depth. Raises `UsageError` for a path without a test."""
-    found: dict[Path, None] = {}
+    found: dict[str, Path] = {}  # by absolute path
     for path in paths:
         if os.path.isdir(path):
             tests = [file for file in yaml_files(path) if is_test(file)]
@@ -34,13 +34,14 @@ def find_tests(paths: Sequence[str]) -> list[Path]:
             )
         else:
             tests = [Path(path)]
-        found |= dict.fromkeys(tests)
+        for test in tests:
+            found.setdefault(os.path.abspath(test), test)
     if not found:
         raise UsageError(
             f"there is no test in {', '.join(paths)}",
             hint=f"tests are files whose names are like {_NAMES}",
         )
-    return list(found)
+    return list(found.values())
 
 
 def name_of(path: Path) -> str:

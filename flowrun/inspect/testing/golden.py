@@ -46,7 +46,8 @@ def differences(spec: GoldenSpec, actual: Path) -> list[str]:
     """
     golden = Path(spec.folder)
     if not (golden / LINES).is_file():
-        return [f"{golden} has no golden files; `flowrun test --update` makes them"]
+        where = golden if golden.is_absolute() else f"{golden} in {Path.cwd()}"
+        return [f"{where} has no golden files; `flowrun test --update` makes them"]
     for file in _matching(golden, _ACTUAL):
         file.unlink()
     found = [*_different_pictures(spec, golden, actual), *_different_lines(spec, golden, actual)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,15 +40,20 @@ def save_spec(folder: Path, spec: GoldenSpec) -> None:
     (folder / GOLDEN).write_text(json.dumps(asdict(spec)), encoding="utf-8")
 
 
-def judge(path: Path, folder: Path, ended: Ended, *, update: bool, timeout: float) -> Verdict:
-    """The verdict on a test that has `ended` and has written to `folder`. With `update` its golden
-    files are replaced."""
-    outcome, reasons, note = _judged(folder, ended, update=update, timeout=timeout)
+Updated = dict[str, Path]  # golden folders that were updated -> the test that did
+
+
+def judge(
+    path: Path, folder: Path, ended: Ended, *, timeout: float, updated: Updated | None = None
+) -> Verdict:
+    """The verdict on a test that has `ended` and has written to `folder`. With `updated` its golden
+    files are replaced, unless those of another test have been, in the same folder."""
+    outcome, reasons, note = _judged(path, folder, ended, timeout=timeout, updated=updated)
     return Verdict(path, outcome, ended.seconds, tuple(reasons), ended.output, note)
 
 
 def _judged(
-    folder: Path, ended: Ended, *, update: bool, timeout: float
+    path: Path, folder: Path, ended: Ended, *, timeout: float, updated: Updated | None
 ) -> tuple[Outcome, Sequence[str], str]:
     """The outcome, the reasons and a note."""
     if ended.code is None:
@@ -59,19 +65,34 @@ def _judged(
         return "error", [_error(ended, summary)], ""
     if not (folder / GOLDEN).is_file():
         return "passed", [], ""
-    return _compared(folder, update=update)
+    return _golden(path, folder, updated)
 
 
-def _compared(folder: Path, *, update: bool) -> tuple[Outcome, Sequence[str], str]:
+def _golden(
+    path: Path, folder: Path, updated: Updated | None
+) -> tuple[Outcome, Sequence[str], str]:
     """Compare the golden files, or replace them."""
     spec = GoldenSpec(**json.loads((folder / GOLDEN).read_text(encoding="utf-8")))
     try:
-        if update:
-            files = golden.update(Path(spec.folder), folder / ACTUAL)
-            return "passed", [], f"{spec.folder} updated: {files}"
-        found = golden.differences(spec, folder / ACTUAL)
+        if updated is None:
+            return _compared(spec, folder / ACTUAL)
+        return _updated(path, spec, folder / ACTUAL, updated)
     except OSError as error:
         return "error", [f"{error.filename or spec.folder}: {error.strerror}"], ""
+
+
+def _updated(
+    path: Path, spec: GoldenSpec, actual: Path, updated: Updated
+) -> tuple[Outcome, Sequence[str], str]:
+    owner = updated.setdefault(os.path.realpath(spec.folder), path)
+    if owner != path:
+        return "error", [f"golden: {spec.folder} is the folder of {owner}, name another one"], ""
+    files = golden.update(Path(spec.folder), actual)
+    return "passed", [], f"{spec.folder} updated: {files}"
+
+
+def _compared(spec: GoldenSpec, actual: Path) -> tuple[Outcome, Sequence[str], str]:
+    found = golden.differences(spec, actual)
     if len(found) > _SHOWN:
         found = [*found[:_SHOWN], f"{len(found) - _SHOWN} further differences"]
     return ("failed" if found else "passed"), found, ""

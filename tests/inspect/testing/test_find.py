@@ -17,6 +17,7 @@ def test_directories_and_globs_are_searched_and_each_test_is_found_once(folder: 
     expected = [Path("a/b/two.test.yml"), Path("a/one.test.yaml")]
     assert find_tests(["a"]) == expected
     assert sorted(find_tests(["a/one.test.yaml", "a/*", "a"])) == expected
+    assert find_tests(["a", str(folder / "a"), "./a/b/../one.test.yaml"]) == expected
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,8 @@ def test_without_golden_files_the_command_that_makes_them_is_named(
     folder: Path, fake_run: Any
 ) -> None:
     (found,) = golden.differences(GoldenSpec(GOLDEN), record(fake_run))
-    assert "flowrun test --update" in found
+    hint = "`flowrun test --update` makes them"
+    assert found == f"{GOLDEN} in {folder} has no golden files; {hint}"
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[1]", '{"index": "x"}', '{"index": null}', "\xff"])

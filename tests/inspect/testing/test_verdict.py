@@ -10,8 +10,17 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from flowrun.inspect.testing.processes import Ended
+from flowrun.inspect.testing.recorder import LINES
 from flowrun.inspect.testing.report import junit, text_of, total
-from flowrun.inspect.testing.verdict import SUMMARY, Verdict, judge
+from flowrun.inspect.testing.verdict import (
+    ACTUAL,
+    SUMMARY,
+    Updated,
+    Verdict,
+    judge,
+    save_spec,
+)
+from flowrun.spec.flow import GoldenSpec
 
 HELD = {"key": "attached.n", "holds": True}
 LOSS = {"key": "failed.transport", "holds": True}
@@ -22,7 +31,7 @@ def verdict(folder: Path, code: int | None, output: str = "", **summary: Any) ->
     if summary:
         (folder / SUMMARY).write_text(json.dumps(summary))
     ended = Ended(code, 1.25, output)
-    return judge(Path("t/door.test.yaml"), folder, ended, update=False, timeout=60.0)
+    return judge(Path("t/door.test.yaml"), folder, ended, timeout=60.0)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +70,28 @@ def test_a_test_without_a_summary_is_an_error(
 ) -> None:
     found = verdict(tmp_path, code, output)
     assert (found.outcome, found.reasons) == ("error", (reason,))
+
+
+def test_an_update_does_not_replace_the_golden_files_of_another_test(folder: Path) -> None:
+    updated: Updated = {}
+
+    def update(name: str, golden: str) -> Verdict:
+        own = folder / name
+        (own / ACTUAL).mkdir(parents=True)
+        (own / ACTUAL / LINES).write_text(name)
+        (own / SUMMARY).write_text("{}")
+        save_spec(own, GoldenSpec(golden))
+        ended = Ended(0, 1.0, "")
+        return judge(Path(f"{name}.test.yaml"), own, ended, timeout=60.0, updated=updated)
+
+    assert update("first", "golden/a").note == "golden/a updated: 0 pictures and the lines"
+    refused = update("second", "./golden/../golden/a")
+    assert (refused.outcome, refused.reasons) == (
+        "error",
+        ("golden: ./golden/../golden/a is the folder of first.test.yaml, name another one",),
+    )
+    assert update("third", "golden/b").outcome == "passed"
+    assert Path("golden/a", LINES).read_text() == "first"
 
 
 PASSED = Verdict(Path("t/a.test.yaml"), "passed", 1.0, note="golden/a updated")

@@ -55,6 +55,8 @@ def _recorder(options: argparse.Namespace, flow: Flow) -> Recorder:
             raise UsageError(f"--to {options.to}: {use}", hint="choose another path")
     if path.is_dir():
         raise UsageError(f"--to {options.to}: this is a directory", hint="name a file in it")
+    if options.to == "-" or (path.exists() and not path.is_file()):  # a device, a pipe
+        raise UsageError(f"--to {options.to}: this is not a file", hint="choose another path")
     if path.exists() and not options.y:
         raise UsageError(
             f"--to {options.to}: the file exists", hint="choose another path, or replace it with -y"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -121,11 +122,15 @@ def test_a_cassette_is_replaced_only_with_y(
         ("once.yaml", "this is the flow"),
         ("once.jsonl", "a sink writes this file"),
         (".", "this is a directory"),
+        ("-", "this is not a file"),
+        ("a.pipe", "this is not a file"),
     ],
 )
 def test_a_cassette_is_no_other_file_of_the_run(
-    flow: Callable[..., str], flowrun_here: Flowrun, target: str, why: str
+    folder: Path, flow: Callable[..., str], flowrun_here: Flowrun, target: str, why: str
 ) -> None:
+    if target == "a.pipe":
+        os.mkfifo(folder / target)
     done = flowrun_here("record", flow("once", "embedded", "unary", "edges"), "--to", target, "-y")
     assert done.returncode == 2
     assert f"--to {target}: {why}" in done.stderr

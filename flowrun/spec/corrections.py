@@ -55,7 +55,8 @@ def corrections(value: object, of: Schema) -> Iterator[str]:
     any_text = "pattern" in of and re.search(of["pattern"], "any/path.x") is not None
     if isinstance(value, list):
         text = "x".join(map(str, value))
-        candidates: Iterable[str] = [] if any_text and len(value) > 1 else [text]
+        is_size = not any_text and _SIZE.fullmatch(text)
+        candidates: Iterable[str] = [text] if is_size or len(value) == 1 else []
     else:
         text = str(value)
         candidates = _uris(text) if any_text else _spellings(text)

@@ -75,3 +75,8 @@ def test_amounts_of_data(text: str) -> None:
 )
 def test_sizes(text: Any, wanted: str) -> None:
     assert next(corrections(text, SIZE)) == wanted
+
+
+def test_the_items_of_a_list_of_addresses_are_not_joined() -> None:
+    address = inlined()["properties"]["transport"]["properties"]["address"]
+    assert not list(corrections(["here:9000", "here:9000"], address))

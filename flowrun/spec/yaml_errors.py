@@ -49,6 +49,11 @@ def syntax_error(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> Malformed
         return missing
     if error.context_mark and ("expected ',' or" in problem or "end of stream" in problem):
         return _unclosed(_inside(error.context_mark, lines), (line, column), lines)
+    if "block scalar" in (error.context or "") and re.search("line break|chomping", problem):
+        started = _inside(error.context_mark, lines)
+        indicator = lines[started[0]][started[1] :][:1]
+        text = f"a value cannot start with `{indicator}`, which begins a text of several lines"
+        return _at(*started, text, "put it in quotes")
     character = lines[line][column:][:1]
     if "node content" in problem and not character:
         return _at(line, column, "the file ends before a `[` or `{` is closed")

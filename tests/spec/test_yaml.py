@@ -94,6 +94,11 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
             "1:9: error: a value cannot start with `@`\n    source: @x\n            ^\n"
             "    put it in quotes",
         ),
+        (
+            b"delivered: >= 1\n",
+            "1:12: error: a value cannot start with `>`, which begins a text of several lines\n"
+            "    delivered: >= 1\n               ^\n    put it in quotes",
+        ),
         (b"sink: [a, b\n", "1:7: error: this `[` is not closed\n    sink: [a, b\n          ^"),
         (b"sink: [\n", "2:1: error: the file ends before a `[` or `{` is closed"),
         (b"sink: 'a\nb: c\n", "1:7: error: this `'` is not closed\n    sink: 'a\n          ^"),

@@ -22,6 +22,7 @@ from flowrun.spec.load import load_flow
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 GUIDE = (ROOT / "docs/getting-started.md").read_text(encoding="utf-8")
+TESTING = (ROOT / "docs/testing-flows.md").read_text(encoding="utf-8")
 TROUBLES = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
 
 
@@ -100,6 +101,22 @@ def test_all_commands_of_getting_started_work(
     capsys.readouterr()
     assert main(["edges.yaml"]) == 1
     assert "edges.mp4 exists and is not overwritten" in capsys.readouterr().err
+
+
+def test_the_way_from_an_empty_folder_to_tested_flows_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    way = TESTING.partition("## From an empty folder")[2]
+    Path("media").mkdir()
+    Path("flows").mkdir()
+    Path("flows/door.test.yaml").write_text(blocks(way, "yaml")[0], encoding="utf-8")
+    for words in commands(way):
+        assert main(words) == 0, words
+    assert "golden/door updated: 5 pictures and the lines" in capsys.readouterr().out
+    listed = re.findall(r"^((?:flows|media|golden)/\S+)", outputs(way)[0], re.MULTILINE)
+    assert len(listed) == 4
+    assert all(Path(each).exists() for each in listed)
 
 
 def literals() -> Iterator[str]:

@@ -7,9 +7,10 @@ import signal
 import socket
 import threading
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flowrun.run import Run
+if TYPE_CHECKING:
+    from flowrun.run import Run
 
 log = logging.getLogger("flowrun")
 
@@ -33,7 +34,7 @@ class Signals:
 
     def __enter__(self) -> Signals:
         self._thread.start()
-        for number in _handled():
+        for number in handled():
             self._before[number] = signal.signal(number, lambda *_: None)
         self._fd_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         return self
@@ -71,7 +72,7 @@ class Signals:
 def wait_for_signal() -> int:
     """Sleep (on the main thread) until Ctrl-C, SIGTERM or SIGHUP, and return its number."""
     received: SimpleQueue[int] = SimpleQueue()
-    before = {n: signal.signal(n, lambda number, _: received.put(number)) for n in _handled()}
+    before = {n: signal.signal(n, lambda number, _: received.put(number)) for n in handled()}
     try:
         while True:
             try:
@@ -84,7 +85,7 @@ def wait_for_signal() -> int:
             signal.signal(number, handler)
 
 
-def _handled() -> list[int]:
+def handled() -> list[int]:
     """`NUMBERS` without a SIGHUP that the parent process has set to be ignored (`nohup`)."""
     hangup = getattr(signal, "SIGHUP", None)
     return [

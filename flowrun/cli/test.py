@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from flowrun.cli.env_file import add_env_file, environ_of
 from flowrun.cli.exit_codes import DONE, FAILED
 from flowrun.cli.parser import Parser
+from flowrun.cli.signals import handled
 from flowrun.cli.stderr import print_stderr
 from flowrun.cli.stdout import print_stdout
 from flowrun.errors import UsageError
@@ -64,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
     processes = Processes(timeout)
     with (
         tempfile.TemporaryDirectory(prefix="flowrun-test-", ignore_cleanup_errors=True) as folder,
-        _interrupted_by_sigterm() as signals,
+        _interrupted_by_signals() as signals,
     ):
         try:
             for verdict in _judged(tests, Path(folder), processes, options, timeout):
@@ -72,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
                 show(text_of(verdict))
         except KeyboardInterrupt:
             print_stderr(f"flowrun: interrupted: {len(verdicts)} of {len(tests)} tests have ended")
-            return 128 + (signals[0] if signals else signal.SIGINT)
+            return 128 + signals[0]
     seconds = time.monotonic() - began
     show(total(verdicts, seconds))
     if options.format == "junit":
@@ -115,19 +116,22 @@ def _result(future: Future[Verdict]) -> Verdict:
 
 
 @contextlib.contextmanager
-def _interrupted_by_sigterm() -> Iterator[list[int]]:
-    """SIGTERM raises `KeyboardInterrupt`, as Ctrl-C does; its number is in the list then."""
+def _interrupted_by_signals() -> Iterator[list[int]]:
+    """The first signal raises `KeyboardInterrupt`, and its number is in the list then. Further ones
+    do nothing: the end of the tests has a time limit."""
     received: list[int] = []
 
     def interrupt(number: int, _: Any) -> None:
         received.append(number)
-        raise KeyboardInterrupt
+        if len(received) == 1:
+            raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {each: signal.signal(each, interrupt) for each in handled()}
     try:
         yield received
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _seconds(text: str) -> float:

@@ -19,7 +19,8 @@ def text_of(verdict: Verdict) -> str:
     further reasons and the end of its output follow, indented."""
     rest = verdict.reasons or (verdict.note,)
     first = f": {one_line(rest[0])}" if rest[0] else ""
-    line = f"{_WORDS[verdict.outcome]}  {verdict.path} ({verdict.seconds:.1f} s){first}"
+    path = one_line(f"{verdict.path}")
+    line = f"{_WORDS[verdict.outcome]}  {path} ({verdict.seconds:.1f} s){first}"
     if verdict.outcome == "passed":
         return line
     further = [f"      {one_line(each)}" for each in rest[1:]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -107,6 +108,8 @@ def test_the_output_of_a_test_is_shown_if_it_has_not_passed() -> None:
         "      | x\\x1b[1m",
         "      | end",
     ]
+    broken = replace(PASSED, path=Path("t/a\nb.test.yaml"), note="")
+    assert text_of(broken) == f"ok    {Path('t/a b.test.yaml')} (1.0 s)"
     assert "(39 lines omitted)\n      | 39\n" in text_of(ERROR)
     assert total([PASSED, FAILED, ERROR], 4.0) == "3 tests: 1 passed, 2 failed (4.0 s)"
 

@@ -40,9 +40,9 @@ def update(golden: Path, actual: Path) -> str:
 def differences(spec: GoldenSpec, actual: Path) -> list[str]:
     """What differs between the golden files and those in `actual`, a sentence each, by frame.
 
-    The pictures and the lines that differ are copied beside the golden ones, as
-    `000020.actual.png` and `lines.actual.jsonl`; those of earlier runs are removed. Raises
-    `OSError`.
+    The pictures and the lines that differ are copied beside the golden ones, if those can be
+    written, as `000020.actual.png` and `lines.actual.jsonl`; those of earlier runs are removed.
+    Raises `OSError`.
     """
     golden = Path(spec.folder)
     if not (golden / LINES).is_file():
@@ -66,12 +66,18 @@ def _different_pictures(spec: GoldenSpec, golden: Path, actual: Path) -> Iterato
         found = read_png(new) if new.exists() else None
         text = _picture_difference(spec, expected, found)
         if text:
-            shown = ""
-            if found is not None:
-                beside = golden / f"{Path(name).stem}.actual.png"
-                shutil.copyfile(new, beside)
-                shown = f": {beside}"
+            beside = golden / f"{Path(name).stem}.actual.png"
+            shown = "" if found is None else _copied(new, beside)
             yield index, f"frame {index}: {text}{shown}"
+
+
+def _copied(new: Path, beside: Path) -> str:
+    """Copy what differs beside its golden file; the end of the sentence about the difference."""
+    try:
+        shutil.copyfile(new, beside)
+    except OSError as error:  # a folder that is read-only in CI
+        return f" ({beside} cannot be written: {error.strerror})"
+    return f": {beside}"
 
 
 def _picture_difference(
@@ -112,7 +118,7 @@ def _different_lines(spec: GoldenSpec, golden: Path, actual: Path) -> Iterator[t
             different = True
             yield index, f"frame {index}: {text}"
     if different:
-        shutil.copyfile(actual / LINES, golden / _ACTUAL_LINES)
+        _copied(actual / LINES, golden / _ACTUAL_LINES)
 
 
 def _read_lines(path: Path) -> dict[int, dict[str, Any]]:

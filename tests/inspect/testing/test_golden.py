@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,24 @@ def test_a_changed_picture_is_reported_with_its_frame_and_copied_beside_the_gold
     assert beside.read_bytes() == Path(ACTUAL, "000002.png").read_bytes()
     assert golden.differences(GoldenSpec(GOLDEN), record(fake_run)) == []
     assert not beside.exists()
+
+
+def test_a_difference_is_reported_even_if_it_cannot_be_copied(
+    folder: Path, fake_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    golden.update(Path(GOLDEN), record(fake_run))
+    actual = record(fake_run, changed=2, people=2)
+
+    def copyfile(*_: Path) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(shutil, "copyfile", copyfile)
+    found = golden.differences(GoldenSpec(GOLDEN), actual)
+    beside = Path(GOLDEN, "000002.actual.png")
+    (picture,) = (text for text in found if "PSNR" in text)
+    assert picture.startswith("frame 2: the picture differs, PSNR")
+    assert picture.endswith(f" ({beside} cannot be written: Read-only file system)")
+    assert "frame 0: data.people is 2, expected 1" in found
 
 
 def test_exact_tolerates_no_difference_of_a_pixel(folder: Path, fake_run: Any) -> None:

@@ -45,15 +45,10 @@ def syntax_error(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> Malformed
     tab = re.match(r" *\t", lines[line])
     if tab:
         return _at(line, tab.end() - 1, "a tab cannot indent YAML", "indent with blanks")
-    if (missing := missing_blank(lines, line)) is not None:
-        return missing
+    if found := missing_blank(lines, line) or _block_scalar(error, lines):
+        return found
     if error.context_mark and ("expected ',' or" in problem or "end of stream" in problem):
         return _unclosed(_inside(error.context_mark, lines), (line, column), lines)
-    if "block scalar" in (error.context or "") and re.search("line break|chomping", problem):
-        started = _inside(error.context_mark, lines)
-        indicator = lines[started[0]][started[1] :][:1]
-        text = f"a value cannot start with `{indicator}`, which begins a text of several lines"
-        return _at(*started, text, "put it in quotes")
     character = lines[line][column:][:1]
     if "node content" in problem and not character:
         return _at(line, column, "the file ends before a `[` or `{` is closed")
@@ -62,6 +57,19 @@ def syntax_error(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> Malformed
             return _at(line, column, message.format(character=character), hint)
     text = ", ".join(filter(None, (error.context, problem)))
     return _at(line, column, f"invalid YAML: {text}")
+
+
+def _block_scalar(
+    error: yaml.MarkedYAMLError, lines: Sequence[str]
+) -> MalformedMessageError | None:
+    """The error for a value such as `>= 1`, whose first character begins a block scalar."""
+    is_one = "block scalar" in (error.context or "")
+    if not is_one or not re.search("line break|chomping", error.problem or ""):
+        return None
+    line, column = _inside(error.context_mark, lines)
+    indicator = lines[line][column:][:1]
+    text = f"a value cannot start with `{indicator}`, which begins a text of several lines"
+    return _at(line, column, text, "put it in quotes")
 
 
 def _unclosed(

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from flowrun.chain.parts import Parts
 from flowrun.cli import main
-from flowrun.run import Run
 
 FLOW = """\
 source: test:64x48@30
@@ -106,7 +106,7 @@ def test_a_run_that_ends_by_a_bug_has_a_summary(capsys: Any, monkeypatch: Any) -
     def broken(*_: Any) -> None:
         raise ValueError("a bug")
 
-    monkeypatch.setattr(Run, "_open_source", broken)
+    monkeypatch.setattr(Parts, "open_source", broken)
     assert main(["flow.yaml", "--summary", "run.json"]) == 70
     summary = json.loads(Path("run.json").read_text())
     assert (summary["exit_code"], summary["error"]) == (70, "ValueError: a bug")

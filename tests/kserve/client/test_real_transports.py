@@ -90,12 +90,12 @@ def test_a_stateful_model_of_triton_gets_one_sequence(triton_address: str, mode:
     spec = TransportSpec(mode, (triton_address,), f"stateful_{mode}", sequence=True)
     transport = open_supervised(spec, "hold")
     try:
-        for number in range(1, 5):
-            request = Request({"": noise(1)}, last=number == 4)
-            assert state(transport.submit(request)) == [1, number, number == 4]
-        # Triton knows no such sequence any more, as after a second without a request.
-        assert state(transport.submit(Request({"": noise(1)}))) == [2, 1, 0]
-        assert state(transport.submit(Request({"": noise(1)}))) == [2, 2, 0]
+        requests = [Request({"": noise(1)}, last=number == 4) for number in range(1, 7)]
+        states = [state(transport.submit(each)) for each in requests]
+        # After the last request Triton does not have this sequence, as after a second without one.
+        first = states[0][0]  # of all sequences that the server has had
+        numbers = [(0, 1, 0), (0, 2, 0), (0, 3, 0), (0, 4, 1), (1, 1, 0), (1, 2, 0)]
+        assert states == [[first + sequence, *rest] for sequence, *rest in numbers]
     finally:
         transport.close()
 

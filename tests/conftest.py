@@ -15,6 +15,7 @@ import importlib
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -73,6 +74,13 @@ def pytest_xdist_auto_num_workers() -> int:
     """One process more than there are cores, because many tests wait for other processes."""
     asked = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS")
     return int(asked) if asked else (os.cpu_count() or 1) + 1
+
+
+def pytest_configure() -> None:
+    """Programs that the tests start get the usual signals, also below `nohup`."""
+    for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
+            signal.signal(getattr(signal, name), handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -158,7 +158,7 @@ def _close(instance: Any) -> None:
 def _resolve(spec: HookSpec, key: str) -> Callable[..., Any]:
     """Import the callable or class that `spec` names and check its signature."""
     try:
-        target = resolve(spec.hook)
+        target = resolve(spec.hook, spec.folders)
     except DottedPathError as error:
         raise InvalidFlowError(error.message, key=f"{key}.hook", hint=error.hint) from error
     try:

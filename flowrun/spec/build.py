@@ -28,16 +28,17 @@ from flowrun.spec.units import amount, duration, is_amount, size
 Data = Mapping[str, Any]
 
 
-def build(data: Data, *, name: str) -> Flow:
-    """The flow of `data`, which is valid by the schema; `name` is used if it has none."""
+def build(data: Data, *, name: str, folders: tuple[str, ...] = ()) -> Flow:
+    """The flow of `data`, which is valid by the schema; `name` is used if it has none. `folders`
+    are those of its files."""
     sinks = data["sink"] if isinstance(data["sink"], list) else [data["sink"]]
     golden, metrics, traces = (data.get(key) for key in ("golden", "metrics", "traces"))
     return Flow(
         name=data.get("name", name),
         source=_source(data["source"]),
-        preprocess=tuple(map(_hook, data.get("preprocess", ()))),
-        transport=_transport(data["transport"]),
-        postprocess=tuple(map(_hook, data.get("postprocess", ()))),
+        preprocess=tuple(_hook(each, folders) for each in data.get("preprocess", ())),
+        transport=_transport(data["transport"], folders),
+        postprocess=tuple(_hook(each, folders) for each in data.get("postprocess", ())),
         sinks=tuple(map(_sink, sinks)),
         backpressure=_backpressure(data.get("backpressure", {})),
         limits=Limits(**_fields(data.get("limits", {}), frames=int, duration=duration)),
@@ -64,15 +65,16 @@ def _source(value: Any) -> SourceSpec:
     )
 
 
-def _hook(value: Any) -> HookSpec:
+def _hook(value: Any, folders: tuple[str, ...]) -> HookSpec:
     fields = dict(_long(value, "hook"))
     name = fields["hook"]
     fields["hook"] = name if ":" in name else f"{LIBRARY}.{name}:{name}"
-    return HookSpec(with_=fields.pop("with", {}), **fields)
+    return HookSpec(with_=fields.pop("with", {}), folders=folders, **fields)
 
 
-def _transport(data: Data) -> TransportSpec:
+def _transport(data: Data, folders: tuple[str, ...]) -> TransportSpec:
     return TransportSpec(
+        folders=folders,
         **_fields(
             data,
             address=lambda value: tuple(value) if isinstance(value, list) else (value,),
@@ -82,7 +84,7 @@ def _transport(data: Data) -> TransportSpec:
             timeout=duration,
             first_timeout=duration,
             tls=lambda value: Tls(**value),
-        )
+        ),
     )
 
 

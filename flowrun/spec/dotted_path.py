@@ -16,6 +16,9 @@ from types import ModuleType
 from typing import Any
 
 from flowrun.foreign import exception_text, is_ctrl_c, text_of, type_name
+from flowrun.spec.search_path import SearchPath
+
+_SEARCH_PATH = SearchPath()
 
 
 class DottedPathError(LookupError):
@@ -28,12 +31,12 @@ class DottedPathError(LookupError):
         self.hint = hint
 
 
-def resolve(path: str) -> Any:
+def resolve(path: str, folders: Sequence[str] = ()) -> Any:
     """Import `package.module:name` and return its `name` (or `Class.name`).
 
-    Modules are searched in the working directory, then in the installed packages, as with
-    `python -m`; for that the working directory stays on `sys.path`. Runs the module's code, if it
-    has not been imported yet, on the calling thread. Raises `DottedPathError` and nothing else.
+    Modules are searched in the working directory, as with `python -m`, then in `folders`, those of
+    the flow (see `SearchPath`), then in the installed packages. Runs the module's code, if it has
+    not been imported yet, on the calling thread. Raises `DottedPathError` and nothing else.
     """
     module_name, colon, name = path.partition(":")
     parts = [*module_name.split("."), *name.split(".")]
@@ -41,7 +44,7 @@ def resolve(path: str) -> Any:
         raise DottedPathError(
             f"{path!r} is not a dotted path", "write it as package.module:name, with one colon"
         )
-    found: Any = _import(path, module_name)
+    found: Any = _import(path, module_name, folders)
     for part in name.split("."):
         try:
             found = getattr(found, part)
@@ -86,32 +89,31 @@ def defined_at(target: Any) -> str:
     return place
 
 
-def _import(path: str, module_name: str) -> ModuleType:
-    directory = str(Path.cwd())
-    if directory not in sys.path:
-        sys.path.insert(0, directory)
+def _import(path: str, module_name: str, folders: Sequence[str]) -> ModuleType:
     importlib.invalidate_caches()  # the module may be newer than Python's cached directory listing
     try:
-        return importlib.import_module(module_name)
+        with _SEARCH_PATH.including(folders):
+            return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and f"{module_name}.".startswith(f"{error.name}."):
-            raise _no_module(path, error.name) from error
+            raise _no_module(path, error.name, folders) from error
         raise _import_raised(path, module_name, error) from error
     except BaseException as error:  # a script may call sys.exit
         raise _import_raised(path, module_name, error) from error
 
 
-def _no_module(path: str, missing: str) -> DottedPathError:
+def _no_module(path: str, missing: str, folders: Sequence[str]) -> DottedPathError:
     parent_name, _, name = missing.rpartition(".")
     message = f"there is no module {missing!r} (in {path!r})"
     if not parent_name:
-        siblings = [module.name for module in pkgutil.iter_modules([str(Path.cwd())])]
-        where = f"looked in {Path.cwd()} and in the installed packages"
+        searched = list(dict.fromkeys([str(Path.cwd()), *folders]))
+        siblings = [module.name for module in pkgutil.iter_modules(searched)]
+        where = f"looked in {', '.join(searched)} and in the installed packages"
         return DottedPathError(message, _suggestion(name, siblings) or where)
-    folders = getattr(sys.modules.get(parent_name), "__path__", None)
-    if folders is None:
+    package = getattr(sys.modules.get(parent_name), "__path__", None)
+    if package is None:
         return DottedPathError(message, f"{parent_name!r} is a module, not a package")
-    siblings = [module.name for module in pkgutil.iter_modules(folders)]
+    siblings = [module.name for module in pkgutil.iter_modules(package)]
     return DottedPathError(message, _suggestion(name, siblings))
 
 

@@ -75,9 +75,13 @@ LIBRARY = "flowrun.hooks"  # the package of the hooks that flowrun brings
 
 @dataclass(frozen=True, slots=True)
 class HookSpec:
+    """`folders`, here and for a model, are the absolute ones of the flow's file and of those that
+    it extends; the module may be there."""
+
     hook: str  # a dotted path, also where the flow has a bare name
     with_: Mapping[str, Any] = field(default_factory=dict)  # the YAML key is `with`
     on_error: OnError = "fail"
+    folders: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def is_brought(self) -> bool:
@@ -126,6 +130,7 @@ class TransportSpec:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     replay_pace: Literal["fast", "recorded"] = "fast"
     on_unknown: Literal["error", "nearest"] = "error"  # of a request that was not recorded
+    folders: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def picture(self) -> str | None:

@@ -108,9 +108,10 @@ def load(
         raise FlowError(_problems(findings, flow_text))
     name = "stdin" if stdin else one_line(Path(path).stem)
     notes = (replace(flow_text.problem(each), severity="note") for each in unitless(root))
-    return LoadedFlow(
-        build(plain_value(without_extends(root)), name=name), root, flow_text, tuple(notes)
-    )
+    files = [each.path for each in (flow_text, *flow_text.bases)][stdin:]
+    folders = tuple(dict.fromkeys(os.path.dirname(os.path.abspath(file)) for file in files))
+    flow = build(plain_value(without_extends(root)), name=name, folders=folders)
+    return LoadedFlow(flow, root, flow_text, tuple(notes))
 
 
 def name_of(path: str | Path) -> str:

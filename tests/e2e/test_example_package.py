@@ -87,3 +87,9 @@ def test_its_hooks_are_found_anywhere_once_python_finds_the_package(
     path = os.pathsep.join([str(example), os.environ.get("PYTHONPATH", "")])
     python(tmp_path, "flowrun", example / "people.yaml", PYTHONPATH=path)
     check(tmp_path)
+
+
+def test_hooks_and_model_are_found_beside_the_flow(example: Path, tmp_path: Path) -> None:
+    python(tmp_path, "flowrun", "validate", example, "--imports")
+    python(tmp_path, "flowrun", example / "people.yaml", "--limit-frames", "5")
+    assert len((tmp_path / "people.jsonl").read_text().splitlines()) == 5

@@ -101,7 +101,7 @@ def serving(spec: TransportSpec) -> Iterator[tuple[str, ...]]:
     if not spec.embedded:
         yield spec.address
         return
-    with EmbeddedServer({spec.model: resolve_model(spec.model)}) as server:
+    with EmbeddedServer({spec.model: resolve_model(spec.model, folders=spec.folders)}) as server:
         yield (server.address,)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,15 @@ def parse_name(argument: str) -> tuple[str, str]:
     return name, model
 
 
-def resolve_model(model: str, name: str | None = None, shapes: Shapes | None = None) -> Model:
+def resolve_model(
+    model: str,
+    name: str | None = None,
+    shapes: Shapes | None = None,
+    folders: Sequence[str] = (),
+) -> Model:
     """The built-in `model`, the one in the file at that path, or the callable or class at that
-    dotted path; called `name`, by default `model`. `shapes` are those of the inputs of a file.
+    dotted path, which may be in `folders`; called `name`, by default `model`. `shapes` are those of
+    the inputs of a file.
 
     A class is constructed without arguments. A callable may declare its tensors in attributes (see
     `read_signature`). Imports the user's module. Raises `InvalidFlowError` with the key
@@ -72,7 +79,7 @@ def resolve_model(model: str, name: str | None = None, shapes: Shapes | None = N
         raise InvalidFlowError(
             f"there is no built-in model {model!r}", key="transport.model", hint=_choices(model)
         )
-    return _callable(name, model)
+    return _callable(name, model, folders)
 
 
 def resolve_isolated(model: str, name: str, python: str) -> Model:
@@ -108,9 +115,9 @@ def _environment(model: str) -> str:
     return f"python3 -m venv {VENV} && {VENV}/bin/pip install {ISOLATED[model][1]}"
 
 
-def _callable(name: str, path: str) -> Model:
+def _callable(name: str, path: str, folders: Sequence[str]) -> Model:
     try:
-        found = resolve(path)
+        found = resolve(path, folders)
     except DottedPathError as error:
         raise InvalidFlowError(
             error.message, key="transport.model", hint=error.hint or None

@@ -12,6 +12,7 @@ from flowrun.errors import FlowrunError
 from flowrun.foreign import one_line
 from flowrun.spec.build import build
 from flowrun.spec.coerce import coerce
+from flowrun.spec.doubtful import doubtful
 from flowrun.spec.extends import Bases, without_extends
 from flowrun.spec.flow import Flow
 from flowrun.spec.flow_reading import read_file, read_stdin
@@ -21,7 +22,6 @@ from flowrun.spec.nodes import Finding, MalformedMessageError, Node, find, plain
 from flowrun.spec.overrides import apply_overrides
 from flowrun.spec.problems import FlowError, Problem, Remark
 from flowrun.spec.schema import inlined
-from flowrun.spec.unitless import unitless
 from flowrun.spec.validate import validate
 from flowrun.spec.yaml_parser import parse_yaml, split_lines
 
@@ -107,7 +107,7 @@ def load(
     if findings:
         raise FlowError(_problems(findings, flow_text))
     name = "stdin" if stdin else one_line(Path(path).stem)
-    notes = (replace(flow_text.problem(each), severity="note") for each in unitless(root))
+    notes = (replace(flow_text.problem(each), severity="note") for each in doubtful(root))
     files = [each.path for each in (flow_text, *flow_text.bases)][stdin:]
     folders = tuple(dict.fromkeys(os.path.dirname(os.path.abspath(file)) for file in files))
     flow = build(plain_value(without_extends(root)), name=name, folders=folders)

@@ -290,3 +290,25 @@ def test_a_long_duration_without_a_unit_is_noted(tmp_path: Path, value: str, not
     hint = "    milliseconds are written `500ms`, seconds `500s`"
     assert len(found) == notes
     assert all(str(each) == f"{text}               ^\n{hint}" for each in found)
+
+
+@pytest.mark.parametrize(
+    ("expect", "notes"),
+    [
+        ("dropped: 5%", 1),
+        ("dropped.superseded: 0%", 1),
+        ('dropped: "<= 5%"', 0),
+        ("dropped: 5", 0),
+        ("delivered: 99%", 0),
+    ],
+)
+def test_a_share_of_lost_frames_without_a_comparison_is_noted(expect: str, notes: int) -> None:
+    Path("flow.yaml").write_text(
+        "source: test\nsink: null\nlimits: {frames: 5}\n"
+        f"transport: {{mode: unary, address: embedded, model: m}}\nexpect: {{{expect}}}\n"
+    )
+    found = validate_files(["flow.yaml"], environ={}).problems
+    key, _, value = expect.partition(": ")
+    message = f"`expect.{key}`: without a comparison, {value} means at least {value}"
+    hint = f'write `{key}: "<= {value}"` for at most {value}'
+    assert [(note.line, note.message, note.hint) for note in found] == notes * [(5, message, hint)]

@@ -56,6 +56,8 @@ def _readme(plans: Sequence[Plan], namespace: str | None) -> str:
     lines += ["| flow | kind | file |", "|---|---|---|"]
     lines += [f"| {plan.name} | {plan.kind} | `{plan.name}.yaml` |" for plan in plans]
     lines += ["", "    kubectl apply -k .", ""]
+    if namespace:
+        lines += [f"The namespace has to exist: `kubectl create namespace {namespace}`.", ""]
     secrets = [plan for plan in plans if plan.variables]
     if secrets:
         lines += [

@@ -321,6 +321,7 @@ def test_namespace_and_gpu(folder: Path) -> None:
     assert deploy("a.yaml", "-o", "k8s", "--namespace", "cams", "--gpu") == 0
     kustomization = yaml.safe_load(Path("k8s/kustomization.yaml").read_text())
     assert kustomization["namespace"] == "cams"
+    assert "`kubectl create namespace cams`" in Path("k8s/README.md").read_text("utf-8")
     spec = pod(kinds("k8s")["Deployment"][0])
     assert spec["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 1
     assert spec["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists"}]

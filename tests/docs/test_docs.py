@@ -110,7 +110,7 @@ def test_the_way_from_an_empty_folder_to_tested_flows_works(
     way = TESTING.partition("## From an empty folder")[2]
     Path("media").mkdir()
     Path("flows").mkdir()
-    Path("flows/door.test.yaml").write_text(blocks(way, "yaml")[0], encoding="utf-8")
+    Path("flows/door.test.yaml").write_text(outputs(way)[1], encoding="utf-8")
     for words in commands(way):
         assert main(words) == 0, words
     assert "golden/door updated: 5 pictures and the lines" in capsys.readouterr().out

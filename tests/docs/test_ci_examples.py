@@ -71,6 +71,7 @@ def test_the_steps_of_the_workflow_work_as_a_script(tmp_path: Path) -> None:
     assert Path("run.html").stat().st_size > 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 def test_the_steps_of_the_workflow_for_tests_work_as_a_script(tmp_path: Path) -> None:
     test = (

@@ -59,6 +59,7 @@ def check(folder: Path) -> None:
     assert journal == [f"{n / 30:.3f}" for n in entered]
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_package_pass(example: Path) -> None:
     assert "5 passed" in python(example, "pytest", "-q", "-p", "no:cacheprovider")
 
@@ -90,6 +91,5 @@ def test_its_hooks_are_found_anywhere_once_python_finds_the_package(
 
 
 def test_hooks_and_model_are_found_beside_the_flow(example: Path, tmp_path: Path) -> None:
-    python(tmp_path, "flowrun", "validate", example, "--imports")
     python(tmp_path, "flowrun", example / "people.yaml", "--limit-frames", "5")
     assert len((tmp_path / "people.jsonl").read_text().splitlines()) == 5

@@ -71,6 +71,7 @@ def test_each_test_has_a_line_and_the_command_fails_with_one_of_them(
     assert files(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_changed_hook_shows_in_the_golden_pictures_and_only_there(
     tests: Path, flowrun: Any, tmp_path: Path
 ) -> None:

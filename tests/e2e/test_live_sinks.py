@@ -21,7 +21,8 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("protocol", ["udp", pytest.param("srt", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["udp", "srt"])
 def test_a_stream_without_a_server_arrives_at_its_peer(
     flow: Any, started: Any, probe: Any, tmp_path: Path, protocol: str
 ) -> None:
@@ -57,6 +58,7 @@ def test_srt_as_a_listener_waits_for_its_caller_without_holding_up_others(
     assert summary["reconnects"]["sink"] == 1
 
 
+@pytest.mark.slow
 def test_a_publication_over_rtmp_survives_a_restart_of_its_server(
     flow: Any, running: Any, rtmp_executable: str, tmp_path: Path
 ) -> None:

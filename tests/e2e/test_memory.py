@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 BUFFER, WINDOW, BETWEEN = 4, 4, 2  # the defaults, and one frame in the hands of each worker
 
 HOOK = """
@@ -25,6 +27,7 @@ def count(frame, result):
 """
 
 
+@pytest.mark.slow
 def test_a_slow_sink_keeps_no_more_frames_than_buffer_and_window_hold(
     flow: Any, flowrun: Any, tmp_path: Path
 ) -> None:

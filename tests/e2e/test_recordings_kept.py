@@ -37,7 +37,7 @@ def _hooks(tmp_path: Path) -> None:
     (tmp_path / "hooks.py").write_text(HOOKS)
 
 
-@pytest.fixture(params=["ffmpeg", "av"])
+@pytest.fixture(params=["ffmpeg", pytest.param("av", marks=pytest.mark.slow)])
 def sink(request: pytest.FixtureRequest) -> str:
     """A recording by each of the encoders."""
     if request.param == "av":

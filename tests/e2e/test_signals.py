@@ -69,7 +69,7 @@ def twice(process: subprocess.Popen[str], number: int) -> None:
     process.send_signal(number)
 
 
-@pytest.fixture(params=["ffmpeg", "av"])
+@pytest.fixture(params=["ffmpeg", pytest.param("av", marks=pytest.mark.slow)])
 def sink(request: pytest.FixtureRequest) -> str:
     """A recording by each of the encoders."""
     if request.param == "av":
@@ -218,7 +218,9 @@ def test_what_a_hook_leaves_behind_does_not_keep_the_process(
     assert json.loads((tmp_path / "summary.json").read_text())["delivered"] == 20
 
 
-@pytest.mark.parametrize("end", ["return frame", "raise ValueError('a copy')"])
+@pytest.mark.parametrize(
+    "end", ["return frame", pytest.param("raise ValueError('a copy')", marks=pytest.mark.slow)]
+)
 def test_a_process_that_a_hook_forks_ends_where_the_hook_does(
     flow: Any, flowrun: Any, tmp_path: Path, end: str
 ) -> None:

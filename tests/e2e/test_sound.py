@@ -33,7 +33,9 @@ def test_the_packets_are_copied_as_they_are(flow: Any, flowrun_here: Any, tmp_pa
     assert after.uncovered() <= STEP
 
 
-@pytest.mark.parametrize("suffix", ["mkv", "mp4", pytest.param("ts", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "suffix", ["mkv", *(pytest.param(each, marks=pytest.mark.slow) for each in ("mp4", "ts"))]
+)
 def test_each_file_of_a_series_has_its_part_of_the_sound(
     flow: Any, flowrun_here: Any, tmp_path: Path, suffix: str
 ) -> None:
@@ -78,6 +80,7 @@ def test_a_source_that_is_repeated_repeats_its_sound(
     assert after.uncovered() <= STEP
 
 
+@pytest.mark.slow
 def test_the_sound_of_a_live_stream_is_recorded_and_published(
     flow: Any, started: Any, rtmp_executable: str, tmp_path: Path
 ) -> None:

@@ -43,7 +43,13 @@ def shell(folder: Path, words: str, redirected: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize(
     "redirected",
-    [">/dev/full 2>/dev/full", "<&- >&- 2>&-", pytest.param("2>&-", marks=pytest.mark.slow)],
+    [
+        "<&- >&- 2>&-",
+        *(
+            pytest.param(each, marks=pytest.mark.slow)
+            for each in (">/dev/full 2>/dev/full", "2>&-")
+        ),
+    ],
 )
 def test_a_run_without_streams_writes_its_summary(
     flow: Any, tmp_path: Path, redirected: str
@@ -71,6 +77,7 @@ def test_a_summary_that_cannot_be_printed_is_an_error(
     )
 
 
+@pytest.mark.slow
 def test_other_commands_end_with_their_own_exit_code(flow: Any, tmp_path: Path) -> None:
     full = "flowrun: standard output cannot be written: No space left on device\n"
     path = flow()
@@ -145,7 +152,7 @@ def test_what_hooks_print_is_on_standard_error(flow: Any, flowrun: Any, tmp_path
     assert done.stderr == "imported\n"
 
 
-@pytest.mark.parametrize("name", ["closing", "replacing"])
+@pytest.mark.parametrize("name", ["closing", pytest.param("replacing", marks=pytest.mark.slow)])
 def test_a_hook_can_close_only_its_own_streams(
     flow: Any, flowrun: Any, tmp_path: Path, name: str
 ) -> None:

@@ -148,6 +148,7 @@ def test_errors_and_the_caret_have_colors_unless_the_user_wants_none(
     assert re.search(r"\n +\x1b\[32m\^\x1b\[0m\r\n", run.text)
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_says_so_in_color(flow: Any, terminal: Callable[..., Terminal]) -> None:
     run = terminal(flow(source="{uri: 'rtsp://127.0.0.1:1/none', startup: wait}"), columns=60)
     run.until(r"\r\x1b\[33mwaiting for source: [^\r]*\x1b\[0m")

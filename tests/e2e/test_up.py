@@ -306,6 +306,7 @@ def test_up_ends_with_its_last_flow(
     assert running.process.wait(60) == 78
 
 
+@pytest.mark.slow
 def test_a_path_without_a_flow_is_logged_and_is_exit_code_78_when_the_others_have_ended(
     started: Callable[..., subprocess.Popen[str]], write: Callable[..., Path]
 ) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import socket
 import threading
+from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +36,7 @@ class Signals:
 
     def __enter__(self) -> Signals:
         self._thread.start()
-        for number in handled():
+        for number in _handled():
             self._before[number] = signal.signal(number, lambda *_: None)
         self._fd_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         return self
@@ -72,20 +74,27 @@ class Signals:
 def wait_for_signal() -> int:
     """Sleep (on the main thread) until Ctrl-C, SIGTERM or SIGHUP, and return its number."""
     received: SimpleQueue[int] = SimpleQueue()
-    before = {n: signal.signal(n, lambda number, _: received.put(number)) for n in handled()}
-    try:
+    with handling(lambda number, _: received.put(number)):
         while True:
             try:
                 # With a timeout: Windows runs a handler only when the main thread wakes up.
                 return received.get(timeout=0.25)
             except Empty:
                 continue
+
+
+@contextlib.contextmanager
+def handling(handler: Callable[[int, Any], None]) -> Iterator[None]:
+    """While it is entered (on the main thread), `handler` gets Ctrl-C, SIGTERM and SIGHUP."""
+    before = {number: signal.signal(number, handler) for number in _handled()}
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
-def handled() -> list[int]:
+def _handled() -> list[int]:
     """`NUMBERS` without a SIGHUP that the parent process has set to be ignored (`nohup`)."""
     hangup = getattr(signal, "SIGHUP", None)
     return [

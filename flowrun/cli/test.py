@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flowrun.cli.env_file import add_env_file, environ_of
 from flowrun.cli.exit_codes import DONE, FAILED
 from flowrun.cli.parser import Parser
-from flowrun.cli.signals import handled
+from flowrun.cli.signals import handling
 from flowrun.cli.stderr import print_stderr
 from flowrun.cli.stdout import print_stdout
 from flowrun.errors import UsageError
@@ -126,12 +125,8 @@ def _interrupted_by_signals() -> Iterator[list[int]]:
         if len(received) == 1:
             raise KeyboardInterrupt
 
-    before = {each: signal.signal(each, interrupt) for each in handled()}
-    try:
+    with handling(interrupt):
         yield received
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def _seconds(text: str) -> float:

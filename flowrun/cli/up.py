@@ -19,6 +19,7 @@ from flowrun.cli.env_file import add_env_file, environ_of
 from flowrun.cli.exit_codes import DONE, INVALID
 from flowrun.cli.override_flags import complete_bare_web
 from flowrun.cli.parser import Parser
+from flowrun.cli.signals import handling
 from flowrun.cli.stderr import add_log_options, log_as
 from flowrun.cli.streams import stdout
 from flowrun.errors import UsageError
@@ -80,7 +81,7 @@ class _Up:
         self._entries: list[Entry] = []
         self._incomplete = False  # a path has no flow
         self._terminal = _has_terminal()
-        stack.callback(self._handle_signals())
+        stack.enter_context(handling(self._signalled))
         launcher = _launcher()  # it imports everything while the flows are read
         stack.callback(launcher.close)
         token = secrets.token_urlsafe()
@@ -154,19 +155,6 @@ class _Up:
             elif member.state == "failed":
                 codes.append(member.exit_code or DONE)
         return max(codes, default=DONE)
-
-    def _handle_signals(self) -> Any:
-        """Handle signals until what is returned is called."""
-        numbers = [signal.SIGINT, signal.SIGTERM]
-        if _HANGUP is not None and signal.getsignal(_HANGUP) is not signal.SIG_IGN:
-            numbers.append(_HANGUP)
-        before = {number: signal.signal(number, self._signalled) for number in numbers}
-
-        def restore() -> None:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-        return restore
 
     def _signalled(self, number: int, _: object) -> None:
         self._acts.put(lambda: self._act_on(number))

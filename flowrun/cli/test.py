@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
     """Run tests and report them, one line each."""
     import tempfile
 
-    from flowrun.inspect.testing.processes import cores
+    from flowrun.system.usage import cores
 
     parser = Parser(
         prog="flowrun test",

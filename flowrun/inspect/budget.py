@@ -6,7 +6,6 @@ rough figures of one x86 machine; `measured` replaces them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +14,7 @@ from typing import Any
 
 from flowrun.spec.flow import Flow, HookSpec, SinkSpec
 from flowrun.spec.units import size as parsed_size
-from flowrun.system.usage import machine_memory
+from flowrun.system.usage import cores, machine_memory
 
 DEFAULT_SIZE, DEFAULT_FPS = (1920, 1080), 30.0
 LINK = 1000.0  # Mbit/s: a gigabit network
@@ -79,7 +78,7 @@ class Machine:
 
     @classmethod
     def this(cls) -> Machine:
-        return cls(os.cpu_count() or 1, machine_memory())
+        return cls(cores(), machine_memory())
 
 
 def measured(summary: Mapping[str, Any]) -> Measured:
@@ -116,11 +115,11 @@ def budget(flow: Flow, figures: Measured = Measured()) -> Budget:
     shared = transport.shared_memory is not None
     to_mbits = 0.0 if shared else sent * 8 * fps / 1e6
     from_mbits = 0.0 if shared else returned * 8 * fps / 1e6
-    cores = figures.cpu_per_frame
-    if cores is None:
+    per_frame = figures.cpu_per_frame
+    if per_frame is None:
         notes.append("memory and cores are rough figures: run the flow with --summary FILE, then")
         notes[-1] += " --from FILE"
-        cores = _cpu(flow, pixels / 1e6, (sent + returned) / 1e6)
+        per_frame = _cpu(flow, pixels / 1e6, (sent + returned) / 1e6)
     if transport.embedded:
         notes.append("the model runs on this machine, too: only a run shows what it takes")
     return Budget(
@@ -138,7 +137,7 @@ def budget(flow: Flow, figures: Measured = Measured()) -> Budget:
         None if trip is None else round(fps * trip, 1),
         round((window / fps if trip is None else trip) * 1000, 1),
         round(_memory(flow, pixels, sent + returned, held, figures.memory)),
-        round(cores * fps, 3),
+        round(per_frame * fps, 3),
         figures.cpu_per_frame is not None,
         tuple(notes),
     )

@@ -1,4 +1,4 @@
-"""What this process has used: CPU time and memory."""
+"""What this process has used, CPU time and memory, and what it may use."""
 
 from __future__ import annotations
 
@@ -31,3 +31,10 @@ def machine_memory() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return None
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -106,10 +106,3 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             else:
                 process.kill()
         process.wait()
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
